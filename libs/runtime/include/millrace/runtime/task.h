@@ -1,0 +1,166 @@
+// task<T>: a lazily started coroutine. It runs when awaited (by another coroutine) or when started with a
+// `deferred` that the loop calls after it has finished. Frames come from the thread's frame pool.
+//
+//   task<result<int>> twice(runtime::loop& l) { co_await sleep_for(l, 1s); co_return 2; }
+//
+// Rules: parameters by value, or references to what provably outlives the coroutine. No lambda coroutine that
+// captures. A task that was started is never destroyed before it has finished (it breaks an invariant). An
+// exception that leaves a task aborts: expected failures are results.
+#pragma once
+
+#include <coroutine>
+#include <cstddef>
+#include <exception>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+#include <millrace/base/assert.h>
+#include <millrace/runtime/frame_pool.h>
+#include <millrace/runtime/loop.h>
+
+namespace millrace::runtime {
+
+template <typename T = void>
+class task;
+
+namespace internal {
+
+class promise_base {
+ public:
+  static void* operator new(std::size_t bytes) { return allocate_frame(bytes); }
+  static void operator delete(void* frame, std::size_t bytes) noexcept { free_frame(frame, bytes); }
+
+  std::suspend_always initial_suspend() noexcept { return {}; }
+
+  struct final_awaiter {
+    bool await_ready() noexcept { return false; }
+    template <typename Promise>
+    std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> finished) noexcept {
+      promise_base& self = finished.promise();
+      if (self.continuation_) return self.continuation_;
+      // Not called from here: it will destroy this frame, whose awaiter is still on the stack.
+      self.loop_->defer(*self.done_);
+      return std::noop_coroutine();
+    }
+    void await_resume() noexcept {}
+  };
+  final_awaiter final_suspend() noexcept { return {}; }
+  [[noreturn]] void unhandled_exception() noexcept {
+    invariant_broken("an exception left a task; expected failures are results");
+  }
+
+ private:
+  template <typename U>
+  friend class runtime::task;
+
+  std::coroutine_handle<> continuation_;
+  loop* loop_ = nullptr;
+  deferred* done_ = nullptr;
+};
+
+template <typename T>
+class promise final : public promise_base {
+ public:
+  task<T> get_return_object() noexcept;
+  template <typename U>
+    requires std::is_constructible_v<T, U&&>
+  void return_value(U&& value) {
+    value_.emplace(std::forward<U>(value));
+  }
+  T take() {
+    invariant(value_.has_value(), "the result of a task is taken once, after it has finished");
+    T value = std::move(*value_);
+    value_.reset();
+    return value;
+  }
+
+ private:
+  std::optional<T> value_;
+};
+
+template <>
+class promise<void> final : public promise_base {
+ public:
+  task<void> get_return_object() noexcept;
+  void return_void() noexcept {}
+  void take() noexcept {}
+};
+
+}  // namespace internal
+
+template <typename T>
+class [[nodiscard]] task {
+ public:
+  using promise_type = internal::promise<T>;
+  using handle_type = std::coroutine_handle<promise_type>;
+
+  task() = default;
+  explicit task(handle_type handle) noexcept : handle_(handle) {}
+  task(task&& other) noexcept
+      : handle_(std::exchange(other.handle_, nullptr)), started_(std::exchange(other.started_, false)) {}
+  task& operator=(task&& other) noexcept {
+    if (this != &other) {
+      destroy();
+      handle_ = std::exchange(other.handle_, nullptr);
+      started_ = std::exchange(other.started_, false);
+    }
+    return *this;
+  }
+  task(const task&) = delete;
+  task& operator=(const task&) = delete;
+  ~task() { destroy(); }
+
+  [[nodiscard]] bool valid() const noexcept { return handle_ != nullptr; }
+  [[nodiscard]] bool finished() const noexcept { return handle_ != nullptr && handle_.done(); }
+
+  // Runs to the first wait, now. `done` is deferred on `l` once the task has finished, even if that is at once.
+  void start(loop& l, deferred& done) {
+    invariant(handle_ != nullptr && !started_, "a task is started once");
+    started_ = true;
+    handle_.promise().loop_ = &l;
+    handle_.promise().done_ = &done;
+    handle_.resume();
+  }
+  // The value of a finished task that was started (not awaited).
+  T take() {
+    invariant(finished(), "the result of a task is taken after it has finished");
+    return handle_.promise().take();
+  }
+
+  auto operator co_await() && noexcept {
+    struct awaiter {
+      handle_type handle;
+      bool await_ready() noexcept { return false; }
+      std::coroutine_handle<> await_suspend(std::coroutine_handle<> waiting) noexcept {
+        handle.promise().continuation_ = waiting;
+        return handle;
+      }
+      T await_resume() { return handle.promise().take(); }
+    };
+    invariant(handle_ != nullptr && !started_, "a task is awaited once");
+    started_ = true;
+    return awaiter{handle_};
+  }
+
+ private:
+  void destroy() noexcept {
+    if (handle_ == nullptr) return;
+    invariant(!started_ || handle_.done(), "a running task was destroyed");
+    handle_.destroy();
+    handle_ = nullptr;
+  }
+
+  handle_type handle_ = nullptr;
+  bool started_ = false;
+};
+
+template <typename T>
+task<T> internal::promise<T>::get_return_object() noexcept {
+  return task<T>(std::coroutine_handle<promise<T>>::from_promise(*this));
+}
+inline task<void> internal::promise<void>::get_return_object() noexcept {
+  return task<void>(std::coroutine_handle<promise<void>>::from_promise(*this));
+}
+
+}  // namespace millrace::runtime
