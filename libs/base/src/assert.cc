@@ -1,7 +1,7 @@
-#include <millrace/base/assert.h>
-
 #include <cstdio>
 #include <cstdlib>
+
+#include <millrace/base/assert.h>
 
 namespace millrace {
 

@@ -1,6 +1,6 @@
-#include <millrace/base/values.h>
-
 #include <algorithm>
+
+#include <millrace/base/values.h>
 
 namespace millrace {
 namespace {

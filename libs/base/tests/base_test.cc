@@ -1,12 +1,12 @@
+#include <set>
+
+#include <gtest/gtest.h>
+
 #include <millrace/base/bytes.h>
 #include <millrace/base/clock.h>
 #include <millrace/base/errors.h>
 #include <millrace/base/result.h>
 #include <millrace/base/values.h>
-
-#include <set>
-
-#include <gtest/gtest.h>
 
 namespace millrace {
 namespace {

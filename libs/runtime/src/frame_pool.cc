@@ -1,7 +1,7 @@
-#include <millrace/runtime/frame_pool.h>
-
 #include <array>
 #include <new>
+
+#include <millrace/runtime/frame_pool.h>
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define MILLRACE_POOL_FRAMES 0

@@ -1,21 +1,21 @@
-#include <millrace/runtime/loop.h>
-
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <string>
 #include <unordered_map>
 
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <millrace/runtime/loop.h>
+
 namespace millrace::runtime {
 namespace {
 
 constexpr int events_per_wait_max = 64;
-// A turn that keeps making work for itself would starve descriptors and timers; after this many resumptions the
-// turn goes on and the rest waits for the next one.
+// A turn that keeps making work for itself would starve descriptors and timers; after this many resumptions
+// the turn goes on and the rest waits for the next one.
 constexpr std::size_t resumptions_per_drain_max = 100'000;
 // Enough for any honest cascade of steps; more means two of them wake each other for ever.
 constexpr std::size_t simulated_turns_max = 1'000'000;
@@ -29,7 +29,8 @@ class loop::kernel {
     epoll_event interest{};
     interest.events = EPOLLIN;
     interest.data.fd = event_;
-    invariant(::epoll_ctl(epoll_, EPOLL_CTL_ADD, event_, &interest) == 0, "the wake descriptor can be watched");
+    invariant(::epoll_ctl(epoll_, EPOLL_CTL_ADD, event_, &interest) == 0,
+              "the wake descriptor can be watched");
   }
   kernel(const kernel&) = delete;
   kernel& operator=(const kernel&) = delete;
@@ -44,7 +45,8 @@ class loop::kernel {
     interest.events = EPOLLIN;
     interest.data.fd = fd;
     if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &interest) != 0) {
-      return error(errc::io_error, "cannot watch descriptor " + std::to_string(fd) + ": " + std::strerror(errno));
+      return error(errc::io_error,
+                   "cannot watch descriptor " + std::to_string(fd) + ": " + std::strerror(errno));
     }
     watches_[fd] = std::make_shared<std::function<void()>>(std::move(on_ready));
     return {};
@@ -99,7 +101,9 @@ void loop::remove_step(step& s) noexcept {
   for (auto& steps : steps_) std::erase(steps, &s);
 }
 
-result<void> loop::watch(int fd, std::function<void()> on_ready) { return kernel_->watch(fd, std::move(on_ready)); }
+result<void> loop::watch(int fd, std::function<void()> on_ready) {
+  return kernel_->watch(fd, std::move(on_ready));
+}
 void loop::unwatch(int fd) noexcept { kernel_->unwatch(fd); }
 
 void loop::run() {
@@ -130,8 +134,8 @@ void loop::run_turn(nanoseconds sleep_max) {
     sleep = std::clamp(*deadline - time_.now(), nanoseconds(0), sleep_max);
   }
   kernel_->wait(sleep);
-  // Cleared after the wait and before the next turn looks at its mailboxes: a wake from here on is seen there or
-  // writes the descriptor again.
+  // Cleared after the wait and before the next turn looks at its mailboxes: a wake from here on is seen there
+  // or writes the descriptor again.
   woken_.store(false, std::memory_order_seq_cst);
 }
 

@@ -1,6 +1,6 @@
-#include <millrace/runtime/scope.h>
-
 #include <memory>
+
+#include <millrace/runtime/scope.h>
 
 namespace millrace::runtime {
 

@@ -1,6 +1,5 @@
-#include <millrace/runtime/timer.h>
-
 #include <millrace/base/assert.h>
+#include <millrace/runtime/timer.h>
 
 namespace millrace::runtime {
 

@@ -1,12 +1,11 @@
-#include <millrace/runtime/loop.h>
-
-#include <sys/eventfd.h>
-#include <unistd.h>
-
 #include <string>
 #include <thread>
 
 #include <gtest/gtest.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <millrace/runtime/loop.h>
 
 namespace millrace::runtime {
 namespace {

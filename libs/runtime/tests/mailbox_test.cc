@@ -1,9 +1,9 @@
-#include <millrace/runtime/mailbox.h>
-
 #include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
+
+#include <millrace/runtime/mailbox.h>
 
 namespace millrace::runtime {
 namespace {

@@ -1,11 +1,11 @@
-#include <millrace/runtime/scope.h>
-#include <millrace/runtime/task.h>
-#include <millrace/runtime/wait.h>
-
 #include <memory>
 #include <vector>
 
 #include <gtest/gtest.h>
+
+#include <millrace/runtime/scope.h>
+#include <millrace/runtime/task.h>
+#include <millrace/runtime/wait.h>
 
 namespace millrace::runtime {
 namespace {

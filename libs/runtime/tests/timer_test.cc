@@ -1,11 +1,11 @@
-#include <millrace/runtime/timer.h>
-
 #include <memory>
 #include <random>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
+
+#include <millrace/runtime/timer.h>
 
 namespace millrace::runtime {
 namespace {

@@ -1,9 +1,9 @@
-#include <millrace/runtime/scope.h>
-#include <millrace/runtime/wait.h>
-
 #include <vector>
 
 #include <gtest/gtest.h>
+
+#include <millrace/runtime/scope.h>
+#include <millrace/runtime/wait.h>
 
 namespace millrace::runtime {
 namespace {

@@ -1,5 +1,6 @@
-// Invariants. A broken one aborts the process with its reason and place, in release builds too: a wrong commit
-// is worse than a restart (failures.md, I9). Never used for input, servers or configuration: those are errors.
+// Invariants. A broken one aborts the process with its reason and place, in release builds too: a wrong
+// commit is worse than a restart (failures.md, I9). Never used for input, servers or configuration: those are
+// errors.
 #pragma once
 
 #include <source_location>

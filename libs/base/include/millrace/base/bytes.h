@@ -24,7 +24,8 @@ using byte_buffer = std::vector<std::byte>;
 
 // Lower-case hexadecimal, no separators; at most `bytes_max` bytes, then "…".
 [[nodiscard]] std::string to_hex(bytes_view bytes, std::size_t bytes_max = SIZE_MAX);
-// Accepts upper and lower case and ignores white space. errc::malformed on anything else or an odd digit count.
+// Accepts upper and lower case and ignores white space. errc::malformed on anything else or an odd digit
+// count.
 [[nodiscard]] result<byte_buffer> from_hex(std::string_view text);
 
 }  // namespace millrace

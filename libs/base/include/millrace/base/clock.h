@@ -1,6 +1,6 @@
-// Time as a port. Everything that waits, times out or measures asks a `clock`, so that tests and the simulation
-// drive time by hand. Timeouts and latencies use the monotonic side only (a wall-clock jump must not fire them);
-// the wall clock is for comparing with record timestamps.
+// Time as a port. Everything that waits, times out or measures asks a `clock`, so that tests and the
+// simulation drive time by hand. Timeouts and latencies use the monotonic side only (a wall-clock jump must
+// not fire them); the wall clock is for comparing with record timestamps.
 #pragma once
 
 #include <chrono>
@@ -41,7 +41,8 @@ class clock {
 // CLOCK_MONOTONIC and CLOCK_REALTIME. One instance for the process.
 [[nodiscard]] const clock& system_clock() noexcept;
 
-// Moved by hand; starts at `wall`. Single-threaded use. Time only moves forward; the wall clock may be set apart.
+// Moved by hand; starts at `wall`. Single-threaded use. Time only moves forward; the wall clock may be set
+// apart.
 class manual_clock final : public clock {
  public:
   explicit manual_clock(timestamp_micros wall = timestamp_micros(microseconds(1'700'000'000'000'000)))

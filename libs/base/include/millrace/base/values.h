@@ -1,5 +1,5 @@
-// Value types that more than one library speaks of: they appear in generated structs, in statements' parameters
-// and in rows. Instants are std::chrono types on the system clock's epoch (UTC).
+// Value types that more than one library speaks of: they appear in generated structs, in statements'
+// parameters and in rows. Instants are std::chrono types on the system clock's epoch (UTC).
 #pragma once
 
 #include <array>
@@ -41,7 +41,8 @@ struct decimal_view {
 
   // The unscaled value. errc::limit_exceeded when it does not fit 64 bits.
   [[nodiscard]] result<std::int64_t> unscaled_int64() const;
-  // "123.45". Values over 64 bits are rendered exactly too, up to 64 unscaled bytes; errc::limit_exceeded beyond.
+  // "123.45". Values over 64 bits are rendered exactly too, up to 64 unscaled bytes; errc::limit_exceeded
+  // beyond.
   [[nodiscard]] result<std::string> to_string() const;
 };
 

@@ -1,5 +1,5 @@
-// Memory of coroutine frames. Frames come and go once per record and per wait, so they are recycled: each thread
-// keeps free lists by size class and never returns them to the system until the thread ends.
+// Memory of coroutine frames. Frames come and go once per record and per wait, so they are recycled: each
+// thread keeps free lists by size class and never returns them to the system until the thread ends.
 //
 // A frame may be freed on another thread than the one that allocated it; it then joins the freeing thread's
 // lists. In sanitizer builds every frame is a fresh heap block, so that use after free is seen.

@@ -1,12 +1,13 @@
-// The event loop of a worker: ready coroutines, deferred calls, timers, file descriptors and the steps of a turn.
+// The event loop of a worker: ready coroutines, deferred calls, timers, file descriptors and the steps of a
+// turn.
 //
 // One loop belongs to one thread; everything but wake() and the heartbeat is for that thread only. Foreign
 // threads post to a mailbox (mailbox.h), which wakes the loop.
 //
-// One turn: watched descriptors that are ready → ready coroutines and deferred calls → due timers → the turn's
-// steps in order of their phase, ready coroutines again after each → sleep until the next timer, descriptor or
-// wake. A simulation calls run_pending() instead and moves the clock itself: nothing in a turn depends on real
-// time or on the kernel, so the same inputs give the same order.
+// One turn: watched descriptors that are ready → ready coroutines and deferred calls → due timers → the
+// turn's steps in order of their phase, ready coroutines again after each → sleep until the next timer,
+// descriptor or wake. A simulation calls run_pending() instead and moves the clock itself: nothing in a turn
+// depends on real time or on the kernel, so the same inputs give the same order.
 #pragma once
 
 #include <atomic>
@@ -25,8 +26,8 @@
 
 namespace millrace::runtime {
 
-// A call to be made from the loop rather than from here, e.g. because the caller is inside the coroutine that the
-// call will destroy. Intrusive: allocates nothing; may be destroyed from run().
+// A call to be made from the loop rather than from here, e.g. because the caller is inside the coroutine that
+// the call will destroy. Intrusive: allocates nothing; may be destroyed from run().
 class deferred : public list_hook {
  public:
   virtual void run() = 0;
@@ -76,8 +77,8 @@ class loop {
   void add_step(phase at, step& s);
   void remove_step(step& s) noexcept;
 
-  // Calls `on_ready` in every turn in which `fd` is readable (level-triggered). The descriptor stays the caller's.
-  // errc::io_error when the kernel refuses it.
+  // Calls `on_ready` in every turn in which `fd` is readable (level-triggered). The descriptor stays the
+  // caller's. errc::io_error when the kernel refuses it.
   [[nodiscard]] result<void> watch(int fd, std::function<void()> on_ready);
   void unwatch(int fd) noexcept;
 
@@ -88,8 +89,8 @@ class loop {
   // One turn; sleeps at most `sleep_max` when there is nothing to do. Real time only.
   void run_turn(nanoseconds sleep_max);
 
-  // Simulation and tests: runs turns without touching the kernel until nothing is pending at the clock's current
-  // time. Returns the number of turns.
+  // Simulation and tests: runs turns without touching the kernel until nothing is pending at the clock's
+  // current time. Returns the number of turns.
   std::size_t run_pending();
   [[nodiscard]] std::optional<instant> next_deadline() const noexcept { return timers_.next_deadline(); }
 
@@ -97,7 +98,9 @@ class loop {
   void wake() noexcept;
   // Thread-safe, for the watchdog: turns so far, and the clock at the start of the last one.
   [[nodiscard]] std::uint64_t turns() const noexcept { return turns_.load(std::memory_order_relaxed); }
-  [[nodiscard]] instant last_turn_at() const noexcept { return {last_turn_ns_.load(std::memory_order_relaxed)}; }
+  [[nodiscard]] instant last_turn_at() const noexcept {
+    return {last_turn_ns_.load(std::memory_order_relaxed)};
+  }
 
  private:
   class kernel;  // epoll and eventfd

@@ -1,5 +1,5 @@
-// Messages from foreign threads (driver, librdkafka, admin) to a worker. A post takes a short mutex and wakes the
-// loop only when the box was empty; the worker takes everything at once. All logic runs on the worker.
+// Messages from foreign threads (driver, librdkafka, admin) to a worker. A post takes a short mutex and wakes
+// the loop only when the box was empty; the worker takes everything at once. All logic runs on the worker.
 #pragma once
 
 #include <cstddef>

@@ -114,7 +114,8 @@ class [[nodiscard]] task {
   [[nodiscard]] bool valid() const noexcept { return handle_ != nullptr; }
   [[nodiscard]] bool finished() const noexcept { return handle_ != nullptr && handle_.done(); }
 
-  // Runs to the first wait, now. `done` is deferred on `l` once the task has finished, even if that is at once.
+  // Runs to the first wait, now. `done` is deferred on `l` once the task has finished, even if that is at
+  // once.
   void start(loop& l, deferred& done) {
     invariant(handle_ != nullptr && !started_, "a task is started once");
     started_ = true;

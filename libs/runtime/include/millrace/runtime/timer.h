@@ -1,5 +1,5 @@
-// Timers on a clock that tests can drive. Resolution is the clock's; order is by deadline, then by the order of
-// starting, so that a simulation replays exactly.
+// Timers on a clock that tests can drive. Resolution is the clock's; order is by deadline, then by the order
+// of starting, so that a simulation replays exactly.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +13,8 @@ namespace millrace::runtime {
 
 class timer_queue;
 
-// One-shot. Owned by whoever waits; destroying or cancelling it disarms it. Single-threaded (the loop's thread).
+// One-shot. Owned by whoever waits; destroying or cancelling it disarms it. Single-threaded (the loop's
+// thread).
 class timer {
  public:
   timer() = default;

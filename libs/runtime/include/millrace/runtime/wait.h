@@ -1,5 +1,6 @@
-// What coroutines wait for: time, an event, a counted resource, a value that arrives later. All single-threaded
-// (the loop's thread); waiters are woken in the order in which they came, from the loop, never inline.
+// What coroutines wait for: time, an event, a counted resource, a value that arrives later. All
+// single-threaded (the loop's thread); waiters are woken in the order in which they came, from the loop,
+// never inline.
 #pragma once
 
 #include <coroutine>
@@ -112,7 +113,8 @@ class semaphore {
   intrusive_list<internal::waiter> waiters_;
 };
 
-// A value that one side sets once and the other awaits once. It must stay where it is until both have happened.
+// A value that one side sets once and the other awaits once. It must stay where it is until both have
+// happened.
 template <typename T>
 class pending {
  public:

@@ -1,0 +1,45 @@
+// Which offsets of one assignment are finished, and how far the partition may be committed.
+//
+// It knows only offsets that were really delivered: compaction, transaction markers and aborted records leave
+// holes, so nothing here computes "the next offset" except after the last delivered one. O(1) per record,
+// amortised. One tracker per assignment object, never reused (that is how a late acknowledgement of an
+// earlier assignment cannot pollute a later one).
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+
+namespace millrace::stream {
+
+class offset_tracker {
+ public:
+  // Names a delivered record; valid for this tracker only.
+  using ticket = std::uint64_t;
+
+  // Offsets arrive in increasing order (invariant).
+  ticket delivered(std::int64_t offset);
+  // Exactly once per ticket (invariant).
+  void finished(ticket which);
+
+  // The offset to commit: the lowest unfinished one, or one past the last delivered when all are finished;
+  // nullopt before the first delivery. Never decreases.
+  [[nodiscard]] std::optional<std::int64_t> position() const noexcept;
+  [[nodiscard]] std::uint64_t unfinished() const noexcept { return unfinished_; }
+  // Delivered offsets from the lowest unfinished one on: what the tracker holds in memory, and what a crash
+  // now would deliver again.
+  [[nodiscard]] std::uint64_t window() const noexcept { return entries_.size(); }
+  [[nodiscard]] std::optional<std::int64_t> lowest_unfinished() const noexcept;
+
+ private:
+  struct entry {
+    std::int64_t offset;
+    bool finished;
+  };
+  std::deque<entry> entries_;  // entries_[i] has ticket first_ + i; the front is unfinished
+  ticket first_ = 0;
+  std::uint64_t unfinished_ = 0;
+  std::optional<std::int64_t> last_delivered_;
+};
+
+}  // namespace millrace::stream

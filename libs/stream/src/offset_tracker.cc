@@ -1,0 +1,39 @@
+#include <millrace/base/assert.h>
+#include <millrace/stream/offset_tracker.h>
+
+namespace millrace::stream {
+
+offset_tracker::ticket offset_tracker::delivered(std::int64_t offset) {
+  invariant(!last_delivered_ || offset > *last_delivered_,
+            "offsets of a partition arrive in increasing order");
+  last_delivered_ = offset;
+  entries_.push_back({offset, false});
+  ++unfinished_;
+  return first_ + entries_.size() - 1;
+}
+
+void offset_tracker::finished(ticket which) {
+  invariant(which >= first_ && which - first_ < entries_.size(),
+            "a finished record was delivered and not finished");
+  entry& e = entries_[which - first_];
+  invariant(!e.finished, "a record is finished once");
+  e.finished = true;
+  --unfinished_;
+  while (!entries_.empty() && entries_.front().finished) {
+    entries_.pop_front();
+    ++first_;
+  }
+}
+
+std::optional<std::int64_t> offset_tracker::position() const noexcept {
+  if (!entries_.empty()) return entries_.front().offset;
+  if (last_delivered_) return *last_delivered_ + 1;
+  return std::nullopt;
+}
+
+std::optional<std::int64_t> offset_tracker::lowest_unfinished() const noexcept {
+  if (entries_.empty()) return std::nullopt;
+  return entries_.front().offset;
+}
+
+}  // namespace millrace::stream

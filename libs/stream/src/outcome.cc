@@ -1,0 +1,66 @@
+#include <millrace/stream/outcome.h>
+
+namespace millrace::stream {
+
+disposition disposition_of(errc code) noexcept {
+  switch (code) {
+    // The bytes are what they are.
+    case errc::truncated:
+    case errc::malformed:
+    case errc::invalid_utf8:
+    case errc::limit_exceeded:
+    case errc::trailing_bytes:
+    case errc::bad_frame:
+    case errc::schema_incompatible:
+    case errc::unresolvable:
+    case errc::schema_invalid:
+    case errc::schema_not_found:
+    case errc::db_unexpected_rows:
+    case errc::produce_rejected:
+    case errc::rejected:
+    case errc::unsupported:
+      return disposition::dead_letter;
+    // Somebody else is unwell.
+    case errc::registry_unavailable:
+    case errc::db_unavailable:
+    case errc::db_timeout:
+    case errc::db_overloaded:
+    case errc::db_client_timeout:
+    case errc::broker_unavailable:
+    case errc::produce_failed:
+    case errc::timed_out:
+    case errc::cancelled:
+    case errc::io_error:
+    case errc::internal:
+      return disposition::retry;
+    // A person must act: dead-lettering would pour the whole topic away.
+    case errc::registry_unauthorized:
+    case errc::db_unauthorized:
+    case errc::db_invalid:
+    case errc::db_type_mismatch:
+    case errc::db_protocol:
+    case errc::broker_unauthorized:
+    case errc::broker_fenced:
+    case errc::topic_not_found:
+    case errc::offset_out_of_range:
+    case errc::config_invalid:
+    case errc::address_in_use:
+    case errc::tls_error:
+      return disposition::stop;
+  }
+  return disposition::stop;
+}
+
+std::string_view to_string(disposition d) noexcept {
+  switch (d) {
+    case disposition::retry:
+      return "retry";
+    case disposition::dead_letter:
+      return "dead_letter";
+    case disposition::stop:
+      return "stop";
+  }
+  return "stop";
+}
+
+}  // namespace millrace::stream

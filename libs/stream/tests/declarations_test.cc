@@ -1,0 +1,42 @@
+#include <gtest/gtest.h>
+
+#include <millrace/stream/context.h>
+#include <millrace/stream/outcome.h>
+
+namespace millrace::stream {
+namespace {
+
+class any_statement final : public statement_declaration {
+ public:
+  using statement_declaration::statement_declaration;
+  result<void> check(const std::vector<column>&, const std::vector<column>&) override { return {}; }
+};
+
+TEST(Declarations, AreCollectedInOrderAndNamedAfterTheirTable) {
+  declarations found;
+  const declaration_scope scope(found);
+  const any_statement select("SELECT a FROM ks.profile WHERE id = ?");
+  const any_statement insert("INSERT INTO visit (a, b) VALUES (?, ?)");
+  const any_statement update("UPDATE visit SET a = ?");
+  ASSERT_EQ(found.statements.size(), 3U);
+  EXPECT_EQ(found.statements[0], &select);
+  EXPECT_EQ(select.name(), "select profile");
+  EXPECT_EQ(insert.name(), "insert visit");
+  EXPECT_EQ(update.name(), "update visit");
+}
+
+TEST(DeclarationsDeathTest, AStatementOutsideAProcessorAborts) {
+  EXPECT_DEATH(any_statement("SELECT a FROM t"), "members of a processor");
+}
+
+TEST(Disposition, SickServersAreRetriedBadBytesAreNot) {
+  EXPECT_EQ(disposition_of(errc::db_timeout), disposition::retry);
+  EXPECT_EQ(disposition_of(errc::registry_unavailable), disposition::retry);
+  EXPECT_EQ(disposition_of(errc::truncated), disposition::dead_letter);
+  EXPECT_EQ(disposition_of(errc::schema_not_found), disposition::dead_letter);
+  EXPECT_EQ(disposition_of(errc::db_invalid), disposition::stop) << "a missing column must not flood the DLQ";
+  EXPECT_EQ(disposition_of(errc::broker_fenced), disposition::stop);
+}
+
+}  // namespace
+}  // namespace millrace::stream
