@@ -1,0 +1,22 @@
+// Metrics of the process itself, under the names every Prometheus client uses, read from /proc at each
+// scrape.
+#pragma once
+
+#include <string>
+
+#include <millrace/metrics/registry.h>
+
+namespace millrace::metrics {
+
+struct build_info {
+  std::string version;   // "0.1.0"
+  std::string revision;  // of the source, or "unknown"
+};
+
+// process_cpu_seconds_total, process_resident_memory_bytes, process_virtual_memory_bytes, process_open_fds,
+// process_max_fds, process_threads, process_start_time_seconds, and
+// millrace_build_info{version,revision,compiler} 1. A value that cannot be read (no /proc) is left out. The
+// hook must not outlive the registry.
+scrape_hook add_process_metrics(registry& to, build_info build);
+
+}  // namespace millrace::metrics

@@ -1,0 +1,262 @@
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include <millrace/base/assert.h>
+#include <millrace/base/errors.h>
+#include <millrace/metrics/catalogue.h>
+#include <millrace/metrics/exposition.h>
+
+namespace millrace::metrics {
+namespace {
+
+bool is_snake_case(std::string_view name) {
+  return !name.empty() && name.front() >= 'a' && name.front() <= 'z' && name.back() != '_' &&
+         std::all_of(name.begin(), name.end(),
+                     [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; });
+}
+
+void check_name(const family& f) {
+  invariant(is_snake_case(f.name), "a metric name is lower-case snake case");
+  std::string_view stem = f.name;
+  const bool total = stem.ends_with("_total");
+  invariant(total == (f.kind == kind::counter), "a counter's name ends in _total, and no other");
+  if (total) stem.remove_suffix(std::string_view("_total").size());
+  for (const unit u : {unit::seconds, unit::bytes, unit::ratio}) {
+    const bool named = stem.ends_with("_" + std::string(to_string(u)));
+    invariant(named == (f.unit == u),
+              "a metric's unit is the end of its name (before _total), and only then");
+  }
+  for (const std::string_view reserved : {"_sum", "_count", "_bucket"}) {
+    invariant(!stem.ends_with(reserved), "_sum, _count and _bucket belong to histograms");
+  }
+  invariant(!f.name.ends_with("_info") || f.kind == kind::gauge, "an _info metric is a gauge");
+}
+
+void check_labels(const family& f) {
+  invariant(f.labels.size() <= labels_max, "too many labels");
+  for (const label& l : f.labels) {
+    invariant(is_snake_case(l.name) && l.name != "le", "a label name is lower-case snake case and not `le`");
+    invariant(l.values.empty() != (l.values_max == 0), "a label is either closed or open with a bound");
+    invariant(l.values_max <= open_label_values_max, "an open label's bound is too large");
+    invariant(std::count_if(f.labels.begin(), f.labels.end(),
+                            [&](const label& other) { return other.name == l.name; }) == 1,
+              "a label is named once");
+  }
+}
+
+bool same(const family& a, const family& b) {
+  const auto same_buckets = [&] {
+    if (!a.buckets || !b.buckets) return a.buckets.has_value() == b.buckets.has_value();
+    return std::ranges::equal(a.buckets->bounds(), b.buckets->bounds());
+  };
+  return a.name == b.name && a.help == b.help && a.kind == b.kind && a.unit == b.unit && a.merge == b.merge &&
+         a.labels == b.labels && same_buckets();
+}
+
+std::string label_cell(const label& l) {
+  std::string text = "`" + l.name + "`";
+  if (l.values.empty()) return text + " (at most " + std::to_string(l.values_max) + ")";
+  text += ": ";
+  for (std::size_t i = 0; i < l.values.size(); ++i) {
+    text += (i == 0 ? "" : ", ") + l.values[i];
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string_view to_string(unit u) noexcept {
+  switch (u) {
+    case unit::none:
+      return "";
+    case unit::seconds:
+      return "seconds";
+    case unit::bytes:
+      return "bytes";
+    case unit::ratio:
+      return "ratio";
+  }
+  return "";
+}
+
+std::string_view to_string(kind k) noexcept {
+  switch (k) {
+    case kind::counter:
+      return "counter";
+    case kind::gauge:
+      return "gauge";
+    case kind::histogram:
+      return "histogram";
+  }
+  return "";
+}
+
+label label::closed(std::string_view name, std::vector<std::string> values) {
+  return {std::string(name), std::move(values), 0};
+}
+
+label label::open(std::string_view name, std::size_t values_max) {
+  return {std::string(name), {}, values_max};
+}
+
+label label::errors() {
+  std::vector<std::string> names;
+  names.reserve(errc_count);
+  for (std::size_t i = 0; i < errc_count; ++i) {
+    names.emplace_back(millrace::to_string(static_cast<errc>(i)));
+  }
+  return closed("error", std::move(names));
+}
+
+catalogue::catalogue() : prefixes_{"millrace_", "process_"} {}
+catalogue::~catalogue() = default;
+
+void catalogue::allow_prefix(std::string_view prefix) {
+  invariant(prefix.ends_with('_') && is_snake_case(prefix.substr(0, prefix.size() - 1)),
+            "a prefix is lower-case snake case and ends in _");
+  const std::scoped_lock lock(mutex_);
+  prefixes_.emplace_back(prefix);
+}
+
+const family& catalogue::declare(family wanted) {
+  check_name(wanted);
+  check_labels(wanted);
+  invariant(!wanted.help.empty(), "a metric has a help text");
+  const std::scoped_lock lock(mutex_);
+  invariant(std::any_of(prefixes_.begin(), prefixes_.end(),
+                        [&](const std::string& prefix) { return wanted.name.starts_with(prefix); }),
+            "a metric's name starts with an allowed prefix");
+  for (const family& known : families_) {
+    if (known.name == wanted.name) {
+      invariant(same(known, wanted), "a metric is declared twice, differently");
+      return known;
+    }
+  }
+  return families_.emplace_back(std::move(wanted));
+}
+
+counter_family catalogue::counter(counter_spec spec) {
+  return counter_family(declare({.name = std::move(spec.name),
+                                 .help = std::move(spec.help),
+                                 .kind = kind::counter,
+                                 .unit = spec.unit,
+                                 .labels = std::move(spec.labels),
+                                 .buckets = std::nullopt}));
+}
+
+gauge_family catalogue::gauge(gauge_spec spec) {
+  return gauge_family(declare({.name = std::move(spec.name),
+                               .help = std::move(spec.help),
+                               .kind = kind::gauge,
+                               .unit = spec.unit,
+                               .merge = spec.merge,
+                               .labels = std::move(spec.labels),
+                               .buckets = std::nullopt}));
+}
+
+histogram_family catalogue::histogram(histogram_spec spec) {
+  std::vector<std::uint64_t> bounds;
+  bounds.reserve(spec.buckets.size());
+  for (const nanoseconds bound : spec.buckets) {
+    invariant(bound.count() > 0, "a duration bucket's bound is positive");
+    bounds.push_back(static_cast<std::uint64_t>(bound.count()));
+  }
+  return histogram_family(declare({.name = std::move(spec.name),
+                                   .help = std::move(spec.help),
+                                   .kind = kind::histogram,
+                                   .unit = unit::seconds,
+                                   .labels = std::move(spec.labels),
+                                   .buckets = bucket_layout(bounds)}));
+}
+
+size_histogram_family catalogue::histogram(size_histogram_spec spec) {
+  invariant(spec.unit != unit::seconds, "durations go into a histogram_spec");
+  return size_histogram_family(declare({.name = std::move(spec.name),
+                                        .help = std::move(spec.help),
+                                        .kind = kind::histogram,
+                                        .unit = spec.unit,
+                                        .labels = std::move(spec.labels),
+                                        .buckets = bucket_layout(spec.buckets)}));
+}
+
+std::vector<const family*> catalogue::families() const {
+  std::vector<const family*> all;
+  {
+    const std::scoped_lock lock(mutex_);
+    all.reserve(families_.size());
+    for (const family& f : families_) all.push_back(&f);
+  }
+  std::ranges::sort(all, {}, &family::name);
+  return all;
+}
+
+const family* catalogue::find(std::string_view name) const {
+  const std::scoped_lock lock(mutex_);
+  for (const family& f : families_) {
+    if (f.name == name) return &f;
+  }
+  return nullptr;
+}
+
+std::string catalogue::to_markdown() const {
+  std::string text = "| metric | type | labels | buckets | what it says |\n| --- | --- | --- | --- | --- |\n";
+  for (const family* f : families()) {
+    text += "| `" + f->name + "` | " + std::string(to_string(f->kind)) + " | ";
+    for (std::size_t i = 0; i < f->labels.size(); ++i) {
+      text += (i == 0 ? "" : "; ") + label_cell(f->labels[i]);
+    }
+    text += " | ";
+    if (f->buckets) {
+      const auto bounds = f->buckets->bounds();
+      text += format_number(f->shown(static_cast<double>(bounds.front()))) + " to " +
+              format_number(f->shown(static_cast<double>(bounds.back()))) + " (" +
+              std::to_string(bounds.size()) + ")";
+    }
+    text += " | " + f->help + " |\n";
+  }
+  return text;
+}
+
+namespace buckets {
+namespace {
+using namespace std::chrono_literals;
+}
+
+std::vector<nanoseconds> decode() {
+  return {250ns,   300ns,    400ns,    500ns,    600ns,     800ns,     1000ns,  1250ns,
+          1600ns,  2000ns,   2500ns,   4000ns,   6000ns,    10000ns,   16000ns, 25000ns,
+          50000ns, 100000ns, 250000ns, 500000ns, 1000000ns, 10000000ns};
+}
+
+std::vector<nanoseconds> request() {
+  return {50us, 75us, 100us, 150us, 200us, 250us, 350us, 500us, 700us, 1ms,   1500us, 2ms, 3ms, 5ms, 7500us,
+          10ms, 15ms, 20ms,  30ms,  50ms,  75ms,  100ms, 150ms, 250ms, 500ms, 1s,     2s,  5s,  10s, 15s};
+}
+
+std::vector<nanoseconds> end_to_end() {
+  return {500us,  1ms,  1500us, 2ms,   3ms,    5ms,   7500us, 10ms,  15ms,  20ms,
+          30ms,   50ms, 75ms,   100ms, 150ms,  200ms, 300ms,  500ms, 750ms, 1s,
+          1500ms, 2s,   3s,     5s,    7500ms, 10s,   15s,    20s,   30s,   60s};
+}
+
+std::vector<nanoseconds> loop() {
+  return {1us, 2us, 5us,  10us, 20us, 50us,  100us, 200us, 500us, 1ms,
+          2ms, 5ms, 10ms, 20ms, 50ms, 100ms, 200ms, 500ms, 1s};
+}
+
+std::vector<std::uint64_t> bytes() {
+  std::vector<std::uint64_t> bounds;
+  for (std::uint64_t bound = 64; bound <= std::uint64_t{16} << 20; bound *= 2) bounds.push_back(bound);
+  return bounds;
+}
+
+std::vector<std::uint64_t> batch() {
+  std::vector<std::uint64_t> bounds;
+  for (std::uint64_t bound = 1; bound <= 4096; bound *= 2) bounds.push_back(bound);
+  return bounds;
+}
+
+}  // namespace buckets
+
+}  // namespace millrace::metrics

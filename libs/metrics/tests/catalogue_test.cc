@@ -1,0 +1,116 @@
+#include <algorithm>
+
+#include <gtest/gtest.h>
+
+#include <millrace/base/errors.h>
+#include <millrace/metrics/catalogue.h>
+
+namespace millrace::metrics {
+namespace {
+
+using namespace std::chrono_literals;
+
+TEST(Catalogue, DeclaringTheSameFamilyAgainYieldsTheSameFamily) {
+  catalogue declared;
+  const counter_spec spec{.name = "millrace_records_done_total", .help = "Records finished."};
+  const counter_family first = declared.counter(spec);
+  const counter_family second = declared.counter(spec);
+  EXPECT_EQ(&*first, &*second);
+  EXPECT_EQ(declared.families().size(), 1U);
+  EXPECT_EQ(declared.find("millrace_records_done_total"), &*first);
+  EXPECT_EQ(declared.find("millrace_records_gone_total"), nullptr);
+}
+
+TEST(Catalogue, AnApplicationMayAddItsOwnPrefix) {
+  catalogue declared;
+  declared.allow_prefix("navigation_");
+  EXPECT_EQ(declared.counter({.name = "navigation_visits_total", .help = "Visits."})->name,
+            "navigation_visits_total");
+}
+
+TEST(Catalogue, TheErrorLabelIsClosedOverTheErrorCodes) {
+  const label errors = label::errors();
+  EXPECT_EQ(errors.name, "error");
+  EXPECT_EQ(errors.values.size(), errc_count);
+  EXPECT_EQ(errors.values.front(), "truncated");
+}
+
+TEST(Catalogue, DefaultBucketsCoverWhatTheyMeasure) {
+  EXPECT_EQ(buckets::decode().front(), 250ns);
+  EXPECT_EQ(buckets::request().front(), 50us);
+  EXPECT_EQ(buckets::request().back(), 15s);
+  EXPECT_EQ(buckets::end_to_end().back(), 60s);
+  catalogue declared;  // each is accepted: ascending, and not too many
+  int n = 0;
+  for (const auto& bounds : {buckets::decode(), buckets::request(), buckets::end_to_end(), buckets::loop()}) {
+    (void)declared.histogram(
+        {.name = "millrace_set" + std::to_string(n++) + "_seconds", .help = "h", .buckets = bounds});
+  }
+  (void)declared.histogram(
+      {.name = "millrace_size_bytes", .help = "h", .unit = unit::bytes, .buckets = buckets::bytes()});
+  (void)declared.histogram({.name = "millrace_batch_records", .help = "h", .buckets = buckets::batch()});
+  EXPECT_EQ(declared.families().size(), 6U);
+}
+
+TEST(Catalogue, TheReferenceNamesEveryFamilySortedWithItsLabelsAndBuckets) {
+  catalogue declared;
+  (void)declared.histogram({.name = "millrace_wait_seconds", .help = "Waiting.", .buckets = {1ms, 2ms}});
+  (void)declared.counter({.name = "millrace_drops_total",
+                          .help = "Dropped.",
+                          .labels = {label::closed("why", {"full", "late"}), label::open("topic", 3)}});
+  EXPECT_EQ(declared.to_markdown(),
+            "| metric | type | labels | buckets | what it says |\n| --- | --- | --- | --- | --- |\n"
+            "| `millrace_drops_total` | counter | `why`: full, late; `topic` (at most 3) |  | Dropped. |\n"
+            "| `millrace_wait_seconds` | histogram |  | 0.001 to 0.002 (2) | Waiting. |\n");
+}
+
+class NamingRulesDeathTest : public testing::Test {
+ protected:
+  void refuse_counter(counter_spec spec, const char* why) {
+    if (spec.help.empty()) spec.help = "h";
+    EXPECT_DEATH((void)declared_.counter(spec), why) << spec.name;
+  }
+  void refuse_gauge(gauge_spec spec, const char* why) {
+    spec.help = "h";
+    EXPECT_DEATH((void)declared_.gauge(spec), why) << spec.name;
+  }
+  catalogue declared_;
+};
+
+TEST_F(NamingRulesDeathTest, NamesFollowTheConventions) {
+  refuse_counter({.name = "records_total"}, "allowed prefix");
+  refuse_counter({.name = "millrace_Records_total"}, "snake case");
+  refuse_counter({.name = "millrace_records"}, "_total");
+  refuse_gauge({.name = "millrace_records_total"}, "_total");
+  refuse_gauge({.name = "millrace_lag_seconds"}, "unit");
+  refuse_gauge({.name = "millrace_lag", .unit = unit::seconds}, "unit");
+  refuse_counter({.name = "millrace_received_total", .unit = unit::bytes}, "unit");
+  refuse_gauge({.name = "millrace_lag_count"}, "histograms");
+}
+
+TEST_F(NamingRulesDeathTest, LabelsAreBoundedAndNotReserved) {
+  refuse_gauge({.name = "millrace_x", .labels = {label::open("le", 3)}}, "`le`");
+  refuse_gauge({.name = "millrace_x", .labels = {label::open("__name", 3)}}, "label name");
+  refuse_gauge({.name = "millrace_x", .labels = {label::open("topic", 0)}}, "closed or open");
+  refuse_gauge({.name = "millrace_x", .labels = {label::open("a", 1), label::open("a", 1)}}, "named once");
+}
+
+TEST_F(NamingRulesDeathTest, ASecondDeclarationMustNotDiffer) {
+  (void)declared_.counter({.name = "millrace_records_total", .help = "One."});
+  refuse_counter({.name = "millrace_records_total", .help = "Two."}, "declared twice");
+}
+
+TEST_F(NamingRulesDeathTest, BoundsAreAscendingPositiveAndFew) {
+  const auto declare = [&](std::vector<nanoseconds> bounds) {
+    (void)declared_.histogram({.name = "millrace_x_seconds", .help = "h", .buckets = std::move(bounds)});
+  };
+  EXPECT_DEATH(declare({}), "1 to 40");
+  EXPECT_DEATH(declare({2ms, 1ms}), "ascending");
+  EXPECT_DEATH(declare({0ms, 1ms}), "positive");
+  std::vector<nanoseconds> many;
+  for (int i = 1; i <= 41; ++i) many.emplace_back(i);
+  EXPECT_DEATH(declare(many), "1 to 40");
+}
+
+}  // namespace
+}  // namespace millrace::metrics
