@@ -1,5 +1,25 @@
-//! The foreign code of a Millrace binary, in one archive: librdkafka.
+//! The foreign code of a Millrace binary, in one archive: librdkafka, and the CQL bridge over the `scylla` driver.
+//!
+//! include/millrace/native/bridge.h is the bridge's manual. From the top: `abi` (the C interface), `session`
+//! (threads), `io_thread` (runs the driver) and `remote` (how others reach it), `channel` (what a worker and an I/O
+//! thread share), and below them
+//! `config`, `statement`, `failure`, `ring` and `wheel`.
+
+// The interface's contracts are in bridge.h, once.
+#![allow(clippy::missing_safety_doc)]
 
 // Pulls librdkafka's C symbols (the mock cluster included) into the archive.
 #[cfg(feature = "librdkafka")]
 extern crate rdkafka_sys as _;
+
+pub mod abi;
+mod channel;
+mod config;
+mod failure;
+mod io_thread;
+mod remote;
+mod ring;
+mod session;
+mod statement;
+mod tsan;
+mod wheel;

@@ -1,7 +1,7 @@
 // The archive links into a plain C++ program and is the librdkafka that its headers say.
+#include <gtest/gtest.h>
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
-#include <gtest/gtest.h>
 
 namespace {
 

@@ -1,0 +1,576 @@
+//! An I/O thread: the driver's event loop, its connections, and the slots that run requests.
+//!
+//! A request is run by a slot, a task that lives as long as the thread; there is no task, channel or wake per
+//! request. The intake moves requests from the rings to idle slots; the flusher wakes workers once per burst of
+//! completions; the ticker fires deadlines. All of them run on this one thread.
+
+use std::cell::{Cell, RefCell};
+use std::future::{poll_fn, Future};
+use std::io;
+use std::ops::ControlFlow;
+use std::pin::{pin, Pin};
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+use std::sync::{mpsc, Arc};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use scylla::client::session::Session;
+use scylla::response::PagingState;
+use scylla::statement::prepared::PreparedStatement;
+use scylla::statement::Statement;
+use tokio::io::unix::AsyncFd;
+use tokio::io::Interest;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+use crate::channel::{Channel, Completion, EventFd, Owner, Request};
+use crate::config::{self, Config};
+use crate::failure::{Failure, Status};
+use crate::remote::{count, Command, Prepared, Remote};
+use crate::statement::{rows_area, Cells, Description};
+use crate::wheel::Wheel;
+
+/// The resolution of deadlines.
+const TICK: Duration = Duration::from_millis(10);
+/// Requests taken from one channel before the next one gets its turn.
+const INTAKE_BATCH: usize = 256;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Run,
+    TimedOut,
+    Cancelled,
+}
+
+struct Job {
+    request: Request,
+    channel: Arc<Channel>,
+}
+
+struct Slot {
+    job: RefCell<Option<Job>>,
+    verdict: Cell<Verdict>,
+    /// Of the task; the same for its whole life.
+    waker: RefCell<Option<Waker>>,
+}
+
+impl Slot {
+    fn wake(&self) {
+        if let Some(waker) = &*self.waker.borrow() {
+            waker.wake_by_ref();
+        }
+    }
+
+    fn remember_waker(&self, context: &Context<'_>) {
+        let mut waker = self.waker.borrow_mut();
+        if !waker
+            .as_ref()
+            .is_some_and(|known| known.will_wake(context.waker()))
+        {
+            *waker = Some(context.waker().clone());
+        }
+    }
+}
+
+struct Io {
+    remote: Arc<Remote>,
+    session: Session,
+    statements: RefCell<Vec<Option<Rc<PreparedStatement>>>>,
+    channels: RefCell<Vec<Arc<Channel>>>,
+    slots: RefCell<Vec<Rc<Slot>>>,
+    /// Slots whose task waits for a job.
+    idle: RefCell<Vec<u32>>,
+    /// Slots whose task ended with a panic.
+    broken: RefCell<Vec<u32>>,
+    busy: Cell<usize>,
+    wheel: RefCell<Wheel>,
+    epoch: Instant,
+    /// The ticker waits here while no deadline is set.
+    deadlines: Notify,
+    unflushed: Cell<bool>,
+    flush: Notify,
+    tasks: RefCell<JoinSet<()>>,
+}
+
+/// Lets tasks of this thread hold what is not Send.
+struct OnThisThread<F>(F);
+
+// SAFETY: the runtime is of the current-thread kind, and it is created, run and dropped on this one thread.
+unsafe impl<F> Send for OnThisThread<F> {}
+
+impl<F: Future> Future for OnThisThread<F> {
+    type Output = F::Output;
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        // SAFETY: structural pinning of the only field.
+        unsafe { self.map_unchecked_mut(|this| &mut this.0) }.poll(context)
+    }
+}
+
+/// A request that a slot is running: completes it exactly once, also when the task unwinds or is dropped.
+struct Ticket {
+    io: Rc<Io>,
+    slot: u32,
+    job: Option<Job>,
+}
+
+impl Ticket {
+    fn complete(mut self, outcome: Result<Completion, Failure>) {
+        self.finish(outcome);
+    }
+
+    fn finish(&mut self, outcome: Result<Completion, Failure>) {
+        let Some(job) = self.job.take() else { return };
+        self.io.wheel.borrow_mut().stop(self.slot);
+        *self.io.slots.borrow()[self.slot as usize].job.borrow_mut() = None;
+        self.io.busy.set(self.io.busy.get() - 1);
+        let completion =
+            outcome.unwrap_or_else(|failure| Completion::failed(job.request.tag, failure));
+        // SAFETY: this thread is the only one that pushes here.
+        if unsafe { job.channel.completions.push(completion) }.is_err() {
+            // The ring holds everything that may be in flight; a lost tag would hang its record for ever.
+            eprintln!("millrace: invariant broken: a completion ring overflowed");
+            std::process::abort();
+        }
+        if !self.io.unflushed.replace(true) {
+            self.io.flush.notify_one();
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if self.job.is_none() {
+            return;
+        }
+        if std::thread::panicking() {
+            count(&self.io.remote.counters.panics);
+            self.io.broken.borrow_mut().push(self.slot);
+            self.finish(Err(Failure::new(
+                Status::Internal,
+                "the database driver panicked; please report it",
+            )));
+        } else {
+            self.finish(Err(Failure::cancelled()));
+        }
+    }
+}
+
+impl Io {
+    fn now(&self) -> u64 {
+        (self.epoch.elapsed().as_micros() / TICK.as_micros()) as u64
+    }
+
+    /// Runs until the request is answered; cancelled by dropping.
+    async fn run(&self, request: &Request) -> Result<Completion, Failure> {
+        let Some(prepared) = self
+            .statements
+            .borrow()
+            .get(request.statement as usize)
+            .cloned()
+            .flatten()
+        else {
+            return Err(Failure::new(
+                Status::Protocol,
+                format!("there is no statement {}", request.statement),
+            ));
+        };
+        // SAFETY: valid until the tag is polled, which is after this future has ended.
+        let (cells, paging_state) = unsafe { (&*request.cells, &*request.paging_state) };
+        let stamped = request.timestamp_us.map(|timestamp| {
+            let mut statement = PreparedStatement::clone(&prepared);
+            statement.set_timestamp(Some(timestamp));
+            statement
+        });
+        let statement = stamped.as_ref().unwrap_or(&prepared);
+        let from = match paging_state {
+            [] => PagingState::start(),
+            state => PagingState::new_from_raw_bytes(state),
+        };
+        let (result, more) = self
+            .session
+            .execute_single_page(statement, Cells(cells), from)
+            .await
+            .map_err(|error| Failure::from(&error))?;
+        let done = Completion::done(request.tag);
+        if !result.is_rows() {
+            return Ok(done);
+        }
+        let unreadable = |error: &dyn std::error::Error| {
+            Failure::new(Status::Protocol, format!("unreadable rows: {error}"))
+        };
+        let rows = result
+            .into_rows_result()
+            .map_err(|error| unreadable(&error))?;
+        let paging_state = match more.into_paging_control_flow() {
+            ControlFlow::Break(()) => None,
+            ControlFlow::Continue(state) => state.as_bytes_slice().map(Arc::clone),
+        };
+        Ok(Completion {
+            row_count: u32::try_from(rows.rows_num()).unwrap_or(u32::MAX),
+            owner: Some(Box::new(Owner {
+                rows: rows_area(&rows).map_err(|error| unreadable(&error))?,
+                paging_state,
+                ..Owner::default()
+            })),
+            ..done
+        })
+    }
+
+    fn spawn(self: &Rc<Self>, task: impl Future<Output = ()> + 'static) {
+        self.tasks.borrow_mut().spawn(OnThisThread(task));
+    }
+
+    /// Gives the job to an idle slot, or to a new one: there are as many as were ever needed at once, at most the
+    /// sum of the channels' limits.
+    fn start(self: &Rc<Self>, job: Job, now: u64) {
+        let ticks = u64::from(job.request.timeout_ms.max(1)).div_ceil(TICK.as_millis() as u64);
+        let idle = self.idle.borrow_mut().pop();
+        let index = idle.unwrap_or_else(|| self.new_slot());
+        let slot = Rc::clone(&self.slots.borrow()[index as usize]);
+        slot.verdict.set(Verdict::Run);
+        *slot.job.borrow_mut() = Some(job);
+        self.busy.set(self.busy.get() + 1);
+        let first = {
+            let mut wheel = self.wheel.borrow_mut();
+            let first = wheel.is_empty();
+            // One more: part of the present tick has passed already.
+            wheel.start(index, now + ticks + 1);
+            first
+        };
+        if first {
+            self.deadlines.notify_one();
+        }
+        match idle {
+            Some(_) => slot.wake(),
+            None => self.spawn(serve(Rc::clone(self), slot, index)),
+        }
+    }
+
+    fn new_slot(&self) -> u32 {
+        let slot = Rc::new(Slot {
+            job: RefCell::new(None),
+            verdict: Cell::new(Verdict::Run),
+            waker: RefCell::new(None),
+        });
+        let mut slots = self.slots.borrow_mut();
+        match self.broken.borrow_mut().pop() {
+            Some(index) => {
+                slots[index as usize] = slot;
+                index
+            }
+            None => {
+                slots.push(slot);
+                (slots.len() - 1) as u32
+            }
+        }
+    }
+
+    fn cancel(&self, of: impl Fn(&Arc<Channel>) -> bool) {
+        for slot in self.slots.borrow().iter() {
+            if slot
+                .job
+                .borrow()
+                .as_ref()
+                .is_some_and(|job| of(&job.channel))
+            {
+                slot.verdict.set(Verdict::Cancelled);
+                slot.wake();
+            }
+        }
+    }
+
+    /// Returns how many requests were taken from the rings.
+    fn take_in(self: &Rc<Self>) -> usize {
+        let now = self.now();
+        let mut taken = 0;
+        for channel in self.channels.borrow().iter() {
+            for _ in 0..INTAKE_BATCH {
+                // SAFETY: this thread is the only one that pops here.
+                let Some(request) = (unsafe { channel.submissions.pop() }) else {
+                    break;
+                };
+                taken += 1;
+                let channel = Arc::clone(channel);
+                self.start(Job { request, channel }, now);
+            }
+        }
+        let counters = &self.remote.counters;
+        counters.requests.fetch_add(taken as u64, Ordering::Relaxed);
+        counters
+            .in_flight
+            .store(self.busy.get() as u64, Ordering::Relaxed);
+        taken
+    }
+
+    async fn prepare(&self, id: u32, statement: Statement) -> Prepared {
+        let mut prepared = self
+            .session
+            .prepare(statement)
+            .await
+            .map_err(|error| Failure::from(&error))?;
+        // Safe because the statements name their columns: libs/cql refuses SELECT *.
+        prepared.set_use_cached_result_metadata(true);
+        let description = Description::of(&prepared);
+        let mut statements = self.statements.borrow_mut();
+        let needed = statements.len().max(id as usize + 1);
+        statements.resize(needed, None);
+        statements[id as usize] = Some(Rc::new(prepared));
+        Ok(description)
+    }
+
+    /// Returns false when the thread has to stop.
+    fn obey(self: &Rc<Self>) -> bool {
+        for command in self.remote.take_commands() {
+            let io = Rc::clone(self);
+            match command {
+                Command::Open(channel) => self.channels.borrow_mut().push(channel),
+                Command::Close(channel) => self.spawn(async move {
+                    io.close(&channel).await;
+                }),
+                Command::Prepare(id, statement, timeout, reply) => self.spawn(async move {
+                    let prepared = within(timeout, io.prepare(id, *statement)).await;
+                    let _ = reply.send(prepared);
+                }),
+                Command::Execute(text, timeout, reply) => self.spawn(async move {
+                    let execution = async {
+                        let executed = io.session.query_unpaged(text, ()).await;
+                        executed.map(drop).map_err(|error| Failure::from(&error))
+                    };
+                    let _ = reply.send(within(timeout, execution).await);
+                }),
+                Command::Stop => return false,
+            }
+        }
+        true
+    }
+
+    async fn close(&self, channel: &Arc<Channel>) {
+        self.channels
+            .borrow_mut()
+            .retain(|known| !Arc::ptr_eq(known, channel));
+        self.cancel(|of| Arc::ptr_eq(of, channel));
+        let runs = |slot: &Rc<Slot>| {
+            let job = slot.job.borrow();
+            job.as_ref()
+                .is_some_and(|job| Arc::ptr_eq(&job.channel, channel))
+        };
+        while self.slots.borrow().iter().any(runs) {
+            tokio::task::yield_now().await;
+        }
+        channel.let_go();
+    }
+}
+
+async fn within<T>(
+    timeout: Duration,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    match tokio::time::timeout(timeout, work).await {
+        Ok(result) => result,
+        Err(_) => Err(Failure::new(
+            Status::ClientTimeout,
+            format!("no answer within {} ms", timeout.as_millis()),
+        )),
+    }
+}
+
+/// A slot's life.
+async fn serve(io: Rc<Io>, slot: Rc<Slot>, index: u32) {
+    loop {
+        // The job stays in the slot, where `cancel` finds it; the ticket holds its copy.
+        let job = poll_fn(|context| {
+            slot.remember_waker(context);
+            match &*slot.job.borrow() {
+                Some(job) => Poll::Ready(Job {
+                    request: job.request,
+                    channel: Arc::clone(&job.channel),
+                }),
+                None => Poll::Pending,
+            }
+        })
+        .await;
+        let request = job.request;
+        let ticket = Ticket {
+            io: Rc::clone(&io),
+            slot: index,
+            job: Some(job),
+        };
+        let outcome = {
+            let mut work = pin!(io.run(&request));
+            poll_fn(|context| match slot.verdict.get() {
+                Verdict::Run => work.as_mut().poll(context),
+                Verdict::TimedOut => {
+                    count(&io.remote.counters.client_timeouts);
+                    Poll::Ready(Err(Failure::new(
+                        Status::ClientTimeout,
+                        format!("no answer within {} ms", request.timeout_ms),
+                    )))
+                }
+                Verdict::Cancelled => Poll::Ready(Err(Failure::cancelled())),
+            })
+            .await
+            // The work is dropped here: nothing reads the request's buffers any more.
+        };
+        ticket.complete(outcome);
+        io.idle.borrow_mut().push(index);
+    }
+}
+
+/// Held by what is ours and not the driver's: without it every request would hang, so a panic there ends the
+/// process.
+struct AbortOnPanic;
+
+impl Drop for AbortOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            std::process::abort();
+        }
+    }
+}
+
+/// Wakes the workers after a burst of completions.
+async fn flush(io: Rc<Io>) {
+    let _own = AbortOnPanic;
+    loop {
+        io.flush.notified().await;
+        // The answers that came with the same read of a socket complete before this task runs again.
+        tokio::task::yield_now().await;
+        io.unflushed.set(false);
+        for channel in io.channels.borrow().iter() {
+            if channel.notify() {
+                count(&io.remote.counters.wakes);
+            }
+        }
+        io.remote
+            .counters
+            .in_flight
+            .store(io.busy.get() as u64, Ordering::Relaxed);
+    }
+}
+
+async fn tick(io: Rc<Io>) {
+    let _own = AbortOnPanic;
+    loop {
+        if io.wheel.borrow().is_empty() {
+            io.deadlines.notified().await;
+            continue;
+        }
+        tokio::time::sleep(TICK).await;
+        let slots = io.slots.borrow();
+        io.wheel.borrow_mut().advance(io.now(), |index| {
+            let slot = &slots[index as usize];
+            if slot.verdict.get() == Verdict::Run {
+                slot.verdict.set(Verdict::TimedOut);
+            }
+            slot.wake();
+        });
+    }
+}
+
+/// Returns when the thread has to stop.
+async fn intake(io: &Rc<Io>, event: &AsyncFd<EventFd>) -> io::Result<()> {
+    loop {
+        if !io.obey() {
+            return Ok(());
+        }
+        if io.take_in() > 0 {
+            // Lets the slots write what they just took before looking for more.
+            tokio::task::yield_now().await;
+            continue;
+        }
+        let work = || {
+            io.remote.has_commands()
+                || io
+                    .channels
+                    .borrow()
+                    .iter()
+                    .any(|channel| !channel.submissions.is_empty())
+        };
+        if io.remote.asleep.fall_asleep(work) {
+            // Edge-triggered: every write counts, so the descriptor need not be read.
+            event.readable().await?.clear_ready();
+            io.remote.asleep.awake();
+        }
+    }
+}
+
+/// Everything ends before the session is dropped, on its runtime.
+async fn wind_down(io: Rc<Io>) {
+    io.cancel(|_| true);
+    while io.busy.get() > 0 {
+        tokio::task::yield_now().await;
+    }
+    let mut tasks = std::mem::take(&mut *io.tasks.borrow_mut());
+    tasks.shutdown().await;
+}
+
+async fn live(
+    config: Config,
+    remote: Arc<Remote>,
+    connected: mpsc::Sender<Result<(), Failure>>,
+) -> io::Result<()> {
+    let session = match config::connect(&config).await {
+        Ok(session) => session,
+        Err(failure) => {
+            let _ = connected.send(Err(failure));
+            return Ok(());
+        }
+    };
+    let event = remote.event.try_clone()?;
+    // SAFETY: the descriptor is owned by what registers it, and its number does not change.
+    let event = unsafe { AsyncFd::register_with_interest(event, Interest::READABLE) }?;
+    let io = Rc::new(Io {
+        remote,
+        session,
+        statements: RefCell::default(),
+        channels: RefCell::default(),
+        slots: RefCell::default(),
+        idle: RefCell::default(),
+        broken: RefCell::default(),
+        busy: Cell::new(0),
+        wheel: RefCell::new(Wheel::new()),
+        epoch: Instant::now(),
+        deadlines: Notify::new(),
+        unflushed: Cell::new(false),
+        flush: Notify::new(),
+        tasks: RefCell::default(),
+    });
+    let _own = AbortOnPanic;
+    io.spawn(flush(Rc::clone(&io)));
+    io.spawn(tick(Rc::clone(&io)));
+    let _ = connected.send(Ok(()));
+    let ended = intake(&io, &event).await;
+    let channels = io.channels.take();
+    wind_down(io).await;
+    for channel in channels {
+        channel.let_go();
+    }
+    ended
+}
+
+/// The body of the thread.
+pub fn main(config: Config, remote: Arc<Remote>, connected: mpsc::Sender<Result<(), Failure>>) {
+    // Signals are the main thread's.
+    // SAFETY: plain calls on a local set.
+    unsafe {
+        let mut all: libc::sigset_t = std::mem::zeroed();
+        libc::sigfillset(&mut all);
+        libc::pthread_sigmask(libc::SIG_BLOCK, &all, std::ptr::null_mut());
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let ended = match runtime {
+        Ok(runtime) => {
+            let ended = runtime.block_on(live(config, Arc::clone(&remote), connected.clone()));
+            runtime.shutdown_background();
+            ended
+        }
+        Err(error) => Err(error),
+    };
+    remote.end();
+    if let Err(error) = ended {
+        let _ = connected.send(Err(Failure::new(Status::Internal, error.to_string())));
+    }
+}

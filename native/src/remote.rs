@@ -1,0 +1,104 @@
+//! The part of an I/O thread that other threads hold: commands, the way to wake it, and its counters.
+
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{mpsc, Arc, Mutex};
+use std::time::Duration;
+
+use scylla::statement::Statement;
+
+use crate::channel::{Asleep, Channel, EventFd};
+use crate::failure::Failure;
+use crate::statement::Description;
+
+/// What other threads ask of an I/O thread.
+pub enum Command {
+    Open(Arc<Channel>),
+    Close(Arc<Channel>),
+    /// The number is the statement's, the same on every I/O thread.
+    Prepare(u32, Box<Statement>, Duration, mpsc::Sender<Prepared>),
+    Execute(String, Duration, mpsc::Sender<Result<(), Failure>>),
+    Stop,
+}
+
+pub type Prepared = Result<Description, Failure>;
+
+#[derive(Default)]
+pub struct Counters {
+    pub requests: AtomicU64,
+    pub client_timeouts: AtomicU64,
+    pub wakes: AtomicU64,
+    pub panics: AtomicU64,
+    pub in_flight: AtomicU64,
+}
+
+pub fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+/// The part of an I/O thread that other threads hold.
+pub struct Remote {
+    /// None: the thread has ended.
+    commands: Mutex<Option<Vec<Command>>>,
+    pub asleep: Asleep,
+    pub event: EventFd,
+    pub counters: Counters,
+}
+
+impl Remote {
+    pub fn new() -> io::Result<Self> {
+        Ok(Remote {
+            commands: Mutex::new(Some(Vec::new())),
+            asleep: Asleep::new(),
+            event: EventFd::new()?,
+            counters: Counters::default(),
+        })
+    }
+
+    /// After requests were pushed.
+    pub fn kick(&self) {
+        if self.asleep.must_wake() {
+            self.event.signal();
+        }
+    }
+
+    pub fn send(&self, command: Command) {
+        match &mut *self.commands() {
+            Some(waiting) => waiting.push(command),
+            None => return refuse(command),
+        }
+        self.event.signal();
+    }
+
+    fn commands(&self) -> std::sync::MutexGuard<'_, Option<Vec<Command>>> {
+        self.commands
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    pub fn take_commands(&self) -> Vec<Command> {
+        self.commands()
+            .as_mut()
+            .map(std::mem::take)
+            .unwrap_or_default()
+    }
+
+    pub fn has_commands(&self) -> bool {
+        self.commands()
+            .as_ref()
+            .is_some_and(|waiting| !waiting.is_empty())
+    }
+
+    /// The thread's last act.
+    pub fn end(&self) {
+        let left = self.commands().take();
+        left.into_iter().flatten().for_each(refuse);
+    }
+}
+
+/// What a thread that has ended answers; a dropped sender tells its receiver.
+fn refuse(command: Command) {
+    if let Command::Open(channel) = command {
+        channel.let_go();
+    }
+}
