@@ -1,0 +1,141 @@
+"""python -m servers up [--tls] [--example] | down: the test servers for a person."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import pathlib
+import shutil
+import signal
+import sys
+import time
+
+from .access import CassandraAccess, KafkaAccess, RegistryAccess
+from .fleet import SECURE, Fleet
+from .process import ServerError
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+STOP_TIMEOUT_S = 30.0
+NAMES = ("kafka", "cassandra", "registry")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="servers", description="Kafka, Cassandra and a schema registry on 127.0.0.1.")
+    parser.add_argument("--folder", type=pathlib.Path, default=REPOSITORY / "build" / "servers" / "up", help="run folder")
+    commands = parser.add_subparsers(dest="command", required=True)
+    up = commands.add_parser("up", help="start the servers and leave them running")
+    up.add_argument("--tls", action="store_true", help="TLS everywhere, passwords on Kafka and Cassandra")
+    up.add_argument("--example", action="store_true", help="also make the tables, profiles and topics of the example")
+    commands.add_parser("down", help="stop them and delete their data")
+    arguments = parser.parse_args()
+    try:
+        if arguments.command == "up":
+            return start(arguments.folder.resolve(), arguments.tls, arguments.example)
+        return stop(arguments.folder.resolve())
+    except ServerError as failure:
+        print(f"servers: {failure}", file=sys.stderr)
+        return 1
+
+
+def start(folder: pathlib.Path, tls: bool, example: bool) -> int:
+    state = _load(folder)
+    if state and any(_is_ours(server) for server in state["servers"].values()):
+        if state["tls"] != tls:
+            print(f"servers: already up {'with' if state['tls'] else 'without'} --tls; take them down first", file=sys.stderr)
+            return 1
+    else:
+        state = _launch(folder, tls)
+    if example:
+        from integration import navigation
+
+        access = state["servers"]
+        navigation.prepare(
+            KafkaAccess(**access["kafka"]["access"]),
+            CassandraAccess(**access["cassandra"]["access"]),
+            RegistryAccess(**access["registry"]["access"]),
+            navigation.DEMO_COUNT,
+        )
+    print(_summary(folder, state))
+    return 0
+
+
+def stop(folder: pathlib.Path) -> int:
+    state = _load(folder)
+    running = {name: server for name, server in state["servers"].items() if _is_ours(server)} if state else {}
+    for server in running.values():
+        os.kill(server["pid"], signal.SIGTERM)
+    deadline = time.monotonic() + STOP_TIMEOUT_S
+    while any(_is_ours(server) for server in running.values()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    for server in running.values():
+        if _is_ours(server):
+            os.kill(server["pid"], signal.SIGKILL)
+    for data in folder.glob("*/data*"):
+        shutil.rmtree(data, ignore_errors=True)
+    (folder / "state.json").unlink(missing_ok=True)
+    print(f"stopped: {', '.join(running)}; logs stay in {folder}" if running else "nothing was running")
+    return 0
+
+
+def _launch(folder: pathlib.Path, tls: bool) -> dict:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    fleet = Fleet(folder, tied=False)
+    servers = fleet.need(*(f"{SECURE if tls else ''}{name}" for name in NAMES))
+    state = {
+        "tls": tls,
+        "servers": {
+            name: {
+                "pid": server.processes[0].pid,
+                "folder": str(server.folder),
+                "started_in_s": round(server.started_in_s(), 1),
+                "access": server.describe(),
+            }
+            for name, server in zip(NAMES, servers)
+        },
+    }
+    (folder / "state.json").write_text(json.dumps(state, indent=2) + "\n")
+    return state
+
+
+def _load(folder: pathlib.Path) -> dict | None:
+    file = folder / "state.json"
+    return json.loads(file.read_text()) if file.exists() else None
+
+
+def _is_ours(server: dict) -> bool:
+    """Whether the pid still is the server that was started there, and not a later process with its number."""
+    try:
+        return os.readlink(f"/proc/{server['pid']}/cwd") == server["folder"]
+    except OSError:
+        return False
+
+
+def _summary(folder: pathlib.Path, state: dict) -> str:
+    servers = state["servers"]
+    kafka, cassandra, registry = (servers[name]["access"] for name in NAMES)
+    pids = ", ".join(f"{name} {server['pid']}" for name, server in servers.items())
+    lines = [
+        f"Kafka      {kafka['bootstrap']}",
+        f"Cassandra  127.0.0.1:{cassandra['port']}   datacentre {CassandraAccess.datacentre}",
+        f"Registry   {registry['url']}",
+    ]
+    if state["tls"]:
+        lines += [
+            f"CA         {kafka['ca']}   (of all three)",
+            f"Kafka      SASL_SSL, SCRAM-SHA-512 or PLAIN, user {kafka['username']}, password {kafka['password']}",
+            f"Cassandra  user {cassandra['username']}, password {cassandra['password']}",
+        ]
+    lines += [
+        f"Pids       {pids}",
+        f"Logs       {folder}   (state.json has all of this for programs)",
+        "",
+        "python -m integration --help   writes reference records and checks what came of them",
+        "python -m servers down         stops them",
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
