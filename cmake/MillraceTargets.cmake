@@ -26,9 +26,12 @@ function(millrace_library name)
 endfunction()
 
 # millrace_test(NAME SOURCES a.cc LIBRARIES avro [LABELS unit] [LINKS third_party] [TIMEOUT 60])
-# GoogleTest program; every case is a ctest case of its own.
-find_package(GTest REQUIRED)
-include(GoogleTest)
+# GoogleTest program; every case is a ctest case of its own. LABELS say where it runs (CONTRIBUTING.md has the list);
+# the target tests_LABEL builds the programs of one label.
+if(BUILD_TESTING)
+  find_package(GTest REQUIRED)
+  include(GoogleTest)
+endif()
 function(millrace_test name)
   cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;LIBRARIES;LABELS;LINKS" ${ARGN})
   if(NOT BUILD_TESTING)
@@ -44,6 +47,18 @@ function(millrace_test name)
   list(TRANSFORM ARG_LIBRARIES PREPEND "millrace::")
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE millrace_flags ${ARG_LIBRARIES} ${ARG_LINKS} GTest::gtest_main)
-  gtest_discover_tests(${name} TEST_PREFIX "${name}." DISCOVERY_MODE PRE_TEST
-    PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT})
+  foreach(label IN LISTS ARG_LABELS)
+    if(NOT TARGET tests_${label})
+      add_custom_target(tests_${label})
+    endif()
+    add_dependencies(tests_${label} ${name})
+  endforeach()
+  gtest_discover_tests(${name} TEST_PREFIX "${name}." DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT ${ARG_TIMEOUT})
+  # gtest_discover_tests flattens lists, so several labels are set afterwards, from the list of cases it leaves.
+  set(labels_file "${CMAKE_CURRENT_BINARY_DIR}/${name}_labels.cmake")
+  file(WRITE "${labels_file}"
+    "foreach(test IN LISTS ${name}_TESTS)\n"
+    "  set_tests_properties(\"\${test}\" PROPERTIES LABELS \"${ARG_LABELS}\")\n"
+    "endforeach()\n")
+  set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES "${labels_file}")
 endfunction()

@@ -1,0 +1,122 @@
+#!/usr/bin/env bash
+# ./dev test: runs the parts one after another, whatever fails, and ends with one line of totals.
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+# shellcheck source=tools/dev/common.sh
+source tools/dev/common.sh
+# shellcheck source=tools/dev/packages.sh
+source tools/dev/packages.sh
+
+all_parts=(unit lint sanitize native integration)
+address_labels=(unit simulation)
+thread_labels=(runtime stream bridge)
+unit_rounds=1
+integration_rounds=1
+
+main() {
+  local parts=() argument part
+  for argument in "$@"; do
+    case $argument in
+      --long)
+        unit_rounds=3
+        integration_rounds=2
+        ;;
+      unit | lint | sanitize | native | integration) parts+=("$argument") ;;
+      *) fail "unknown part: $argument (one of: ${all_parts[*]})" ;;
+    esac
+  done
+  if ((${#parts[@]} == 0)); then parts=("${all_parts[@]}"); fi
+
+  rm -rf -- "$results"
+  mkdir -p "$results"
+  need_packages build test
+  for part in "${parts[@]}"; do
+    "run_$part"
+  done
+  python3 tools/dev/totals.py "$results"
+}
+
+run_unit() {
+  check build-dev build dev || true
+  run_ctest dev unit -LE '^native$' --repeat "until-fail:$unit_rounds"
+}
+
+run_lint() { tools/dev/lint.sh --steps || true; }
+
+run_sanitize() {
+  run_sanitizer asan-ubsan "${address_labels[@]}"
+  run_sanitizer tsan "${thread_labels[@]}"
+}
+
+# Builds and runs only the test programs that carry one of the labels.
+run_sanitizer() { # PRESET LABEL...
+  local preset=$1 label targets=()
+  shift
+  if ! check "configure-$preset" configure "$preset"; then return; fi
+  for label in "$@"; do
+    if has_target "$preset" "tests_$label"; then targets+=("tests_$label"); fi
+  done
+  ((${#targets[@]} > 0)) || return 0
+  check "build-$preset" build "$preset" "${targets[@]}" || true
+  local labels
+  labels=$(IFS='|' && echo "$*")
+  ASAN_OPTIONS=detect_stack_use_after_return=1:detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 \
+    TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 \
+    run_ctest "$preset" "$preset" -L "^($labels)\$"
+}
+
+run_native() {
+  [[ -e native/CMakeLists.txt ]] || return 0
+  if ! check configure-dev configure dev; then return; fi
+  has_target dev tests_native && { check build-native build dev tests_native || true; }
+  run_ctest dev native -L '^native$'
+}
+
+run_integration() {
+  local folders=() folder round
+  for folder in tests/servers tests/integration; do
+    if compgen -G "$folder/test_*.py" >/dev/null; then folders+=("$folder"); fi
+  done
+  ((${#folders[@]} > 0)) || return 0
+  need_packages servers
+  if ! check integration-environment prepare_integration; then return; fi
+  local python
+  python=$(tests/servers/setup.sh)
+  for ((round = 1; round <= integration_rounds; round++)); do
+    run_pytest "$python" "integration-$round" "${folders[@]}"
+  done
+}
+
+prepare_integration() {
+  tests/servers/setup.sh --jars || return
+  if [[ -e apps/millrace/CMakeLists.txt ]]; then build dev millrace; fi
+}
+
+# A run without results file (a crash of the runner itself) is a failed check of its own.
+run_pytest() { # PYTHON STEP FOLDER...
+  local python=$1 step=$2 log=$logs/$2.log started=$SECONDS
+  shift 2
+  MILLRACE_BUILD=$build_root "$python" -m pytest -q -c tests/pytest.ini --junitxml="$results/$step.xml" "$@" \
+    >"$log" 2>&1 || true
+  report "$step" "$log" "$started"
+}
+
+run_ctest() { # PRESET STEP ARGUMENTS...
+  local preset=$1 step=$2 log=$logs/ctest-$2.log started=$SECONDS
+  shift 2
+  ctest --test-dir "$build_root/$preset" -j "$jobs" --output-on-failure --no-tests=ignore \
+    --output-junit "$PWD/$results/ctest-$step.xml" "$@" >"$log" 2>&1 || true
+  report "ctest-$step" "$log" "$started"
+}
+
+report() { # STEP LOG STARTED
+  if [[ -s $results/$1.xml ]]; then
+    say "$(printf '%-8s %-40s %4d s   %s' ran "$1" $((SECONDS - $3)) "$(python3 tools/dev/totals.py --brief "$results/$1.xml")")"
+  elif ! grep -q 'No tests were found' "$2"; then
+    record "$1" failed "$2"
+    say "$(printf '%-8s %-40s %4d s' failed "$1" $((SECONDS - $3)))"
+  fi
+}
+
+main "$@"
