@@ -11,18 +11,17 @@ import signal
 import sys
 import time
 
-from .access import CassandraAccess, KafkaAccess, RegistryAccess
+from .access import CassandraAccess
 from .fleet import SECURE, Fleet
 from .process import ServerError
+from .state import NAMES, UP_FOLDER, access_of, load
 
-REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 STOP_TIMEOUT_S = 30.0
-NAMES = ("kafka", "cassandra", "registry")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="servers", description="Kafka, Cassandra and a schema registry on 127.0.0.1.")
-    parser.add_argument("--folder", type=pathlib.Path, default=REPOSITORY / "build" / "servers" / "up", help="run folder")
+    parser.add_argument("--folder", type=pathlib.Path, default=UP_FOLDER, help="run folder")
     commands = parser.add_subparsers(dest="command", required=True)
     up = commands.add_parser("up", help="start the servers and leave them running")
     up.add_argument("--tls", action="store_true", help="TLS everywhere, passwords on Kafka and Cassandra")
@@ -39,7 +38,7 @@ def main() -> int:
 
 
 def start(folder: pathlib.Path, tls: bool, example: bool) -> int:
-    state = _load(folder)
+    state = load(folder)
     if state and any(_is_ours(server) for server in state["servers"].values()):
         if state["tls"] != tls:
             print(f"servers: already up {'with' if state['tls'] else 'without'} --tls; take them down first", file=sys.stderr)
@@ -49,19 +48,14 @@ def start(folder: pathlib.Path, tls: bool, example: bool) -> int:
     if example:
         from integration import navigation
 
-        access = state["servers"]
-        navigation.prepare(
-            KafkaAccess(**access["kafka"]["access"]),
-            CassandraAccess(**access["cassandra"]["access"]),
-            RegistryAccess(**access["registry"]["access"]),
-            navigation.DEMO_COUNT,
-        )
+        kafka, cassandra, _ = access_of(state)
+        navigation.prepare(kafka, cassandra, navigation.Generator().records(navigation.PREPARED_COUNT))
     print(_summary(folder, state))
     return 0
 
 
 def stop(folder: pathlib.Path) -> int:
-    state = _load(folder)
+    state = load(folder)
     running = {name: server for name, server in state["servers"].items() if _is_ours(server)} if state else {}
     for server in running.values():
         os.kill(server["pid"], signal.SIGTERM)
@@ -97,11 +91,6 @@ def _launch(folder: pathlib.Path, tls: bool) -> dict:
     }
     (folder / "state.json").write_text(json.dumps(state, indent=2) + "\n")
     return state
-
-
-def _load(folder: pathlib.Path) -> dict | None:
-    file = folder / "state.json"
-    return json.loads(file.read_text()) if file.exists() else None
 
 
 def _is_ours(server: dict) -> bool:

@@ -6,6 +6,7 @@ import logging
 import pathlib
 import ssl
 import time
+from typing import Callable
 
 from cassandra.auth import PlainTextAuthProvider
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, Session
@@ -61,20 +62,22 @@ class KafkaAccess:
         topic = NewTopic(name, partitions, replication_factor=replicas, config=config or {})
         admin = self.admin()  # its requests die with it
         admin.create_topics([topic], operation_timeout=30)[name].result(timeout=ADMIN_TIMEOUT_S)
-        deadline = time.monotonic() + ADMIN_TIMEOUT_S
-        while not self._led(admin, name, partitions):
-            if time.monotonic() > deadline:
-                raise ServerError(f"Kafka made topic {name} and nobody leads it after {ADMIN_TIMEOUT_S:.0f} s")
-            time.sleep(0.05)
 
-    @staticmethod
-    def _led(admin: AdminClient, name: str, partitions: int) -> bool:
-        known = admin.list_topics(name, timeout=ADMIN_TIMEOUT_S).topics[name].partitions.values()
-        return len(known) == partitions and all(partition.leader >= 0 for partition in known)
+        def led() -> bool:
+            known = admin.list_topics(name, timeout=ADMIN_TIMEOUT_S).topics[name].partitions.values()
+            return len(known) == partitions and all(partition.leader >= 0 for partition in known)
+
+        _wait_until(led, f"Kafka made topic {name} and nobody leads it")
 
     def delete_topic(self, name: str) -> None:
+        """Returns when clients are told that the topic is gone."""
         admin = self.admin()
         admin.delete_topics([name], operation_timeout=30)[name].result(timeout=ADMIN_TIMEOUT_S)
+
+        def gone() -> bool:
+            return name not in admin.list_topics(timeout=ADMIN_TIMEOUT_S).topics
+
+        _wait_until(gone, f"Kafka deleted topic {name} and still announces it")
 
 
 class CassandraAccess:
@@ -138,3 +141,11 @@ class RegistryAccess:
 
     def client(self) -> SchemaRegistryClient:
         return SchemaRegistryClient(self.client_config())
+
+
+def _wait_until(done: Callable[[], bool], otherwise: str) -> None:
+    deadline = time.monotonic() + ADMIN_TIMEOUT_S
+    while not done():
+        if time.monotonic() > deadline:
+            raise ServerError(f"{otherwise} after {ADMIN_TIMEOUT_S:.0f} s")
+        time.sleep(0.05)
