@@ -1,5 +1,5 @@
 // Invariants. A broken one aborts the process with its reason and place, in release builds too: a wrong
-// commit is worse than a restart (failures.md, I9). Never used for input, servers or configuration: those are
+// commit is worse than a restart. Never used for input, servers or configuration: those are
 // errors.
 #pragma once
 

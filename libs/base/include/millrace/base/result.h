@@ -86,11 +86,11 @@ class [[nodiscard]] result<void> {
   void value() const { invariant(ok(), "result::value() of a failed result"); }
 
   [[nodiscard]] const millrace::error& error() const& {
-    invariant(!ok(), "result::error() of a good result");
+    if (!failure_) invariant_broken("result::error() of a good result");
     return *failure_;
   }
   [[nodiscard]] millrace::error&& error() && {
-    invariant(!ok(), "result::error() of a good result");
+    if (!failure_) invariant_broken("result::error() of a good result");
     return std::move(*failure_);
   }
 

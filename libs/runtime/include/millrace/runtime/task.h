@@ -69,7 +69,7 @@ class promise final : public promise_base {
     value_.emplace(std::forward<U>(value));
   }
   T take() {
-    invariant(value_.has_value(), "the result of a task is taken once, after it has finished");
+    if (!value_) invariant_broken("the result of a task is taken once, after it has finished");
     T value = std::move(*value_);
     value_.reset();
     return value;

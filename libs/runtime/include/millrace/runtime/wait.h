@@ -130,7 +130,10 @@ class pending {
   }
   bool await_ready() const noexcept { return value_.has_value(); }
   void await_suspend(std::coroutine_handle<> handle) noexcept { waiting_ = handle; }
-  T await_resume() { return std::move(*value_); }
+  T await_resume() {
+    if (!value_) invariant_broken("a pending value was resumed before it was set");
+    return std::move(*value_);
+  }
 
  private:
   loop& loop_;
