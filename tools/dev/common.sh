@@ -84,5 +84,6 @@ record() { # STEP passed|failed LOG
 }
 
 escaped_tail() { # LOG
-  tail -n "$log_lines_shown" "$1" | LC_ALL=C tr -cd '\11\12\40-\176' | sed 's/&/\&amp;/g; s/</\&lt;/g; s/>/\&gt;/g'
+  # ninja -k prints its errors anywhere in the log.
+  { grep -E -A 3 'error:|^FAILED' "$1" | head -n "$log_lines_shown" || tail -n "$log_lines_shown" "$1"; } | LC_ALL=C tr -cd '\11\12\40-\176' | sed 's/&/\&amp;/g; s/</\&lt;/g; s/>/\&gt;/g'
 }

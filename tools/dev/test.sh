@@ -38,6 +38,7 @@ main() {
 }
 
 run_unit() {
+  if ! check configure-dev configure dev; then return; fi
   check build-dev build dev || true
   run_ctest dev unit -LE '^native$' --repeat "until-fail:$unit_rounds"
 }
