@@ -1,0 +1,34 @@
+// The limits of the codec: one object for every path (schema text, defaults, plan, read, skip, encode to
+// JSON), so that no path is weaker than another. The wire is hostile: a count or a length is never believed
+// before it is compared with what is left of the message.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace millrace::avro {
+
+// Exceeding any of them is errc::limit_exceeded.
+struct limits {
+  // Schemas.
+  std::size_t schema_text_bytes_max = std::size_t{1} << 20;
+  std::size_t schema_nodes_max = 20'000;  // types, references included
+  std::size_t schema_depth_max = 64;      // types inside types; JSON text may nest four times as deep
+  std::size_t name_bytes_max = 1024;      // one full name
+  std::size_t union_branches_max = 4096;
+  std::size_t enum_symbols_max = 65'536;
+  std::size_t fixed_bytes_max = std::size_t{16} << 20;
+  std::size_t default_bytes_max = std::size_t{64} << 10;  // one default, in Avro's binary form
+  // Plans.
+  std::size_t plan_ops_max = 200'000;
+  // One datum.
+  std::size_t depth_max =
+      64;  // arrays, maps and recursive records open at once; never more than 128 whatever is set
+  std::uint64_t zero_byte_items_max = 1'000'000;  // items that cost no wire byte, summed over the datum
+  // Memory taken by one decoded datum: base + per_byte * size of the message. Stops both lying counts and
+  // reader defaults that amplify a small datum.
+  std::size_t output_bytes_base = std::size_t{1} << 20;
+  std::size_t output_bytes_per_byte = 64;
+};
+
+}  // namespace millrace::avro
