@@ -26,7 +26,7 @@ check_commands() {
 have_java() {
   local java
   for java in ${JAVA_HOME:+"$JAVA_HOME/bin/java"} java /usr/lib/jvm/*"$java_major"*/bin/java; do
-    "$java" -version 2>&1 | grep -q "version \"$java_major[.\"]" && return 0
+    "$java" -version 2>&1 | grep -q "version \"${java_major}[.\"]" && return 0
   done
   return 1
 }
