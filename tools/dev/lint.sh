@@ -67,23 +67,35 @@ jobs_running() { jobs -rp | wc -l; }
 
 # Compiles the file first: what it includes may be generated. A test's coroutine may refer to what its body owns.
 tidy_file() { # FILE
-  local checks=
+  local unit checks=
+  unit=$(unit_of "$1")
   if [[ $1 == */tests/* ]]; then checks=-cppcoreguidelines-avoid-reference-coroutine-parameters; fi
-  ninja -C "$build_root/dev" "$PWD/$1^" && clang-tidy-19 --quiet --checks="$checks" -p "$build_root/dev" "$1"
+  ninja -C "$build_root/dev" "$unit^" && clang-tidy-19 --quiet --checks="$checks" -p "$build_root/dev" "$unit"
 }
 
-# The sources that changed, newest first, and that this build compiles.
+# What the compile commands know a file by: a public header is checked in the file that proves that it compiles alone.
+unit_of() { # FILE
+  if [[ $1 =~ ^libs/([a-z]+)/include/(.*\.h)$ ]]; then
+    local library=${BASH_REMATCH[1]} header=${BASH_REMATCH[2]}
+    echo "$build_absolute/dev/libs/$library/millrace_${library}_verify_interface_header_sets/$header.cxx"
+  else
+    echo "$PWD/$1"
+  fi
+}
+
+# The sources and public headers that changed, newest first, and that this build compiles.
 tidy_candidates() {
   local file
   if [[ $tidy_all == yes ]]; then
-    git ls-files -- '*.cc'
+    git ls-files -- '*.cc' '*.h'
   else
     {
-      git ls-files --modified --others --exclude-standard -- '*.cc'
-      git log --format= --name-only "$(lint_base)..HEAD" -- '*.cc'
+      git diff --name-only HEAD -- '*.cc' '*.h'
+      git ls-files --others --exclude-standard -- '*.cc' '*.h'
+      git log --format= --name-only "$(lint_base)..HEAD" -- '*.cc' '*.h'
     } | awk '!seen[$0]++'
   fi | while IFS= read -r file; do
-    if [[ -e $file ]] && grep -qF "$PWD/$file\"" "$build_root/dev/compile_commands.json"; then echo "$file"; fi
+    if [[ -e $file ]] && grep -qF "\"$(unit_of "$file")\"" "$build_root/dev/compile_commands.json"; then echo "$file"; fi
   done
 }
 

@@ -107,7 +107,7 @@ run_ctest() { # PRESET STEP ARGUMENTS...
   local preset=$1 step=$2 log=$logs/ctest-$2.log started=$SECONDS
   shift 2
   ctest --test-dir "$build_root/$preset" -j "$jobs" --output-on-failure --no-tests=ignore \
-    --output-junit "$PWD/$results/ctest-$step.xml" "$@" >"$log" 2>&1 || true
+    --output-junit "$(realpath "$results")/ctest-$step.xml" "$@" >"$log" 2>&1 || true
   report "ctest-$step" "$log" "$started"
 }
 
