@@ -1,0 +1,126 @@
+// Rows as C++ values. A row keeps the memory of the answer alive that its views (std::string_view,
+// bytes_view) point into, so it may be held, moved and returned freely on its worker's thread.
+//
+// A row type is a struct of 1 to 32 fields, matched to the selected columns in order, with equal names; or,
+// for a single column, any type with a codec.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include <millrace/base/result.h>
+#include <millrace/cql/cell.h>
+#include <millrace/cql/fields.h>
+#include <millrace/stream/store.h>
+
+namespace millrace::cql {
+
+// Rows of one answer, over all its pages.
+inline constexpr std::size_t rows_max = 5'000;
+
+template <typename R>
+concept row_type = cell_value<R> || row_struct<R>;
+
+// One row.
+template <row_type R>
+class row {
+ public:
+  row(R value, stream::rows_ref memory) : value_(std::move(value)), memory_(std::move(memory)) {}
+
+  [[nodiscard]] const R& operator*() const noexcept { return value_; }
+  [[nodiscard]] const R* operator->() const noexcept { return &value_; }
+
+ private:
+  R value_;
+  stream::rows_ref memory_;
+};
+
+// All rows of an answer.
+template <row_type R>
+class rows {
+ public:
+  rows(std::vector<R> values, stream::rows_ref memory)
+      : values_(std::move(values)), memory_(std::move(memory)) {}
+
+  [[nodiscard]] std::size_t size() const noexcept { return values_.size(); }
+  [[nodiscard]] bool empty() const noexcept { return values_.empty(); }
+  [[nodiscard]] const R& operator[](std::size_t index) const noexcept { return values_[index]; }
+  [[nodiscard]] auto begin() const noexcept { return values_.begin(); }
+  [[nodiscard]] auto end() const noexcept { return values_.end(); }
+
+ private:
+  std::vector<R> values_;
+  stream::rows_ref memory_;
+};
+
+namespace internal {
+
+// What a column (or parameter) is in C++, for the check at start-up.
+struct expectation {
+  std::string_view field;  // "" for a parameter or a single column
+  std::string cql;
+  bool (*fits)(const type& column);
+};
+
+template <typename T>
+[[nodiscard]] expectation expect(std::string_view field = {}) {
+  return {field, codec<T>::cql(), &codec<T>::fits};
+}
+
+template <row_type R, std::size_t... I>
+[[nodiscard]] std::vector<expectation> expect_fields(std::index_sequence<I...>) {
+  using fields = decltype(fields_of(std::declval<R&>()));
+  return {expect<std::remove_reference_t<std::tuple_element_t<I, fields>>>(field_names<R>[I])...};
+}
+
+template <row_type R>
+[[nodiscard]] std::vector<expectation> expect_columns() {
+  if constexpr (cell_value<R>)
+    return {expect<R>()};
+  else
+    return expect_fields<R>(std::make_index_sequence<field_count<R>>{});
+}
+
+// Where reading a row stopped.
+struct row_fault {
+  cell_fault fault = cell_fault::none;
+  std::size_t column = 0;
+  bool torn = false;  // the bytes do not hold the promised cells
+};
+
+template <typename T>
+[[nodiscard]] bool read_cell(cell_reader& from, T& to, row_fault& fault) {
+  std::optional<bytes_view> cell;
+  if (!from.next(cell)) {
+    fault.torn = true;
+    return false;
+  }
+  fault.fault = codec<T>::decode(cell, to);
+  if (fault.fault != cell_fault::none) return false;
+  ++fault.column;
+  return true;
+}
+
+template <row_type R>
+[[nodiscard]] row_fault read_row(cell_reader& from, R& to) {
+  row_fault fault;
+  if constexpr (cell_value<R>) {
+    static_cast<void>(read_cell(from, to, fault));
+  } else {
+    std::apply([&](auto&... field) { static_cast<void>((read_cell(from, field, fault) && ...)); },
+               fields_of(to));
+  }
+  return fault;
+}
+
+// errc::unresolvable (or db_protocol) naming statement, column and why.
+[[nodiscard]] error unreadable(std::string_view statement, std::string_view column, const row_fault& fault);
+
+}  // namespace internal
+
+}  // namespace millrace::cql

@@ -1,0 +1,92 @@
+// The connection to ScyllaDB or Cassandra: one session per process, one store per worker.
+//
+//   auto opened = session::open({.contact_points = {"scylla-1"}, .datacenter = "dc1"});
+//   session& db = **opened;
+//   std::unique_ptr<stream::store> store = db.attach(loop, {}, &shard);   // on the worker
+//
+// The driver runs on the session's own I/O threads, with connections per I/O thread, node and shard; a store
+// collects the requests of a turn of its loop, hands them over in one call, and completes them on the loop's
+// thread. Prepared statements are routed by token to their replicas, preferring the datacentre and rack.
+//
+// The driver retries nothing, so every failure is seen and counted here, and repeating it is the engine's
+// decision. Its protocol code stays out of sight: another data plane can take its place behind this header.
+//
+// Errors of open(): db_unauthorized (with the server's text), tls_error (with the reason), db_unavailable
+// (naming the contact points), config_invalid (unknown datacentre, consistency), db_invalid (unknown
+// keyspace).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <millrace/base/clock.h>
+#include <millrace/base/result.h>
+#include <millrace/metrics/registry.h>
+#include <millrace/runtime/loop.h>
+#include <millrace/stream/store.h>
+
+namespace millrace::cql {
+
+struct session_options {
+  std::vector<std::string> contact_points;  // host or host:port; port 9042 by default
+  std::string keyspace;                     // of statements that name none
+  std::string user;
+  std::string password;
+  bool tls = false;              // no fallback to plaintext; certificates must carry the node's IP address
+  std::string ca_file;           // PEM; "" = the system's authorities
+  std::string certificate_file;  // PEM; for servers that ask for a client certificate
+  std::string key_file;          // PEM; "" = in certificate_file
+  std::string datacenter;        // preferred; "" = no preference
+  std::string rack;
+  bool datacenter_failover = false;          // requests may leave the preferred datacentre when it is down
+  std::string consistency = "LOCAL_QUORUM";  // default of statements; in any case, with or without '_'
+  milliseconds connect_timeout{15'000};      // of open() as a whole
+  milliseconds request_timeout{5'000};       // of statements that keep statement_options' default
+  std::uint32_t io_threads = 1;
+  std::string application_name = "millrace";  // what the server shows in system.clients
+  std::string application_version;
+};
+
+struct store_options {
+  std::size_t in_flight_max = 4'096;  // requests; more wait in the store
+};
+
+class session {
+ public:
+  // Blocks up to connect_timeout.
+  [[nodiscard]] static result<std::unique_ptr<session>> open(const session_options& options);
+  session(const session&) = delete;
+  session& operator=(const session&) = delete;
+  // Blocks until the I/O threads have ended. Stores must be gone.
+  virtual ~session() = default;
+
+  // Blocks: one statement without values, its rows ignored; for tools and tests (DDL).
+  [[nodiscard]] virtual result<void> execute(const std::string& cql) = 0;
+
+  // The store of one worker; any thread, but its loop must not be running on another. Counts into `counts`
+  // when given (millrace_statement_seconds, millrace_statement_failed_seconds,
+  // millrace_statement_failures_total, millrace_statements_in_flight), which belongs to the worker.
+  //
+  // Destroying the store cancels what is in flight and resumes every waiting coroutine first.
+  [[nodiscard]] virtual result<std::unique_ptr<stream::store>> attach(runtime::loop& worker,
+                                                                      store_options options,
+                                                                      metrics::shard* counts) = 0;
+
+  struct statistics {
+    std::uint64_t requests = 0;         // given to the driver
+    std::uint64_t client_timeouts = 0;  // deadlines that passed
+    std::uint64_t wakes = 0;            // of workers: the fewer per request, the better the batches
+    std::uint64_t panics = 0;           // of the driver, contained
+    std::uint64_t in_flight = 0;        // now
+  };
+  // Thread-safe.
+  [[nodiscard]] virtual statistics stats() const = 0;
+
+ protected:
+  session() = default;
+};
+
+}  // namespace millrace::cql

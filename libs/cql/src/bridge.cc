@@ -1,0 +1,95 @@
+#include "bridge.h"
+
+#include <array>
+#include <cctype>
+#include <utility>
+
+namespace millrace::cql {
+namespace {
+
+struct named_consistency {
+  std::string_view name;
+  std::uint16_t number;
+};
+// CQL native protocol v4, section 3, [consistency].
+constexpr std::array<named_consistency, 11> consistencies{{{"ANY", 0},
+                                                           {"ONE", 1},
+                                                           {"TWO", 2},
+                                                           {"THREE", 3},
+                                                           {"QUORUM", 4},
+                                                           {"ALL", 5},
+                                                           {"LOCAL_QUORUM", 6},
+                                                           {"EACH_QUORUM", 7},
+                                                           {"SERIAL", 8},
+                                                           {"LOCAL_SERIAL", 9},
+                                                           {"LOCAL_ONE", 10}}};
+
+std::string normal(std::string_view name) {
+  std::string text;
+  for (const char c : name) {
+    if (c != '_') text += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  }
+  return text;
+}
+
+std::string hexadecimal(std::int32_t code) {
+  constexpr std::string_view digits = "0123456789abcdef";
+  std::string text = "0x";
+  for (int shift = 12; shift >= 0; shift -= 4) {
+    text += digits[static_cast<std::uint32_t>(code) >> static_cast<unsigned>(shift) & 0xFU];
+  }
+  return text;
+}
+
+}  // namespace
+
+errc code_of(std::int32_t status) noexcept {
+  switch (status) {
+    case MILLRACE_CQL_UNAVAILABLE:
+      return errc::db_unavailable;
+    case MILLRACE_CQL_SERVER_TIMEOUT:
+      return errc::db_timeout;
+    case MILLRACE_CQL_OVERLOADED:
+      return errc::db_overloaded;
+    case MILLRACE_CQL_CLIENT_TIMEOUT:
+      return errc::db_client_timeout;
+    case MILLRACE_CQL_UNAUTHORIZED:
+      return errc::db_unauthorized;
+    case MILLRACE_CQL_INVALID:
+      return errc::db_invalid;
+    case MILLRACE_CQL_PROTOCOL:
+      return errc::db_protocol;
+    case MILLRACE_CQL_TLS:
+      return errc::tls_error;
+    case MILLRACE_CQL_CONFIG:
+      return errc::config_invalid;
+    case MILLRACE_CQL_CANCELLED:
+      return errc::cancelled;
+    case MILLRACE_CQL_INTERNAL:
+      return errc::internal;
+    default:  // an open set: a number from the other side of the interface
+      return errc::internal;
+  }
+}
+
+error to_error(std::int32_t status, std::int32_t code, std::string_view message) {
+  std::string text(message);
+  if (code > 0) text += " (CQL error " + hexadecimal(code) + ")";
+  return {code_of(status), std::move(text)};
+}
+
+std::optional<std::uint16_t> consistency_number(std::string_view name) {
+  const std::string wanted = normal(name);
+  for (const auto& known : consistencies) {
+    if (normal(known.name) == wanted) return known.number;
+  }
+  return std::nullopt;
+}
+
+std::string consistency_names() {
+  std::string text;
+  for (const auto& known : consistencies) text += (text.empty() ? "" : ", ") + std::string(known.name);
+  return text;
+}
+
+}  // namespace millrace::cql

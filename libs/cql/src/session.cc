@@ -1,0 +1,104 @@
+#include <algorithm>
+#include <utility>
+
+#include <millrace/cql/session.h>
+
+#include "bridge.h"
+#include "prepared.h"
+#include "store.h"
+
+namespace millrace::cql {
+namespace {
+
+constexpr std::size_t channel_in_flight_max = 65'536;  // bridge.h
+
+std::string joined(const std::vector<std::string>& all) {
+  std::string text;
+  for (const std::string& one : all) text += (text.empty() ? "" : ",") + one;
+  return text;
+}
+
+std::uint32_t to_milliseconds(milliseconds value) {
+  return static_cast<std::uint32_t>(std::clamp<std::int64_t>(value.count(), 1, INT32_MAX));
+}
+
+class bridge_session final : public session {
+ public:
+  bridge_session(session_handle handle, milliseconds request_timeout)
+      : handle_(std::move(handle)), prepared_(handle_.get()), request_timeout_(request_timeout) {}
+
+  result<void> execute(const std::string& cql) override {
+    auto failed = sized<millrace_cql_error>();
+    // Schema changes wait for the nodes to agree, so the default of the bridge fits better than a request's.
+    if (millrace_cql_execute(handle_.get(), cql.c_str(), 0, &failed) != MILLRACE_CQL_OK) {
+      return to_error(failed);
+    }
+    return {};
+  }
+
+  result<std::unique_ptr<stream::store>> attach(runtime::loop& worker, store_options options,
+                                                metrics::shard* counts) override {
+    const std::size_t in_flight_max =
+        std::clamp<std::size_t>(options.in_flight_max, 1, channel_in_flight_max);
+    millrace_cql_channel* channel = nullptr;
+    auto failed = sized<millrace_cql_error>();
+    if (millrace_cql_channel_open(handle_.get(), static_cast<std::uint32_t>(in_flight_max), &channel,
+                                  &failed) != MILLRACE_CQL_OK) {
+      return to_error(failed);
+    }
+    return channel_store::open(worker, channel_handle(channel), in_flight_max, prepared_, request_timeout_,
+                               counts);
+  }
+
+  statistics stats() const override {
+    auto counters = sized<millrace_cql_counters>();
+    millrace_cql_session_counters(handle_.get(), &counters);
+    return {.requests = counters.requests,
+            .client_timeouts = counters.client_timeouts,
+            .wakes = counters.wakes,
+            .panics = counters.panics,
+            .in_flight = counters.in_flight};
+  }
+
+ private:
+  session_handle handle_;
+  prepared_cache prepared_;
+  milliseconds request_timeout_;
+};
+
+}  // namespace
+
+result<std::unique_ptr<session>> session::open(const session_options& options) {
+  invariant(millrace_cql_abi_version() == MILLRACE_CQL_ABI_VERSION,
+            "the bridge is the version of its header");
+  const auto consistency = consistency_number(options.consistency);
+  if (!consistency) {
+    return error(errc::config_invalid,
+                 "consistency '" + options.consistency + "' is none of " + consistency_names());
+  }
+  const std::string contact_points = joined(options.contact_points);
+  auto config = sized<millrace_cql_config>();
+  config.consistency = *consistency;
+  config.contact_points = contact_points.c_str();
+  config.local_datacenter = options.datacenter.c_str();
+  config.local_rack = options.rack.c_str();
+  config.keyspace = options.keyspace.c_str();
+  config.user = options.user.c_str();
+  config.password = options.password.c_str();
+  config.tls_ca_file = options.ca_file.c_str();
+  config.tls_certificate_file = options.certificate_file.c_str();
+  config.tls_key_file = options.key_file.c_str();
+  config.application_name = options.application_name.c_str();
+  config.application_version = options.application_version.c_str();
+  config.tls = options.tls ? 1 : 0;
+  config.datacenter_failover = options.datacenter_failover ? 1 : 0;
+  config.connect_timeout_ms = to_milliseconds(options.connect_timeout);
+  config.io_threads = options.io_threads;
+  millrace_cql_session* opened = nullptr;
+  auto failed = sized<millrace_cql_error>();
+  if (millrace_cql_session_open(&config, &opened, &failed) != MILLRACE_CQL_OK) return to_error(failed);
+  return std::unique_ptr<session>(
+      std::make_unique<bridge_session>(session_handle(opened), options.request_timeout));
+}
+
+}  // namespace millrace::cql

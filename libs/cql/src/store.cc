@@ -1,0 +1,265 @@
+#include "store.h"
+
+#include <algorithm>
+
+#include <poll.h>
+
+#include <millrace/base/assert.h>
+#include <millrace/cql/row.h>
+#include <millrace/runtime/frame_pool.h>
+
+namespace millrace::cql {
+namespace {
+
+// Completions taken from the bridge in one call, and handled before the loop gets its turn.
+constexpr std::size_t completions_batch = 256;
+// An answer of several pages is collected in memory; more than this ends it as incomplete.
+constexpr std::size_t answer_bytes_max = 16U << 20U;
+// While closing: how long one wait for the I/O thread may take before it is a defect.
+constexpr int closing_wait_ms = 10'000;
+
+void* pooled(std::size_t bytes) { return runtime::allocate_frame(bytes); }
+
+// The answer's own memory.
+class one_page final : public stream::rows_owner {
+ public:
+  explicit one_page(owner_handle memory) noexcept : memory_(std::move(memory)) {}
+  static void* operator new(std::size_t bytes) { return pooled(bytes); }
+  static void operator delete(void* block, std::size_t bytes) noexcept { runtime::free_frame(block, bytes); }
+
+ private:
+  void destroy() noexcept override { delete this; }
+  owner_handle memory_;
+};
+
+class joined_pages final : public stream::rows_owner {
+ public:
+  explicit joined_pages(byte_buffer bytes) noexcept : bytes_(std::move(bytes)) { cells = bytes_; }
+
+ private:
+  void destroy() noexcept override { delete this; }
+  byte_buffer bytes_;
+};
+
+bytes_view cells_of(const millrace_cql_completion& completion) {
+  return {reinterpret_cast<const std::byte*>(completion.cells), completion.cells_size};
+}
+
+std::uint64_t tag_of(std::uint32_t place, std::uint32_t generation) {
+  return std::uint64_t{generation} << 32U | place;
+}
+
+}  // namespace
+
+result<std::unique_ptr<stream::store>> channel_store::open(runtime::loop& worker, channel_handle channel,
+                                                           std::size_t in_flight_max,
+                                                           prepared_cache& statements,
+                                                           milliseconds request_timeout,
+                                                           metrics::shard* counts) {
+  std::unique_ptr<channel_store> made(
+      new channel_store(worker, std::move(channel), in_flight_max, statements, request_timeout, counts));
+  channel_store* self = made.get();
+  const int fd = millrace_cql_channel_event_fd(self->channel_.get());
+  if (auto watched = worker.watch(fd, [self] { self->on_completions(); }); !watched) return watched.error();
+  worker.add_step(runtime::phase::submit, *self);
+  self->on_completions();  // arms the channel
+  return std::unique_ptr<stream::store>(std::move(made));
+}
+
+channel_store::channel_store(runtime::loop& worker, channel_handle channel, std::size_t in_flight_max,
+                             prepared_cache& statements, milliseconds request_timeout, metrics::shard* counts)
+    : loop_(worker),
+      channel_(std::move(channel)),
+      in_flight_max_(in_flight_max),
+      cache_(statements),
+      request_timeout_(request_timeout),
+      counts_(counts),
+      in_flight_gauge_(in_flight_gauge(counts)) {
+  completions_.resize(completions_batch);
+}
+
+channel_store::~channel_store() {
+  cancel_everything();
+  loop_.unwatch(millrace_cql_channel_event_fd(channel_.get()));
+  loop_.remove_step(*this);
+}
+
+result<void> channel_store::prepare(stream::statement_declaration& declaration) {
+  const std::string where = "statement '" + declaration.name() + "'";
+  auto prepared = cache_.prepare(declaration.cql(), declaration.options());
+  if (!prepared) return prepared.error().in(where);
+  if (auto fits = declaration.check((*prepared)->parameters, (*prepared)->columns); !fits) return fits;
+  const milliseconds own = declaration.options().timeout;
+  const milliseconds timeout = own == stream::statement_options{}.timeout ? request_timeout_ : own;
+  declaration.prepared_as(static_cast<std::uint32_t>(statements_.size()));
+  statements_.push_back(
+      {.name = declaration.name(),
+       .prepared = std::move(*prepared),
+       .timeout_ms = static_cast<std::uint32_t>(std::clamp<std::int64_t>(timeout.count(), 1, INT32_MAX)),
+       .meters = statement_meters(counts_, declaration.name())});
+  return {};
+}
+
+void channel_store::submit(stream::store_request& request) {
+  invariant(request.statement->id() < statements_.size(), "a statement is prepared before it is used");
+  ++in_flight_;
+  waiting_.push_back({&request, loop_.time().now()});
+}
+
+bool channel_store::on_turn() {
+  if (more_completions_) on_completions();
+  hand_over();
+  if (in_flight_gauge_ != nullptr) in_flight_gauge_->set(static_cast<double>(in_flight_));
+  return more_completions_;
+}
+
+std::uint32_t channel_store::take_slot(stream::store_request& request, instant started) {
+  if (free_slots_.empty()) {
+    free_slots_.push_back(static_cast<std::uint32_t>(slots_.size()));
+    slots_.emplace_back();
+  }
+  const std::uint32_t place = free_slots_.back();
+  free_slots_.pop_back();
+  slot& taken = slots_[place];
+  taken.request = &request;
+  taken.started = started;
+  return place;
+}
+
+millrace_cql_request channel_store::request_for(std::uint32_t place) const {
+  const slot& of = slots_[place];
+  const statement& what = statements_[of.request->statement->id()];
+  millrace_cql_request request{};
+  request.tag = tag_of(place, of.generation);
+  request.cells = reinterpret_cast<const std::uint8_t*>(of.request->cells.data());
+  request.cells_size = of.request->cells.size();
+  request.timestamp_us = of.request->write_timestamp_us.value_or(MILLRACE_CQL_NO_TIMESTAMP);
+  request.statement = what.prepared->number;
+  request.timeout_ms = what.timeout_ms;
+  return request;
+}
+
+void channel_store::hand_over() {
+  if (waiting_.empty() && next_pages_.empty()) return;
+  // A next page keeps its slot, so the slots in use count both.
+  batch_.swap(next_pages_);
+  while (!waiting_.empty() && slots_.size() - free_slots_.size() < in_flight_max_) {
+    const waiting_request next = waiting_.front();
+    waiting_.pop_front();
+    batch_.push_back(request_for(take_slot(*next.request, next.since)));
+  }
+  const std::size_t accepted = millrace_cql_submit(channel_.get(), batch_.data(), batch_.size());
+  invariant(accepted == batch_.size(), "the bridge accepts as many requests as the channel was opened for");
+  batch_.clear();
+}
+
+void channel_store::on_completions() {
+  // A full batch, or what arrived while arming, is left to the turn's step: others get their share of the
+  // turn.
+  const std::size_t taken = take_completions();
+  more_completions_ = taken == completions_batch || millrace_cql_arm(channel_.get()) != 0;
+}
+
+std::size_t channel_store::take_completions() {
+  const std::size_t count = millrace_cql_poll(channel_.get(), completions_.data(), completions_.size());
+  for (std::size_t k = 0; k < count; ++k) complete(completions_[k]);
+  return count;
+}
+
+void channel_store::complete(const millrace_cql_completion& completion) {
+  const auto place = static_cast<std::uint32_t>(completion.tag);
+  invariant(place < slots_.size() && slots_[place].request != nullptr &&
+                completion.tag == tag_of(place, slots_[place].generation),
+            "the bridge completes a request once");
+  owner_handle memory(completion.owner);
+  if (ask_for_next_page(place, completion, memory)) return;
+  slot& done = slots_[place];
+  stream::store_request& request = *done.request;
+  const instant started = done.started;
+  result<stream::rows_ref> with = stream::rows_ref();
+  if (completion.status != MILLRACE_CQL_OK) {
+    const std::string_view message(completion.message, completion.message_size);
+    const statement& what = statements_[request.statement->id()];
+    with = to_error(completion.status, completion.code, message).in("statement '" + what.name + "'");
+  } else if (memory || done.rows > 0) {
+    with = rows_of(done, completion, std::move(memory));
+  }
+  done.request = nullptr;
+  done.rows = 0;
+  done.pages = {};
+  done.before.reset();
+  ++done.generation;
+  free_slots_.push_back(place);
+  answer(request, started, std::move(with));
+}
+
+bool channel_store::ask_for_next_page(std::uint32_t place, const millrace_cql_completion& completion,
+                                      owner_handle& memory) {
+  slot& of = slots_[place];
+  if (completion.status != MILLRACE_CQL_OK || completion.paging_state == nullptr || closing_) return false;
+  if (std::size_t{of.rows} + completion.row_count >= rows_max ||
+      of.pages.size() + completion.cells_size >= answer_bytes_max) {
+    return false;
+  }
+  const bytes_view cells = cells_of(completion);
+  of.pages.insert(of.pages.end(), cells.begin(), cells.end());
+  of.rows += completion.row_count;
+  of.before = std::move(memory);
+  ++of.generation;
+  millrace_cql_request next = request_for(place);
+  next.paging_state = completion.paging_state;
+  next.paging_state_size = completion.paging_state_size;
+  next_pages_.push_back(next);
+  return true;
+}
+
+stream::rows_ref channel_store::rows_of(slot& of, const millrace_cql_completion& completion,
+                                        owner_handle memory) const {
+  const bytes_view cells = cells_of(completion);
+  stream::rows_owner* rows = nullptr;
+  if (of.rows == 0) {
+    rows = new one_page(std::move(memory));
+    rows->cells = cells;
+  } else {
+    of.pages.insert(of.pages.end(), cells.begin(), cells.end());
+    rows = new joined_pages(std::move(of.pages));
+  }
+  rows->row_count = of.rows + completion.row_count;
+  rows->column_count =
+      static_cast<std::uint32_t>(statements_[of.request->statement->id()].prepared->columns.size());
+  rows->has_more_pages = completion.paging_state != nullptr;
+  return stream::rows_ref(rows);
+}
+
+void channel_store::answer(stream::store_request& request, instant started, result<stream::rows_ref> with) {
+  --in_flight_;
+  statement_meters& meters = statements_[request.statement->id()].meters;
+  const nanoseconds took = loop_.time().now() - started;
+  if (with)
+    meters.succeeded(took);
+  else
+    meters.failed(with.error().code(), took);
+  request.answer.emplace(std::move(with));
+  request.on_complete(request);
+}
+
+void channel_store::cancel_everything() {
+  closing_ = true;
+  millrace_cql_channel_close(channel_.get());
+  // What was asked for has its slot already: the closed channel answers it. What resumes may submit again.
+  while (in_flight_ > 0) {
+    while (!waiting_.empty()) {
+      const waiting_request next = waiting_.front();
+      waiting_.pop_front();
+      const statement& what = statements_[next.request->statement->id()];
+      answer(*next.request, next.since,
+             error(errc::cancelled, "statement '" + what.name + "': the store is closing"));
+    }
+    hand_over();
+    if (take_completions() > 0 || in_flight_ == 0 || millrace_cql_arm(channel_.get()) != 0) continue;
+    pollfd event{.fd = millrace_cql_channel_event_fd(channel_.get()), .events = POLLIN, .revents = 0};
+    invariant(::poll(&event, 1, closing_wait_ms) != 0, "a closed channel completes what is in flight");
+  }
+}
+
+}  // namespace millrace::cql

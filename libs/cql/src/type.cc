@@ -1,0 +1,72 @@
+#include <millrace/cql/type.h>
+
+namespace millrace::cql {
+namespace {
+
+std::string_view trimmed(std::string_view text) {
+  while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
+  while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
+  return text;
+}
+
+error malformed(std::string_view text) {
+  return {errc::malformed, "'" + std::string(text) + "' is not a CQL type"};
+}
+
+// Where the first parameter of `list` ends: at a comma outside of angle brackets, or at its end.
+std::size_t parameter_end(std::string_view list) {
+  int depth = 0;
+  for (std::size_t at = 0; at < list.size(); ++at) {
+    if (list[at] == '<') ++depth;
+    if (list[at] == '>') --depth;
+    if (list[at] == ',' && depth == 0) return at;
+  }
+  return list.size();
+}
+
+result<type> parse_type(std::string_view text, std::size_t depth) {
+  text = trimmed(text);
+  const std::size_t open = text.find('<');
+  type out{.name = std::string(trimmed(text.substr(0, open))), .parameters = {}};
+  if (out.name.empty() || depth > type_depth_max) return malformed(text);
+  if (out.name == "varchar") out.name = "text";
+  if (open == std::string_view::npos) {
+    if (out.name.find_first_of("<>,") != std::string::npos) return malformed(text);
+    return out;
+  }
+  if (text.back() != '>') return malformed(text);
+  std::string_view rest = text.substr(open + 1, text.size() - open - 2);
+  while (true) {
+    const std::size_t end = parameter_end(rest);
+    auto parameter = parse_type(rest.substr(0, end), depth + 1);
+    if (!parameter) return parameter.error();
+    out.parameters.push_back(std::move(*parameter));
+    if (end == rest.size()) break;
+    rest.remove_prefix(end + 1);
+  }
+  if (out.name == "frozen") {
+    if (out.parameters.size() != 1) return malformed(text);
+    type inner = std::move(out.parameters.front());
+    return inner;
+  }
+  return out;
+}
+
+}  // namespace
+
+result<type> type::parse(std::string_view text) {
+  auto parsed = parse_type(text, 0);
+  if (!parsed) return malformed(text);
+  return parsed;
+}
+
+std::string type::to_string() const {
+  std::string text = name;
+  for (std::size_t k = 0; k < parameters.size(); ++k) {
+    text += (k == 0 ? "<" : ", ") + parameters[k].to_string();
+  }
+  if (!parameters.empty()) text += ">";
+  return text;
+}
+
+}  // namespace millrace::cql

@@ -1,0 +1,292 @@
+// Statements against what a server would say about them, and against answers of a store without a server.
+#include <deque>
+#include <memory>
+
+#include <gtest/gtest.h>
+
+#include <millrace/cql/statement.h>
+#include <millrace/runtime/loop.h>
+
+namespace millrace::cql {
+namespace {
+
+using columns = std::vector<stream::column>;
+
+struct profile {
+  std::string_view segment;
+  std::optional<double> score;
+};
+
+class rows_in_memory final : public stream::rows_owner {
+ public:
+  static int live;
+  rows_in_memory(byte_buffer bytes, std::uint32_t rows, bool more) : bytes_(std::move(bytes)) {
+    cells = bytes_;
+    row_count = rows;
+    has_more_pages = more;
+    ++live;
+  }
+
+ private:
+  ~rows_in_memory() { --live; }
+  void destroy() noexcept override { delete this; }
+  byte_buffer bytes_;
+};
+int rows_in_memory::live = 0;
+
+// Answers each request with the next prepared answer, when told to.
+class scripted_store final : public stream::store {
+ public:
+  std::deque<result<stream::rows_ref>> answers;
+  std::vector<std::string> sent;  // cells in hexadecimal
+  std::vector<std::optional<std::int64_t>> timestamps;
+
+  result<void> prepare(stream::statement_declaration&) override { return {}; }
+  void submit(stream::store_request& request) override {
+    sent.push_back(to_hex(request.cells));
+    timestamps.push_back(request.write_timestamp_us);
+    waiting_.push_back(&request);
+  }
+  std::size_t in_flight() const noexcept override { return waiting_.size(); }
+  void answer_all() {
+    while (!waiting_.empty()) {
+      stream::store_request& request = *waiting_.front();
+      waiting_.pop_front();
+      request.answer.emplace(std::move(answers.front()));
+      answers.pop_front();
+      request.on_complete(request);
+    }
+  }
+
+ private:
+  std::deque<stream::store_request*> waiting_;
+};
+
+class execution_of_test final : public stream::execution {
+ public:
+  execution_of_test(runtime::loop& l, stream::store& s) : loop_(l), store_(s) {}
+  runtime::loop& loop() noexcept override { return loop_; }
+  stream::store& database() noexcept override { return store_; }
+  const stream::record_block& record() const noexcept override { return *block_; }
+  std::uint32_t attempt() const noexcept override { return 1; }
+  byte_buffer& begin_emit(const stream::output_declaration&, std::string_view) override { return emitted_; }
+
+ private:
+  runtime::loop& loop_;
+  stream::store& store_;
+  stream::record_ref block_;
+  byte_buffer emitted_;
+};
+
+class finished_flag final : public runtime::deferred {
+ public:
+  bool finished = false;
+  void run() override { finished = true; }
+};
+
+class statement_test : public ::testing::Test {
+ protected:
+  stream::declarations declared_;
+  stream::declaration_scope collecting_{declared_};
+  manual_clock clock_;
+  runtime::loop loop_{clock_};
+  scripted_store store_;
+  execution_of_test run_{loop_, store_};
+  stream::context context_{run_};
+
+  // One answer: rows of cells written as hexadecimal.
+  void answer_with(const std::string& hex, std::uint32_t rows, bool more = false) {
+    store_.answers.emplace_back(stream::rows_ref(new rows_in_memory(*from_hex(hex), rows, more)));
+  }
+  template <typename T>
+  T finish(runtime::task<T> call) {
+    finished_flag done;
+    call.start(loop_, done);
+    store_.answer_all();
+    loop_.run_pending();
+    EXPECT_TRUE(done.finished);
+    return call.take();
+  }
+  static std::string why(const result<void>& checked) {
+    return checked ? "fits" : checked.error().to_string();
+  }
+};
+
+TEST_F(statement_test, registers_itself_with_the_processor_under_construction) {
+  const statement<void(int)> insert("INSERT INTO ks.visit (a) VALUES (?)");
+  ASSERT_EQ(declared_.statements.size(), 1U);
+  EXPECT_EQ(declared_.statements[0]->name(), "insert visit");
+}
+
+TEST_F(statement_test, fits_when_number_names_and_types_agree) {
+  statement<profile(std::string_view)> select(
+      "SELECT segment, score FROM visitor_profile WHERE visitor_id = ?");
+  EXPECT_EQ(why(select.check({{"visitor_id", "text"}}, {{"segment", "text"}, {"score", "double"}})), "fits");
+}
+
+TEST_F(statement_test, names_the_column_and_both_types_when_they_differ) {
+  statement<profile(std::string_view)> select(
+      "SELECT segment, score FROM visitor_profile WHERE visitor_id = ?");
+  EXPECT_EQ(
+      why(select.check({{"visitor_id", "text"}}, {{"segment", "text"}, {"score", "int"}})),
+      "db_type_mismatch: statement 'select visitor_profile': column 'score' is int in the database, and "
+      "its C++ type is for double");
+  EXPECT_EQ(why(select.check({{"visitor_id", "uuid"}}, {{"segment", "text"}, {"score", "double"}})),
+            "db_type_mismatch: statement 'select visitor_profile': parameter 'visitor_id' is uuid in the "
+            "database, and its C++ type is for text or ascii");
+}
+
+TEST_F(statement_test, says_both_numbers_when_they_differ) {
+  statement<profile(std::string_view)> select("SELECT segment FROM visitor_profile WHERE visitor_id = ?");
+  EXPECT_EQ(why(select.check({{"visitor_id", "text"}}, {{"segment", "text"}})),
+            "db_type_mismatch: statement 'select visitor_profile': the database has 1 column (segment text), "
+            "the C++ type 2 columns");
+  EXPECT_EQ(
+      why(select.check({}, {{"segment", "text"}, {"score", "double"}})),
+      "db_type_mismatch: statement 'select visitor_profile': the database has 0 parameters, the C++ type "
+      "1 parameter");
+}
+
+TEST_F(statement_test, columns_in_another_order_than_the_fields_are_refused) {
+  struct names {
+    std::string first;
+    std::string last;
+  };
+  statement<names(std::int32_t)> select("SELECT last, first FROM people WHERE id = ?");
+  EXPECT_EQ(why(select.check({{"id", "int"}}, {{"last", "text"}, {"first", "text"}})),
+            "db_type_mismatch: statement 'select people': column 'last' is at the place of field 'first': "
+            "select the columns in the order of the fields, or name it AS first");
+}
+
+TEST_F(statement_test, void_statements_yield_no_rows) {
+  statement<void(std::int32_t)> select("SELECT a FROM t WHERE id = ?");
+  EXPECT_EQ(why(select.check({{"id", "int"}}, {{"a", "text"}})),
+            "db_type_mismatch: statement 'select t': it yields rows (a text), and its C++ result is void");
+}
+
+TEST_F(statement_test, select_star_is_refused_and_count_star_is_not) {
+  for (const char* star : {"SELECT * FROM t", "select\n*\nfrom t", "SELECT a, * FROM t", "SELECT *FROM t"}) {
+    statement<profile()> select(star);
+    EXPECT_EQ(select.check({}, {{"segment", "text"}, {"score", "double"}}).error().code(), errc::db_invalid)
+        << star;
+  }
+  statement<std::int64_t()> count("SELECT count(*) FROM t WHERE a = '*' AND b > 2 * 3");
+  EXPECT_EQ(why(count.check({}, {{"count", "bigint"}})), "fits");
+  statement<void()> update("UPDATE t SET a = '*' WHERE b = 1");
+  EXPECT_EQ(why(update.check({}, {})), "fits");
+}
+
+TEST_F(statement_test, encodes_its_arguments_in_order) {
+  const statement<void(std::int32_t, std::string_view, std::optional<std::int32_t>)> insert("INSERT INTO t");
+  store_.answers.emplace_back(stream::rows_ref());
+  EXPECT_TRUE(finish(insert(context_, 1, "a", std::nullopt)));
+  EXPECT_EQ(store_.sent, std::vector<std::string>{"00000004000000010000000161ffffffff"});
+  EXPECT_EQ(store_.timestamps[0], std::nullopt);
+}
+
+TEST_F(statement_test, carries_a_write_timestamp) {
+  const statement<void()> insert("INSERT INTO t");
+  store_.answers.emplace_back(stream::rows_ref());
+  EXPECT_TRUE(finish(insert.written_at(timestamp_micros(microseconds(77)), context_)));
+  EXPECT_EQ(store_.timestamps[0], 77);
+}
+
+TEST_F(statement_test, a_row_keeps_the_memory_of_its_views_alive) {
+  statement<profile()> select("SELECT segment, score FROM t");
+  answer_with(
+      "00000004676f6c64"
+      "000000083ff0000000000000",
+      1);
+  {
+    auto found = finish(select(context_));
+    ASSERT_TRUE(found && *found);
+    std::optional<row<profile>> kept = std::move(*found);
+    EXPECT_EQ(rows_in_memory::live, 1);
+    EXPECT_EQ((*kept)->segment, "gold");
+    EXPECT_EQ((**kept).score, 1.0);
+  }
+  EXPECT_EQ(rows_in_memory::live, 0);
+}
+
+TEST_F(statement_test, no_row_is_no_error) {
+  statement<profile()> select("SELECT segment, score FROM t");
+  answer_with("", 0);
+  store_.answers.emplace_back(stream::rows_ref());
+  for (int k = 0; k < 2; ++k) {
+    auto found = finish(select(context_));
+    ASSERT_TRUE(found);
+    EXPECT_FALSE(found->has_value());
+  }
+}
+
+TEST_F(statement_test, a_second_row_where_one_was_promised_is_an_error) {
+  statement<std::int32_t()> select("SELECT a FROM t");
+  answer_with(
+      "0000000400000001"
+      "0000000400000002",
+      2);
+  EXPECT_EQ(finish(select(context_)).error().code(), errc::db_unexpected_rows);
+  answer_with("0000000400000001", 1, true);
+  EXPECT_EQ(finish(select(context_)).error().code(), errc::db_unexpected_rows);
+}
+
+TEST_F(statement_test, many_rows_come_as_many) {
+  statement<std::vector<std::int32_t>()> select("SELECT a FROM t");
+  answer_with(
+      "0000000400000001"
+      "0000000400000002",
+      2);
+  auto found = finish(select(context_));
+  ASSERT_TRUE(found);
+  ASSERT_EQ(found->size(), 2U);
+  EXPECT_EQ((*found)[1], 2);
+  answer_with("0000000400000001", 1, true);
+  EXPECT_EQ(finish(select(context_)).error().code(), errc::limit_exceeded);
+}
+
+TEST_F(statement_test, values_that_do_not_fit_are_told_with_their_column) {
+  statement<profile()> select("SELECT segment, score FROM t");
+  ASSERT_EQ(why(select.check({}, {{"segment", "text"}, {"score", "double"}})), "fits");
+  answer_with(
+      "ffffffff"
+      "ffffffff",
+      1);
+  EXPECT_EQ(finish(select(context_)).error().to_string(),
+            "unresolvable: statement 'select t': column 'segment' is null, and the C++ type is not "
+            "std::optional");
+  answer_with(
+      "00000001"
+      "61"
+      "0000000161",
+      1);
+  EXPECT_EQ(finish(select(context_)).error().to_string(),
+            "unresolvable: statement 'select t': column 'score' is not a value of its type");
+  answer_with("0000000161", 1);
+  EXPECT_EQ(finish(select(context_)).error().to_string(),
+            "db_protocol: statement 'select t': the answer ends before column 'score'");
+}
+
+TEST_F(statement_test, a_failure_of_the_store_is_the_failure_of_the_call) {
+  statement<profile()> select("SELECT segment, score FROM t");
+  store_.answers.emplace_back(error(errc::db_timeout, "late"));
+  EXPECT_EQ(finish(select(context_)).error().to_string(), "db_timeout: late");
+}
+
+TEST(fields, are_counted_named_and_reached) {
+  struct everything {
+    std::optional<std::string> a;
+    std::vector<std::optional<std::int32_t>> list;
+    std::map<std::string, double> map;
+    uuid id;
+    std::string_view last_one;
+  };
+  static_assert(field_count<everything> == 5);
+  static_assert(field_names<everything>[1] == "list" && field_names<everything>[4] == "last_one");
+  static_assert(row_struct<profile> && !row_struct<int> && !row_struct<std::string>);
+  everything all;
+  std::get<4>(fields_of(all)) = "x";
+  EXPECT_EQ(all.last_one, "x");
+}
+
+}  // namespace
+}  // namespace millrace::cql
