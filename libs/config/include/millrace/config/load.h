@@ -1,0 +1,87 @@
+// From a file, the environment and flags to a struct.
+//
+// Precedence, lowest first: the struct's defaults; the YAML file; environment variables
+// MILLRACE__SECTION__KEY; flags
+// `--set section.key=value`. A list is overridden as a whole, its items separated by commas; entries of a map
+// can be overridden by flags only (section.map.any.key=value); a list of sections in the file only.
+//
+// References inside any value of the file, the environment and the flags are resolved after parsing, so that
+// what they lead to is one value and can never add a key or a line: ${env:NAME}, ${env:NAME:-default},
+// ${file:/path} (one trailing newline removed; a relative path is relative to the configuration file). $${
+// stands for ${.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <millrace/config/diagnostic.h>
+#include <millrace/config/spec.h>
+
+namespace millrace::config {
+
+inline constexpr std::size_t file_bytes_max = std::size_t{1}
+                                              << 20;  // a configuration, and what a reference leads to
+inline constexpr std::size_t values_max = 20'000;     // in one file, aliases expanded
+inline constexpr std::size_t text_bytes_max = std::size_t{4} << 20;  // in one file, aliases expanded
+inline constexpr std::size_t nesting_max = 32;
+inline constexpr std::size_t diagnostics_max = 100;
+inline constexpr std::string_view environment_prefix = "MILLRACE__";
+
+struct inputs {
+  std::string file = {};                           // path; empty: no file
+  std::optional<std::string> text = std::nullopt;  // used instead of reading `file`, which still names it
+  std::map<std::string, std::string> environment = {};  // overrides and ${env:...}
+  std::vector<std::string> set = {};  // "section.key=value", in the order of the command line
+};
+
+// The variables of this process. Not while another thread changes them.
+[[nodiscard]] std::map<std::string, std::string> process_environment();
+
+// Where values came from: by path, "config.yaml:12", "MILLRACE__KAFKA__GROUP", "--set kafka.group", with "via
+// ${file:...}" when a reference was followed. What is absent is a default.
+using origins = std::map<std::string, std::string>;
+
+// A struct and what was said about it. `value` is complete when ok(), and a mix of read values and defaults
+// when not.
+template <typename T>
+struct [[nodiscard]] loaded {
+  T value{};
+  std::vector<diagnostic> diagnostics;  // errors and warnings, in the order of the file
+  config::origins origins;
+
+  [[nodiscard]] bool ok() const noexcept { return !has_errors(diagnostics); }
+};
+
+struct load_report {
+  std::vector<diagnostic> diagnostics;
+  config::origins origins;
+};
+[[nodiscard]] load_report load_into(const section_info& settings, void* object, const inputs& from);
+
+template <typename T>
+loaded<T> load(const spec<T>& settings, const inputs& from) {
+  loaded<T> read;
+  load_report report = load_into(*settings.info(), &read.value, from);
+  read.diagnostics = std::move(report.diagnostics);
+  read.origins = std::move(report.origins);
+  return read;
+}
+
+// The effective configuration as YAML, each value with its origin in a comment. Secrets are "***", and so are
+// map entries whose key sounds like one (password, secret, token, key material).
+[[nodiscard]] std::string show(const section_info& settings, const void* object, const origins& from);
+
+template <typename T>
+[[nodiscard]] std::string show(const spec<T>& settings, const T& value, const origins& from = {}) {
+  return show(*settings.info(), &value, from);
+}
+
+// Whether a map entry of this key is masked.
+[[nodiscard]] bool sounds_secret(std::string_view key);
+
+}  // namespace millrace::config

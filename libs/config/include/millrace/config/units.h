@@ -1,0 +1,34 @@
+// How durations and sizes are written in configuration files.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include <millrace/base/clock.h>
+#include <millrace/base/result.h>
+
+namespace millrace::config {
+
+struct byte_size {
+  std::uint64_t bytes = 0;
+  friend constexpr auto operator<=>(byte_size, byte_size) = default;
+};
+[[nodiscard]] constexpr byte_size kib(std::uint64_t n) { return {n << 10}; }
+[[nodiscard]] constexpr byte_size mib(std::uint64_t n) { return {n << 20}; }
+[[nodiscard]] constexpr byte_size gib(std::uint64_t n) { return {n << 30}; }
+
+// "250ms", "1.5s", "1m30s", "0": numbers with ns, us (µs), ms, s, m, h or d, not negative, below 292 years,
+// whole nanoseconds. errc::config_invalid with what was expected otherwise (a number without its unit is such
+// a mistake).
+[[nodiscard]] result<nanoseconds> parse_duration(std::string_view text);
+// "64MiB", "1.5 GiB", "10MB", "4096": bytes, or a number with B, KiB, MiB, GiB, TiB (powers of 1024), kB, MB,
+// GB or TB (powers of 1000); below 2^63, whole bytes. errc::config_invalid otherwise.
+[[nodiscard]] result<byte_size> parse_byte_size(std::string_view text);
+
+// The shortest exact form that the parsers above read back: "90s", "64MiB".
+[[nodiscard]] std::string to_text(nanoseconds duration);
+[[nodiscard]] std::string to_text(byte_size size);
+
+}  // namespace millrace::config
