@@ -18,6 +18,11 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(millrace_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-mismatched-new-delete>)
 endif()
 
+if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+  # Part of Clang's -Wconversion, not of GCC's.
+  target_compile_options(millrace_flags INTERFACE -Wno-sign-conversion)
+endif()
+
 if(MILLRACE_SANITIZE)
   target_compile_options(millrace_flags INTERFACE
     -fsanitize=${MILLRACE_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -g1)

@@ -3,7 +3,6 @@
 
 export MILLRACE_CACHE=${MILLRACE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/millrace}
 build_root=${MILLRACE_BUILD:-build}
-build_absolute=$(realpath -m "$build_root")
 jobs=${MILLRACE_JOBS:-$(nproc)}
 logs=$build_root/logs
 results=$logs/results # JUnit, one file a step; tools/dev/totals.py adds them up

@@ -70,14 +70,15 @@ tidy_file() { # FILE
   local unit checks=
   unit=$(unit_of "$1")
   if [[ $1 == */tests/* ]]; then checks=-cppcoreguidelines-avoid-reference-coroutine-parameters; fi
-  ninja -C "$build_root/dev" "$unit^" && clang-tidy-19 --quiet --checks="$checks" -p "$build_root/dev" "$unit"
+  ninja -C "$build_root/dev" "$unit^" &&
+    clang-tidy-19 --quiet --checks="$checks" --extra-arg=-Wno-sign-conversion -p "$build_root/dev" "$unit"
 }
 
 # What the compile commands know a file by: a public header is checked in the file that proves that it compiles alone.
 unit_of() { # FILE
   if [[ $1 =~ ^libs/([a-z]+)/include/(.*\.h)$ ]]; then
     local library=${BASH_REMATCH[1]} header=${BASH_REMATCH[2]}
-    echo "$build_absolute/dev/libs/$library/millrace_${library}_verify_interface_header_sets/$header.cxx"
+    echo "$(realpath -m "$build_root")/dev/libs/$library/millrace_${library}_verify_interface_header_sets/$header.cxx"
   else
     echo "$PWD/$1"
   fi
