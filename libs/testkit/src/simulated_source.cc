@@ -1,0 +1,252 @@
+#include <algorithm>
+
+#include <millrace/testkit/simulated_source.h>
+
+namespace millrace::testkit {
+
+// The commit of one partition on its way.
+struct simulated_source::commit_run final : runtime::timer {
+  commit_run(simulated_source& source, stream::partition_offset what, commit_fate how)
+      : owner(source), commit(what), fate(std::move(how)) {}
+  void on_timer() override { owner.answered(*this); }
+
+  simulated_source& owner;
+  stream::partition_offset commit;
+  commit_fate fate;
+};
+
+simulated_source::simulated_source(simulated_log& log, runtime::loop& loop, options settings)
+    : log_(log), loop_(loop), options_(std::move(settings)), random_(options_.seed) {}
+simulated_source::~simulated_source() = default;
+
+void simulated_source::assign(std::vector<stream::partition_id> partitions) {
+  for (const auto id : partitions) log_.give(id, this);
+  news_.push_back({news::kind::assign, std::move(partitions), std::nullopt});
+  loop_.wake();
+}
+
+void simulated_source::revoke(std::vector<stream::partition_id> partitions) {
+  news_.push_back({news::kind::revoke, std::move(partitions), std::nullopt});
+  loop_.wake();
+}
+
+void simulated_source::lose(std::vector<stream::partition_id> partitions) {
+  for (const auto id : partitions) {
+    if (log_.owner(id) == this) log_.give(id, nullptr);
+  }
+  news_.push_back({news::kind::lose, std::move(partitions), std::nullopt});
+  loop_.wake();
+}
+
+void simulated_source::fail(error failure, bool fatal) {
+  news_.push_back({news::kind::error, {}, std::move(failure), fatal});
+  loop_.wake();
+}
+
+std::vector<stream::partition_id> simulated_source::held() const {
+  std::vector<stream::partition_id> all;
+  for (const auto& [id, h] : held_) all.push_back(id);
+  return all;
+}
+
+std::vector<stream::partition_id> simulated_source::stable() const {
+  std::vector<stream::partition_id> all;
+  for (const auto& [id, h] : held_) {
+    if (h.how == grip::assigned) all.push_back(id);
+  }
+  return all;
+}
+
+bool simulated_source::paused(stream::partition_id which) const {
+  const auto found = held_.find(which);
+  return found != held_.end() && found->second.paused;
+}
+
+void simulated_source::note(happening what, stream::partition_id where, std::int64_t offset) const {
+  if (options_.on_event) options_.on_event(what, where, offset);
+}
+
+void simulated_source::violated(const std::string& what, stream::partition_id where) {
+  violations_.push_back(what + " partition " + std::to_string(where.partition));
+}
+
+std::size_t simulated_source::poll(stream::source_events& events, std::size_t records_max) {
+  if (severed_) return 0;
+  const std::vector<stream::commit_result> answers = std::exchange(answers_, {});
+  if (!answers.empty()) events.on_committed(answers);
+  const std::vector<news> items = std::exchange(news_, {});
+  for (const news& item : items) tell(events, item);
+  return records_max == 0 ? 0 : deliver(events, records_max);
+}
+
+void simulated_source::tell(stream::source_events& events, const news& item) {
+  switch (item.what) {
+    case news::kind::assign:
+      if (closing_) return;
+      for (const auto id : item.partitions) {
+        holding h;
+        const std::int64_t begin = log_.committed(id).value_or(0);
+        const auto& records = log_.records(id);
+        h.next = static_cast<std::size_t>(
+            std::lower_bound(records.begin(), records.end(), begin,
+                             [](const simulated_record& r, std::int64_t at) { return r.offset < at; }) -
+            records.begin());
+        held_[id] = h;
+        note(happening::assigned, id, begin);
+      }
+      return events.on_assigned(item.partitions);
+    case news::kind::revoke: {
+      std::vector<stream::partition_id> ours;
+      for (const auto id : item.partitions) {
+        const auto found = held_.find(id);
+        if (found == held_.end() || found->second.how == grip::revoking) continue;
+        found->second.how = grip::revoking;
+        ours.push_back(id);
+        note(happening::revoked, id);
+      }
+      if (!ours.empty() || item.partitions.empty()) events.on_revoked(ours);
+      return;
+    }
+    case news::kind::lose: {
+      std::vector<stream::partition_id> ours;
+      for (const auto id : item.partitions) {
+        if (held_.erase(id) == 0) continue;
+        ours.push_back(id);
+        note(happening::lost, id);
+      }
+      if (!ours.empty()) events.on_lost(ours);
+      return;
+    }
+    case news::kind::error:
+      return events.on_source_error(*item.failure, item.fatal);
+  }
+}
+
+std::size_t simulated_source::deliver(stream::source_events& events, std::size_t records_max) {
+  std::vector<stream::partition_id> ready;
+  for (const auto& [id, h] : held_) {
+    if (h.how == grip::assigned && !h.paused && h.next < log_.records(id).size()) ready.push_back(id);
+  }
+  const auto most = static_cast<std::int64_t>(std::min(records_max, options_.poll_records_max));
+  const auto wanted = static_cast<std::size_t>(random_.between(1, std::max<std::int64_t>(most, 1)));
+  std::size_t taken = 0;
+  while (taken < wanted && !ready.empty()) {
+    const auto pick =
+        static_cast<std::size_t>(random_.between(0, static_cast<std::int64_t>(ready.size()) - 1));
+    holding& h = held_[ready[pick]];
+    deliver_one(events, ready[pick], h);
+    ++taken;
+    if (h.next == log_.records(ready[pick]).size()) {
+      ready.erase(ready.begin() + static_cast<std::ptrdiff_t>(pick));
+    }
+  }
+  return taken;
+}
+
+void simulated_source::deliver_one(stream::source_events& events, stream::partition_id from, holding& h) {
+  const simulated_record& r = log_.records(from)[h.next++];
+  std::vector<stream::header_view> headers;
+  headers.reserve(r.headers.size());
+  for (const auto& [name, value] : r.headers) {
+    stream::header_view view{name, std::nullopt};
+    if (value) view.value = bytes_view(*value);
+    headers.push_back(view);
+  }
+  stream::record_view view{from, r.offset, r.created, std::nullopt, std::nullopt, headers};
+  if (r.key) view.key = bytes_view(*r.key);
+  if (r.value) view.value = bytes_view(*r.value);
+  note(happening::delivered, from, r.offset);
+  events.on_record(view);
+}
+
+void simulated_source::commit(std::span<const stream::partition_offset> offsets) {
+  for (const stream::partition_offset& wanted : offsets) {
+    note(happening::commit_requested, wanted.partition, wanted.offset);
+    if (!severed_ && !held_.contains(wanted.partition)) violated("commit of a", wanted.partition);
+  }
+  if (severed_) return;
+  if (outstanding_ > 0) {
+    waiting_commit_.assign(offsets.begin(), offsets.end());
+    return;
+  }
+  for (const stream::partition_offset& wanted : offsets) {
+    commit_fate fate =
+        options_.commit_fate_of ? options_.commit_fate_of(wanted.partition, wanted.offset) : commit_fate{};
+    if (fate.never_answered) continue;
+    ++outstanding_;
+    commits_.push_back(std::make_unique<commit_run>(*this, wanted, std::move(fate)));
+    loop_.start(*commits_.back(), commits_.back()->fate.delay);
+  }
+}
+
+void simulated_source::answered(commit_run& run) {
+  const stream::partition_offset what = run.commit;
+  const commit_fate fate = std::move(run.fate);
+  std::erase_if(commits_, [&run](const auto& c) { return c.get() == &run; });
+  --outstanding_;
+  if (severed_) return;
+  std::optional<error> failure = fate.failure;
+  if (!failure || fate.applied_although) {
+    if (log_.commit(what.partition, what.offset, this)) {
+      note(happening::committed, what.partition, what.offset);
+    } else {
+      failure = error(errc::broker_fenced, "another member owns the partition");
+    }
+  }
+  answers_.push_back({what.partition, what.offset, std::move(failure)});
+  loop_.wake();
+  if (outstanding_ == 0 && !waiting_commit_.empty()) commit(std::exchange(waiting_commit_, {}));
+}
+
+void simulated_source::release(std::span<const stream::partition_id> partitions) {
+  for (const auto id : partitions) {
+    const auto found = held_.find(id);
+    if (found == held_.end() || found->second.how != grip::revoking) {
+      if (!severed_) violated("release of a not revoked", id);
+      continue;
+    }
+    held_.erase(found);
+    if (log_.owner(id) == this) log_.give(id, nullptr);
+    note(happening::released, id);
+  }
+}
+
+void simulated_source::pause(stream::partition_id partition) {
+  note(happening::paused, partition);
+  const auto found = held_.find(partition);
+  if (found == held_.end()) {
+    if (!severed_) violated("pause of a", partition);
+    return;
+  }
+  found->second.paused = true;
+}
+
+void simulated_source::resume(stream::partition_id partition) {
+  note(happening::resumed, partition);
+  const auto found = held_.find(partition);
+  if (found == held_.end()) {
+    if (!severed_) violated("resume of a", partition);
+    return;
+  }
+  found->second.paused = false;
+  loop_.wake();
+}
+
+void simulated_source::close() {
+  closing_ = true;
+  std::vector<stream::partition_id> rest = stable();
+  if (!rest.empty()) news_.push_back({news::kind::revoke, std::move(rest), std::nullopt});
+  loop_.wake();
+}
+
+bool simulated_source::closed() const noexcept { return severed_ || (closing_ && held_.empty()); }
+
+std::string_view simulated_source::topic_name(std::uint32_t topic) const noexcept {
+  return log_.topic_name(topic);
+}
+
+std::optional<std::int64_t> simulated_source::high_watermark(stream::partition_id partition) const noexcept {
+  return log_.end(partition);
+}
+
+}  // namespace millrace::testkit
