@@ -43,6 +43,11 @@ void simulated_source::fail(error failure, bool fatal) {
   loop_.wake();
 }
 
+void simulated_source::rewind(stream::partition_id which, std::size_t record_index) {
+  held_.at(which).next = record_index;
+  loop_.wake();
+}
+
 std::vector<stream::partition_id> simulated_source::held() const {
   std::vector<stream::partition_id> all;
   for (const auto& [id, h] : held_) all.push_back(id);

@@ -59,6 +59,8 @@ class simulated_source final : public stream::source {
   void revoke(std::vector<stream::partition_id> partitions);
   void lose(std::vector<stream::partition_id> partitions);
   void fail(error failure, bool fatal);
+  // Delivers from the record of that index again, as after a truncated or recreated topic.
+  void rewind(stream::partition_id which, std::size_t record_index);
   // New records were appended: look again.
   void wake() { loop_.wake(); }
   // The process is gone: nothing reaches the cluster any more.

@@ -1,0 +1,87 @@
+// A line: the engine of one worker. It takes records from a source, decodes them, runs the processors on
+// them, sends what they emit, and commits an offset only when everything before it is finished. It works on
+// ports alone.
+//
+// Promise: at-least-once. An offset is committed only when every delivered record below it has ended: done
+// (its emits acknowledged), skipped by rule, or dead-lettered (the letter acknowledged). A stop that drains
+// repeats nothing after a restart; a crash repeats at most the window of each partition.
+//
+// Errors become retry, dead letter or stop by stream::disposition_of. On stop the line drains and ends as
+// `failed`; the record that caused it stays uncommitted. A broken invariant aborts the process.
+//
+// Threads: everything belongs to the loop's thread, except status().
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include <millrace/base/errors.h>
+#include <millrace/metrics/registry.h>
+#include <millrace/pipeline/budget.h>
+#include <millrace/pipeline/options.h>
+#include <millrace/pipeline/processor.h>
+#include <millrace/pipeline/status.h>
+#include <millrace/runtime/loop.h>
+#include <millrace/stream/schemas.h>
+#include <millrace/stream/sink.h>
+#include <millrace/stream/source.h>
+#include <millrace/stream/store.h>
+
+namespace millrace::pipeline {
+
+// All must outlive the line; `budget` is shared by the workers of the process, the rest is this worker's.
+struct line_ports {
+  runtime::loop& loop;
+  stream::source& source;
+  stream::sink& sink;
+  stream::store& store;
+  stream::schemas& schemas;
+  byte_budget& budget;
+  metrics::shard& metrics;
+};
+
+// Declares every metric family of the pipeline, for the reference and for checking dashboards.
+void declare_metrics(metrics::catalogue& into);
+
+class engine;
+
+class line {
+ public:
+  // `work` was built for this worker, its statements prepared and its outputs registered.
+  line(line_ports ports, line_options options, processors work);
+  line(const line&) = delete;
+  line& operator=(const line&) = delete;
+  // quiescent() must hold.
+  ~line();
+
+  // Starts taking records. Once.
+  void start();
+  // Drain: takes no more, finishes or, after drain_timeout, abandons what is in flight, commits, leaves the
+  // group. Safe in any state; before start() it ends the line at once.
+  void request_stop();
+  // Gives up at once: abandons everything, commits nothing more, leaves the group.
+  void abort();
+  // Ends the line as failed, as an error with disposition stop would.
+  void fail(error cause);
+
+  [[nodiscard]] line_state state() const noexcept;
+  // stopped or failed: the group was left, the books are closed.
+  [[nodiscard]] bool finished() const noexcept;
+  // No coroutine of a processor, no receipt and no schema request is outstanding: the line may be destroyed.
+  // After finished() this needs only that the store and the sink answer what they still hold.
+  [[nodiscard]] bool quiescent() const noexcept;
+  // Set when the state is failed, or will be after the drain.
+  [[nodiscard]] const std::optional<error>& failure() const noexcept;
+  [[nodiscard]] const books& counts() const noexcept;
+  [[nodiscard]] std::size_t in_flight_records() const noexcept;
+
+  // Any thread: a copy that is at most status_interval old.
+  [[nodiscard]] line_status status() const;
+  // The loop's thread: as of now.
+  [[nodiscard]] line_status status_now() const;
+
+ private:
+  std::unique_ptr<engine> engine_;
+};
+
+}  // namespace millrace::pipeline

@@ -1,0 +1,79 @@
+// The named limits and policies of a line. Defaults suit records of about a kilobyte and a database that
+// answers within milliseconds.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include <millrace/base/clock.h>
+
+namespace millrace::pipeline {
+
+// unordered: records run as they come. key: records of one key run one after another, in log order, keys in
+// parallel; null keys are unordered. partition: records of one partition run one after another. A record's
+// turn ends when it is finished: its emits and dead letters are acknowledged, its retries are over.
+enum class order_mode : std::uint8_t { unordered, key, partition };
+// A record without a value.
+enum class tombstone_policy : std::uint8_t { skip, dead_letter };
+// Bytes left over after the decoded value.
+enum class trailing_bytes_policy : std::uint8_t { dead_letter, ignore };
+
+struct retry_policy {
+  std::uint32_t attempts_max = 10;  // the first try included
+  milliseconds age_max{300'000};    // since the first failure; then a dead letter
+  milliseconds backoff_first{50};   // doubles with every attempt
+  milliseconds backoff_max{10'000};
+  double jitter = 0.5;  // of the backoff, taken off at random, so that retries spread
+};
+
+// The dead-letter brake: the line stops when, within a window, at least `letters_min` records and more than
+// `ratio` of all were dead-lettered.
+struct brake_policy {
+  double ratio = 0.5;  // 1 or more: never
+  std::uint32_t letters_min = 100;
+  seconds window{60};
+};
+
+struct line_options {
+  std::size_t in_flight_records_max = 1'024;  // taken and not finished, queued and retrying ones included
+  std::size_t take_records_max = 256;         // in one turn
+  // In flight of one partition. 0: seven eighths of all when more than one partition is assigned.
+  std::size_t partition_share_max = 0;
+  // A partition whose oldest record is unfinished for so long is stalled: it may then hold only an equal
+  // share of half the records.
+  milliseconds partition_stall_after{1'000};
+  // Delivered offsets from the lowest unfinished one on: what a crash would deliver again, per partition.
+  std::size_t partition_window_max = 100'000;
+  std::size_t schema_wait_records_max = 64;   // of one partition, waiting for a schema
+  std::size_t record_bytes_max = 16U << 20U;  // larger ones are dead-lettered unread
+  std::size_t partitions_max = 10'000;        // assigned to this worker
+  std::size_t schemas_max = 10'000;           // schema ids remembered
+  std::size_t emits_per_record_max = 1'000;   // of one processor; more breaks an invariant
+
+  order_mode order = order_mode::unordered;
+  tombstone_policy tombstones = tombstone_policy::skip;
+  trailing_bytes_policy trailing_bytes = trailing_bytes_policy::dead_letter;
+  retry_policy retry;
+  brake_policy brake;
+
+  milliseconds commit_interval{1'000};
+  milliseconds commit_timeout{10'000};  // for the answer to one commit, and for the last commit of a stop
+  milliseconds drain_timeout{30'000};   // of a stop; what is unfinished then is abandoned
+  milliseconds revoke_drain_timeout{5'000};
+  milliseconds schema_not_found_grace{10'000};  // a registry's follower may lag; then a dead letter
+  milliseconds schema_backoff_first{100};
+  milliseconds schema_backoff_max{5'000};
+  milliseconds status_interval{250};
+
+  std::string dead_letter_topic;
+  std::string group;    // dead-letter header
+  std::string version;  // dead-letter header: of the application
+  std::uint64_t seed = 1;
+};
+
+// Header that carries a record's creation as microseconds since 1970: eight bytes big-endian, or decimal
+// text.
+inline constexpr char created_header[] = "millrace-created-us";
+
+}  // namespace millrace::pipeline

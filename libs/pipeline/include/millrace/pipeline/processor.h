@@ -1,0 +1,98 @@
+// What the user writes: a processor, and the list of them that an application runs.
+//
+//   class enrich_visits final : public pipeline::processor<tracking::navigation> {
+//     runtime::task<stream::outcome> process(pipeline::record<tracking::navigation> nav,
+//                                            stream::context ctx) override { ... co_return
+//                                            stream::outcome::done(); }
+//   };
+//   pipeline::processor_set all{pipeline::make<enrich_visits>(), pipeline::make<last_seen>()};
+//
+// Each worker has its own instance of every processor, touched by that worker's thread only; process() runs
+// concurrently with itself at every co_await. Returning an error leaves the decision to the engine: retry,
+// dead letter, or stop (stream::disposition_of).
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+#include <millrace/base/result.h>
+#include <millrace/pipeline/record.h>
+#include <millrace/pipeline/value.h>
+#include <millrace/runtime/task.h>
+#include <millrace/stream/context.h>
+#include <millrace/stream/outcome.h>
+
+namespace millrace::pipeline {
+
+class processor_base {
+ public:
+  processor_base() = default;
+  processor_base(const processor_base&) = delete;
+  processor_base& operator=(const processor_base&) = delete;
+  virtual ~processor_base() = default;
+
+  // The `processor` label of metrics and the header of dead letters; unique within an application. Default:
+  // the class name.
+  [[nodiscard]] virtual std::string_view name() const { return class_name_; }
+
+  // Of the struct this processor reads.
+  [[nodiscard]] virtual const value_format& input() const noexcept = 0;
+  // Calls process() on a record whose value is of input().
+  [[nodiscard]] virtual runtime::task<stream::outcome> run(held_record& held, stream::context ctx) = 0;
+
+  void set_class_name(std::string name) { class_name_ = std::move(name); }
+
+ private:
+  std::string class_name_;
+};
+
+template <class T>
+class processor : public processor_base {
+ public:
+  using value_type = T;
+
+  virtual runtime::task<stream::outcome> process(record<T> subject, stream::context ctx) = 0;
+
+  [[nodiscard]] const value_format& input() const noexcept final { return value_traits<T>::format(); }
+  [[nodiscard]] runtime::task<stream::outcome> run(held_record& held, stream::context ctx) final {
+    return process(record<T>(held), ctx);
+  }
+};
+
+// Makes one worker's instance.
+using processor_factory = std::function<std::unique_ptr<processor_base>()>;
+// All processors of an application, in the order in which they start on a record.
+using processor_set = std::vector<processor_factory>;
+
+namespace internal {
+// "example::enrich_visits" → "enrich_visits".
+[[nodiscard]] std::string class_name(const char* mangled);
+}  // namespace internal
+
+// `arguments` are copied, and given to the constructor of every instance.
+template <class P, class... Arguments>
+[[nodiscard]] processor_factory make(Arguments... arguments) {
+  static_assert(std::is_base_of_v<processor_base, P>, "P is a pipeline::processor<T>");
+  return [arguments...]() -> std::unique_ptr<processor_base> {
+    auto made = std::make_unique<P>(arguments...);
+    made->set_class_name(internal::class_name(typeid(P).name()));
+    return made;
+  };
+}
+
+// One worker's processors, with the statements and outputs they declared.
+struct processors {
+  std::vector<std::unique_ptr<processor_base>> all;
+  stream::declarations declared;
+};
+
+// Constructs every processor. errc::config_invalid when there is none, more than processors_max, two share a
+// name, or they read different structs.
+inline constexpr std::size_t processors_max = 32;
+[[nodiscard]] result<processors> build(const processor_set& factories);
+
+}  // namespace millrace::pipeline

@@ -1,0 +1,75 @@
+// What a line is doing, as plain data: for /status, health checks and tests.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <millrace/base/clock.h>
+#include <millrace/base/errors.h>
+
+namespace millrace::pipeline {
+
+// The number is the value of millrace_state.
+enum class line_state : std::uint8_t {
+  idle = 0,      // not started
+  running = 1,   // takes records
+  draining = 2,  // takes no more, finishes what it has
+  leaving = 3,   // last commits, leaving the group
+  stopped = 4,   // at rest, by request
+  failed = 5,    // at rest, because of `failure`
+};
+[[nodiscard]] std::string_view to_string(line_state s) noexcept;
+
+// received = done + skipped + dead_lettered + abandoned + in_flight, at any moment.
+struct books {
+  std::uint64_t received = 0;
+  std::uint64_t done = 0;
+  std::uint64_t skipped = 0;
+  std::uint64_t dead_lettered = 0;
+  std::uint64_t abandoned = 0;  // given up on revoke, loss or stop; delivered again later
+  std::uint64_t in_flight = 0;
+
+  [[nodiscard]] bool balanced() const noexcept {
+    return received == done + skipped + dead_lettered + abandoned + in_flight;
+  }
+};
+
+struct oldest_record {
+  std::int64_t offset = 0;
+  std::string key;        // as text, at most 64 bytes, unprintable bytes escaped
+  std::string stage;      // schema, queued, process, retry, emit, dead_letter
+  std::string processor;  // the one that is not finished; empty before processing
+  std::uint32_t attempt = 0;
+  std::string last_error;  // empty when none
+  nanoseconds age{0};      // since it was taken
+};
+
+struct partition_status {
+  std::string topic;
+  std::int32_t partition = 0;
+  std::uint64_t epoch = 0;
+  std::string state;  // open, revoking, sealed
+  bool paused = false;
+  std::size_t in_flight = 0;
+  std::uint64_t window = 0;               // records a crash now would deliver again, at most
+  std::optional<std::int64_t> position;   // what would be committed now
+  std::optional<std::int64_t> committed;  // what the broker has from this assignment
+  std::optional<std::int64_t> lag;        // records up to the high watermark that are not finished
+  std::optional<oldest_record> oldest;
+};
+
+struct line_status {
+  line_state state = line_state::idle;
+  std::optional<error> failure;  // why the line stopped by itself
+  std::optional<error> last_error;
+  books counts;
+  std::size_t in_flight_bytes = 0;
+  std::size_t retrying = 0;         // waiting for their next attempt
+  std::size_t schemas_missing = 0;  // ids being fetched
+  std::vector<partition_status> partitions;
+};
+
+}  // namespace millrace::pipeline

@@ -1,0 +1,92 @@
+// One partition, from the moment it was assigned until it was given up. What happens to a record after its
+// assignment was sealed changes nothing: that is the fence against late acknowledgements. Never reused.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <millrace/base/clock.h>
+#include <millrace/metrics/cells.h>
+#include <millrace/runtime/intrusive.h>
+#include <millrace/stream/offset_tracker.h>
+#include <millrace/stream/record.h>
+
+namespace millrace::pipeline {
+
+class envelope;
+
+// An envelope is in two lists at once.
+struct unsettled_hook : runtime::list_hook {};
+struct waiting_hook : runtime::list_hook {};
+
+class assignment {
+ public:
+  // open: takes records. revoking: takes no more, finishes what it has. sealed: nothing that finishes counts
+  // any more, the last commit is under way. closed: no longer ours.
+  enum class phase : std::uint8_t { open, revoking, sealed, closed };
+
+  assignment(stream::partition_id which, std::uint64_t at_epoch, std::string topic_name)
+      : id(which), epoch(at_epoch), topic(std::move(topic_name)) {}
+  assignment(const assignment&) = delete;
+  assignment& operator=(const assignment&) = delete;
+
+  [[nodiscard]] bool counts() const noexcept { return state == phase::open || state == phase::revoking; }
+  // The offset to commit, when it is news to the broker.
+  [[nodiscard]] std::optional<std::int64_t> uncommitted() const noexcept {
+    if (fenced || state == phase::closed) return std::nullopt;
+    const std::optional<std::int64_t> position = tracker.position();
+    if (!position || position == committed) return std::nullopt;
+    return position;
+  }
+
+  const stream::partition_id id;
+  const std::uint64_t epoch;
+  const std::string topic;
+  const std::string number = std::to_string(id.partition);  // label and header value
+  phase state = phase::open;
+  bool paused = false;
+  bool fenced = false;  // the broker refused our generation: no more commits
+  stream::offset_tracker tracker;
+  std::optional<std::int64_t> last_delivered;
+  std::optional<std::int64_t> committed;  // or, before the first commit, where delivery began
+  bool broker_has_commit = false;
+  std::size_t in_flight = 0;
+  std::size_t waiting_count = 0;
+  runtime::intrusive_list<unsettled_hook> unsettled;  // in order of delivery
+  runtime::intrusive_list<waiting_hook> waiting;      // for a schema; the tail of `unsettled`
+
+ private:
+  friend class assignment_ref;
+  std::uint32_t references_ = 0;
+};
+
+// Counted: by the line while it is assigned, and by each of its records.
+class assignment_ref {
+ public:
+  assignment_ref() = default;
+  explicit assignment_ref(assignment* of) noexcept : of_(of) {
+    if (of_ != nullptr) ++of_->references_;
+  }
+  assignment_ref(const assignment_ref& other) noexcept : assignment_ref(other.of_) {}
+  assignment_ref(assignment_ref&& other) noexcept : of_(std::exchange(other.of_, nullptr)) {}
+  assignment_ref& operator=(assignment_ref other) noexcept {
+    std::swap(of_, other.of_);
+    return *this;
+  }
+  ~assignment_ref() {
+    if (of_ != nullptr && --of_->references_ == 0) delete of_;
+  }
+
+  [[nodiscard]] assignment* operator->() const noexcept { return of_; }
+  [[nodiscard]] assignment& operator*() const noexcept { return *of_; }
+  [[nodiscard]] explicit operator bool() const noexcept { return of_ != nullptr; }
+  [[nodiscard]] bool is(const assignment& other) const noexcept { return of_ == &other; }
+
+ private:
+  assignment* of_ = nullptr;
+};
+
+}  // namespace millrace::pipeline

@@ -1,0 +1,91 @@
+// Commits: what changed, one request at a time; a partition whose commit failed is sent again alone.
+#include <algorithm>
+
+#include <millrace/stream/outcome.h>
+
+#include "engine.h"
+
+namespace millrace::pipeline {
+namespace {
+constexpr milliseconds final_commit_retry{100};
+}
+
+void engine::commit_if_due() {
+  const instant now = ports_.loop.now();
+  if (!sent_.empty() && now - sent_at_ >= options_.commit_timeout) {
+    const error late(errc::timed_out, "the broker did not answer a commit");
+    for (const sent_commit& sent : sent_) apply_commit_result(*sent.of, sent.offset, late);
+    sent_.clear();
+  }
+  if (aborted_ || !sent_.empty() || (!commit_now_ && now < next_commit_at_)) return;
+  commit_now_ = false;
+  next_commit_at_ = now + (final_commits_pending() ? std::min(options_.commit_interval, final_commit_retry)
+                                                   : options_.commit_interval);
+  send_commit();
+}
+
+void engine::send_commit() {
+  commit_batch_.clear();
+  for (const auto& [id, a] : assignments_) {
+    const std::optional<std::int64_t> offset = a->uncommitted();
+    if (!offset) continue;
+    commit_batch_.push_back({id, *offset});
+    sent_.push_back({a, *offset});
+  }
+  if (commit_batch_.empty()) return;
+  sent_at_ = ports_.loop.now();
+  ports_.source.commit(commit_batch_);
+}
+
+// A result concerns the assignment object that the commit was sent for, whoever holds the partition now.
+void engine::on_committed(std::span<const stream::commit_result> results) {
+  for (const stream::commit_result& answer : results) {
+    const auto sent = std::find_if(sent_.begin(), sent_.end(), [&answer](const sent_commit& s) {
+      return s.of->id == answer.partition && s.offset == answer.offset;
+    });
+    if (sent == sent_.end()) continue;  // given up as late
+    const sent_commit answered = *sent;
+    sent_.erase(sent);
+    apply_commit_result(*answered.of, answered.offset, answer.failure);
+    if (sent_.empty()) meters_.commit_time.observe(ports_.loop.now() - sent_at_);
+  }
+  if (sent_.empty() && final_commits_pending()) {
+    next_commit_at_ = std::min(next_commit_at_, ports_.loop.now() + final_commit_retry);
+  }
+}
+
+void engine::apply_commit_result(assignment& a, std::int64_t offset, const std::optional<error>& failure) {
+  if (!failure) {
+    meters_.commits.add();
+    meters_.last_commit.set(static_cast<double>(wall().time_since_epoch().count()) * 1e-6);
+    if (a.state == assignment::phase::closed) return;
+    invariant(!a.committed || offset >= *a.committed, "commits of an assignment never go back");
+    a.committed = offset;
+    a.broker_has_commit = true;
+    return;
+  }
+  note_failure(work_stage::commit, *failure);
+  meters_.commit_failed(failure->code());
+  if (a.state == assignment::phase::closed) return;
+  if (failure->code() == errc::broker_fenced) {
+    a.fenced = true;  // the group has moved on; a revoke or loss follows
+    return;
+  }
+  if (stream::disposition_of(failure->code()) == stream::disposition::stop) {
+    fail(failure->in("commit of " + a.topic + "/" + a.number));
+  }
+}
+
+bool engine::final_commit_over(const assignment& a, instant until) const {
+  const instant now = ports_.loop.now();
+  const bool left_without = last_commits_until_ && now >= *last_commits_until_;
+  return aborted_ || left_without || !a.uncommitted() || now >= until;
+}
+
+bool engine::final_commits_pending() const {
+  return std::any_of(assignments_.begin(), assignments_.end(), [](const auto& item) {
+    return item.second->state == assignment::phase::sealed && item.second->uncommitted().has_value();
+  });
+}
+
+}  // namespace millrace::pipeline

@@ -1,0 +1,115 @@
+// A record that can never succeed, until the broker has its dead letter: the untouched key, value and
+// headers, and why, where, when and how often it failed.
+#include <array>
+#include <vector>
+
+#include <millrace/stream/outcome.h>
+
+#include "engine.h"
+#include "envelope.h"
+
+namespace millrace::pipeline {
+namespace {
+
+constexpr std::size_t message_bytes_max = 1'024;
+
+stream::header_view text_header(std::string_view name, std::string_view value) {
+  return {name, as_bytes(value)};
+}
+
+std::int64_t to_millis(timestamp_micros at) {
+  return std::chrono::duration_cast<milliseconds>(at.time_since_epoch()).count();
+}
+
+}  // namespace
+
+void processor_run::condemn(const error& cause, std::string_view stage_name) {
+  envelope_.condemned = true;
+  engine_.began_work();
+  stage_ = stage::running;
+  first_failed_wall_ = engine_.wall();
+  bury(cause, stage_name);
+}
+
+void processor_run::bury(const error& cause, std::string_view stage_name) {
+  cause_ = cause;
+  buried_at_ = stage_name;
+  if (!first_failed_wall_) first_failed_wall_ = engine_.wall();
+  if (!engine_.may_bury(envelope_)) {
+    stage_ = stage::stuck;
+    return engine_.ended_work();
+  }
+  stage_ = stage::burying;
+  produce_failures_ = 0;
+  send_letter();
+}
+
+void processor_run::send_letter() {
+  const result<void> taken = produce_letter();
+  if (!taken) return on_letter_failure(taken.error());
+  ++receipts_outstanding_;
+  ++envelope_.outstanding;
+}
+
+void processor_run::on_letter_answer(result<void> answer) {
+  --receipts_outstanding_;
+  if (!still_counts()) return;
+  if (!answer) return on_letter_failure(answer.error());
+  end(ending::dead);
+}
+
+void processor_run::on_letter_failure(const error& cause) {
+  engine_.note_failure(work_stage::dead_letter, cause);
+  if (cause.code() == errc::produce_rejected && !letter_truncated_) {
+    // The dead-letter topic accepts less than the source topic did: the headers say where the value is.
+    letter_truncated_ = true;
+    ++produce_failures_;
+    return wake_after(1);
+  }
+  if (stream::disposition_of(cause.code()) == stream::disposition::retry) {
+    ++produce_failures_;
+    return wake_after(produce_failures_);
+  }
+  get_stuck(cause.in("dead letter to '" + engine_.options().dead_letter_topic + "'"));
+}
+
+result<void> processor_run::produce_letter() {
+  const line_options& options = engine_.options();
+  if (options.dead_letter_topic.empty()) {
+    return error(errc::config_invalid,
+                 "no dead-letter topic is configured; the record failed with " + cause_->to_string());
+  }
+  const stream::record_block& original = record();
+  const std::string offset = std::to_string(original.offset());
+  const std::string created = std::to_string(original.created().time_since_epoch().count());
+  const std::string schema_id = std::to_string(envelope_.schema_id);
+  const std::string attempts = std::to_string(attempt_);
+  const std::string first_failed = std::to_string(to_millis(*first_failed_wall_));
+  const std::string_view message = std::string_view(cause_->message()).substr(0, message_bytes_max);
+  const bool by_user = cause_->code() == errc::rejected;
+
+  std::vector<stream::header_view> headers;
+  headers.reserve(original.header_count() + 16);
+  for (std::uint32_t i = 0; i < original.header_count(); ++i) headers.push_back(original.header_at(i));
+  headers.push_back(text_header("millrace.dlq.reason", by_user ? message : describe(cause_->code())));
+  headers.push_back(text_header("millrace.dlq.code", to_string(cause_->code())));
+  headers.push_back(text_header("millrace.dlq.stage", buried_at_));
+  headers.push_back(text_header("millrace.dlq.message", message));
+  headers.push_back(text_header("millrace.dlq.topic", envelope_.topic()));
+  headers.push_back(text_header("millrace.dlq.partition", envelope_.of().number));
+  headers.push_back(text_header("millrace.dlq.offset", offset));
+  headers.push_back(text_header("millrace.dlq.timestamp", created));
+  if (envelope_.schema_id >= 0) headers.push_back(text_header("millrace.dlq.schema_id", schema_id));
+  headers.push_back(text_header("millrace.dlq.attempts", attempts));
+  headers.push_back(text_header("millrace.dlq.first_failed_at", first_failed));
+  if (!envelope_.condemned) headers.push_back(text_header("millrace.dlq.processor", name()));
+  headers.push_back(text_header("millrace.dlq.group", options.group));
+  headers.push_back(text_header("millrace.dlq.version", options.version));
+  if (letter_truncated_) headers.push_back(text_header("millrace.dlq.value_dropped", "too large"));
+
+  stream::outgoing out{options.dead_letter_topic, original.key(), original.value(), headers};
+  if (letter_truncated_) out.value.reset();
+  return engine_.ports().sink.produce(out, letter_);
+}
+
+}  // namespace millrace::pipeline

@@ -1,0 +1,62 @@
+// What a done processor emitted, until the broker has all of it.
+#include <millrace/stream/outcome.h>
+
+#include "engine.h"
+#include "envelope.h"
+
+namespace millrace::pipeline {
+
+void emission::on_acknowledged(result<void> answer) { owner_.on_emit_answer(*this, std::move(answer)); }
+
+void processor_run::send_emits() {
+  for (std::size_t i = 0; i < emits_used_; ++i) {
+    emission& e = *emits_[i];
+    if (e.outstanding || e.acknowledged) continue;
+    const stream::outgoing out{e.to->topic(), bytes_view(e.key), bytes_view(e.value), {}};
+    const result<void> taken = engine_.ports().sink.produce(out, e);
+    if (!taken) return on_emit_failure(taken.error());
+    e.outstanding = true;
+    ++receipts_outstanding_;
+    ++envelope_.outstanding;
+  }
+}
+
+void processor_run::on_emit_answer(emission& which, result<void> answer) {
+  which.outstanding = false;
+  --receipts_outstanding_;
+  if (!still_counts()) return;
+  if (!answer) return on_emit_failure(answer.error());
+  which.acknowledged = true;
+  engine_.counters().emitted(which.to->topic());
+  if (receipts_outstanding_ > 0 || wake_.armed()) return;
+  if (emit_verdict_) return on_emit_failure(*emit_verdict_);
+  for (std::size_t i = 0; i < emits_used_; ++i) {
+    if (!emits_[i]->acknowledged) return;
+  }
+  end(ending::done);
+}
+
+// A failure that may pass is retried for as long as the record is ours: an emit is never dropped. One that
+// never passes makes the record a dead letter, once no receipt is outstanding.
+void processor_run::on_emit_failure(const error& cause) {
+  if (!emit_verdict_) engine_.note_failure(work_stage::emit, cause);
+  cause_ = cause;
+  if (!first_failed_wall_) first_failed_wall_ = engine_.wall();
+  switch (stream::disposition_of(cause.code())) {
+    case stream::disposition::retry:
+      if (wake_.armed() || emit_verdict_) break;
+      ++produce_failures_;
+      return wake_after(produce_failures_);
+    case stream::disposition::dead_letter:
+    case stream::disposition::stop:
+      if (!emit_verdict_) emit_verdict_ = cause;
+      break;
+  }
+  if (receipts_outstanding_ > 0 || wake_.armed() || !emit_verdict_) return;
+  const error verdict = *emit_verdict_;
+  emit_verdict_.reset();
+  if (stream::disposition_of(verdict.code()) == stream::disposition::stop) return get_stuck(verdict);
+  bury(verdict, to_string(work_stage::emit));
+}
+
+}  // namespace millrace::pipeline

@@ -1,0 +1,218 @@
+// The engine behind a line: what happens in a turn, and who may call whom.
+//
+//   intake step: poll the source → records are copied, decoded and started; rebalances are noted
+//   (between) coroutines, receipts and timers move the runs of records on; the last to end settles its record
+//   settle step: waiting records whose schema came → revocations and the stop advance → commit → pauses
+//
+// Nothing here calls the source from within its poll, except that poll itself.
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include <millrace/pipeline/line.h>
+#include <millrace/runtime/loop.h>
+#include <millrace/stream/source.h>
+
+#include "assignment.h"
+#include "backoff.h"
+#include "brake.h"
+#include "envelope.h"
+#include "key_barrier.h"
+#include "meters.h"
+#include "plan_table.h"
+
+namespace millrace::pipeline {
+
+class engine final : private stream::source_events, private plan_watcher {
+ public:
+  engine(line_ports ports, line_options options, processors work);
+  engine(const engine&) = delete;
+  engine& operator=(const engine&) = delete;
+  ~engine();
+
+  // As in line.h.
+  void start();
+  void request_stop();
+  void abort();
+  void fail(error cause);
+  [[nodiscard]] line_state state() const noexcept { return state_; }
+  [[nodiscard]] bool quiescent() const noexcept;
+  [[nodiscard]] const std::optional<error>& failure() const noexcept { return failure_; }
+  [[nodiscard]] const books& counts() const noexcept { return books_; }
+  [[nodiscard]] std::size_t in_flight_records() const noexcept { return pool_.in_use(); }
+  [[nodiscard]] line_status status() const;
+  [[nodiscard]] line_status status_now() const;
+
+  // For envelopes and their runs.
+  [[nodiscard]] line_ports& ports() noexcept { return ports_; }
+  [[nodiscard]] const line_options& options() const noexcept { return options_; }
+  [[nodiscard]] processor_base& processor(std::size_t index) const noexcept { return *work_.all[index]; }
+  [[nodiscard]] meters& counters() noexcept { return meters_; }
+  [[nodiscard]] random_source& random() noexcept { return random_; }
+  [[nodiscard]] timestamp_micros wall() const noexcept { return ports_.loop.time().wall(); }
+  // Counts a failure and remembers it for the status.
+  void note_failure(work_stage where, const error& cause);
+  // False: the dead-letter brake holds, the line is stopping.
+  [[nodiscard]] bool may_bury(envelope& e);
+  // All runs have ended.
+  void settle(envelope& e);
+  // An abandoned record has nothing outstanding any more.
+  void ghost_gone(envelope& e);
+  void recycled(envelope& e) noexcept;
+  void began_waiting_for_retry() noexcept { ++retrying_; }
+  void ended_waiting_for_retry() noexcept { --retrying_; }
+  // What keeps a drain waiting: work that may still end.
+  void began_work() noexcept { ++working_; }
+  void ended_work() noexcept { --working_; }
+
+ private:
+  template <bool (engine::*Method)()>
+  class turn_step final : public runtime::step {
+   public:
+    explicit turn_step(engine& owner) : owner_(owner) {}
+    bool on_turn() override { return (owner_.*Method)(); }
+
+   private:
+    engine& owner_;
+  };
+  template <void (engine::*Method)()>
+  class alarm final : public runtime::timer {
+   public:
+    explicit alarm(engine& owner) : owner_(owner) {}
+
+   private:
+    void on_timer() override { (owner_.*Method)(); }
+    engine& owner_;
+  };
+
+  // Partitions that are being given up together.
+  struct revocation {
+    std::vector<stream::partition_id> partitions;
+    std::vector<assignment_ref> members;
+    instant asked_at;
+    instant drain_until;
+    std::optional<instant> commit_until;  // set once sealed
+    bool lost = false;                    // all of it, meanwhile: nothing is left to release
+  };
+  struct sent_commit {
+    assignment_ref of;
+    std::int64_t offset;
+  };
+  using partition_map = std::map<stream::partition_id, assignment_ref>;
+
+  // intake.cc
+  bool take_in();
+  [[nodiscard]] std::size_t room();
+  void on_record(const stream::record_view& record) override;
+  void admit_waiting();
+  // False: its schema is not known yet.
+  [[nodiscard]] bool admit(envelope& e);
+  void wait_for_schema(envelope& e);
+  void decode(envelope& e, const value_plan& plan, bytes_view body);
+  void enter(envelope& e, instant at);
+  void start_processors(envelope& e, instant at);
+  void condemn(envelope& e, const error& cause, work_stage where);
+  void skip(envelope& e, std::string_view reason);
+  void on_plan_settled() override { plans_changed_ = true; }
+  void on_schema_failure(const error& failure) override;
+  [[nodiscard]] nanoseconds age_of(const envelope& e, instant at) const;
+
+  // settle.cc
+  bool settle_turn();
+  void count_ending(const envelope& e);
+  void finish(envelope& e);
+  void leave_barrier(envelope& e);
+  void abandon(envelope& e);
+  void abandon_waiting(assignment& a);
+  void seal(assignment& a);
+  void close(assignment& a);
+  void update_pauses();
+  [[nodiscard]] bool should_pause(const assignment& a) const;
+
+  // commit.cc
+  void commit_if_due();
+  void send_commit();
+  void on_committed(std::span<const stream::commit_result> results) override;
+  void apply_commit_result(assignment& a, std::int64_t offset, const std::optional<error>& failure);
+  [[nodiscard]] bool final_commit_over(const assignment& a, instant until) const;
+  [[nodiscard]] bool final_commits_pending() const;
+
+  // rebalance.cc
+  void on_assigned(std::span<const stream::partition_id> partitions) override;
+  void on_revoked(std::span<const stream::partition_id> partitions) override;
+  void on_lost(std::span<const stream::partition_id> partitions) override;
+  void on_source_error(const error& failure, bool fatal) override;
+  void advance_revocations();
+  [[nodiscard]] bool advance(revocation& r);
+  [[nodiscard]] assignment* find(stream::partition_id id);
+
+  // stop.cc
+  void begin_drain();
+  void at_rest();
+  void advance_stop();
+  void seal_the_rest();
+  void arm_deadline();
+  void deadline_passed() {}  // the turn it causes does the work
+
+  // status.cc
+  void tick();
+  void publish();
+  void update_gauges();
+  [[nodiscard]] std::optional<oldest_record> describe_oldest(const assignment& a) const;
+
+  line_ports ports_;
+  line_options options_;
+  processors work_;
+  meters meters_;
+  byte_lease lease_;
+  stream::block_pool blocks_;
+  envelope_pool pool_;
+  plan_table plans_;
+  key_barrier barrier_;
+  dead_letter_brake brake_;
+  random_source random_;
+
+  line_state state_ = line_state::idle;
+  std::optional<error> failure_;
+  std::optional<error> last_error_;
+  books books_;
+  std::size_t working_ = 0;
+  std::size_t retrying_ = 0;
+  std::uint64_t last_epoch_ = 0;
+  std::uint64_t barrier_seed_;
+  bool plans_changed_ = false;
+  bool room_was_short_ = false;
+  bool pauses_stale_ = false;
+  bool aborted_ = false;
+  bool close_requested_ = false;
+  instant drain_until_;
+  std::int64_t wall_minus_loop_us_ = 0;  // as of this turn
+  std::optional<instant> last_commits_until_;
+
+  partition_map assignments_;
+  assignment* last_found_ = nullptr;
+  std::list<revocation> revocations_;
+
+  std::vector<sent_commit> sent_;  // the commit that is outstanding
+  instant sent_at_;
+  instant next_commit_at_;
+  bool commit_now_ = false;
+  std::vector<stream::partition_offset> commit_batch_;
+
+  turn_step<&engine::take_in> intake_step_{*this};
+  turn_step<&engine::settle_turn> settle_step_{*this};
+  alarm<&engine::tick> tick_{*this};
+  alarm<&engine::deadline_passed> deadline_{*this};
+
+  mutable std::mutex status_mutex_;
+  line_status published_;
+};
+
+}  // namespace millrace::pipeline

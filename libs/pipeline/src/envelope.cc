@@ -1,0 +1,48 @@
+#include "envelope.h"
+
+#include "engine.h"
+
+namespace millrace::pipeline {
+
+envelope::envelope(engine& owner, std::unique_ptr<value_slot> room, std::size_t processor_count)
+    : engine_(owner), slot_(std::move(room)) {
+  for (std::size_t i = 0; i < processor_count; ++i) runs.emplace_back(owner, *this, i);
+  value_ = slot_->value();
+}
+
+void envelope::fill(stream::record_ref block, assignment& of, instant at) {
+  block_ = std::move(block);
+  assignment_ = assignment_ref(&of);
+  topic_ = of.topic;
+  taken_at = at;
+  unended = runs.size();
+  schema_id = -1;
+  queued = started = condemned = abandoned = settled = dead_counted = false;
+}
+
+void envelope::recycle() noexcept {
+  invariant(outstanding == 0 && key_hash == 0, "a record that is released has nothing outstanding");
+  for (processor_run& run : runs) run.reset();
+  engine_.recycled(*this);
+  block_ = {};
+  assignment_ = {};
+}
+
+envelope& envelope_pool::take() {
+  ++in_use_;
+  if (free_ != nullptr) {
+    envelope& e = *free_;
+    free_ = e.next_free;
+    e.next_free = nullptr;
+    return e;
+  }
+  return all_.emplace_back(engine_, format_.make_slot(), processor_count_);
+}
+
+void envelope_pool::give_back(envelope& e) noexcept {
+  --in_use_;
+  e.next_free = free_;
+  free_ = &e;
+}
+
+}  // namespace millrace::pipeline

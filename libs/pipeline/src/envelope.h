@@ -1,0 +1,187 @@
+// A record in flight, and the work of each processor on it. Pooled: everything here is reused record after
+// record.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <millrace/base/errors.h>
+#include <millrace/pipeline/processor.h>
+#include <millrace/pipeline/record.h>
+#include <millrace/pipeline/value.h>
+#include <millrace/runtime/loop.h>
+#include <millrace/runtime/timer.h>
+#include <millrace/stream/context.h>
+#include <millrace/stream/sink.h>
+
+#include "assignment.h"
+
+namespace millrace::pipeline {
+
+class engine;
+class envelope;
+class processor_run;
+
+// One record that a processor wants to produce.
+class emission final : public stream::receipt {
+ public:
+  explicit emission(processor_run& owner) : owner_(owner) {}
+  void on_acknowledged(result<void> answer) override;
+
+  const stream::output_declaration* to = nullptr;
+  byte_buffer key;
+  byte_buffer value;
+  bool outstanding = false;
+  bool acknowledged = false;
+
+ private:
+  processor_run& owner_;
+};
+
+// The work of one processor on one record: attempts, backoff between them, then its emits or its dead letter.
+class processor_run final : public stream::execution, public runtime::deferred {
+ public:
+  // stuck: only a person can help; the line is stopping.
+  enum class stage : std::uint8_t { idle, running, backing_off, emitting, burying, stuck, ended };
+  enum class ending : std::uint8_t { none, done, skipped, dead };
+
+  processor_run(engine& owner, envelope& subject, std::size_t index)
+      : engine_(owner), envelope_(subject), index_(index), wake_(*this), letter_(*this) {}
+
+  void start();
+  // This run, standing for the whole record, ends in a dead letter without having run.
+  void condemn(const error& cause, std::string_view stage_name);
+  void end(ending how);
+  // The record was abandoned: forget what can be forgotten.
+  void abandon() noexcept;
+  // Ready for the next record.
+  void reset() noexcept;
+
+  [[nodiscard]] stage state() const noexcept { return stage_; }
+  [[nodiscard]] ending ended_as() const noexcept { return ended_as_; }
+  [[nodiscard]] const std::optional<error>& cause() const noexcept { return cause_; }
+  [[nodiscard]] std::string_view name() const noexcept;
+
+  // stream::execution
+  runtime::loop& loop() noexcept override;
+  stream::store& database() noexcept override;
+  [[nodiscard]] const stream::record_block& record() const noexcept override;
+  [[nodiscard]] std::uint32_t attempt() const noexcept override { return attempt_; }
+  byte_buffer& begin_emit(const stream::output_declaration& to, std::string_view key) override;
+
+ private:
+  friend class emission;
+  class wake final : public runtime::timer {
+   public:
+    explicit wake(processor_run& owner) : owner_(owner) {}
+
+   private:
+    void on_timer() override { owner_.on_wake(); }
+    processor_run& owner_;
+  };
+  class letter final : public stream::receipt {
+   public:
+    explicit letter(processor_run& owner) : owner_(owner) {}
+    void on_acknowledged(result<void> answer) override { owner_.on_letter_answer(std::move(answer)); }
+
+   private:
+    processor_run& owner_;
+  };
+
+  void run() override;  // the task has finished
+  void on_wake();
+  void failed(const error& cause);
+  void get_stuck(const error& cause);
+  void wake_after(std::uint32_t failures);
+  // Of one callback that was outstanding. False: the record was abandoned meanwhile, and may be gone now.
+  [[nodiscard]] bool still_counts();
+
+  void send_emits();
+  void on_emit_answer(emission& which, result<void> answer);
+  void on_emit_failure(const error& cause);
+  void bury(const error& cause, std::string_view stage_name);
+  void send_letter();
+  void on_letter_answer(result<void> answer);
+  void on_letter_failure(const error& cause);
+  [[nodiscard]] result<void> produce_letter();
+
+  engine& engine_;
+  envelope& envelope_;
+  std::size_t index_;
+  stage stage_ = stage::idle;
+  ending ended_as_ = ending::none;
+  bool letter_truncated_ = false;
+  std::uint32_t attempt_ = 0;
+  std::uint32_t produce_failures_ = 0;
+  std::uint32_t receipts_outstanding_ = 0;
+  instant first_failed_;
+  std::optional<timestamp_micros> first_failed_wall_;
+  std::string_view buried_at_;  // stage of the dead letter
+  std::optional<error> cause_;
+  std::optional<error> emit_verdict_;
+  runtime::task<stream::outcome> task_;
+  wake wake_;
+  letter letter_;
+  std::vector<std::unique_ptr<emission>> emits_;
+  std::size_t emits_used_ = 0;
+};
+
+class envelope final : public held_record, public unsettled_hook, public waiting_hook {
+ public:
+  envelope(engine& owner, std::unique_ptr<value_slot> room, std::size_t processor_count);
+
+  void fill(stream::record_ref block, assignment& of, instant at);
+  [[nodiscard]] value_slot& slot() noexcept { return *slot_; }
+  [[nodiscard]] assignment& of() const noexcept { return *assignment_; }
+
+  std::deque<processor_run> runs;
+  stream::offset_tracker::ticket ticket = 0;
+  instant taken_at;
+  std::size_t bytes = 0;          // counted against the byte budget
+  std::size_t unended = 0;        // runs that have not ended
+  std::uint32_t outstanding = 0;  // tasks, receipts and timers that will call back
+  std::int32_t schema_id = -1;
+  bool queued = false;     // behind another record of its key
+  bool started = false;    // processors have seen it
+  bool condemned = false;  // the whole record is a dead letter: it could not be read
+  bool abandoned = false;  // nothing that happens to it counts any more
+  bool settled = false;
+  bool dead_counted = false;  // by the dead-letter brake
+
+  std::uint64_t key_hash = 0;  // 0: not in the key table
+  envelope* next_of_key = nullptr;
+  envelope* next_free = nullptr;
+
+ private:
+  void recycle() noexcept override;
+
+  engine& engine_;
+  std::unique_ptr<value_slot> slot_;
+  assignment_ref assignment_;
+};
+
+// All envelopes of a line.
+class envelope_pool {
+ public:
+  envelope_pool(engine& owner, const value_format& format, std::size_t processor_count)
+      : engine_(owner), format_(format), processor_count_(processor_count) {}
+
+  [[nodiscard]] envelope& take();
+  void give_back(envelope& e) noexcept;
+  // Includes what is settled or abandoned but still referred to.
+  [[nodiscard]] std::size_t in_use() const noexcept { return in_use_; }
+
+ private:
+  engine& engine_;
+  const value_format& format_;
+  std::size_t processor_count_;
+  std::deque<envelope> all_;
+  envelope* free_ = nullptr;
+  std::size_t in_use_ = 0;
+};
+
+}  // namespace millrace::pipeline

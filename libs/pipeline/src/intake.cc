@@ -1,0 +1,222 @@
+// From the source to the start of the processors.
+#include <algorithm>
+#include <charconv>
+
+#include "engine.h"
+#include "frame.h"
+
+namespace millrace::pipeline {
+namespace {
+
+// Memory of a record besides its block: envelope, slot, coroutine frames. An estimate for the byte budget.
+constexpr std::size_t envelope_bytes = 2'048;
+
+std::optional<std::int64_t> created_micros(const stream::record_block& block) {
+  if (block.header_count() > 0) {
+    if (const std::optional<bytes_view> header = block.header(created_header)) {
+      std::int64_t micros = 0;
+      if (header->size() == 8) {
+        std::uint64_t raw = 0;
+        for (const std::byte b : *header) raw = (raw << 8U) | static_cast<std::uint64_t>(b);
+        return static_cast<std::int64_t>(raw);
+      }
+      const std::string_view text = as_text(*header);
+      const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), micros);
+      if (failure == std::errc{} && end == text.data() + text.size()) return micros;
+    }
+  }
+  const auto millis = block.created().time_since_epoch().count();
+  if (millis <= 0) return std::nullopt;
+  return millis * 1'000;
+}
+
+}  // namespace
+
+std::size_t engine::room() {
+  if (state_ != line_state::running) return 0;
+  const std::size_t in_use = pool_.in_use();
+  if (in_use >= options_.in_flight_records_max) return 0;
+  // With nothing in flight one record is always taken, or other workers could starve this one for ever.
+  if (!lease_.has_room()) return in_use == 0 ? 1 : 0;
+  return std::min(options_.in_flight_records_max - in_use, options_.take_records_max);
+}
+
+bool engine::take_in() {
+  const clock& time = ports_.loop.time();
+  wall_minus_loop_us_ = time.wall().time_since_epoch().count() - ports_.loop.now().ns / 1'000;
+  if (plans_changed_) admit_waiting();
+  if (state_ == line_state::stopped || state_ == line_state::failed) return false;
+  const std::size_t wanted = room();
+  const std::size_t taken = ports_.source.poll(*this, wanted);
+  invariant(taken <= wanted, "a source hands over no more records than were asked for");
+  room_was_short_ = taken == wanted;
+  if (taken > 0) pauses_stale_ = true;
+  // Once more before every sleep: records that came meanwhile announce themselves to nobody.
+  return taken > 0 && room() > 0;
+}
+
+void engine::on_record(const stream::record_view& view) {
+  assignment* a = find(view.from);
+  if (a == nullptr || a->state != assignment::phase::open || state_ != line_state::running) {
+    meters_.strays.add();
+    return;
+  }
+  if (a->last_delivered && view.offset <= *a->last_delivered) {
+    return fail(error(errc::offset_out_of_range,
+                      a->topic + "/" + a->number + " went back from offset " +
+                          std::to_string(*a->last_delivered) + " to " + std::to_string(view.offset) +
+                          ": the topic was truncated or created anew; nothing was committed past this"));
+  }
+  envelope& e = pool_.take();
+  e.retain();
+  e.fill(blocks_.copy(view), *a, ports_.loop.now());
+  e.bytes = e.block().bytes_held() + envelope_bytes;
+  lease_.take(e.bytes);
+  a->last_delivered = view.offset;
+  if (!a->committed) a->committed = view.offset;
+  e.ticket = a->tracker.delivered(view.offset);
+  a->unsettled.push_back(e);
+  ++a->in_flight;
+  ++books_.received;
+  ++books_.in_flight;
+  meters_.received.add();
+  meters_.received_bytes.add((view.key ? view.key->size() : 0) + (view.value ? view.value->size() : 0));
+  if (a->waiting_count > 0 || !admit(e)) wait_for_schema(e);
+}
+
+void engine::wait_for_schema(envelope& e) {
+  assignment& a = e.of();
+  e.retain();  // the list's own: an admitted record may end at once, while it is still in the list
+  a.waiting.push_back(e);
+  ++a.waiting_count;
+  pauses_stale_ = true;
+  // Ask for its schema already: the one in front may wait for another.
+  if (const std::optional<bytes_view> value = e.block().value()) {
+    if (const result<framed_value> framed = split_frame(*value)) {
+      static_cast<void>(plans_.find(framed->schema_id));
+    }
+  }
+}
+
+void engine::admit_waiting() {
+  plans_changed_ = false;
+  for (const auto& [id, a] : assignments_) {
+    while (a->counts() && a->waiting_count > 0 && state_ == line_state::running) {
+      envelope& e = static_cast<envelope&>(*a->waiting.front());
+      if (!admit(e)) break;
+      static_cast<waiting_hook&>(e).unlink();
+      --a->waiting_count;
+      e.release();
+      pauses_stale_ = true;
+    }
+  }
+}
+
+bool engine::admit(envelope& e) {
+  const std::optional<bytes_view> value = e.block().value();
+  if (!value) {
+    if (options_.tombstones == tombstone_policy::skip) {
+      skip(e, "tombstone");
+    } else {
+      condemn(e, error(errc::rejected, "tombstone"), work_stage::intake);
+    }
+    return true;
+  }
+  if (value->size() > options_.record_bytes_max) {
+    condemn(e,
+            error(errc::limit_exceeded,
+                  "the value has " + std::to_string(value->size()) + " bytes, more than record_bytes_max"),
+            work_stage::intake);
+    return true;
+  }
+  const result<framed_value> framed = split_frame(*value);
+  if (!framed) {
+    condemn(e, framed.error(), work_stage::intake);
+    return true;
+  }
+  e.schema_id = framed->schema_id;
+  const plan_entry* plan = plans_.find(framed->schema_id);
+  if (plan == nullptr) {
+    condemn(e, error(errc::limit_exceeded, "more than schemas_max schema ids"), work_stage::schema);
+    return true;
+  }
+  switch (plan->state()) {
+    case plan_entry::phase::ready:
+      decode(e, plan->plan(), framed->body);
+      return true;
+    case plan_entry::phase::broken:
+      condemn(e, plan->failure(), work_stage::schema);
+      return true;
+    case plan_entry::phase::fetching:
+    case plan_entry::phase::backing_off:
+      return false;
+  }
+  return false;
+}
+
+void engine::decode(envelope& e, const value_plan& plan, bytes_view body) {
+  const clock& time = ports_.loop.time();
+  const instant begun = time.now();
+  const result<std::size_t> consumed = e.slot().decode(plan, body);
+  const instant ended = time.now();
+  if (!consumed) return condemn(e, consumed.error(), work_stage::decode);
+  if (*consumed != body.size() && options_.trailing_bytes == trailing_bytes_policy::dead_letter) {
+    return condemn(
+        e,
+        error(errc::trailing_bytes, std::to_string(body.size() - *consumed) + " bytes follow the value of " +
+                                        std::to_string(*consumed) + " bytes"),
+        work_stage::decode);
+  }
+  meters_.decode.observe(ended - begun);
+  enter(e, ended);
+}
+
+void engine::enter(envelope& e, instant at) {
+  const std::optional<bytes_view> key = e.block().key();
+  if (options_.order == order_mode::unordered || (options_.order == order_mode::key && !key)) {
+    return start_processors(e, at);
+  }
+  const stream::partition_id from = e.block().from();
+  const std::uint64_t place = (static_cast<std::uint64_t>(from.topic) << 32U) ^
+                              static_cast<std::uint64_t>(static_cast<std::uint32_t>(from.partition));
+  // Not of the assignment: what an earlier assignment left running here is finished first.
+  const std::uint64_t hash = options_.order == order_mode::key
+                                 ? hash_key(barrier_seed_ ^ place, key->data(), key->size())
+                                 : hash_key(barrier_seed_, &place, sizeof place);
+  if (barrier_.enter(e, hash)) return start_processors(e, at);
+  e.queued = true;
+}
+
+void engine::start_processors(envelope& e, instant at) {
+  e.started = true;
+  meters_.consume_delay.observe(age_of(e, at));
+  // A run may be the last to end and settle the record before the loop is over; the handle keeps it.
+  e.retain();
+  for (processor_run& run : e.runs) run.start();
+  e.release();
+}
+
+void engine::condemn(envelope& e, const error& cause, work_stage where) {
+  note_failure(where, cause);
+  e.unended = 1;
+  e.runs.front().condemn(cause, to_string(where));
+}
+
+nanoseconds engine::age_of(const envelope& e, instant at) const {
+  const std::optional<std::int64_t> created = created_micros(e.block());
+  if (!created) return nanoseconds(0);
+  // In 64 bits of nanoseconds an age of 292 years fits; a hostile header does not get that far.
+  constexpr std::int64_t age_max_us = std::int64_t{100} * 365 * 86'400 * 1'000'000;
+  const std::int64_t now_us = at.ns / 1'000 + wall_minus_loop_us_;
+  std::int64_t age_us = 0;
+  if (__builtin_sub_overflow(now_us, *created, &age_us)) return nanoseconds(0);
+  return microseconds(std::clamp(age_us, -age_max_us, age_max_us));
+}
+
+void engine::on_schema_failure(const error& failure) {
+  note_failure(work_stage::schema, failure);
+  // An id that does not exist, or a schema that cannot be read, concerns its records alone.
+  if (stream::disposition_of(failure.code()) == stream::disposition::stop) fail(failure);
+}
+
+}  // namespace millrace::pipeline

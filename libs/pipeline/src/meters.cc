@@ -1,0 +1,167 @@
+#include "meters.h"
+
+#include <millrace/pipeline/line.h>
+
+namespace millrace::pipeline {
+namespace {
+
+using metrics::label;
+
+// Reasons come from processors; a careless one must not make a series per record.
+constexpr std::size_t reasons_max = 64;
+constexpr std::size_t topics_max = 256;
+constexpr std::size_t partitions_max = 4'096;
+
+label stages() {
+  return label::closed("stage",
+                       {"source", "intake", "schema", "decode", "process", "emit", "dead_letter", "commit"});
+}
+std::vector<label> by_partition() {
+  return {label::open("topic", topics_max), label::open("partition", partitions_max)};
+}
+
+}  // namespace
+
+std::string_view to_string(work_stage s) noexcept {
+  switch (s) {
+    case work_stage::source:
+      return "source";
+    case work_stage::intake:
+      return "intake";
+    case work_stage::schema:
+      return "schema";
+    case work_stage::decode:
+      return "decode";
+    case work_stage::process:
+      return "process";
+    case work_stage::emit:
+      return "emit";
+    case work_stage::dead_letter:
+      return "dead_letter";
+    case work_stage::commit:
+      return "commit";
+  }
+  return "process";
+}
+
+metric_families::metric_families(metrics::catalogue& d)
+    : received(d.counter({"millrace_records_received_total", "Records taken from Kafka."})),
+      received_bytes(d.counter({"millrace_received_bytes_total", "Bytes of keys and values taken from Kafka.",
+                                metrics::unit::bytes})),
+      done(d.counter({"millrace_records_done_total", "Records that every processor finished."})),
+      skipped(d.counter({"millrace_records_skipped_total",
+                         "Records deliberately not processed, by reason.",
+                         metrics::unit::none,
+                         {label::open("reason", reasons_max)}})),
+      dead_lettered(d.counter({"millrace_records_dead_lettered_total",
+                               "Records that ended in the dead-letter topic, by reason.",
+                               metrics::unit::none,
+                               {label::open("reason", reasons_max)}})),
+      abandoned(
+          d.counter({"millrace_records_abandoned_total",
+                     "Records given up unfinished on revoke, loss or stop; they are delivered again."})),
+      strays(d.counter(
+          {"millrace_records_stray_total",
+           "Records that arrived for a partition that was being given up; not counted as received."})),
+      errors(d.counter({"millrace_errors_total",
+                        "Failures, retried ones included, by stage and error.",
+                        metrics::unit::none,
+                        {stages(), label::errors()}})),
+      retries(d.counter({"millrace_retries_total",
+                         "Attempts after the first, by processor.",
+                         metrics::unit::none,
+                         {label::open("processor", processors_max)}})),
+      emitted(d.counter({"millrace_emitted_total",
+                         "Records produced by processors and acknowledged, by topic.",
+                         metrics::unit::none,
+                         {label::open("topic", topics_max)}})),
+      commits(d.counter({"millrace_commits_total", "Partition offsets committed."})),
+      commit_failures(d.counter({"millrace_commit_failures_total",
+                                 "Partition offsets whose commit failed, by error.",
+                                 metrics::unit::none,
+                                 {label::errors()}})),
+      rebalances(d.counter({"millrace_rebalances_total",
+                            "Changes of the assigned partitions, by type.",
+                            metrics::unit::none,
+                            {label::closed("type", {"assigned", "revoked", "lost"})}})),
+      decode(d.histogram({"millrace_decode_seconds",
+                          "CPU time to decode one record, successful ones only.",
+                          {},
+                          metrics::buckets::decode()})),
+      consume_delay(d.histogram({"millrace_consume_delay_seconds",
+                                 "From a record's creation to the start of its processors.",
+                                 {},
+                                 metrics::buckets::end_to_end()})),
+      end_to_end(d.histogram({"millrace_record_e2e_seconds",
+                              "From a record's creation until it was done.",
+                              {},
+                              metrics::buckets::end_to_end()})),
+      commit_time(d.histogram({"millrace_commit_seconds",
+                               "From a commit to the broker's answer.",
+                               {},
+                               metrics::buckets::request()})),
+      rebalance_time(d.histogram({"millrace_revoke_seconds",
+                                  "From the revocation of partitions until they were given up.",
+                                  {},
+                                  metrics::buckets::end_to_end()})),
+      in_flight_records(d.gauge({"millrace_in_flight_records", "Records taken and not finished."})),
+      in_flight_bytes(
+          d.gauge({"millrace_in_flight_bytes", "Memory held by records in flight.", metrics::unit::bytes})),
+      retrying(
+          d.gauge({"millrace_retrying_records", "Runs of processors that wait for their next attempt."})),
+      assigned(d.gauge({"millrace_assigned_partitions", "Partitions assigned."})),
+      paused(d.gauge(
+          {"millrace_paused_partitions", "Assigned partitions that are not fetched because they stall."})),
+      state(d.gauge({"millrace_state",
+                     "0 idle, 1 running, 2 draining, 3 leaving the group, 4 stopped, 5 failed: the worst of "
+                     "all workers.",
+                     metrics::unit::none,
+                     {},
+                     metrics::merge::max})),
+      last_commit(d.gauge({"millrace_last_commit_timestamp_seconds",
+                           "When the broker last accepted a commit, seconds since 1970.",
+                           metrics::unit::seconds,
+                           {},
+                           metrics::merge::max})),
+      oldest_age(d.gauge({"millrace_partition_oldest_inflight_age_seconds",
+                          "Age of the oldest unfinished record of the partition, since it was taken.",
+                          metrics::unit::seconds, by_partition(), metrics::merge::max})),
+      lag(d.gauge({"millrace_consumer_lag_records", "Offsets up to the high watermark that are not finished.",
+                   metrics::unit::none, by_partition()})),
+      high_watermark(
+          d.gauge({"millrace_partition_high_watermark_offset", "One past the last record of the partition.",
+                   metrics::unit::none, by_partition(), metrics::merge::max})),
+      window(
+          d.gauge({"millrace_partition_uncommitted_records",
+                   "Delivered records from the lowest unfinished one on: what a crash would repeat, at most.",
+                   metrics::unit::none, by_partition()})) {}
+
+void declare_metrics(metrics::catalogue& into) { const metric_families declared(into); }
+
+meters::meters(metrics::shard& cells)
+    : cells_(cells),
+      families_(cells.declared()),
+      received(cells.counter(families_.received)),
+      received_bytes(cells.counter(families_.received_bytes)),
+      done(cells.counter(families_.done)),
+      abandoned(cells.counter(families_.abandoned)),
+      strays(cells.counter(families_.strays)),
+      commits(cells.counter(families_.commits)),
+      decode(cells.histogram(families_.decode)),
+      consume_delay(cells.histogram(families_.consume_delay)),
+      end_to_end(cells.histogram(families_.end_to_end)),
+      commit_time(cells.histogram(families_.commit_time)),
+      rebalance_time(cells.histogram(families_.rebalance_time)),
+      in_flight_records(cells.gauge(families_.in_flight_records)),
+      in_flight_bytes(cells.gauge(families_.in_flight_bytes)),
+      retrying(cells.gauge(families_.retrying)),
+      assigned(cells.gauge(families_.assigned)),
+      paused(cells.gauge(families_.paused)),
+      state(cells.gauge(families_.state)),
+      last_commit(cells.gauge(families_.last_commit)) {}
+
+void meters::error(work_stage where, errc what) {
+  cells_.counter(families_.errors, {to_string(where), millrace::to_string(what)}).add();
+}
+
+}  // namespace millrace::pipeline

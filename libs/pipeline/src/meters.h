@@ -1,0 +1,69 @@
+// The cells a line counts in, resolved once.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include <millrace/base/errors.h>
+#include <millrace/metrics/registry.h>
+
+namespace millrace::pipeline {
+
+// Where work happens and fails: the `stage` label, the dead-letter header.
+enum class work_stage : std::uint8_t { source, intake, schema, decode, process, emit, dead_letter, commit };
+[[nodiscard]] std::string_view to_string(work_stage s) noexcept;
+
+struct metric_families {
+  explicit metric_families(metrics::catalogue& declared);
+
+  metrics::counter_family received, received_bytes, done, skipped, dead_lettered, abandoned, strays;
+  metrics::counter_family errors, retries, emitted;
+  metrics::counter_family commits, commit_failures, rebalances;
+  metrics::histogram_family decode, consume_delay, end_to_end, commit_time, rebalance_time;
+  metrics::gauge_family in_flight_records, in_flight_bytes, retrying, assigned, paused, state, last_commit;
+  metrics::gauge_family oldest_age, lag, high_watermark, window;
+};
+
+class meters {
+ public:
+  explicit meters(metrics::shard& cells);
+
+  // First use of a label value takes a lock; failures only.
+  void error(work_stage where, errc what);
+  void skipped(std::string_view reason) { cells_.counter(families_.skipped, {reason}).add(); }
+  void dead_lettered(std::string_view reason) { cells_.counter(families_.dead_lettered, {reason}).add(); }
+  void commit_failed(errc what) {
+    cells_.counter(families_.commit_failures, {millrace::to_string(what)}).add();
+  }
+  void emitted(std::string_view topic) { cells_.counter(families_.emitted, {topic}).add(); }
+  void retried(std::string_view processor) { cells_.counter(families_.retries, {processor}).add(); }
+  void rebalanced(std::string_view type) { cells_.counter(families_.rebalances, {type}).add(); }
+  [[nodiscard]] metrics::shard& cells() noexcept { return cells_; }
+  [[nodiscard]] const metric_families& families() const noexcept { return families_; }
+
+ private:
+  metrics::shard& cells_;
+  metric_families families_;
+
+ public:
+  metrics::counter& received;
+  metrics::counter& received_bytes;
+  metrics::counter& done;
+  metrics::counter& abandoned;
+  metrics::counter& strays;
+  metrics::counter& commits;
+  metrics::histogram& decode;
+  metrics::histogram& consume_delay;
+  metrics::histogram& end_to_end;
+  metrics::histogram& commit_time;
+  metrics::histogram& rebalance_time;
+  metrics::gauge& in_flight_records;
+  metrics::gauge& in_flight_bytes;
+  metrics::gauge& retrying;
+  metrics::gauge& assigned;
+  metrics::gauge& paused;
+  metrics::gauge& state;
+  metrics::gauge& last_commit;
+};
+
+}  // namespace millrace::pipeline

@@ -1,0 +1,94 @@
+// What the group gives and takes.
+#include <algorithm>
+
+#include "engine.h"
+
+namespace millrace::pipeline {
+
+assignment* engine::find(stream::partition_id id) {
+  if (last_found_ != nullptr && last_found_->id == id) return last_found_;
+  const auto found = assignments_.find(id);
+  if (found == assignments_.end()) return nullptr;
+  return last_found_ = &*found->second;
+}
+
+void engine::on_assigned(std::span<const stream::partition_id> partitions) {
+  meters_.rebalanced("assigned");
+  for (const stream::partition_id id : partitions) {
+    // A partition that is assigned again was lost in between, whether or not anybody said so.
+    if (assignment* stale = find(id)) {
+      const assignment_ref kept(stale);
+      close(*kept);
+    }
+    invariant(assignments_.size() < options_.partitions_max, "a worker keeps to the limit of partitions");
+    assignments_.emplace(id, assignment_ref(new assignment(id, ++last_epoch_,
+                                                           std::string(ports_.source.topic_name(id.topic)))));
+  }
+  last_found_ = nullptr;
+  pauses_stale_ = true;
+}
+
+void engine::on_revoked(std::span<const stream::partition_id> partitions) {
+  meters_.rebalanced("revoked");
+  revocation& r = revocations_.emplace_back();
+  r.asked_at = ports_.loop.now();
+  r.drain_until = r.asked_at + options_.revoke_drain_timeout;
+  r.partitions.assign(partitions.begin(), partitions.end());
+  for (const stream::partition_id id : partitions) {
+    assignment* a = find(id);
+    if (a == nullptr) continue;
+    if (a->state == assignment::phase::open) a->state = assignment::phase::revoking;
+    r.members.emplace_back(a);
+  }
+}
+
+void engine::on_lost(std::span<const stream::partition_id> partitions) {
+  meters_.rebalanced("lost");
+  for (const stream::partition_id id : partitions) {
+    for (revocation& r : revocations_) {
+      if (std::erase(r.partitions, id) > 0 && r.partitions.empty()) r.lost = true;
+    }
+    if (assignment* a = find(id)) {
+      const assignment_ref kept(a);
+      close(*kept);
+    }
+  }
+  pauses_stale_ = true;
+}
+
+void engine::on_source_error(const error& failure, bool fatal) {
+  note_failure(work_stage::source, failure);
+  if (fatal) fail(failure);
+}
+
+void engine::advance_revocations() {
+  for (auto r = revocations_.begin(); r != revocations_.end();) {
+    r = advance(*r) ? revocations_.erase(r) : std::next(r);
+  }
+}
+
+// True when its partitions were given up.
+bool engine::advance(revocation& r) {
+  const instant now = ports_.loop.now();
+  std::erase_if(r.members, [](const assignment_ref& a) { return a->state == assignment::phase::closed; });
+  for (const assignment_ref& a : r.members) abandon_waiting(*a);
+  if (!r.commit_until) {
+    const bool drained = std::all_of(r.members.begin(), r.members.end(), [](const assignment_ref& a) {
+      return a->in_flight == 0 || !a->counts();
+    });
+    if (!drained && working_ > 0 && now < r.drain_until && !aborted_) return false;
+    for (const assignment_ref& a : r.members) seal(*a);
+    r.commit_until = now + std::min(options_.commit_timeout, options_.revoke_drain_timeout);
+    commit_now_ = true;
+  }
+  for (const assignment_ref& a : r.members) {
+    if (!final_commit_over(*a, *r.commit_until)) return false;
+  }
+  for (const assignment_ref& a : r.members) close(*a);
+  meters_.rebalance_time.observe(now - r.asked_at);
+  if (!r.lost) ports_.source.release(r.partitions);
+  pauses_stale_ = true;
+  return true;
+}
+
+}  // namespace millrace::pipeline

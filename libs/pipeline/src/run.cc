@@ -1,0 +1,168 @@
+// Attempts of one processor on one record.
+#include <algorithm>
+
+#include <millrace/stream/outcome.h>
+
+#include "engine.h"
+#include "envelope.h"
+#include "frame.h"
+
+namespace millrace::pipeline {
+namespace {
+
+// A buffer that once held a huge value does not keep its memory.
+constexpr std::size_t emit_buffer_kept_bytes_max = 64U << 10U;
+
+void reuse(byte_buffer& buffer) noexcept {
+  if (buffer.capacity() > emit_buffer_kept_bytes_max) byte_buffer().swap(buffer);
+  buffer.clear();
+}
+
+}  // namespace
+
+std::string_view processor_run::name() const noexcept { return engine_.processor(index_).name(); }
+runtime::loop& processor_run::loop() noexcept { return engine_.ports().loop; }
+stream::store& processor_run::database() noexcept { return engine_.ports().store; }
+const stream::record_block& processor_run::record() const noexcept { return envelope_.block(); }
+
+byte_buffer& processor_run::begin_emit(const stream::output_declaration& to, std::string_view key) {
+  invariant(stage_ == stage::running || envelope_.abandoned, "a processor emits while process() runs");
+  invariant(emits_used_ < engine_.options().emits_per_record_max, "a processor keeps to the limit of emits");
+  if (emits_used_ == emits_.size()) emits_.push_back(std::make_unique<emission>(*this));
+  emission& e = *emits_[emits_used_++];
+  e.to = &to;
+  e.outstanding = e.acknowledged = false;
+  const bytes_view bytes = as_bytes(key);
+  e.key.assign(bytes.begin(), bytes.end());
+  e.value.clear();
+  if (to.schema_id() >= 0) append_frame(to.schema_id(), e.value);
+  return e.value;
+}
+
+void processor_run::start() {
+  invariant(stage_ == stage::idle || stage_ == stage::backing_off, "an attempt starts when none is running");
+  if (stage_ == stage::idle) engine_.began_work();
+  ++attempt_;
+  if (attempt_ > 1) engine_.counters().retried(name());
+  stage_ = stage::running;
+  emits_used_ = 0;
+  ++envelope_.outstanding;
+  task_ = engine_.processor(index_).run(envelope_, stream::context(*this));
+  task_.start(loop(), *this);
+}
+
+bool processor_run::still_counts() {
+  invariant(envelope_.outstanding > 0, "what calls back was outstanding");
+  --envelope_.outstanding;
+  if (!envelope_.abandoned) return true;
+  if (envelope_.outstanding == 0) engine_.ghost_gone(envelope_);
+  return false;
+}
+
+void processor_run::run() {
+  const stream::outcome out = task_.take();
+  task_ = {};
+  if (!still_counts()) return;
+  switch (out.what()) {
+    case stream::outcome::kind::done:
+      if (emits_used_ == 0) return end(ending::done);
+      stage_ = stage::emitting;
+      produce_failures_ = 0;
+      return send_emits();
+    case stream::outcome::kind::skipped:
+      cause_ = out.cause();
+      return end(ending::skipped);
+    case stream::outcome::kind::dead_letter:
+      engine_.note_failure(work_stage::process, *out.cause());
+      return bury(*out.cause(), to_string(work_stage::process));
+    case stream::outcome::kind::failed:
+      return failed(*out.cause());
+  }
+}
+
+void processor_run::failed(const error& cause) {
+  engine_.note_failure(work_stage::process, cause);
+  cause_ = cause;
+  const instant now = loop().time().now();
+  if (!first_failed_wall_) {
+    first_failed_ = now;
+    first_failed_wall_ = engine_.wall();
+  }
+  switch (stream::disposition_of(cause.code())) {
+    case stream::disposition::retry: {
+      const retry_policy& policy = engine_.options().retry;
+      if (attempt_ >= policy.attempts_max || now - first_failed_ >= policy.age_max) {
+        return bury(cause, to_string(work_stage::process));
+      }
+      stage_ = stage::backing_off;
+      engine_.began_waiting_for_retry();
+      return wake_after(attempt_);
+    }
+    case stream::disposition::dead_letter:
+      return bury(cause, to_string(work_stage::process));
+    case stream::disposition::stop:
+      return get_stuck(cause);
+  }
+}
+
+void processor_run::get_stuck(const error& cause) {
+  cause_ = cause;
+  stage_ = stage::stuck;
+  engine_.ended_work();
+  engine_.fail(cause.in("processor '" + std::string(name()) + "' on " + std::string(envelope_.topic()) + "/" +
+                        std::to_string(record().from().partition) + " offset " +
+                        std::to_string(record().offset())));
+}
+
+void processor_run::wake_after(std::uint32_t failures) {
+  const retry_policy& policy = engine_.options().retry;
+  ++envelope_.outstanding;
+  loop().start(wake_,
+               backoff(failures, policy.backoff_first, policy.backoff_max, policy.jitter, engine_.random()));
+}
+
+void processor_run::on_wake() {
+  if (!still_counts()) return;
+  if (stage_ == stage::backing_off) {
+    engine_.ended_waiting_for_retry();
+    return start();
+  }
+  if (stage_ == stage::emitting) return emit_verdict_ ? on_emit_failure(*emit_verdict_) : send_emits();
+  if (stage_ == stage::burying) send_letter();
+}
+
+void processor_run::end(ending how) {
+  if (stage_ != stage::idle) engine_.ended_work();
+  stage_ = stage::ended;
+  ended_as_ = how;
+  invariant(envelope_.unended > 0, "a run ends once");
+  if (--envelope_.unended == 0) engine_.settle(envelope_);
+}
+
+void processor_run::abandon() noexcept {
+  if (wake_.armed()) {
+    wake_.cancel();
+    --envelope_.outstanding;
+  }
+  if (stage_ == stage::backing_off) engine_.ended_waiting_for_retry();
+  if (stage_ != stage::idle && stage_ != stage::ended && stage_ != stage::stuck) engine_.ended_work();
+  stage_ = stage::ended;
+}
+
+void processor_run::reset() noexcept {
+  for (std::size_t i = 0; i < emits_used_; ++i) {
+    reuse(emits_[i]->key);
+    reuse(emits_[i]->value);
+  }
+  emits_used_ = 0;
+  stage_ = stage::idle;
+  ended_as_ = ending::none;
+  letter_truncated_ = false;
+  attempt_ = 0;
+  produce_failures_ = 0;
+  first_failed_wall_.reset();
+  cause_.reset();
+  emit_verdict_.reset();
+}
+
+}  // namespace millrace::pipeline

@@ -1,0 +1,177 @@
+// The end of records, and the end of a turn.
+#include <algorithm>
+
+#include "engine.h"
+
+namespace millrace::pipeline {
+
+bool engine::settle_turn() {
+  if (state_ == line_state::stopped || state_ == line_state::failed) return false;
+  if (plans_changed_) admit_waiting();
+  if (!revocations_.empty()) advance_revocations();
+  if (state_ == line_state::draining || state_ == line_state::leaving) advance_stop();
+  commit_if_due();
+  if (pauses_stale_) update_pauses();
+  arm_deadline();
+  return room_was_short_ && room() > 0;
+}
+
+void engine::settle(envelope& e) {
+  count_ending(e);
+  finish(e);
+}
+
+void engine::count_ending(const envelope& e) {
+  const auto ended_as = [&e](processor_run::ending how) {
+    return std::find_if(e.runs.begin(), e.runs.end(),
+                        [how](const processor_run& run) { return run.ended_as() == how; });
+  };
+  if (const auto dead = ended_as(processor_run::ending::dead); dead != e.runs.end()) {
+    const error& cause = *dead->cause();
+    ++books_.dead_lettered;
+    meters_.dead_lettered(cause.code() == errc::rejected ? std::string_view(cause.message())
+                                                         : to_string(cause.code()));
+    return;
+  }
+  brake_.ended_well(ports_.loop.now());
+  if (ended_as(processor_run::ending::done) != e.runs.end()) {
+    ++books_.done;
+    meters_.done.add();
+    meters_.end_to_end.observe(age_of(e, ports_.loop.time().now()));
+    return;
+  }
+  ++books_.skipped;
+  meters_.skipped(e.runs.front().cause()->message());
+}
+
+void engine::skip(envelope& e, std::string_view reason) {
+  ++books_.skipped;
+  meters_.skipped(reason);
+  brake_.ended_well(ports_.loop.now());
+  e.unended = 0;
+  finish(e);
+}
+
+void engine::finish(envelope& e) {
+  assignment& a = e.of();
+  invariant(!e.settled && !e.abandoned && a.counts(), "a record is settled once, while it is ours");
+  e.settled = true;
+  a.tracker.finished(e.ticket);
+  --a.in_flight;
+  --books_.in_flight;
+  static_cast<unsettled_hook&>(e).unlink();
+  if (a.paused) pauses_stale_ = true;
+  if (e.key_hash != 0) leave_barrier(e);
+  e.release();
+}
+
+void engine::leave_barrier(envelope& e) {
+  envelope* next = barrier_.leave(e);
+  while (next != nullptr) {
+    next->queued = false;
+    if (!next->abandoned) return start_processors(*next, ports_.loop.time().now());
+    envelope* after = barrier_.leave(*next);
+    next->release();
+    next = after;
+  }
+}
+
+void engine::abandon(envelope& e) {
+  e.abandoned = true;
+  for (processor_run& run : e.runs) run.abandon();
+  ++books_.abandoned;
+  --books_.in_flight;
+  --e.of().in_flight;
+  meters_.abandoned.add();
+}
+
+void engine::ghost_gone(envelope& e) {
+  if (e.queued) return;  // released when its turn comes
+  if (e.key_hash != 0) leave_barrier(e);
+  e.release();
+}
+
+// Nothing of this partition finished beyond the waiting records, so giving them up repeats nothing.
+void engine::abandon_waiting(assignment& a) {
+  while (waiting_hook* hook = a.waiting.pop_front()) {
+    envelope& e = static_cast<envelope&>(*hook);
+    --a.waiting_count;
+    static_cast<unsettled_hook&>(e).unlink();
+    abandon(e);
+    e.release();  // the list's
+    e.release();  // the engine's
+  }
+}
+
+// From here on nothing that happens to a record of this assignment counts, so that the offset to commit
+// stands.
+void engine::seal(assignment& a) {
+  if (!a.counts()) return;
+  abandon_waiting(a);
+  a.state = assignment::phase::sealed;
+  // All are marked before the first is let go: the one that leaves the key table must not start the next.
+  runtime::intrusive_list<unsettled_hook> given_up;
+  while (unsettled_hook* hook = a.unsettled.pop_front()) {
+    abandon(static_cast<envelope&>(*hook));
+    given_up.push_back(*hook);
+  }
+  while (unsettled_hook* hook = given_up.pop_front()) {
+    envelope& e = static_cast<envelope&>(*hook);
+    if (e.outstanding == 0) ghost_gone(e);
+  }
+}
+
+void engine::close(assignment& a) {
+  seal(a);
+  a.state = assignment::phase::closed;
+  const meters& m = meters_;
+  for (const metrics::gauge_family family :
+       {m.families().oldest_age, m.families().lag, m.families().high_watermark, m.families().window}) {
+    meters_.cells().retire(family, {a.topic, a.number});
+  }
+  last_found_ = nullptr;
+  const auto found = assignments_.find(a.id);
+  if (found != assignments_.end() && found->second.is(a)) assignments_.erase(found);  // may destroy `a`
+}
+
+void engine::recycled(envelope& e) noexcept {
+  lease_.give_back(e.bytes);
+  pool_.give_back(e);
+}
+
+void engine::update_pauses() {
+  pauses_stale_ = false;
+  for (const auto& [id, a] : assignments_) {
+    if (a->state != assignment::phase::open) continue;
+    const bool wanted = state_ == line_state::running && should_pause(*a);
+    if (wanted == a->paused) continue;
+    a->paused = wanted;
+    if (wanted) {
+      ports_.source.pause(id);
+    } else {
+      ports_.source.resume(id);
+    }
+  }
+}
+
+// A paused partition resumes at half of what paused it.
+bool engine::should_pause(const assignment& a) const {
+  const auto over = [&a](std::size_t amount, std::size_t most) {
+    return amount >= (a.paused ? std::max<std::size_t>(most / 2, 1) : most);
+  };
+  if (over(a.waiting_count, options_.schema_wait_records_max)) return true;
+  if (over(a.tracker.window(), options_.partition_window_max)) return true;
+  const std::size_t all = options_.in_flight_records_max;
+  const std::size_t partitions = assignments_.size();
+  const std::size_t share = options_.partition_share_max != 0 ? options_.partition_share_max
+                            : partitions > 1                  ? std::max<std::size_t>(all - all / 8, 1)
+                                                              : all + 1;
+  if (over(a.in_flight, share)) return true;
+  if (partitions <= 1 || a.in_flight == 0) return false;
+  const std::size_t stalled_share = std::max<std::size_t>(all / 2 / partitions, 1);
+  if (!over(a.in_flight, stalled_share)) return false;
+  const auto& oldest = static_cast<const envelope&>(*const_cast<assignment&>(a).unsettled.front());
+  return ports_.loop.now() - oldest.taken_at >= options_.partition_stall_after;
+}
+
+}  // namespace millrace::pipeline

@@ -1,0 +1,180 @@
+// What others may see of a line.
+#include <algorithm>
+#include <array>
+#include <cstdio>
+
+#include "engine.h"
+
+namespace millrace::pipeline {
+namespace {
+
+constexpr std::size_t key_shown_bytes_max = 64;
+
+std::string printable(bytes_view key) {
+  std::string text;
+  for (const char c : as_text(key.first(std::min(key.size(), key_shown_bytes_max)))) {
+    if (c >= ' ' && c <= '~') {
+      text.push_back(c);
+      continue;
+    }
+    char escaped[5];
+    std::snprintf(escaped, sizeof escaped, "\\x%02x", static_cast<unsigned>(static_cast<unsigned char>(c)));
+    text += escaped;
+  }
+  return text;
+}
+
+std::string_view to_string(assignment::phase p) noexcept {
+  switch (p) {
+    case assignment::phase::open:
+      return "open";
+    case assignment::phase::revoking:
+      return "revoking";
+    case assignment::phase::sealed:
+      return "sealed";
+    case assignment::phase::closed:
+      return "closed";
+  }
+  return "closed";
+}
+
+std::string_view to_string(processor_run::stage s) noexcept {
+  switch (s) {
+    case processor_run::stage::idle:
+      return "queued";
+    case processor_run::stage::running:
+      return "process";
+    case processor_run::stage::backing_off:
+      return "retry";
+    case processor_run::stage::emitting:
+      return "emit";
+    case processor_run::stage::burying:
+      return "dead_letter";
+    case processor_run::stage::stuck:
+      return "stuck";
+    case processor_run::stage::ended:
+      return "ended";
+  }
+  return "ended";
+}
+
+}  // namespace
+
+std::string_view to_string(line_state s) noexcept {
+  switch (s) {
+    case line_state::idle:
+      return "idle";
+    case line_state::running:
+      return "running";
+    case line_state::draining:
+      return "draining";
+    case line_state::leaving:
+      return "leaving";
+    case line_state::stopped:
+      return "stopped";
+    case line_state::failed:
+      return "failed";
+  }
+  return "failed";
+}
+
+void engine::tick() {
+  const nanoseconds every = std::min(options_.status_interval, options_.commit_interval);
+  ports_.loop.start(tick_, every);
+  pauses_stale_ = true;  // a partition may have stalled meanwhile
+  update_gauges();
+  publish();
+}
+
+void engine::publish() {
+  line_status fresh = status_now();
+  const std::lock_guard lock(status_mutex_);
+  std::swap(published_, fresh);
+}
+
+line_status engine::status() const {
+  const std::lock_guard lock(status_mutex_);
+  return published_;
+}
+
+line_status engine::status_now() const {
+  line_status now;
+  now.state = state_;
+  now.failure = failure_;
+  now.last_error = last_error_;
+  now.counts = books_;
+  now.in_flight_bytes = lease_.used();
+  now.retrying = retrying_;
+  now.schemas_missing = plans_.missing();
+  now.partitions.reserve(assignments_.size());
+  for (const auto& [id, a] : assignments_) {
+    partition_status p;
+    p.topic = a->topic;
+    p.partition = id.partition;
+    p.epoch = a->epoch;
+    p.state = to_string(a->state);
+    p.paused = a->paused;
+    p.in_flight = a->in_flight;
+    p.window = a->tracker.window();
+    p.position = a->tracker.position();
+    if (a->broker_has_commit) p.committed = a->committed;
+    const std::optional<std::int64_t> high = ports_.source.high_watermark(id);
+    if (high && p.position) p.lag = std::max<std::int64_t>(*high - *p.position, 0);
+    p.oldest = describe_oldest(*a);
+    now.partitions.push_back(std::move(p));
+  }
+  return now;
+}
+
+std::optional<oldest_record> engine::describe_oldest(const assignment& a) const {
+  auto* hook = const_cast<assignment&>(a).unsettled.front();
+  if (hook == nullptr) return std::nullopt;
+  const auto& e = static_cast<const envelope&>(*hook);
+  oldest_record o;
+  o.offset = e.block().offset();
+  if (const std::optional<bytes_view> key = e.block().key()) o.key = printable(*key);
+  o.age = ports_.loop.now() - e.taken_at;
+  if (static_cast<const waiting_hook&>(e).linked()) {
+    o.stage = "schema";
+    return o;
+  }
+  for (const processor_run& run : e.runs) {
+    if (run.state() == processor_run::stage::ended) continue;
+    o.stage = to_string(run.state());
+    if (!e.condemned) o.processor = run.name();
+    o.attempt = run.attempt();
+    if (run.cause()) o.last_error = run.cause()->to_string();
+    break;
+  }
+  return o;
+}
+
+void engine::update_gauges() {
+  meters_.in_flight_records.set(static_cast<double>(books_.in_flight));
+  meters_.in_flight_bytes.set(static_cast<double>(lease_.used()));
+  meters_.retrying.set(static_cast<double>(retrying_));
+  meters_.assigned.set(static_cast<double>(assignments_.size()));
+  meters_.state.set(static_cast<double>(state_));
+  std::size_t paused = 0;
+  for (const auto& [id, a] : assignments_) {
+    if (a->paused) ++paused;
+    const std::array<std::string_view, 2> values{a->topic, a->number};
+    const metrics::label_values labels{std::span<const std::string_view>(values)};
+    const metric_families& f = meters_.families();
+    auto* oldest = a->unsettled.front();
+    const nanoseconds age =
+        oldest == nullptr ? nanoseconds(0) : ports_.loop.now() - static_cast<envelope&>(*oldest).taken_at;
+    meters_.cells().gauge(f.oldest_age, labels).set(static_cast<double>(age.count()) * 1e-9);
+    meters_.cells().gauge(f.window, labels).set(static_cast<double>(a->tracker.window()));
+    const std::optional<std::int64_t> high = ports_.source.high_watermark(id);
+    if (!high) continue;
+    meters_.cells().gauge(f.high_watermark, labels).set(static_cast<double>(*high));
+    if (const std::optional<std::int64_t> position = a->tracker.position()) {
+      const auto lag = std::max<std::int64_t>(*high - *position, 0);
+      meters_.cells().gauge(f.lag, labels).set(static_cast<double>(lag));
+    }
+  }
+  meters_.paused.set(static_cast<double>(paused));
+}
+
+}  // namespace millrace::pipeline

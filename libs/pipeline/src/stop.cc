@@ -1,0 +1,86 @@
+// The end of a line: drain, last commits, leave.
+#include <algorithm>
+
+#include "engine.h"
+
+namespace millrace::pipeline {
+
+void engine::request_stop() { begin_drain(); }
+
+void engine::fail(error cause) {
+  if (state_ == line_state::stopped || state_ == line_state::failed) return;
+  if (!failure_) failure_ = std::move(cause);
+  begin_drain();
+}
+
+void engine::abort() {
+  aborted_ = true;
+  begin_drain();
+}
+
+// Only notes it: this may be called from within a record's work. The turn does the rest.
+void engine::begin_drain() {
+  if (state_ == line_state::idle) return at_rest();
+  ports_.loop.wake();
+  if (state_ != line_state::running) return;
+  state_ = line_state::draining;
+  drain_until_ = ports_.loop.time().now() + options_.drain_timeout;
+}
+
+void engine::advance_stop() {
+  const instant now = ports_.loop.now();
+  if (state_ == line_state::draining) {
+    plans_.stop();
+    for (const auto& [id, a] : assignments_) abandon_waiting(*a);
+    if (ports_.sink.in_flight() > 0) ports_.sink.flush();  // nothing more comes that is worth lingering for
+    if (working_ > 0 && now < drain_until_ && !aborted_) return;
+    seal_the_rest();
+    state_ = line_state::leaving;
+    last_commits_until_ = now + options_.commit_timeout;
+    commit_now_ = true;
+  }
+  if (!close_requested_) {
+    const bool over = std::all_of(assignments_.begin(), assignments_.end(), [this](const auto& item) {
+      return final_commit_over(*item.second, *last_commits_until_);
+    });
+    if (!over || !revocations_.empty()) return;
+    close_requested_ = true;
+    ports_.source.close();
+  }
+  if (ports_.source.closed() && revocations_.empty()) at_rest();
+}
+
+void engine::seal_the_rest() {
+  for (const auto& [id, a] : assignments_) seal(*a);
+}
+
+void engine::at_rest() {
+  while (!assignments_.empty()) {
+    const assignment_ref kept = assignments_.begin()->second;
+    close(*kept);
+  }
+  sent_.clear();
+  tick_.cancel();
+  deadline_.cancel();
+  state_ = failure_ ? line_state::failed : line_state::stopped;
+  update_gauges();
+  publish();
+}
+
+// A sleeping loop wakes for the next deadline.
+void engine::arm_deadline() {
+  std::optional<instant> next;
+  const auto consider = [&next](instant at) {
+    if (!next || at < *next) next = at;
+  };
+  for (const revocation& r : revocations_) consider(r.commit_until.value_or(r.drain_until));
+  if (state_ == line_state::draining) consider(drain_until_);
+  if (state_ == line_state::leaving && !close_requested_) consider(*last_commits_until_);
+  if ((state_ == line_state::leaving || !revocations_.empty()) && sent_.empty() && final_commits_pending()) {
+    consider(next_commit_at_);
+  }
+  if (!next) return deadline_.cancel();
+  ports_.loop.start_at(deadline_, *next);
+}
+
+}  // namespace millrace::pipeline
