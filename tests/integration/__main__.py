@@ -33,7 +33,7 @@ def main() -> int:
         if arguments.fresh:
             navigation.reset(kafka, cassandra)
         navigation.prepare(kafka, cassandra, records)
-        print(f"prepared {navigation.KEYSPACE} and the topics {navigation.SOURCE_TOPIC}, {navigation.FEED_TOPIC}")
+        print(f"prepared {navigation.KEYSPACE} and the topics {', '.join(navigation.TOPICS)}")
         return 0
     if arguments.command == "write":
         print(f"wrote {navigation.write(kafka, registry, records, arguments.rate)} records")

@@ -83,7 +83,9 @@ class Report:
     def __str__(self) -> str:
         lines = []
         for part in self.parts:
-            counts = ", ".join(f"{getattr(part, what)} {what}" for what in ("lost", "wrong", "unexpected", "duplicated"))
+            counts = ", ".join(
+                f"{getattr(part, what)} {what}" for what in ("lost", "wrong", "unexpected", "duplicated")
+            )
             lines.append(f"{part.name}: {part.found} of {part.expected}; {counts}")
             lines += [f"  {difference}" for difference in part.differences]
         return "\n".join(lines)

@@ -11,7 +11,7 @@ import uuid
 from typing import Callable, Iterable, Iterator
 
 from cassandra.concurrent import execute_concurrent_with_args
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.schema_registry.avro import AvroSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
@@ -21,7 +21,8 @@ from .expectations import FEED_TOPIC, KEYSPACE, profile_of
 
 EXAMPLE = pathlib.Path(__file__).resolve().parents[2] / "examples" / "navigation"
 SOURCE_TOPIC = "navigation"
-PARTITIONS = 20
+DEAD_LETTER_TOPIC = "navigation-dlq"
+TOPICS = {SOURCE_TOPIC: 20, FEED_TOPIC: 20, DEAD_LETTER_TOPIC: 1}  # partitions
 CREATED_HEADER = "millrace-created-us"  # microseconds since 1970 as decimal text
 PREPARED_COUNT = 20_000  # `servers up --example` makes the profiles of this many records
 
@@ -29,6 +30,11 @@ LATE_MS_MAX = 60_000
 QUEUED_MAX = 20_000
 FLUSH_TIMEOUT_S = 60.0
 METADATA_TIMEOUT_S = 30.0
+COORDINATOR_NOT_READY = (
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.NOT_COORDINATOR,
+)
 
 WORDS = (
     "shoes winter red blue discount promo kids home garden phone laptop camera audio sport outdoor beauty books toys "
@@ -39,8 +45,8 @@ WORDS = (
 class Generator:
     """Reference records: the same for the same seed, as dicts that the Avro serializer takes.
 
-    Visitors follow a Pareto law (hot keys). `odd_share` of the records get another event time, and nothing else: half of
-    them come up to a minute late, the other half have the very millisecond of their visitor's newest visit.
+    Visitors follow a Pareto law (hot keys). `odd_share` of the records get another event time, and nothing else:
+    half of them come up to a minute late, the other half have the very millisecond of their visitor's newest visit.
     """
 
     def __init__(self, seed: int = 42, odd_share: float = 0.1):
@@ -152,7 +158,7 @@ class Generator:
 
 
 def prepare(kafka: KafkaAccess, cassandra: CassandraAccess, records: Iterable[dict]) -> None:
-    """The keyspace, the tables, the profiles of these records' visitors, and the two topics; what exists is kept."""
+    """The keyspace, the tables, the profiles of these records' visitors, and the topics; what exists is kept."""
     session = cassandra.session()
     try:
         ddl = re.sub(r"--.*", "", (EXAMPLE / "schema.cql").read_text())
@@ -167,9 +173,9 @@ def prepare(kafka: KafkaAccess, cassandra: CassandraAccess, records: Iterable[di
     finally:
         session.cluster.shutdown()
     existing = kafka.admin().list_topics(timeout=METADATA_TIMEOUT_S).topics
-    for topic in (SOURCE_TOPIC, FEED_TOPIC):
+    for topic, partitions in TOPICS.items():
         if topic not in existing:
-            kafka.create_topic(topic, PARTITIONS)
+            kafka.create_topic(topic, partitions)
 
 
 def reset(kafka: KafkaAccess, cassandra: CassandraAccess) -> None:
@@ -178,14 +184,12 @@ def reset(kafka: KafkaAccess, cassandra: CassandraAccess) -> None:
     session.execute(f"DROP KEYSPACE IF EXISTS {KEYSPACE}")
     session.cluster.shutdown()
     existing = kafka.admin().list_topics(timeout=METADATA_TIMEOUT_S).topics
-    for topic in (SOURCE_TOPIC, FEED_TOPIC):
+    for topic in TOPICS:
         if topic in existing:
             kafka.delete_topic(topic)
 
 
-def write(
-    kafka: KafkaAccess, registry: RegistryAccess, records: Iterable[dict], rate: float | None = None
-) -> int:
+def write(kafka: KafkaAccess, registry: RegistryAccess, records: Iterable[dict], rate: float | None = None) -> int:
     """Writes the records as a production service would, keyed by visitor, and returns how many Kafka acknowledged.
 
     The order within a visitor is the order of `records`. `rate` is records per second; None is as fast as it goes.
@@ -219,17 +223,41 @@ def write(
 
 def lag(kafka: KafkaAccess, group: str, topic: str = SOURCE_TOPIC) -> int:
     """Records of the topic that the group has not committed yet."""
-    admin = kafka.admin()
-    partitions = [TopicPartition(topic, partition) for partition in range(_partition_count(admin, topic))]
-    request = ConsumerGroupTopicPartitions(group, partitions)
-    committed = admin.list_consumer_group_offsets([request])[group].result(timeout=METADATA_TIMEOUT_S)
-    consumer = Consumer(kafka.client_config({"group.id": "lag"}))
+    consumer = Consumer(kafka.client_config({"group.id": group}))  # asks in the group's name and never joins it
     try:
+        partitions = consumer.list_topics(topic, timeout=METADATA_TIMEOUT_S).topics[topic].partitions
+        positions = [TopicPartition(topic, partition) for partition in partitions]
         missing = 0
-        for position in committed.topic_partitions:
+        for position in _committed(consumer, positions):
             low, high = consumer.get_watermark_offsets(position, timeout=METADATA_TIMEOUT_S)
             missing += high - max(position.offset, low)
         return missing
+    finally:
+        consumer.close()
+
+
+def _committed(consumer: Consumer, positions: list[TopicPartition]) -> list[TopicPartition]:
+    """A broker that has just started, or met its first group, asks to come back."""
+    deadline = time.monotonic() + METADATA_TIMEOUT_S
+    while True:
+        try:
+            return consumer.committed(positions, timeout=METADATA_TIMEOUT_S)
+        except KafkaException as failure:
+            if failure.args[0].code() not in COORDINATOR_NOT_READY or time.monotonic() > deadline:
+                raise
+        time.sleep(0.1)
+
+
+def size(kafka: KafkaAccess, topic: str) -> int:
+    """Records in the topic now."""
+    consumer = Consumer(kafka.client_config({"group.id": "size"}))
+    try:
+        partitions = consumer.list_topics(topic, timeout=METADATA_TIMEOUT_S).topics[topic].partitions
+        ends = [
+            consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=METADATA_TIMEOUT_S)
+            for partition in partitions
+        ]
+        return sum(high - low for low, high in ends)
     finally:
         consumer.close()
 
@@ -245,7 +273,3 @@ def wait_until_committed(
         if time.monotonic() > deadline:
             raise RuntimeError(f"{missing} records were not committed within {timeout_s:.0f} s")
         time.sleep(0.2)
-
-
-def _partition_count(admin, topic: str) -> int:
-    return len(admin.list_topics(topic, timeout=METADATA_TIMEOUT_S).topics[topic].partitions)

@@ -1,7 +1,20 @@
-"""The example application in sixty lines of Python: slow, simple, and there to prove the comparison right."""
+"""The example application in a page of Python: slow, simple, and there to prove comparison and scenarios right.
+
+python -m integration.stand_in run CONFIG reads the same configuration as the real one, as far as it goes, and obeys
+SIGTERM like it: finish what was taken, commit, leave with code 0.
+"""
 
 from __future__ import annotations
 
+import http.server
+import pathlib
+import re
+import signal
+import sys
+import threading
+from typing import Callable
+
+import yaml
 from cassandra.concurrent import execute_concurrent
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
@@ -12,14 +25,21 @@ from servers.access import CassandraAccess, KafkaAccess, RegistryAccess
 from .expectations import FEED_TOPIC, KEYSPACE, UNKNOWN
 from .navigation import EXAMPLE, SOURCE_TOPIC
 
-GROUP = "stand-in"
-IDLE_S = 30.0
-BATCH = 500
+FLUSH_TIMEOUT_S = 30.0
+POLL_S = 0.5
+BATCH = 200
 OFFSET_BITS = 21  # the write timestamp of last_seen is event time, then offset: 42 bits of milliseconds, 21 of offset
 
 
-def process(kafka: KafkaAccess, cassandra: CassandraAccess, registry: RegistryAccess, count: int) -> None:
-    """Processes the next `count` records of the source topic and commits them."""
+def process(
+    kafka: KafkaAccess,
+    cassandra: CassandraAccess,
+    registry: RegistryAccess,
+    group: str,
+    enough: Callable[[int], bool],
+    session_timeout_ms: int = 45_000,
+) -> None:
+    """Processes batches of the source topic, each committed when it is done, until `enough(records taken)`."""
     session = cassandra.session()
     session.set_keyspace(KEYSPACE)
     select = session.prepare("SELECT segment, score FROM visitor_profile WHERE visitor_id = ?")
@@ -34,14 +54,14 @@ def process(kafka: KafkaAccess, cassandra: CassandraAccess, registry: RegistryAc
     encode = AvroSerializer(registry.client(), (EXAMPLE / "schemas" / "enriched_visit.avsc").read_text())
     feed = SerializationContext(FEED_TOPIC, MessageField.VALUE)
     producer = Producer(kafka.client_config({"enable.idempotence": True}))
-    config = {"group.id": GROUP, "auto.offset.reset": "earliest", "enable.auto.commit": False}
-    consumer = Consumer(kafka.client_config(config))
+    config = {"group.id": group, "auto.offset.reset": "earliest", "enable.auto.commit": False}
+    consumer = Consumer(kafka.client_config(config | {"session.timeout.ms": session_timeout_ms}))
     consumer.subscribe([SOURCE_TOPIC])
     taken = 0
-    while taken < count:
-        messages = consumer.consume(min(BATCH, count - taken), IDLE_S)
+    while not enough(taken):
+        messages = consumer.consume(BATCH, POLL_S)
         if not messages:
-            raise RuntimeError(f"no more records after {taken} of {count}")
+            continue
         taken += len(messages)
         navs = [decode(message.value(), None) for message in messages]
         profiles = execute_concurrent(session, [(select, (nav["visitor_id"],)) for nav in navs])
@@ -66,7 +86,7 @@ def process(kafka: KafkaAccess, cassandra: CassandraAccess, registry: RegistryAc
             writes.append((insert_last_seen, visit | {"[timestamp]": written_at}))
             producer.produce(FEED_TOPIC, encode(visit, feed), nav["visitor_id"])
         execute_concurrent(session, [(statement, _bound(statement, values)) for statement, values in writes])
-        if producer.flush(IDLE_S):
+        if producer.flush(FLUSH_TIMEOUT_S):
             raise RuntimeError("the feed was not acknowledged")
         consumer.commit(asynchronous=False)
     consumer.close()
@@ -75,3 +95,34 @@ def process(kafka: KafkaAccess, cassandra: CassandraAccess, registry: RegistryAc
 
 def _bound(statement, values: dict) -> tuple:
     return tuple(values[column.name] for column in statement.column_metadata)
+
+
+def main() -> int:
+    text = pathlib.Path(sys.argv[2]).read_text()
+    text = re.sub(r"\$\{file:([^}]*)\}", lambda secret: pathlib.Path(secret[1]).read_text().strip(), text)
+    config = yaml.safe_load(text)
+    properties = config["kafka"]["properties"]
+    credentials = (properties.get(f"sasl.{what}") for what in ("username", "password"))
+    kafka = KafkaAccess(config["kafka"]["bootstrap_servers"], *credentials, properties.get("ssl.ca.location"))
+    cql = config["cql"]
+    port = int(cql["contact_points"][0].rsplit(":", 1)[1])
+    cassandra = CassandraAccess(port, cql.get("user"), cql.get("password"), cql.get("ca_file"))
+    registry = RegistryAccess(config["registry"]["urls"][0], config["registry"].get("ca_file"))
+
+    stopping = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+    admin = http.server.ThreadingHTTPServer(("127.0.0.1", config["admin"]["port"]), _Ready)
+    threading.Thread(target=admin.serve_forever, daemon=True).start()
+    session_timeout_ms = int(properties["session.timeout.ms"])
+    process(kafka, cassandra, registry, config["kafka"]["group"], lambda _: stopping.is_set(), session_timeout_ms)
+    return 0
+
+
+class _Ready(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -35,9 +35,7 @@ def test_can_be_waited_for(name: str):
 
 def test_the_state_file_names_the_published_ports():
     kafka, cassandra, registry = access_of(load(FOLDER))
-    published = {
-        name: [port.rsplit(":", 1)[0] for port in service["ports"]] for name, service in SERVICES.items()
-    }
+    published = {name: [port.rsplit(":", 1)[0] for port in service["ports"]] for name, service in SERVICES.items()}
     assert kafka.bootstrap in published["kafka"]
     assert cassandra.contact_point in published["scylla"]
     assert registry.url.removeprefix("http://") in published["schema-registry"]

@@ -41,7 +41,10 @@ def start(folder: pathlib.Path, tls: bool, example: bool) -> int:
     state = load(folder)
     if state and any(_is_ours(server) for server in state["servers"].values()):
         if state["tls"] != tls:
-            print(f"servers: already up {'with' if state['tls'] else 'without'} --tls; take them down first", file=sys.stderr)
+            print(
+                f"servers: already up {'with' if state['tls'] else 'without'} --tls; take them down first",
+                file=sys.stderr,
+            )
             return 1
     else:
         state = _launch(folder, tls)

@@ -28,9 +28,7 @@ _unheard.addHandler(logging.NullHandler())
 class KafkaAccess:
     """Plaintext without `ca`; SASL over TLS with it."""
 
-    def __init__(
-        self, bootstrap: str, username: str | None = None, password: str | None = None, ca: str | None = None
-    ):
+    def __init__(self, bootstrap: str, username: str | None = None, password: str | None = None, ca: str | None = None):
         self.bootstrap = bootstrap
         self.username = username
         self.password = password

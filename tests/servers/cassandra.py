@@ -191,7 +191,9 @@ class Cassandra(Server, CassandraAccess):
         try:
             self.session().cluster.shutdown()
         except NoHostAvailable as failure:
-            raise ServerError(f"Cassandra listens and serves nobody: {failure}\n{self.processes[0].log_tail()}") from failure
+            raise ServerError(
+                f"Cassandra listens and serves nobody: {failure}\n{self.processes[0].log_tail()}"
+            ) from failure
 
     def _make_role(self) -> None:
         """The node creates its first superuser a moment after it begins to listen."""
@@ -206,9 +208,7 @@ class Cassandra(Server, CassandraAccess):
                 if not refused or time.monotonic() - started > READY_TIMEOUT_S:
                     raise ServerError(f"nobody can log in: {failure}\n{self.processes[0].log_tail()}") from failure
             time.sleep(0.1)
-        session.execute(
-            f"CREATE ROLE IF NOT EXISTS {self.username} WITH PASSWORD = '{self.password}' AND LOGIN = true"
-        )
+        session.execute(f"CREATE ROLE IF NOT EXISTS {self.username} WITH PASSWORD = '{self.password}' AND LOGIN = true")
         session.execute(f"GRANT ALL PERMISSIONS ON ALL KEYSPACES TO {self.username}")
         session.cluster.shutdown()
         self._role_made = True

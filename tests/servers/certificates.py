@@ -42,7 +42,7 @@ class Certificates:
         authority: str = "ca",
         expired: bool = False,
     ) -> Identity:
-        """A server certificate for `hosts` (names or addresses) in the files <name>.pem, <name>.key, <name>.bundle.pem."""
+        """A server certificate for `hosts` (names or addresses): <name>.pem, <name>.key and <name>.bundle.pem."""
         ca_key, ca_certificate = self._authorities[authority]
         key = ec.generate_private_key(ec.SECP256R1())
         names = [_general_name(host) for host in hosts]

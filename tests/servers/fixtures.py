@@ -1,6 +1,6 @@
 """pytest fixtures: the servers of a test run, started on first use, once, and killed at its end.
 
-The run folder (build/servers/<time>-<pid>, or MILLRACE_SERVERS_FOLDER) keeps logs and configurations.
+The run folder ($MILLRACE_BUILD/servers/<time>-<pid>, or MILLRACE_SERVERS_FOLDER) keeps logs and configurations.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ from .certificates import Certificates
 from .fleet import Fleet
 from .kafka import Kafka
 from .registry import Registry
-
-REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+from .state import BUILD
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +25,7 @@ def run_folder() -> pathlib.Path:
     """Where the servers of this run keep their files; tests may add folders of their own."""
     given = os.environ.get("MILLRACE_SERVERS_FOLDER")
     run = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
-    folder = pathlib.Path(given) if given else REPOSITORY / "build" / "servers" / run
+    folder = pathlib.Path(given) if given else BUILD / "servers" / run
     folder.mkdir(parents=True, exist_ok=True)
     return folder.resolve()
 

@@ -78,6 +78,11 @@ class Process:
     def running(self) -> bool:
         return self._child is not None and self._child.poll() is None
 
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs; negative when a signal ended it."""
+        return self._child.poll() if self._child else None
+
     def launch(self) -> None:
         """Starts the process and returns at once. wait_ready() tells when it serves."""
         if self.running:

@@ -34,11 +34,12 @@ have_java() {
 make_environment() {
   local log="$environment.log"
   rm -rf "$environment"
-  python3 -m venv "$environment" >"$log" 2>&1 &&
-    "$environment/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: \
-      --requirement "$here/requirements.txt" >>"$log" 2>&1 ||
+  if ! python3 -m venv "$environment" >"$log" 2>&1 ||
+    ! "$environment/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: \
+      --requirement "$here/requirements.txt" >>"$log" 2>&1; then
     fail "the Python packages could not be installed; the end of $log:
 $(tail -n 15 "$log")"
+  fi
   touch "$environment/complete"
 }
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import pathlib
 
 from .access import CassandraAccess, KafkaAccess, RegistryAccess
 
 NAMES = ("kafka", "cassandra", "registry")
-UP_FOLDER = pathlib.Path(__file__).resolve().parents[2] / "build" / "servers" / "up"
+BUILD = pathlib.Path(__file__).resolve().parents[2] / os.environ.get("MILLRACE_BUILD", "build")
+UP_FOLDER = BUILD / "servers" / "up"
 
 
 def load(folder: pathlib.Path) -> dict | None:

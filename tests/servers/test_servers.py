@@ -57,7 +57,9 @@ def refused_with(config: dict, reason: str) -> bool:
     """Whether a Kafka client with this configuration gets to hear `reason`, in librdkafka's own words."""
     heard = []
     quiet = logging.getLogger("servers.librdkafka")
-    consumer = Consumer(config | {"group.id": "refused", "error_cb": lambda error: heard.append(error.str())}, logger=quiet)
+    consumer = Consumer(
+        config | {"group.id": "refused", "error_cb": lambda error: heard.append(error.str())}, logger=quiet
+    )
     deadline = time.monotonic() + TIMEOUT_S
     while not any(reason in words for words in heard) and time.monotonic() < deadline:
         consumer.poll(0.1)
@@ -278,7 +280,9 @@ def test_a_server_that_dies_at_once_reports_the_end_of_its_log(tmp_path: pathlib
 
 
 def test_a_server_that_is_never_ready_is_given_up(tmp_path: pathlib.Path):
-    mute = Process("mute", tmp_path, [sys.executable, "-c", "import signal; print('thinking', flush=True); signal.pause()"])
+    mute = Process(
+        "mute", tmp_path, [sys.executable, "-c", "import signal; print('thinking', flush=True); signal.pause()"]
+    )
     mute.launch()
     try:
         with pytest.raises(ServerError, match="mute was not ready within 0 s"):

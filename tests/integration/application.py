@@ -1,0 +1,98 @@
+"""The application under test, as a process of its own: its configuration, its start, its end."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import urllib.error
+import urllib.request
+
+import yaml
+
+from servers.access import CassandraAccess, KafkaAccess, RegistryAccess
+from servers.process import Process, free_port
+
+from .navigation import DEAD_LETTER_TOPIC, KEYSPACE, SOURCE_TOPIC
+
+READY_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 60.0
+SESSION_TIMEOUT_MS = 6_000  # how long the partitions of a killed application wait for their next owner
+
+
+class Application:
+    """`command run config.yaml` in `folder`. Passwords reach it by file reference only."""
+
+    def __init__(
+        self,
+        folder: pathlib.Path,
+        command: list[str],
+        kafka: KafkaAccess,
+        cassandra: CassandraAccess,
+        registry: RegistryAccess,
+        group: str,
+    ):
+        self.folder = folder
+        self.group = group
+        self.admin_port = free_port()
+        folder.mkdir(parents=True, exist_ok=True)
+        self.config = self._configuration(kafka, cassandra, registry)
+        (folder / "config.yaml").write_text(yaml.safe_dump(self.config, sort_keys=False))
+        self.process = Process("application", folder, [*command, "run", str(folder / "config.yaml")])
+
+    def start(self) -> None:
+        """Launches and waits until /readyz says yes; again after stop() or kill() for the next life."""
+        self.process.launch()
+        self.process.wait_ready(self._ready, READY_TIMEOUT_S)
+
+    def stop(self) -> int:
+        """SIGTERM; returns the exit code."""
+        self.process.stop(STOP_TIMEOUT_S)
+        return self.process.exit_code
+
+    def kill(self) -> None:
+        self.process.kill()
+
+    @property
+    def running(self) -> bool:
+        return self.process.running
+
+    def _ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.admin_port}/readyz", timeout=5) as answer:
+                return answer.status == 200
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def _configuration(self, kafka: KafkaAccess, cassandra: CassandraAccess, registry: RegistryAccess) -> dict:
+        config: dict = {
+            "kafka": {
+                "bootstrap_servers": kafka.bootstrap,
+                "group": self.group,
+                "topics": [SOURCE_TOPIC],
+                "properties": {"session.timeout.ms": str(SESSION_TIMEOUT_MS)},
+            },
+            "registry": {"urls": [registry.url]},
+            "cql": {
+                "contact_points": [cassandra.contact_point],
+                "keyspace": KEYSPACE,
+                "datacenter": cassandra.datacentre,
+            },
+            "engine": {"dead_letter_topic": DEAD_LETTER_TOPIC},
+            "admin": {"port": self.admin_port},
+        }
+        if kafka.ca:
+            properties = {key: value for key, value in kafka.client_config().items() if key != "bootstrap.servers"}
+            properties["sasl.password"] = self._secret("kafka-password", kafka.password)
+            config["kafka"]["properties"] |= properties
+        if registry.ca:
+            config["registry"]["ca_file"] = registry.ca
+        if cassandra.ca:
+            password = self._secret("cassandra-password", cassandra.password)
+            config["cql"] |= {"tls": True, "ca_file": cassandra.ca, "user": cassandra.username, "password": password}
+        return config
+
+    def _secret(self, name: str, value: str) -> str:
+        file = self.folder / name
+        with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as secret:
+            secret.write(value)
+        return f"${{file:{file}}}"
