@@ -204,6 +204,10 @@ impl Channel {
 
     pub fn kick(&self) {
         self.io.kick();
+        // Nobody else would wake the worker for what it takes back.
+        if self.gone.load(Ordering::Acquire) {
+            self.signal();
+        }
     }
 
     pub fn poll(&self) -> Option<Completion> {
@@ -245,19 +249,22 @@ impl Channel {
 
     /// After completions were pushed. Returns whether the descriptor was written.
     pub fn notify(&self) -> bool {
-        if !self.worker.must_wake() {
-            return false;
+        let wake = self.worker.must_wake();
+        if wake {
+            self.signal();
         }
+        wake
+    }
+
+    fn signal(&self) {
         self.signalled.store(true, Ordering::Release);
         self.event.signal();
-        true
     }
 
     /// The I/O thread's last act on this channel.
     pub fn let_go(&self) {
         self.gone.store(true, Ordering::Release);
-        self.signalled.store(true, Ordering::Release);
-        self.event.signal();
+        self.signal();
     }
 }
 
@@ -347,7 +354,11 @@ mod tests {
             .map(|completion| (completion.tag, completion.status))
             .collect();
         assert_eq!(tags, [(1, Status::Ok), (2, Status::Cancelled)]);
+        channel.awake();
+        assert!(!readable(&channel));
         assert!(channel.submit(request(3)));
+        channel.kick();
+        assert!(readable(&channel));
         assert!(!channel.arm());
         assert_eq!(channel.poll().unwrap().status, Status::Cancelled);
         assert_eq!(channel.in_flight(), 0);

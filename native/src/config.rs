@@ -195,6 +195,11 @@ fn check_datacenter(session: &Session, config: &Config) -> Result<(), Failure> {
     ))
 }
 
+fn lacks_client_certificate(config: &Config) -> bool {
+    let tls = config.tls.as_ref();
+    tls.is_some_and(|tls| tls.certificate_file.is_none())
+}
+
 pub async fn connect(config: &Config) -> Result<Session, Failure> {
     let refusals = Refusals::default();
     let connecting = builder(config, &refusals)?;
@@ -205,6 +210,11 @@ pub async fn connect(config: &Config) -> Result<Session, Failure> {
                 Status::Tls,
                 format!("the server's certificate is not accepted: {reason}"),
             );
+        } else if failure.status == Status::Unavailable && lacks_client_certificate(config) {
+            // With TLS 1.3 the server's refusal comes after the handshake, and the driver loses it.
+            failure
+                .message
+                .push_str(" (does the server ask for a client certificate? none is configured)");
         }
         failure.message = format!("cannot connect to {points}: {}", failure.message);
         failure

@@ -78,7 +78,10 @@ impl Failure {
     }
 
     fn of(status: Status, error: &impl Error) -> Self {
-        Failure::new(status, error.to_string())
+        // Some of the driver's texts go over several indented lines.
+        let text = error.to_string();
+        let words: Vec<&str> = text.split_whitespace().collect();
+        Failure::new(status, words.join(" "))
     }
 }
 

@@ -3,6 +3,9 @@
 namespace millrace::cql {
 namespace {
 
+// A page fits one read of a socket or a few; more rows come in further pages.
+constexpr std::uint32_t page_rows = 1'000;
+
 std::vector<stream::column> columns_of(const millrace_cql_column* all, std::size_t count) {
   std::vector<stream::column> out;
   for (std::size_t k = 0; k < count; ++k) out.push_back({all[k].name, all[k].type});
@@ -29,6 +32,7 @@ result<std::shared_ptr<const prepared_statement>> prepared_cache::prepare(
     statement.consistency = *number;
   }
   statement.idempotent = options.idempotent ? 1 : 0;
+  statement.page_size = page_rows;
   statement.text = cql.c_str();
   auto prepared = sized<millrace_cql_prepared>();
   auto failed = sized<millrace_cql_error>();

@@ -31,23 +31,23 @@
 namespace millrace::cql {
 
 struct session_options {
-  std::vector<std::string> contact_points;  // host or host:port; port 9042 by default
-  std::string keyspace;                     // of statements that name none
-  std::string user;
-  std::string password;
-  bool tls = false;              // no fallback to plaintext; certificates must carry the node's IP address
-  std::string ca_file;           // PEM; "" = the system's authorities
-  std::string certificate_file;  // PEM; for servers that ask for a client certificate
-  std::string key_file;          // PEM; "" = in certificate_file
-  std::string datacenter;        // preferred; "" = no preference
-  std::string rack;
+  std::vector<std::string> contact_points = {};  // host or host:port; port 9042 by default
+  std::string keyspace = {};                     // of statements that name none
+  std::string user = {};
+  std::string password = {};
+  bool tls = false;          // no fallback to plaintext; certificates must carry the node's IP address
+  std::string ca_file = {};  // PEM; "" = the system's authorities
+  std::string certificate_file = {};  // PEM; for servers that ask for a client certificate
+  std::string key_file = {};          // PEM; "" = in certificate_file
+  std::string datacenter = {};        // preferred; "" = no preference
+  std::string rack = {};
   bool datacenter_failover = false;          // requests may leave the preferred datacentre when it is down
   std::string consistency = "LOCAL_QUORUM";  // default of statements; in any case, with or without '_'
   milliseconds connect_timeout{15'000};      // of open() as a whole
   milliseconds request_timeout{5'000};       // of statements that keep statement_options' default
   std::uint32_t io_threads = 1;
   std::string application_name = "millrace";  // what the server shows in system.clients
-  std::string application_version;
+  std::string application_version = {};
 };
 
 struct store_options {
