@@ -44,13 +44,13 @@ struct cql_emulator_options {
   std::uint16_t port = 0;  // 0: a free one
   unsigned threads = 1;    // 1 to 16; connections are dealt out in turn
   // With a user, clients must authenticate (PasswordAuthenticator).
-  std::string user;
-  std::string password;
+  std::string user = {};
+  std::string password = {};
   // With a certificate, every connection is TLS. PEM files. With a client CA, clients must show a
   // certificate.
-  std::string tls_certificate_file;
-  std::string tls_key_file;
-  std::string tls_client_ca_file;
+  std::string tls_certificate_file = {};
+  std::string tls_key_file = {};
+  std::string tls_client_ca_file = {};
   std::string cluster_name = "millrace emulator";
   std::string datacenter = "dc1";
   std::string rack = "rack1";
