@@ -128,6 +128,7 @@ class engine final : private stream::source_events, private plan_watcher {
   bool settle_turn();
   void count_ending(const envelope& e);
   void finish(envelope& e);
+  void let_go(envelope& e);
   void leave_barrier(envelope& e);
   void abandon(envelope& e);
   void abandon_waiting(assignment& a);
@@ -184,6 +185,7 @@ class engine final : private stream::source_events, private plan_watcher {
   std::optional<error> last_error_;
   books books_;
   std::size_t working_ = 0;
+  std::size_t usual_bytes_ = 4'096;  // of a record
   std::size_t retrying_ = 0;
   std::uint64_t last_epoch_ = 0;
   std::uint64_t barrier_seed_;

@@ -17,7 +17,7 @@ void envelope::fill(stream::record_ref block, assignment& of, instant at) {
   taken_at = at;
   unended = runs.size();
   schema_id = -1;
-  queued = started = condemned = abandoned = settled = dead_counted = false;
+  queued = started = condemned = abandoned = let_go = dead_counted = false;
 }
 
 void envelope::recycle() noexcept {

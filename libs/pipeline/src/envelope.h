@@ -72,6 +72,7 @@ class processor_run final : public stream::execution, public runtime::deferred {
   [[nodiscard]] const stream::record_block& record() const noexcept override;
   [[nodiscard]] std::uint32_t attempt() const noexcept override { return attempt_; }
   byte_buffer& begin_emit(const stream::output_declaration& to, std::string_view key) override;
+  void emit_failed(const error& cause) override { emit_error_ = cause; }
 
  private:
   friend class emission;
@@ -122,6 +123,7 @@ class processor_run final : public stream::execution, public runtime::deferred {
   std::optional<timestamp_micros> first_failed_wall_;
   std::string_view buried_at_;  // stage of the dead letter
   std::optional<error> cause_;
+  std::optional<error> emit_error_;  // of this attempt
   std::optional<error> emit_verdict_;
   runtime::task<stream::outcome> task_;
   wake wake_;
@@ -145,11 +147,11 @@ class envelope final : public held_record, public unsettled_hook, public waiting
   std::size_t unended = 0;        // runs that have not ended
   std::uint32_t outstanding = 0;  // tasks, receipts and timers that will call back
   std::int32_t schema_id = -1;
-  bool queued = false;     // behind another record of its key
-  bool started = false;    // processors have seen it
-  bool condemned = false;  // the whole record is a dead letter: it could not be read
-  bool abandoned = false;  // nothing that happens to it counts any more
-  bool settled = false;
+  bool queued = false;        // behind another record of its key
+  bool started = false;       // processors have seen it
+  bool condemned = false;     // the whole record is a dead letter: it could not be read
+  bool abandoned = false;     // nothing that happens to it counts any more
+  bool let_go = false;        // the engine has given back its reference
   bool dead_counted = false;  // by the dead-letter brake
 
   std::uint64_t key_hash = 0;  // 0: not in the key table

@@ -36,9 +36,10 @@ std::size_t engine::room() {
   if (state_ != line_state::running) return 0;
   const std::size_t in_use = pool_.in_use();
   if (in_use >= options_.in_flight_records_max) return 0;
+  const std::size_t affordable = lease_.room() / usual_bytes_;
   // With nothing in flight one record is always taken, or other workers could starve this one for ever.
-  if (!lease_.has_room()) return in_use == 0 ? 1 : 0;
-  return std::min(options_.in_flight_records_max - in_use, options_.take_records_max);
+  if (affordable == 0) return in_use == 0 ? 1 : 0;
+  return std::min({options_.in_flight_records_max - in_use, options_.take_records_max, affordable});
 }
 
 bool engine::take_in() {
@@ -72,6 +73,8 @@ void engine::on_record(const stream::record_view& view) {
   e.fill(blocks_.copy(view), *a, ports_.loop.now());
   e.bytes = e.block().bytes_held() + envelope_bytes;
   lease_.take(e.bytes);
+  usual_bytes_ += e.bytes / 16;  // a moving average
+  usual_bytes_ -= usual_bytes_ / 16;
   a->last_delivered = view.offset;
   if (!a->committed) a->committed = view.offset;
   e.ticket = a->tracker.delivered(view.offset);

@@ -46,6 +46,7 @@ void processor_run::start() {
   if (attempt_ > 1) engine_.counters().retried(name());
   stage_ = stage::running;
   emits_used_ = 0;
+  emit_error_.reset();
   ++envelope_.outstanding;
   task_ = engine_.processor(index_).run(envelope_, stream::context(*this));
   task_.start(loop(), *this);
@@ -65,6 +66,7 @@ void processor_run::run() {
   if (!still_counts()) return;
   switch (out.what()) {
     case stream::outcome::kind::done:
+      if (emit_error_) return failed(*emit_error_);
       if (emits_used_ == 0) return end(ending::done);
       stage_ = stage::emitting;
       produce_failures_ = 0;

@@ -54,14 +54,20 @@ void engine::skip(envelope& e, std::string_view reason) {
 
 void engine::finish(envelope& e) {
   assignment& a = e.of();
-  invariant(!e.settled && !e.abandoned && a.counts(), "a record is settled once, while it is ours");
-  e.settled = true;
+  invariant(!e.abandoned && a.counts(), "a record is settled while it is ours");
   a.tracker.finished(e.ticket);
   --a.in_flight;
   --books_.in_flight;
   static_cast<unsettled_hook&>(e).unlink();
   if (a.paused) pauses_stale_ = true;
   if (e.key_hash != 0) leave_barrier(e);
+  let_go(e);
+}
+
+// Gives back the engine's own reference.
+void engine::let_go(envelope& e) {
+  invariant(!e.let_go, "a record ends once");
+  e.let_go = true;
   e.release();
 }
 
@@ -71,7 +77,7 @@ void engine::leave_barrier(envelope& e) {
     next->queued = false;
     if (!next->abandoned) return start_processors(*next, ports_.loop.time().now());
     envelope* after = barrier_.leave(*next);
-    next->release();
+    let_go(*next);
     next = after;
   }
 }
@@ -88,7 +94,7 @@ void engine::abandon(envelope& e) {
 void engine::ghost_gone(envelope& e) {
   if (e.queued) return;  // released when its turn comes
   if (e.key_hash != 0) leave_barrier(e);
-  e.release();
+  let_go(e);
 }
 
 // Nothing of this partition finished beyond the waiting records, so giving them up repeats nothing.
@@ -98,8 +104,8 @@ void engine::abandon_waiting(assignment& a) {
     --a.waiting_count;
     static_cast<unsettled_hook&>(e).unlink();
     abandon(e);
-    e.release();  // the list's
-    e.release();  // the engine's
+    let_go(e);
+    e.release();
   }
 }
 
@@ -112,12 +118,15 @@ void engine::seal(assignment& a) {
   // All are marked before the first is let go: the one that leaves the key table must not start the next.
   runtime::intrusive_list<unsettled_hook> given_up;
   while (unsettled_hook* hook = a.unsettled.pop_front()) {
-    abandon(static_cast<envelope&>(*hook));
+    envelope& e = static_cast<envelope&>(*hook);
+    e.retain();
+    abandon(e);
     given_up.push_back(*hook);
   }
   while (unsettled_hook* hook = given_up.pop_front()) {
     envelope& e = static_cast<envelope&>(*hook);
-    if (e.outstanding == 0) ghost_gone(e);
+    if (e.outstanding == 0 && !e.let_go) ghost_gone(e);
+    e.release();
   }
 }
 

@@ -52,13 +52,14 @@ struct value_traits<parcel> {
     return instance;
   }
   [[nodiscard]] static std::string_view schema_text() { return schema; }
-  static void encode(const parcel& value, byte_buffer& into) {
+  static result<void> encode(const parcel& value, byte_buffer& into) {
     for (int shift = 56; shift >= 0; shift -= 8) {
       into.push_back(static_cast<std::byte>(static_cast<std::uint64_t>(value.number) >> shift));
     }
     into.push_back(static_cast<std::byte>(value.word.size()));
     const bytes_view word = as_bytes(value.word);
     into.insert(into.end(), word.begin(), word.end());
+    return {};
   }
 };
 
@@ -68,7 +69,7 @@ inline byte_buffer framed_parcel(std::int32_t schema_id, std::int64_t number, st
   for (const unsigned shift : {24U, 16U, 8U, 0U}) {
     bytes.push_back(static_cast<std::byte>(static_cast<std::uint32_t>(schema_id) >> shift));
   }
-  value_traits<parcel>::encode({number, word}, bytes);
+  static_cast<void>(value_traits<parcel>::encode({number, word}, bytes));
   return bytes;
 }
 

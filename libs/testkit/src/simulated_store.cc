@@ -32,20 +32,6 @@ void append_cell(const cell& c, byte_buffer& into) {
   if (!c.is_null()) into.insert(into.end(), c.bytes()->begin(), c.bytes()->end());
 }
 
-std::string folded(std::string_view cql) {
-  std::string text;
-  for (const char c : cql) {
-    const bool space = c == ' ' || c == '\n' || c == '\t' || c == '\r';
-    if (!space) {
-      text.push_back(c);
-    } else if (!text.empty() && text.back() != ' ') {
-      text.push_back(' ');
-    }
-  }
-  if (!text.empty() && text.back() == ' ') text.pop_back();
-  return text;
-}
-
 class simulated_rows final : public stream::rows_owner {
  public:
   explicit simulated_rows(const std::vector<row>& rows) {
@@ -63,6 +49,20 @@ class simulated_rows final : public stream::rows_owner {
 };
 
 }  // namespace
+
+std::string folded_cql(std::string_view cql) {
+  std::string text;
+  for (const char c : cql) {
+    const bool space = c == ' ' || c == '\n' || c == '\t' || c == '\r';
+    if (!space) {
+      text.push_back(c);
+    } else if (!text.empty() && text.back() != ' ') {
+      text.push_back(' ');
+    }
+  }
+  if (!text.empty() && text.back() == ' ') text.pop_back();
+  return text;
+}
 
 cell::cell(std::string_view text) : bytes_(byte_buffer(as_bytes(text).begin(), as_bytes(text).end())) {}
 cell::cell(std::int64_t bigint) : bytes_(big_endian(static_cast<std::uint64_t>(bigint))) {}
@@ -119,7 +119,7 @@ simulated_store::~simulated_store() {
 }
 
 void simulated_store::answer(std::string_view cql, answer_function rows_for) {
-  statements_[folded(cql)].rows_for = std::move(rows_for);
+  statements_[folded_cql(cql)].rows_for = std::move(rows_for);
 }
 
 void simulated_store::prime(std::string_view cql, std::vector<row> rows) {
@@ -128,18 +128,18 @@ void simulated_store::prime(std::string_view cql, std::vector<row> rows) {
 
 void simulated_store::describe(std::string_view cql, std::vector<stream::column> parameters,
                                std::vector<stream::column> columns) {
-  statements_[folded(cql)].described = std::pair(std::move(parameters), std::move(columns));
+  statements_[folded_cql(cql)].described = std::pair(std::move(parameters), std::move(columns));
 }
 
 result<void> simulated_store::prepare(stream::statement_declaration& declaration) {
   declaration.prepared_as(++last_id_);
-  const auto found = statements_.find(folded(declaration.cql()));
+  const auto found = statements_.find(folded_cql(declaration.cql()));
   if (found == statements_.end() || !found->second.described) return {};
   return declaration.check(found->second.described->first, found->second.described->second);
 }
 
 void simulated_store::submit(stream::store_request& request) {
-  executed_statement what{folded(request.statement->cql()), split_cells(request.cells),
+  executed_statement what{folded_cql(request.statement->cql()), split_cells(request.cells),
                           request.write_timestamp_us};
   flights_.push_back(std::make_unique<flight>(*this, request, std::move(what)));
   in_flight_max_ = std::max(in_flight_max_, flights_.size());

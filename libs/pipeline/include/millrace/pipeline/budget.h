@@ -42,12 +42,11 @@ class byte_lease {
   byte_lease& operator=(const byte_lease&) = delete;
   ~byte_lease() { shared_.give_back(leased_); }
 
-  // Whether more may be taken in; leases the next chunk when the last is used up.
-  [[nodiscard]] bool has_room() noexcept {
-    if (used_ < leased_) return true;
-    if (!shared_.try_take(chunk_)) return false;
-    leased_ += chunk_;
-    return true;
+  // How much more may be taken in now.
+  [[nodiscard]] std::size_t room() const noexcept {
+    const std::size_t in_use = shared_.in_use();
+    if (in_use > shared_.bytes_max()) return 0;
+    return shared_.bytes_max() - in_use + (leased_ - used_);
   }
   // Always succeeds: a batch that was asked for is in memory. The overdraft is at most that batch.
   void take(std::size_t bytes) noexcept {

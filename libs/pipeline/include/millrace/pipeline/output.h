@@ -21,8 +21,10 @@ class output final : public stream::output_declaration {
   // `name` is the topic, unless the configuration maps it to another.
   explicit output(std::string name) : output_declaration(std::move(name)) {}
 
-  // Appends the encoding of `value`.
-  void encode(const T& value, byte_buffer& into) const { value_traits<T>::encode(value, into); }
+  // Appends the encoding of `value`; the error of a value that its schema cannot hold.
+  [[nodiscard]] result<void> encode(const T& value, byte_buffer& into) const {
+    return value_traits<T>::encode(value, into);
+  }
   [[nodiscard]] std::string_view schema_text() const noexcept override {
     return value_traits<T>::schema_text();
   }

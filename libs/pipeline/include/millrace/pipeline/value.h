@@ -53,7 +53,7 @@ class value_format {
       std::string_view writer_schema) const = 0;
 };
 
-// Members used: `static const value_format& format()`; for outputs `static void encode(const T&,
+// Members used: `static const value_format& format()`; for outputs `static result<void> encode(const T&,
 // byte_buffer&)` (appends) and `static std::string_view schema_text()`.
 template <class T>
 struct value_traits;

@@ -128,6 +128,8 @@ class [[nodiscard]] execute {
   stream::store_request request_;
 };
 
+// A statement's text with white space folded, as executed_statement::cql has it.
+[[nodiscard]] std::string folded_cql(std::string_view cql);
 // The cells of a buffer in wire form, each with its length.
 [[nodiscard]] std::vector<cell> split_cells(bytes_view cells);
 

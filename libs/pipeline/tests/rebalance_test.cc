@@ -1,0 +1,232 @@
+#include "line_fixture.h"
+
+namespace millrace::pipeline {
+namespace {
+
+using namespace std::chrono_literals;
+
+TEST_F(line_test, ARevokedPartitionIsDrainedCommittedAndThenGivenUp) {
+  database_delay = 300ms;
+  start();
+  assign({0, 1});
+  produce(0, 1);
+  produce(0, 2);
+  run();
+  revoke({0});
+  EXPECT_FALSE(happened(happening::released, 0));
+  advance(1s);
+  EXPECT_TRUE(happened(happening::released, 0));
+  EXPECT_EQ(committed(0), 2);
+  const auto commit = std::find_if(events.begin(), events.end(),
+                                   [](const seen& e) { return e.what == happening::committed; });
+  const auto release =
+      std::find_if(events.begin(), events.end(), [](const seen& e) { return e.what == happening::released; });
+  EXPECT_LT(commit, release) << "the last commit is answered before the partition is given up";
+}
+
+TEST_F(line_test, OtherPartitionsKeepFlowingWhileOneIsDrained) {
+  start();
+  assign({0, 1});
+  hold_database = true;
+  produce(0, 1);
+  run();
+  hold_database = false;
+  revoke({0});
+  produce(1, 2);
+  advance(2s);
+  EXPECT_FALSE(happened(happening::released, 0));
+  EXPECT_EQ(inserted(), (std::vector<std::int64_t>{2}));
+  EXPECT_EQ(committed(1), 1);
+}
+
+TEST_F(line_test, ARevokeWaitsNoLongerThanItsDeadlineAndCommitsTheFinishedPrefix) {
+  options.revoke_drain_timeout = 3s;
+  start();
+  assign({0});
+  produce(0, 1);
+  run();
+  hold_database = true;
+  produce(0, 2);
+  run();
+  hold_database = false;
+  produce(0, 3);
+  run();
+  revoke({0});
+  advance(2900ms);
+  EXPECT_FALSE(happened(happening::released, 0));
+  advance(200ms);
+  EXPECT_TRUE(happened(happening::released, 0));
+  EXPECT_EQ(committed(0), 1) << "3 was written, but beyond a hole in the work";
+  EXPECT_EQ(line_->counts().abandoned, 1U);
+}
+
+// Redpanda Connect #4477, #4009; Vector #9587.
+TEST_F(line_test, AcknowledgementAfterARevokeCommitsAPartitionThatSomeoneElseOwns) {
+  options.revoke_drain_timeout = 1s;
+  start();
+  assign({0});
+  hold_database = true;
+  produce(0, 1);
+  run();
+  hold_database = false;
+  revoke({0});
+  advance(2s);
+  ASSERT_TRUE(happened(happening::released, 0));
+  advance(200s);  // the write is acknowledged now
+  EXPECT_EQ(inserted(), (std::vector<std::int64_t>{1}));
+  EXPECT_EQ(committed(0), std::nullopt);
+  EXPECT_EQ(line_->counts().abandoned, 1U);
+  EXPECT_EQ(line_->counts().done, 0U);
+}
+
+// Spring Kafka #4687 #4708, parallel-consumer #857 #875, reactor-kafka #259, Vector #22006.
+TEST_F(line_test, AStaleAcknowledgementPollutesTheNextAssignment) {
+  options.revoke_drain_timeout = 1s;
+  start();
+  assign({0});
+  produce(0, 0);
+  advance(2s);
+  hold_database = true;
+  produce(0, 1);
+  run();
+  revoke({0});
+  advance(2s);
+  ASSERT_TRUE(happened(happening::released, 0));
+  assign({0});  // offset 1 is delivered again, to a new assignment, and held again
+  produce(0, 2);
+  hold_database = false;
+  advance(99s);  // the first write of offset 1 is acknowledged: to nobody
+  EXPECT_EQ(committed(0), 1);
+  EXPECT_EQ(inserted(), (std::vector<std::int64_t>{0, 2, 1})) << "only the new assignment's 1 is outstanding";
+  advance(10s);
+  EXPECT_EQ(committed(0), 3);
+  EXPECT_EQ(line_->counts().abandoned, 1U);
+}
+
+// pekko-connectors-kafka #617, Faust #221.
+TEST_F(line_test, BufferedRecordsOfAReacquiredPartitionAreDropped) {
+  options.order = order_mode::partition;
+  options.revoke_drain_timeout = 1s;
+  start();
+  assign({0});
+  hold_database = true;
+  for (int i = 0; i < 5; ++i) produce(0, i);
+  run();
+  hold_database = false;
+  lose({0});
+  assign({0});
+  advance(200s);
+  EXPECT_EQ(committed(0), 5);
+  EXPECT_EQ(line_->counts().done, 5U);
+  EXPECT_EQ(line_->counts().abandoned, 5U);
+  EXPECT_EQ(inserted(), (std::vector<std::int64_t>{0, 0, 1, 2, 3, 4}));
+}
+
+TEST_F(line_test, ALostPartitionIsDroppedAtOnceWithoutCommitOrRelease) {
+  start();
+  assign({0, 1});
+  produce(0, 1);
+  run();
+  lose({0});
+  advance(5s);
+  EXPECT_EQ(committed(0), std::nullopt);
+  EXPECT_FALSE(happened(happening::commit_requested, 0));
+  EXPECT_FALSE(happened(happening::released, 0));
+}
+
+TEST_F(line_test, APartitionThatIsLostWhileItIsRevokedIsNotReleased) {
+  start();
+  assign({0});
+  hold_database = true;
+  produce(0, 1);
+  run();
+  revoke({0});
+  lose({0});
+  advance(200s);
+  EXPECT_FALSE(happened(happening::released, 0));
+}
+
+TEST_F(line_test, AnEmptyRevokeChangesNothing) {
+  start();
+  assign({0});
+  revoke({});
+  produce(0, 1);
+  advance(2s);
+  EXPECT_EQ(committed(0), 1);
+}
+
+TEST_F(line_test, ARevokeWhoseCommitIsNeverAnsweredGivesThePartitionUpAllTheSame) {
+  options.revoke_drain_timeout = 2s;
+  source_options.commit_fate_of = [](stream::partition_id, std::int64_t) {
+    testkit::commit_fate fate;
+    fate.never_answered = true;
+    return fate;
+  };
+  start();
+  assign({0});
+  produce(0, 1);
+  run();
+  revoke({0});
+  advance(5s);
+  EXPECT_TRUE(happened(happening::released, 0));
+}
+
+TEST_F(line_test, ACommitThatTheBrokerFencesIsNotRepeated) {
+  source_options.commit_fate_of = [](stream::partition_id, std::int64_t) {
+    testkit::commit_fate fate;
+    fate.failure = error(errc::broker_fenced);
+    return fate;
+  };
+  start();
+  assign({0});
+  produce(0, 1);
+  advance(10s);
+  produce(0, 2);
+  advance(10s);
+  EXPECT_EQ(std::count_if(events.begin(), events.end(),
+                          [](const seen& e) { return e.what == happening::commit_requested; }),
+            1);
+  EXPECT_EQ(line_->state(), line_state::running) << "a loss follows, and a new assignment";
+}
+
+TEST_F(line_test, ACommitOfAnEarlierAssignmentIsNotTakenForOneOfTheNext) {
+  source_options.commit_fate_of = [](stream::partition_id, std::int64_t) {
+    testkit::commit_fate fate;
+    fate.delay = 5s;
+    return fate;
+  };
+  start();
+  assign({0});
+  produce(0, 1);
+  advance(2s);  // the commit of 1 is under way
+  lose({0});
+  assign({0});  // from 0 again
+  run();
+  advance(20s);
+  EXPECT_EQ(committed(0), 1);
+  EXPECT_GE(std::count_if(events.begin(), events.end(),
+                          [](const seen& e) { return e.what == happening::commit_requested; }),
+            2)
+      << "the new assignment commits for itself";
+}
+
+TEST_F(line_test, PartitionsThatComeAndGoLeaveNothingBehind) {
+  start();
+  for (int round = 0; round < 50; ++round) {
+    assign({0, 1, 2});
+    produce(round % 3, round);
+    run();
+    if (round % 2 == 0) {
+      revoke({0, 1, 2});
+    } else {
+      lose({0, 1, 2});
+    }
+    advance(1s);
+  }
+  EXPECT_EQ(line_->in_flight_records(), 0U);
+  EXPECT_TRUE(line_->status_now().partitions.empty());
+  EXPECT_EQ(registry.take_snapshot().value("millrace_rebalances_total", {{"type", "lost"}}), 25);
+}
+
+}  // namespace
+}  // namespace millrace::pipeline

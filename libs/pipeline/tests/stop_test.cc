@@ -1,0 +1,157 @@
+#include "line_fixture.h"
+
+namespace millrace::pipeline {
+namespace {
+
+using namespace std::chrono_literals;
+
+// parallel-consumer #826 #827 #552.
+TEST_F(line_test, LossOnClose) {
+  database_delay = 500ms;
+  start();
+  assign({0, 1});
+  for (int i = 0; i < 20; ++i) produce(i % 2, i);
+  run();
+  line_->request_stop();
+  advance(2s);
+  EXPECT_EQ(line_->state(), line_state::stopped);
+  EXPECT_EQ(committed(0), 10);
+  EXPECT_EQ(committed(1), 10);
+  EXPECT_EQ(line_->counts().abandoned, 0U);
+  EXPECT_TRUE(happened(happening::released, 0));
+}
+
+TEST_F(line_test, AStopTakesNoMore) {
+  database_delay = 500ms;
+  start();
+  assign({0});
+  produce(0, 1);
+  run();
+  line_->request_stop();
+  produce(0, 2);
+  advance(5s);
+  EXPECT_EQ(committed(0), 1);
+  EXPECT_EQ(line_->counts().received, 1U);
+}
+
+TEST_F(line_test, AStopAbandonsWhatIsNotFinishedByItsDeadlineAndCommitsTheRest) {
+  options.drain_timeout = 10s;
+  start();
+  assign({0});
+  produce(0, 1);
+  run();
+  hold_database = true;
+  produce(0, 2);
+  run();
+  line_->request_stop();
+  advance(9900ms);
+  EXPECT_EQ(line_->state(), line_state::draining);
+  advance(200ms);
+  EXPECT_EQ(line_->state(), line_state::stopped);
+  EXPECT_EQ(committed(0), 1);
+  EXPECT_EQ(line_->counts().abandoned, 1U);
+  EXPECT_FALSE(line_->quiescent()) << "the processor still waits for the database";
+}
+
+TEST_F(line_test, AStopWhileTheCoordinatorIsDownIsBounded) {
+  options.drain_timeout = 2s;
+  options.commit_timeout = 3s;
+  source_options.commit_fate_of = [](stream::partition_id, std::int64_t) {
+    testkit::commit_fate fate;
+    fate.failure = error(errc::broker_unavailable);
+    return fate;
+  };
+  start();
+  assign({0});
+  produce(0, 1);
+  run();
+  line_->request_stop();
+  advance(2900ms);
+  EXPECT_EQ(line_->state(), line_state::leaving) << "it keeps trying";
+  advance(300ms);
+  EXPECT_EQ(line_->state(), line_state::stopped);
+}
+
+TEST_F(line_test, AnAbortEndsAtOnceAndCommitsNothing) {
+  start();
+  assign({0});
+  produce(0, 1);
+  hold_database = true;
+  produce(0, 2);
+  run();
+  line_->request_stop();
+  line_->abort();
+  run();
+  EXPECT_EQ(line_->state(), line_state::stopped);
+  EXPECT_FALSE(happened(happening::commit_requested, 0));
+}
+
+TEST_F(line_test, AStopBeforeAnythingWasAssignedEndsAtOnce) {
+  start();
+  run();
+  line_->request_stop();
+  run();
+  EXPECT_EQ(line_->state(), line_state::stopped);
+}
+
+TEST_F(line_test, ARecordThatRetriesIsGivenTheWholeDrain) {
+  options.drain_timeout = 30s;
+  start();
+  assign({0});
+  database_errors[1] = std::vector<error>(4, error(errc::db_timeout));
+  produce(0, 1);
+  run();
+  line_->request_stop();
+  advance(5s);
+  EXPECT_EQ(line_->state(), line_state::stopped);
+  EXPECT_EQ(committed(0), 1);
+}
+
+TEST_F(line_test, AFailureDrainsTheOthersFirst) {
+  database_delay = 500ms;
+  start();
+  assign({0, 1});
+  produce(1, 1);
+  produce(0, 2, "stop");
+  run();
+  EXPECT_EQ(line_->state(), line_state::draining);
+  advance(2s);
+  EXPECT_EQ(line_->state(), line_state::failed);
+  EXPECT_EQ(committed(1), 1);
+  EXPECT_EQ(committed(0), std::nullopt);
+}
+
+TEST_F(line_test, ARecordStuckBehindAStoppedOneDoesNotHoldUpTheEnd) {
+  options.order = order_mode::key;
+  start();
+  assign({0});
+  produce(0, 1, "stop", "a");
+  produce(0, 2, "ok", "a");
+  produce(0, 3, "ok", "a");
+  advance(1s);
+  EXPECT_EQ(line_->state(), line_state::failed);
+  EXPECT_EQ(line_->counts().abandoned, 3U);
+}
+
+TEST_F(line_test, AFatalErrorOfTheSourceStopsTheLine) {
+  start();
+  assign({0});
+  source->fail(error(errc::broker_fenced, "another member has this identity"), true);
+  advance(1s);
+  EXPECT_EQ(line_->state(), line_state::failed);
+  EXPECT_EQ(line_->failure()->code(), errc::broker_fenced);
+}
+
+TEST_F(line_test, AFatalErrorOfTheSourceThatIsNotFatalIsCounted) {
+  start();
+  assign({0});
+  source->fail(error(errc::broker_unavailable, "connection refused"), false);
+  advance(1s);
+  EXPECT_EQ(line_->state(), line_state::running);
+  EXPECT_EQ(registry.take_snapshot().value("millrace_errors_total",
+                                           {{"stage", "source"}, {"error", "broker_unavailable"}}),
+            1);
+}
+
+}  // namespace
+}  // namespace millrace::pipeline
