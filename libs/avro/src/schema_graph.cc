@@ -111,8 +111,8 @@ void fill_wire_bytes(const node_list& nodes) {
   }
 }
 
-// Tarjan's strongly connected components: a record is recursive when its component has an edge inside. On the way,
-// the height of every type: text is flat where each type names the one before, the types are not.
+// Tarjan's strongly connected components: a record is recursive when its component has an edge inside. On the
+// way, the height of every type: text is flat where each type names the one before, the types are not.
 class recursion_finder {
  public:
   explicit recursion_finder(std::size_t depth_max) : depth_max_(depth_max) {}

@@ -112,24 +112,26 @@ class canonical_writer {
 
 class json_writer {
  public:
-  [[nodiscard]] json write(const schema_node& node) {
+  [[nodiscard]] json write(const schema_node& node, std::string_view around = {}) {
     if (node.type == schema_type::union_of) {
       json branches = json::array();
-      for (const schema_node* branch : node.branches) branches.push_back(write(*branch));
+      for (const schema_node* branch : node.branches) branches.push_back(write(*branch, around));
       return branches;
     }
-    if (node.is_named() && !written_.insert(&node).second) return node.name;
+    if (node.is_named() && !written_.insert(&node).second) {
+      return name_space(node.name) == around ? std::string(unqualified(node.name)) : node.name;
+    }
     json out = json::object();
     out["type"] = to_string(node.type);
-    if (node.is_named()) write_names(node, out);
-    if (node.type == schema_type::record) out["fields"] = write_fields(node);
+    if (node.is_named()) write_names(node, around, out);
+    if (node.type == schema_type::record) out["fields"] = write_fields(node, name_space(node.name));
     if (node.type == schema_type::enumeration) {
       out["symbols"] = node.symbols;
       if (node.default_symbol) out["default"] = *node.default_symbol;
     }
     if (node.type == schema_type::fixed) out["size"] = node.size;
-    if (node.type == schema_type::array) out["items"] = write(*node.item);
-    if (node.type == schema_type::map) out["values"] = write(*node.item);
+    if (node.type == schema_type::array) out["items"] = write(*node.item, around);
+    if (node.type == schema_type::map) out["values"] = write(*node.item, around);
     if (node.logical != logical_type::none) out["logicalType"] = to_string(node.logical);
     if (node.logical == logical_type::decimal) {
       out["precision"] = node.precision;
@@ -141,18 +143,18 @@ class json_writer {
   }
 
  private:
-  static void write_names(const schema_node& node, json& out) {
+  static void write_names(const schema_node& node, std::string_view around, json& out) {
     out["name"] = unqualified(node.name);
-    out["namespace"] = name_space(node.name);
+    if (name_space(node.name) != around) out["namespace"] = name_space(node.name);
     if (!node.doc.empty()) out["doc"] = node.doc;
     if (!node.aliases.empty()) out["aliases"] = node.aliases;
   }
-  [[nodiscard]] json write_fields(const schema_node& node) {
+  [[nodiscard]] json write_fields(const schema_node& node, std::string_view around) {
     json fields = json::array();
     for (const schema_field& field : node.fields) {
       json out = json::object();
       out["name"] = field.name;
-      out["type"] = write(*field.type);
+      out["type"] = write(*field.type, around);
       if (!field.doc.empty()) out["doc"] = field.doc;
       if (field.default_json) out["default"] = json::parse(*field.default_json);
       if (!field.aliases.empty()) out["aliases"] = field.aliases;

@@ -1,0 +1,142 @@
+// (writer's schema, target) → plan_code. Walks both together and settles schema resolution; one object
+// compiles one plan. Files: plan_compiler.cc (leaves, collections), plan_record.cc (records and defaults),
+// plan_union.cc, plan_skip.cc.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "plan_code.h"
+
+namespace millrace::avro {
+
+// What a value is decoded into: the type, and the reader's schema of it where there is one.
+struct target {
+  const type_descriptor* type = nullptr;
+  const schema_node* reader = nullptr;
+};
+
+class plan_compiler {
+ public:
+  explicit plan_compiler(const plan_options& options,
+                         std::shared_ptr<arena> constants = std::make_shared<arena>());
+
+  [[nodiscard]] result<std::shared_ptr<const plan_code>> compile(const schema_node& writer, const target& to);
+
+ private:
+  using pc_t = std::uint32_t;
+
+  // Every function below appends the operations that read one `writer` value into `to` at `dst`.
+  [[nodiscard]] result<void> value(const schema_node& writer, const target& to, std::size_t dst);
+  [[nodiscard]] result<void> leaf(const schema_node& writer, const target& to, std::size_t dst);
+  [[nodiscard]] result<void> number(const schema_node& writer, const target& to, std::size_t dst);
+  [[nodiscard]] result<void> time_value(const schema_node& writer, const target& to, std::size_t dst);
+  [[nodiscard]] result<void> text(const schema_node& writer, const target& to, std::size_t dst);
+  [[nodiscard]] result<void> fixed_value(const schema_node& writer, const target& to, std::size_t dst);
+  [[nodiscard]] result<void> uuid_value(const schema_node& writer, const target& to, std::size_t dst);
+  [[nodiscard]] result<void> decimal_value(const schema_node& writer, const target& to, std::size_t dst);
+  [[nodiscard]] result<void> symbol(const schema_node& writer, const target& to, std::size_t dst);
+  [[nodiscard]] result<void> collection(const schema_node& writer, const target& to, std::size_t dst);
+
+  // plan_record.cc
+  [[nodiscard]] result<void> record(const schema_node& writer, const target& to, std::size_t dst);
+  [[nodiscard]] result<void> record_body(const schema_node& writer, const target& to, std::size_t dst);
+  [[nodiscard]] result<void> check_record_name(const schema_node& writer, const target& to);
+  [[nodiscard]] result<std::vector<const schema_field*>> bind_fields(const schema_node& writer,
+                                                                     const target& to,
+                                                                     std::vector<int>& target_of) const;
+  [[nodiscard]] result<pc_t> subroutine(const schema_node& writer, const target& to);
+  [[nodiscard]] result<void> default_value(const schema_node& reader, std::string_view json, const target& to,
+                                           std::size_t dst);
+  [[nodiscard]] result<void> pointer(const schema_node& writer, const target& to, std::size_t dst);
+
+  // plan_union.cc
+  [[nodiscard]] result<void> from_union(const schema_node& writer, const target& to, std::size_t dst);
+  [[nodiscard]] result<void> nullable(const schema_node& writer, const target& to, std::size_t dst);
+  [[nodiscard]] result<std::size_t> into_union(const schema_node& writer, const target& to, std::size_t dst,
+                                               bool set_tag);
+  [[nodiscard]] result<void> alternative(const schema_node& writer, const target& to, std::size_t index,
+                                         std::size_t dst, bool set_tag);
+  [[nodiscard]] std::vector<std::size_t> candidates(const schema_node& writer, const target& to) const;
+  [[nodiscard]] int affinity(const schema_node& writer, const target& to) const;
+  [[nodiscard]] static std::vector<target> alternatives_of(const target& to);
+
+  // plan_skip.cc: the wire of a value that nobody reads.
+  [[nodiscard]] result<void> skip(const schema_node& writer);
+  [[nodiscard]] result<void> skip_record(const schema_node& writer);
+  [[nodiscard]] result<void> skip_collection(const schema_node& writer);
+  void skip_run(opcode code, std::size_t amount);
+
+  [[nodiscard]] bool names_match(const schema_node& writer, const target& to) const;
+  [[nodiscard]] error incompatible(const std::string& why) const;
+  [[nodiscard]] error mismatch(const schema_node& writer, const target& to) const;
+  [[nodiscard]] static std::string describe_target(const target& to);
+
+  pc_t emit(opcode code, std::size_t dst = 0, std::size_t a = 0, std::size_t b = 0, std::size_t aux = 0);
+  [[nodiscard]] pc_t here() const { return static_cast<pc_t>(code_->ops.size()); }
+  // No operation before this place may be merged with one behind it.
+  void barrier() { barrier_ = here(); }
+  // The jump at `from` leads here.
+  void land(pc_t from);
+
+  // Jumps to jumps, to the end of an item or of a record are replaced by where they lead.
+  void thread_jumps();
+
+  // What a failed attempt leaves behind is taken back.
+  struct mark {
+    std::size_t ops, loops, branches, symbols, points, types, images, defaults;
+    pc_t barrier;
+  };
+  [[nodiscard]] mark save() const;
+  void restore(const mark& to);
+
+  // Path of the value being compiled, for messages.
+  class step;
+  [[nodiscard]] std::uint32_t path_id();
+
+  const plan_options& options_;
+  std::shared_ptr<plan_code> code_;
+  std::string path_;
+  std::uint32_t path_id_ = 0;
+  bool path_known_ = false;
+  std::map<std::string, std::uint32_t, std::less<>> path_ids_;
+  pc_t barrier_ = 0;
+  std::size_t depth_ = 0;
+  using pair_key = std::tuple<const schema_node*, const type_descriptor*, const schema_node*>;
+  std::vector<schema> derived_;  // the keys below hold addresses of their nodes
+  std::map<pair_key, pc_t> subroutines_;
+  std::map<pair_key, int> inlined_;
+};
+
+// Adds ".name" to the path while it lives.
+class plan_compiler::step {
+ public:
+  step(plan_compiler& of, std::string_view name) : of_(of), before_(of.path_.size()) {
+    if (!of_.path_.empty() && name != "[]") of_.path_ += '.';
+    of_.path_ += name;
+    of_.path_known_ = false;
+  }
+  ~step() {
+    of_.path_.resize(before_);
+    of_.path_known_ = false;
+  }
+  step(const step&) = delete;
+  step& operator=(const step&) = delete;
+
+ private:
+  plan_compiler& of_;
+  std::size_t before_;
+};
+
+// The bytes of every value of this type, where they are all the same.
+[[nodiscard]] std::optional<std::size_t> fixed_wire_bytes(const schema_node& node, std::size_t depth = 0);
+
+// A reader's schema for a type that has none: what its kinds say. For defaults, and for encoding structs
+// without a schema of their own. errc::schema_invalid when the type cannot be told (an enum without symbols).
+[[nodiscard]] result<schema> derive_schema(const type_descriptor& type, const limits& limit);
+
+}  // namespace millrace::avro

@@ -1,0 +1,208 @@
+// Records: which field of the writer goes where, what is skipped, what takes its default.
+#include <algorithm>
+#include <map>
+
+#include "default_value.h"
+#include "plan_compiler.h"
+#include "schema_json.h"
+
+namespace millrace::avro {
+namespace {
+
+// A record used in several places is compiled in place this often, then once more as a subroutine: without a
+// bound, records that hold two of the record before double the plan at every level.
+constexpr int inline_max = 4;
+
+[[nodiscard]] const schema_field* find_field(const schema_node& record, std::string_view name) {
+  const auto found =
+      std::find_if(record.fields.begin(), record.fields.end(), [&](const auto& f) { return f.name == name; });
+  return found == record.fields.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+result<void> plan_compiler::check_record_name(const schema_node& writer, const target& to) {
+  if (options_.ignore_record_names || names_match(writer, to)) return {};
+  return mismatch(writer, to);
+}
+
+result<void> plan_compiler::record(const schema_node& writer, const target& to, std::size_t dst) {
+  if (writer.type != schema_type::record) return mismatch(writer, to);
+  if (auto same = check_record_name(writer, to); !same) return same;
+  const pair_key key{&writer, to.type, to.reader};
+  if (!writer.recursive && ++inlined_[key] <= inline_max) return record_body(writer, to, dst);
+  auto body = subroutine(writer, to);
+  if (!body) return body.error();
+  emit(opcode::call, dst, *body);
+  return {};
+}
+
+// The body of a record as a subroutine, whose base is the record. It stands where it is first needed; the
+// operations around it jump over.
+result<plan_compiler::pc_t> plan_compiler::subroutine(const schema_node& writer, const target& to) {
+  const pair_key key{&writer, to.type, to.reader};
+  if (const auto known = subroutines_.find(key); known != subroutines_.end()) return known->second;
+  const mark before = save();
+  const pc_t over = emit(opcode::jump);
+  barrier();
+  const pc_t start = here();
+  subroutines_.emplace(key, start);
+  if (auto body = record_body(writer, to, 0); !body) {
+    restore(before);
+    return body.error();
+  }
+  emit(opcode::ret);
+  land(over);
+  return start;
+}
+
+// For each field of the target, the reader's schema of it (nullptr: none); for each field of the writer, the
+// target's field that takes it (-1: none).
+result<std::vector<const schema_field*>> plan_compiler::bind_fields(const schema_node& writer,
+                                                                    const target& to,
+                                                                    std::vector<int>& target_of) const {
+  const auto& fields = to.type->fields;
+  std::vector<const schema_field*> readers(fields.size(), nullptr);
+  target_of.assign(writer.fields.size(), -1);
+  std::vector<bool> taken(fields.size(), false);
+  const auto take = [&](std::string_view writer_name, std::size_t field) {
+    for (std::size_t i = 0; i < writer.fields.size() && !taken[field]; ++i) {
+      if (writer.fields[i].name == writer_name && target_of[i] < 0) {
+        target_of[i] = static_cast<int>(field);
+        taken[field] = true;
+      }
+    }
+  };
+  for (std::size_t i = 0; i < fields.size(); ++i) {
+    if (to.reader != nullptr) {
+      readers[i] = find_field(*to.reader, fields[i].name);
+      if (readers[i] == nullptr) {
+        return incompatible("the reader's schema " + in_quotes(to.reader->name) + " has no field " +
+                            in_quotes(fields[i].name));
+      }
+    }
+    take(fields[i].name, i);
+  }
+  // A field's own name goes before anybody's alias for it.
+  for (std::size_t i = 0; i < fields.size(); ++i) {
+    if (readers[i] == nullptr) continue;
+    for (const std::string& alias : readers[i]->aliases) take(alias, i);
+  }
+  return readers;
+}
+
+result<void> plan_compiler::record_body(const schema_node& writer, const target& to, std::size_t dst) {
+  target self = to;
+  if (self.reader != nullptr && self.reader->type != schema_type::record) self.reader = nullptr;
+  std::vector<int> target_of;
+  auto readers = bind_fields(writer, self, target_of);
+  if (!readers) return readers.error();
+  std::vector<bool> read(self.type->fields.size(), false);
+  for (std::size_t i = 0; i < writer.fields.size(); ++i) {
+    const schema_field& from = writer.fields[i];
+    const step inside(*this, from.name);
+    if (target_of[i] < 0) {
+      if (auto skipped = skip(*from.type); !skipped) return skipped;
+      continue;
+    }
+    const auto at = static_cast<std::size_t>(target_of[i]);
+    const field_descriptor& field = self.type->fields[at];
+    const schema_field* reader = (*readers)[at];
+    read[at] = true;
+    const target inner{&*field.type, reader != nullptr ? reader->type : nullptr};
+    if (auto done = value(*from.type, inner, dst + field.offset); !done) return done;
+  }
+  for (std::size_t i = 0; i < read.size(); ++i) {
+    if (read[i]) continue;
+    const field_descriptor& field = self.type->fields[i];
+    const schema_field* reader = (*readers)[i];
+    const step inside(*this, field.name);
+    const target inner{&*field.type, reader != nullptr ? reader->type : nullptr};
+    result<void> done;
+    if (reader != nullptr && reader->default_json) {
+      done = default_value(*reader->type, *reader->default_json, inner, dst + field.offset);
+    } else if (field.default_json) {
+      auto derived = derive_schema(*field.type, options_.limits);
+      if (!derived) return derived.error().in(path_);
+      derived_.push_back(*std::move(derived));
+      done = default_value(derived_.back().root(), *field.default_json, {inner.type, nullptr},
+                           dst + field.offset);
+    } else {
+      done = incompatible("the writer's " + writer.name +
+                          " lacks this field, and the reader has no default for it");
+    }
+    if (!done) return done;
+  }
+  return {};
+}
+
+// The default is written as the reader's schema would write it and read like any other value: once, now,
+// where the result may be copied as bytes; for every record where it owns memory.
+result<void> plan_compiler::default_value(const schema_node& reader, std::string_view json, const target& to,
+                                          std::size_t dst) {
+  byte_buffer encoded;
+  if (auto done = encode_default(reader, json, options_.limits, encoded); !done) {
+    return error(
+        done.error().code() == errc::limit_exceeded ? errc::limit_exceeded : errc::schema_incompatible,
+        path_ + ": " + done.error().message());
+  }
+  const auto keep = [&](std::size_t size, std::size_t align) {
+    void* kept = code_->constants->allocate(std::max<std::size_t>(size, 1), align);
+    invariant(kept != nullptr, "memory for a default of bounded size");
+    return static_cast<std::byte*>(kept);
+  };
+  std::byte* bytes = keep(encoded.size(), 1);
+  std::copy(encoded.begin(), encoded.end(), bytes);
+  const bytes_view stored(bytes, encoded.size());
+
+  if (!to.type->trivial) {
+    code_->defaults.push_back(stored);
+    emit(opcode::enter_default, 0, code_->defaults.size() - 1);
+    barrier();
+    if (auto done = value(reader, to, dst); !done) return done;
+    barrier();
+    emit(opcode::leave_default);
+    return {};
+  }
+  plan_compiler inner(options_, code_->constants);
+  inner.path_ = path_;
+  auto plan = inner.compile(reader, to);
+  if (!plan) return plan.error();
+  std::byte* image = keep(to.type->size, to.type->align);
+  std::fill_n(image, to.type->size, std::byte{0});
+  if (!to.type->complete && to.type->kind == type_kind::record) to.type->operations.construct(image, 1);
+  fault failed;
+  static_cast<void>(run(**plan, stored, *code_->constants, image, failed));
+  if (failed.why != nullptr) return incompatible(std::string("the default cannot be read: ") + failed.why);
+  code_->images.push_back(image);
+  emit(opcode::constant, dst, code_->images.size() - 1, to.type->size);
+  return {};
+}
+
+result<void> plan_compiler::pointer(const schema_node& writer, const target& to, std::size_t dst) {
+  if (writer.type == schema_type::null) {
+    emit(opcode::null_pointer, dst);
+    return {};
+  }
+  const type_descriptor& item = *to.type->item;
+  target inner{&item, to.reader};
+  if (to.reader != nullptr && to.reader->type == schema_type::union_of) {
+    inner.reader = nullptr;
+    for (const schema_node* branch : to.reader->branches) {
+      if (branch->type != schema_type::null && affinity(*branch, {&item, nullptr}) > 0) inner.reader = branch;
+    }
+  }
+  if (writer.type != schema_type::record || item.kind != type_kind::record) return mismatch(writer, to);
+  if (auto same = check_record_name(writer, inner); !same) return same;
+  auto body = subroutine(writer, inner);
+  if (!body) return body.error();
+  point_target made;
+  made.size = static_cast<std::uint32_t>(item.size);
+  made.align = static_cast<std::uint32_t>(item.align);
+  made.operations = item.complete ? nullptr : &item.operations;
+  code_->points.push_back(made);
+  emit(opcode::point, dst, *body, code_->points.size() - 1);
+  return {};
+}
+
+}  // namespace millrace::avro

@@ -1,0 +1,150 @@
+// The wire of what nobody reads. Skipping goes by the WRITER's type and is as careful as reading.
+#include "plan_compiler.h"
+
+namespace millrace::avro {
+
+std::optional<std::size_t> fixed_wire_bytes(const schema_node& node, std::size_t depth) {
+  switch (node.type) {
+    case schema_type::null:
+      return 0;
+    case schema_type::boolean:
+      return 1;
+    case schema_type::float32:
+      return 4;
+    case schema_type::float64:
+      return 8;
+    case schema_type::fixed:
+      return node.size;
+    case schema_type::record: {
+      if (node.recursive || depth > 8) return std::nullopt;
+      std::size_t sum = 0;
+      for (const schema_field& field : node.fields) {
+        const auto bytes = fixed_wire_bytes(*field.type, depth + 1);
+        if (!bytes || sum + *bytes > UINT32_MAX) return std::nullopt;
+        sum += *bytes;
+      }
+      return sum;
+    }
+    case schema_type::int32:
+    case schema_type::int64:
+    case schema_type::bytes:
+    case schema_type::string:
+    case schema_type::enumeration:
+    case schema_type::array:
+    case schema_type::map:
+    case schema_type::union_of:
+      return std::nullopt;
+  }
+  return std::nullopt;
+}
+
+// Neighbouring skips of one kind become one operation.
+void plan_compiler::skip_run(opcode code, std::size_t amount) {
+  if (here() > barrier_ && here() > 0) {
+    op& last = code_->ops.back();
+    if (last.code == code && last.a + amount <= UINT32_MAX) {
+      last.a += static_cast<std::uint32_t>(amount);
+      return;
+    }
+  }
+  emit(code, 0, amount);
+}
+
+result<void> plan_compiler::skip(const schema_node& writer) {
+  if (const auto bytes = fixed_wire_bytes(writer)) {
+    if (*bytes > 0) skip_run(opcode::skip_fixed, *bytes);
+    return {};
+  }
+  switch (writer.type) {
+    case schema_type::int32:
+      skip_run(opcode::skip_int, 1);
+      return {};
+    case schema_type::int64:
+      skip_run(opcode::skip_long, 1);
+      return {};
+    case schema_type::bytes:
+    case schema_type::string:
+      skip_run(opcode::skip_bytes, 1);
+      return {};
+    case schema_type::enumeration:
+      emit(opcode::skip_enum, 0, 0, writer.symbols.size());
+      return {};
+    case schema_type::array:
+    case schema_type::map:
+      return skip_collection(writer);
+    case schema_type::record:
+      return skip_record(writer);
+    case schema_type::union_of: {
+      const std::size_t table = code_->branches.size();
+      code_->branches.resize(table + writer.branches.size());
+      emit(opcode::branch, 0, table, writer.branches.size());
+      std::vector<pc_t> jumps;
+      for (std::size_t i = 0; i < writer.branches.size(); ++i) {
+        barrier();
+        code_->branches[table + i].pc = here();
+        if (auto done = skip(*writer.branches[i]); !done) return done;
+        if (i + 1 < writer.branches.size()) jumps.push_back(emit(opcode::jump));
+      }
+      for (const pc_t jump : jumps) land(jump);
+      barrier();
+      return {};
+    }
+    case schema_type::null:
+    case schema_type::boolean:
+    case schema_type::float32:
+    case schema_type::float64:
+    case schema_type::fixed:
+      break;  // of fixed size: above
+  }
+  return {};
+}
+
+result<void> plan_compiler::skip_record(const schema_node& writer) {
+  const pair_key key{&writer, nullptr, nullptr};
+  const auto fields = [&]() -> result<void> {
+    for (const schema_field& field : writer.fields) {
+      const step inside(*this, field.name);
+      if (code_->ops.size() > options_.limits.plan_ops_max) {
+        return error(errc::limit_exceeded, "a plan larger than the limit");
+      }
+      if (auto done = skip(*field.type); !done) return done;
+    }
+    return {};
+  };
+  if (!writer.recursive && ++inlined_[key] <= 4) return fields();
+  auto known = subroutines_.find(key);
+  if (known == subroutines_.end()) {
+    const pc_t over = emit(opcode::jump);
+    barrier();
+    known = subroutines_.emplace(key, here()).first;
+    if (auto done = fields(); !done) return done;
+    emit(opcode::ret);
+    land(over);
+  }
+  emit(opcode::call, 0, known->second);
+  return {};
+}
+
+result<void> plan_compiler::skip_collection(const schema_node& writer) {
+  const bool is_map = writer.type == schema_type::map;
+  const auto bytes = is_map ? std::nullopt : fixed_wire_bytes(*writer.item);
+  loop made;
+  made.kind = loop_kind::skip;
+  made.wire_bytes_min = writer.item->wire_bytes_min + (is_map ? 1U : 0U);
+  made.wire_bytes = bytes ? static_cast<std::int64_t>(*bytes) : -1;
+  const std::size_t index = code_->loops.size();
+  code_->loops.push_back(made);
+  emit(opcode::skip_loop, 0, index);
+  barrier();
+  const pc_t body = here();
+  const step inside(*this, "[]");
+  if (is_map) skip_run(opcode::skip_bytes, 1);
+  if (auto done = skip(*writer.item); !done) return done;
+  emit(opcode::next, 0, index, body);
+  code_->loops[index].body = body;
+  code_->loops[index].end = here();
+  barrier();
+  return {};
+}
+
+}  // namespace millrace::avro

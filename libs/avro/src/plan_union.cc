@@ -1,0 +1,292 @@
+// Unions. The writer's index picks a row of a jump table; which alternative of the target each row fills is
+// decided here: the same type and full name first, then the same unqualified name or an alias, then the first
+// promotion (as Java does; the text of the specification takes the first match of any sort).
+#include <algorithm>
+
+#include "plan_compiler.h"
+
+namespace millrace::avro {
+namespace {
+
+enum class base : std::uint16_t {
+  null = 1,
+  boolean = 2,
+  int32 = 4,
+  int64 = 8,
+  float32 = 16,
+  float64 = 32,
+  bytes = 64,
+  string = 128,
+  record = 256,
+  enumeration = 512,
+  array = 1024,
+  map = 2048,
+  fixed = 4096,
+};
+
+[[nodiscard]] constexpr unsigned bits(base one) { return static_cast<unsigned>(one); }
+
+[[nodiscard]] unsigned base_of(schema_type type) {
+  switch (type) {
+    case schema_type::null:
+      return bits(base::null);
+    case schema_type::boolean:
+      return bits(base::boolean);
+    case schema_type::int32:
+      return bits(base::int32);
+    case schema_type::int64:
+      return bits(base::int64);
+    case schema_type::float32:
+      return bits(base::float32);
+    case schema_type::float64:
+      return bits(base::float64);
+    case schema_type::bytes:
+      return bits(base::bytes);
+    case schema_type::string:
+      return bits(base::string);
+    case schema_type::record:
+      return bits(base::record);
+    case schema_type::enumeration:
+      return bits(base::enumeration);
+    case schema_type::array:
+      return bits(base::array);
+    case schema_type::map:
+      return bits(base::map);
+    case schema_type::fixed:
+      return bits(base::fixed);
+    case schema_type::union_of:
+      return 0;
+  }
+  return 0;
+}
+
+[[nodiscard]] unsigned bases_of(type_kind kind) {
+  switch (kind) {
+    case type_kind::null:
+      return bits(base::null);
+    case type_kind::boolean:
+      return bits(base::boolean);
+    case type_kind::int32:
+    case type_kind::date:
+    case type_kind::time_millis:
+      return bits(base::int32);
+    case type_kind::int64:
+    case type_kind::time_micros:
+    case type_kind::timestamp_millis:
+    case type_kind::timestamp_micros:
+    case type_kind::timestamp_nanos:
+    case type_kind::local_timestamp_millis:
+    case type_kind::local_timestamp_micros:
+    case type_kind::local_timestamp_nanos:
+      return bits(base::int64);
+    case type_kind::float32:
+      return bits(base::float32);
+    case type_kind::float64:
+      return bits(base::float64);
+    case type_kind::string:
+    case type_kind::owned_string:
+      return bits(base::string);
+    case type_kind::bytes:
+    case type_kind::owned_bytes:
+      return bits(base::bytes);
+    case type_kind::enumeration:
+      return bits(base::enumeration);
+    case type_kind::fixed:
+    case type_kind::duration:
+      return bits(base::fixed);
+    case type_kind::uuid:
+      return bits(base::string) | bits(base::fixed);
+    case type_kind::decimal:
+      return bits(base::bytes) | bits(base::fixed);
+    case type_kind::array:
+    case type_kind::vector:
+      return bits(base::array);
+    case type_kind::map:
+    case type_kind::owned_map:
+      return bits(base::map);
+    case type_kind::record:
+    case type_kind::pointer:
+      return bits(base::record);
+    case type_kind::optional:
+    case type_kind::variant:
+      return 0;
+  }
+  return 0;
+}
+
+// What the specification lets a value of this type be read as, besides its own type.
+[[nodiscard]] unsigned promotions_of(schema_type type) {
+  const unsigned floats = bits(base::float32) | bits(base::float64);
+  if (type == schema_type::int32) return bits(base::int64) | floats;
+  if (type == schema_type::int64) return floats;
+  if (type == schema_type::float32) return bits(base::float64);
+  if (type == schema_type::string) return bits(base::bytes);
+  if (type == schema_type::bytes) return bits(base::string);
+  return 0;
+}
+
+}  // namespace
+
+// 3: the same type (and full name); 2: the same unqualified name or an alias; 1: a promotion; 0: neither.
+int plan_compiler::affinity(const schema_node& writer, const target& to) const {
+  const unsigned wanted = to.reader != nullptr ? base_of(to.reader->type) : bases_of(to.type->kind);
+  if ((base_of(writer.type) & wanted) != 0) {
+    if (!writer.is_named()) return 3;
+    const std::string_view name = to.reader != nullptr                  ? std::string_view(to.reader->name)
+                                  : to.type->kind == type_kind::pointer ? to.type->item->name
+                                                                        : to.type->name;
+    if (name == writer.name) return 3;
+    const target named = to.type->kind == type_kind::pointer ? target{&*to.type->item, to.reader} : to;
+    if (names_match(writer, named)) return 2;
+    return options_.ignore_record_names && writer.type == schema_type::record ? 1 : 0;
+  }
+  return (promotions_of(writer.type) & wanted) != 0 ? 1 : 0;
+}
+
+// The alternatives of an optional (null first) or variant, each with the reader's branch that it stands for.
+std::vector<target> plan_compiler::alternatives_of(const target& to) {
+  static const type_descriptor nothing;  // kind null
+  const bool has_union = to.reader != nullptr && to.reader->type == schema_type::union_of;
+  std::vector<target> found;
+  if (to.type->kind == type_kind::optional) {
+    const schema_node* full = has_union ? nullptr : to.reader;
+    if (has_union) {
+      for (const schema_node* branch : to.reader->branches) {
+        if (branch->type != schema_type::null) full = branch;
+      }
+    }
+    found.push_back({&nothing, nullptr});
+    found.push_back({&*to.type->item, full});
+    return found;
+  }
+  const auto& types = to.type->alternatives;
+  // Generated variants list the branches in the reader's order.
+  const bool parallel = has_union && to.reader->branches.size() == types.size();
+  for (std::size_t i = 0; i < types.size(); ++i)
+    found.push_back({&*types[i], parallel ? to.reader->branches[i] : nullptr});
+  return found;
+}
+
+std::vector<std::size_t> plan_compiler::candidates(const schema_node& writer, const target& to) const {
+  const std::vector<target> all = alternatives_of(to);
+  std::vector<std::size_t> order;
+  for (int level = 3; level > 0; --level) {
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      // An optional<variant<...>> or optional<optional<...>> is reached through its inside.
+      const bool nested = all[i].type->kind == type_kind::optional || all[i].type->kind == type_kind::variant;
+      if ((nested ? 1 : affinity(writer, all[i])) == level) order.push_back(i);
+    }
+  }
+  return order;
+}
+
+result<void> plan_compiler::alternative(const schema_node& writer, const target& to, std::size_t index,
+                                        std::size_t dst, bool set_tag) {
+  const target inner = alternatives_of(to)[index];
+  if (!to.type->tag_offset) {
+    code_->types.push_back(to.type);
+    emit(opcode::emplace, dst, index, code_->types.size() - 1);
+  } else if (set_tag) {
+    emit(opcode::set_tag, dst + *to.type->tag_offset, index);
+  }
+  return value(writer, inner, dst + to.type->payload_offset);
+}
+
+// `writer` is no union; the target is an optional or a variant. Which alternative it fills.
+result<std::size_t> plan_compiler::into_union(const schema_node& writer, const target& to, std::size_t dst,
+                                              bool set_tag) {
+  std::optional<error> first;
+  for (const std::size_t index : candidates(writer, to)) {
+    const mark before = save();
+    auto done = alternative(writer, to, index, dst, set_tag);
+    if (done) return index;
+    if (done.error().code() == errc::limit_exceeded) return done.error();
+    if (!first) first = done.error();
+    restore(before);
+  }
+  return first ? *first : mismatch(writer, to);
+}
+
+// ["null", T] or [T, "null"] into an optional whose tag may be stored directly.
+result<void> plan_compiler::nullable(const schema_node& writer, const target& to, std::size_t dst) {
+  const bool null_first = writer.branches[0]->type == schema_type::null;
+  const schema_node& full = *writer.branches[null_first ? 1 : 0];
+  const std::size_t tag = dst + *to.type->tag_offset;
+  const std::size_t null_byte = null_first ? 0 : 2;
+  const mark before = save();
+  const pc_t at = emit(opcode::optional, tag, 0, 0, null_byte);
+  barrier();
+  const target inner = alternatives_of(to)[1];
+  if (auto done = value(full, inner, dst + to.type->payload_offset); !done) {
+    if (done.error().code() == errc::limit_exceeded) return done;
+    restore(before);
+    return done;
+  }
+  if (here() == at + 2 && code_->ops[at + 1].code == opcode::string) {
+    restore(before);
+    emit(opcode::optional_string, tag, dst + to.type->payload_offset, 0, null_byte);
+    return {};
+  }
+  land(at);
+  return {};
+}
+
+result<void> plan_compiler::from_union(const schema_node& writer, const target& to, std::size_t dst) {
+  const bool to_union = to.type->kind == type_kind::optional || to.type->kind == type_kind::variant;
+  const bool has_null =
+      std::any_of(writer.branches.begin(), writer.branches.end(),
+                  [](const schema_node* branch) { return branch->type == schema_type::null; });
+  if (to.type->kind == type_kind::optional && to.type->tag_offset && writer.branches.size() == 2 &&
+      has_null) {
+    const std::size_t full = writer.branches[0]->type == schema_type::null ? 1 : 0;
+    const target inner = alternatives_of(to)[1];
+    if (affinity(*writer.branches[full], inner) > 0) {
+      // Where the value can never be read, the null still can: then the jump table below says so per datum.
+      auto done = nullable(writer, to, dst);
+      if (done || done.error().code() == errc::limit_exceeded) return done;
+    }
+  }
+  const std::size_t table = code_->branches.size();
+  code_->branches.resize(table + writer.branches.size());
+  const bool store_tag = to_union && to.type->tag_offset.has_value();
+  emit(store_tag ? opcode::variant : opcode::branch, store_tag ? dst + *to.type->tag_offset : 0, table,
+       writer.branches.size());
+  std::vector<pc_t> jumps;
+  std::optional<error> first;
+  bool any = false;
+  for (std::size_t i = 0; i < writer.branches.size(); ++i) {
+    const schema_node& branch = *writer.branches[i];
+    barrier();
+    const pc_t start = here();
+    const mark before = save();
+    std::size_t tag = 0;
+    result<void> done;
+    if (to_union) {
+      auto filled = into_union(branch, to, dst, !store_tag);
+      if (filled) {
+        tag = *filled;
+      } else {
+        done = filled.error();
+      }
+    } else {
+      done = value(branch, to, dst);
+    }
+    if (done) {
+      any = true;
+      if (i + 1 < writer.branches.size()) jumps.push_back(emit(opcode::jump));
+    } else {
+      if (done.error().code() == errc::limit_exceeded) return done;
+      if (!first) first = done.error();
+      restore(before);
+      emit(opcode::unresolvable);
+    }
+    code_->branches[table + i].tag = static_cast<std::uint32_t>(tag);
+    code_->branches[table + i].pc = start;
+  }
+  for (const pc_t jump : jumps) land(jump);
+  barrier();
+  if (!any && !writer.branches.empty()) return *first;
+  return {};
+}
+
+}  // namespace millrace::avro

@@ -1,0 +1,61 @@
+// Reading Avro's primitives from memory that is not trusted. Positions are passed and returned by value, so
+// that the interpreter can keep them in registers.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#include <millrace/base/errors.h>
+
+namespace millrace::avro {
+
+inline constexpr const char* why_truncated = "the message ends inside a value";
+inline constexpr const char* why_long_varint = "a number longer than its type";
+inline constexpr const char* why_padded_varint = "a number encoded longer than needed";
+
+// A number and where the next byte is; `next` is nullptr after a failure, and `why` says which.
+struct varint {
+  const std::uint8_t* next;
+  std::uint64_t value;
+};
+
+// The error code that belongs to one of the reasons above.
+[[nodiscard]] inline errc code_of(const char* why) noexcept {
+  return why == why_truncated ? errc::truncated : errc::malformed;
+}
+
+// Why reading a varint at `p` failed.
+[[nodiscard]] const char* why_bad_varint(const std::uint8_t* p, const std::uint8_t* end,
+                                         bool strict) noexcept;
+
+// Two bytes and more, at most 10; the caller has seen that the first has its high bit set.
+[[nodiscard]] inline varint read_long_varint(const std::uint8_t* p, const std::uint8_t* end,
+                                             bool strict) noexcept {
+  std::uint64_t value = *p & 0x7FU;
+  const std::uint8_t* const limit = end - p > 10 ? p + 10 : end;
+  unsigned shift = 7;
+  for (const std::uint8_t* at = p + 1; at < limit; ++at) {
+    const std::uint64_t byte = *at;
+    value |= (byte & 0x7FU) << shift;
+    if (byte < 0x80) {
+      if ((shift == 63 && byte > 1) || (byte == 0 && strict)) [[unlikely]]
+        break;
+      return {at + 1, value};
+    }
+    shift += 7;
+  }
+  return {nullptr, 0};
+}
+
+[[nodiscard]] inline std::int64_t zigzag(std::uint64_t value) noexcept {
+  return static_cast<std::int64_t>((value >> 1U) ^ (~(value & 1U) + 1U));
+}
+
+template <class T>
+[[nodiscard]] inline T load(const std::uint8_t* p) noexcept {
+  T value;
+  std::memcpy(&value, p, sizeof value);
+  return value;
+}
+
+}  // namespace millrace::avro
