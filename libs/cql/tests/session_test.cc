@@ -40,6 +40,7 @@ class execution_of_test final : public stream::execution {
   const stream::record_block& record() const noexcept override { return *block_; }
   std::uint32_t attempt() const noexcept override { return 1; }
   byte_buffer& begin_emit(const stream::output_declaration&, std::string_view) override { return emitted_; }
+  void emit_failed(const error& cause) override { FAIL() << cause.to_string(); }
 
  private:
   runtime::loop& loop_;
