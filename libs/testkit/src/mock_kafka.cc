@@ -28,6 +28,7 @@ class mock_kafka::cluster {
 result<std::unique_ptr<mock_kafka>> mock_kafka::start(int brokers) {
   std::array<char, 512> text{};
   rd_kafka_conf_t* conf = rd_kafka_conf_new();
+  rd_kafka_conf_set_log_cb(conf, nullptr);  // the clients under test have their own
   rd_kafka_t* client = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text.data(), text.size());
   if (client == nullptr) {
     rd_kafka_conf_destroy(conf);

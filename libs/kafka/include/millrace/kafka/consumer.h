@@ -1,0 +1,109 @@
+// The source of a worker: one librdkafka consumer, a member of a consumer group, as the port
+// stream/source.h describes it.
+//
+// Threads: everything on the worker's thread; librdkafka's threads only wake the loop. Two queues are polled:
+// one with the group's events, and one that all assigned partitions feed. Not taking records is therefore not
+// polling the second one: it fills up to `fetch_bytes_max` and fetching stops, while rebalances, commits and
+// errors keep flowing, and nothing that was prefetched is discarded. Poll before every sleep and whenever
+// room was made: the loop is woken only when an empty queue gets its first entry.
+//
+// Where reading starts. When partitions are assigned, their committed offsets are asked for (again and again
+// until the coordinator answers: a failed answer never counts as "nothing was committed"); then reading
+// starts at the committed offset, or at `start_from` where the group really has none. An offset that the
+// broker no longer has is `on_offset_out_of_range`.
+//
+// Offsets are committed by commit() only, with the leader epoch of the last record before the offset.
+//
+// Errors. on_source_error(fatal): fenced by another member with the same identity, not authorised, topic
+// unknown (policy), offset out of range (policy), no committed offset (policy), or any state librdkafka
+// itself calls fatal. After it no more records are handed over; close() still works. Everything else is
+// retried by the client and reported as not fatal. A commit's failure: errc::broker_unavailable may succeed
+// when tried again (also STALE_MEMBER_EPOCH and a rebalance in progress), errc::broker_fenced never (the
+// partition is somebody else's now), errc::broker_unauthorized not without an operator.
+//
+// A static member (`instance_id`) does not leave the group on close under the classic protocol: its
+// partitions wait for its return until the session times out.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <millrace/base/result.h>
+#include <millrace/kafka/client.h>
+#include <millrace/runtime/loop.h>
+#include <millrace/stream/source.h>
+
+namespace millrace::kafka {
+
+enum class group_protocol : std::uint8_t { classic, consumer };  // consumer: KIP-848, Kafka 4
+// Of the classic protocol; the brokers assign under `consumer`.
+enum class assignor : std::uint8_t { cooperative_sticky, range };
+// What to do where the group has no committed offset.
+enum class start_position : std::uint8_t { earliest, latest, fail };
+// What to do where the committed offset is no longer in the log. `fail` stops before records are skipped.
+enum class out_of_range : std::uint8_t { fail, earliest, latest };
+// What to do when a subscribed topic does not exist (any more).
+enum class missing_topic : std::uint8_t { fail, wait };
+
+struct consumer_config {
+  client_config client;
+  std::string group_id;
+  std::vector<std::string> topics;  // names, not patterns; the index is partition_id::topic
+  std::string instance_id;          // static membership; empty: dynamic
+  group_protocol protocol = group_protocol::classic;
+  assignor assignment = assignor::cooperative_sticky;  // `range` is the eager protocol
+  start_position start_from = start_position::earliest;
+  out_of_range on_offset_out_of_range = out_of_range::fail;
+  missing_topic on_missing_topic = missing_topic::fail;
+  // Prefetched but not yet taken, per consumer: at least 1 MiB. One fetch response may exceed it.
+  std::size_t fetch_bytes_max = std::size_t{16} * 1024 * 1024;
+};
+
+struct consumer_counters {
+  std::uint64_t records = 0;  // handed over
+  std::uint64_t bytes = 0;    // keys and values of those
+  std::uint64_t rebalances_assigned = 0;
+  std::uint64_t rebalances_revoked = 0;
+  std::uint64_t rebalances_lost = 0;
+  std::uint64_t commits_failed = 0;      // partitions
+  std::uint64_t offset_gap_records = 0;  // skipped because the broker no longer had them
+};
+
+class consumer final : public stream::source {
+ public:
+  // Joins the group in the background; never waits for a broker. The loop must outlive the consumer.
+  // errc::config_invalid or errc::tls_error (a certificate or key file that cannot be used).
+  [[nodiscard]] static result<std::unique_ptr<consumer>> create(consumer_config config,
+                                                                runtime::loop& worker);
+  // Without a finished close() the member is left to its session timeout; waits for at most the current
+  // question about committed offsets (3 s, usually nothing).
+  ~consumer() override;
+
+  std::size_t poll(stream::source_events& events, std::size_t records_max) override;
+  void commit(std::span<const stream::partition_offset> offsets) override;
+  void release(std::span<const stream::partition_id> partitions) override;
+  void pause(stream::partition_id partition) override;
+  void resume(stream::partition_id partition) override;
+  void close() override;
+  [[nodiscard]] bool closed() const noexcept override;
+  [[nodiscard]] std::string_view topic_name(std::uint32_t topic) const noexcept override;
+  [[nodiscard]] std::optional<std::int64_t> high_watermark(
+      stream::partition_id partition) const noexcept override;
+
+  [[nodiscard]] const consumer_counters& counters() const noexcept;
+  // The broker's oldest offset of the partition, as last heard.
+  [[nodiscard]] std::optional<std::int64_t> low_watermark(stream::partition_id partition) const noexcept;
+
+ private:
+  class group_member;
+  explicit consumer(std::unique_ptr<group_member> member);
+  std::unique_ptr<group_member> member_;
+};
+
+}  // namespace millrace::kafka

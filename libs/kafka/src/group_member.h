@@ -1,0 +1,133 @@
+// The consumer behind consumer.h: one librdkafka handle, its two queues and what is known of each partition.
+#pragma once
+
+#include <deque>
+#include <string>
+#include <vector>
+
+#include <millrace/kafka/consumer.h>
+
+#include "handles.h"
+#include "offset_lookup.h"
+
+namespace millrace::kafka {
+
+// What is known of a partition while it is ours.
+struct owned_partition {
+  enum class stage : std::uint8_t {
+    absent,
+    asking,    // assigned by the group; its committed offset is being asked for
+    reading,   // in the client's assignment
+    revoking,  // told on_revoked; ours until released
+  };
+  struct epoch_start {
+    std::int64_t offset;  // first record seen with this epoch
+    std::int32_t epoch;
+  };
+
+  stage at = stage::absent;
+  bool in_assignment = false;  // the client fetches it
+  bool paused = false;
+  bool released = false;
+  std::uint64_t assignment = 0;  // which assignment it came with; never repeats
+  std::int64_t next_offset = -1;
+  std::vector<epoch_start> epochs;  // ascending; those before the committed offset are dropped
+};
+
+class consumer::group_member {
+ public:
+  group_member(consumer_config config, runtime::loop& worker, client_handle client);
+  group_member(const group_member&) = delete;
+  group_member& operator=(const group_member&) = delete;
+  ~group_member();
+
+  [[nodiscard]] result<void> subscribe();
+
+  std::size_t poll(stream::source_events& events, std::size_t records_max);
+  void commit(std::span<const stream::partition_offset> offsets);
+  void release(std::span<const stream::partition_id> partitions);
+  void set_paused(stream::partition_id partition, bool paused);
+  void close();
+  [[nodiscard]] bool closed() const noexcept { return closed_; }
+  [[nodiscard]] std::string_view topic_name(std::uint32_t topic) const noexcept;
+  struct watermarks {
+    std::int64_t low;
+    std::int64_t high;
+  };
+  [[nodiscard]] std::optional<watermarks> watermarks_of(stream::partition_id partition) const noexcept;
+  [[nodiscard]] const consumer_counters& counters() const noexcept { return counters_; }
+
+ private:
+  struct commit_entry {
+    stream::partition_offset at;
+    std::uint64_t assignment;
+  };
+
+  // group_member.cc
+  void drop_everything(stream::source_events& events);
+  void serve_events(stream::source_events& events);
+  void on_event(rd_kafka_event_t* event, stream::source_events& events);
+  void on_error_event(rd_kafka_event_t* event, stream::source_events& events);
+  void fail(stream::source_events& events, const error& failure);
+  void forward_log(rd_kafka_event_t* event);
+  std::size_t take_records(stream::source_events& events, std::size_t records_max);
+  bool take_message(const rd_kafka_message_t& message, stream::source_events& events);
+  void on_message_error(const rd_kafka_message_t& message, stream::source_events& events);
+  void note_gap(owned_partition& owned, const rd_kafka_message_t& message, stream::partition_id from,
+                stream::source_events& events);
+  void note_epoch(owned_partition& owned, const rd_kafka_message_t& message);
+
+  // rebalance.cc
+  void on_rebalance(rd_kafka_event_t* event, stream::source_events& events);
+  void on_assign(const rd_kafka_topic_partition_list_t& partitions, stream::source_events& events);
+  void on_revoke(const rd_kafka_topic_partition_list_t& partitions, stream::source_events& events);
+  void finish_revoke();
+  void serve_lookups(stream::source_events& events);
+  void start_reading(const lookup_answer& answer, stream::source_events& events);
+  void assign_in_client(partition_list added);
+  void unassign_in_client(partition_list removed);
+  [[nodiscard]] bool eager() const noexcept;
+
+  // commit.cc
+  void send_commit();
+  void on_commit_event(rd_kafka_event_t* event, stream::source_events& events);
+  void report_commits(stream::source_events& events);
+  [[nodiscard]] std::int32_t epoch_before(owned_partition& owned, std::int64_t offset);
+
+  [[nodiscard]] std::optional<std::uint32_t> topic_index(std::string_view name) const noexcept;
+  [[nodiscard]] owned_partition& owned(stream::partition_id partition);
+  [[nodiscard]] owned_partition* find(stream::partition_id partition) noexcept;
+  [[nodiscard]] std::string describe(stream::partition_id partition) const;
+  void add_to(rd_kafka_topic_partition_list_t* list, stream::partition_id partition) const;
+  // The partitions of subscribed topics in `list`.
+  [[nodiscard]] std::vector<stream::partition_id> ids_of(const rd_kafka_topic_partition_list_t& list) const;
+
+  consumer_config config_;
+  runtime::loop& worker_;
+  client_handle client_;
+  queue_handle group_queue_;
+  queue_handle fetch_queue_;
+  std::unique_ptr<offset_lookup> lookup_;
+  std::vector<std::vector<owned_partition>> owned_;  // by topic, by partition
+  std::uint64_t assignments_ = 0;
+  std::vector<stream::partition_id> revoking_;
+  bool revoke_pending_ = false;
+
+  std::vector<commit_entry> commit_waiting_;
+  std::vector<commit_entry> commit_in_flight_;
+  bool commit_busy_ = false;
+  std::vector<stream::commit_result> commit_results_;
+
+  std::vector<rd_kafka_message_t*> batch_;
+  std::vector<stream::header_view> headers_;
+  rd_kafka_topic_t* last_topic_ = nullptr;  // valid within one poll
+  std::uint32_t last_topic_index_ = 0;
+  std::deque<error> failures_;  // of calls outside poll
+  bool failed_ = false;
+  bool closing_ = false;
+  bool abandoned_ = false;  // closing after a fatal error
+  bool closed_ = false;
+  consumer_counters counters_;
+};
+
+}  // namespace millrace::kafka
