@@ -211,6 +211,15 @@ template <class E>
   return type;
 }
 
+// The Avro symbol of an enum's value: "PAGE_VIEW". Empty when the value has none.
+template <class E>
+[[nodiscard]] std::string_view symbol_of(E value) {
+  for (const symbol_descriptor& symbol : descriptor_of<E>().symbols) {
+    if (symbol.value == static_cast<std::int32_t>(value)) return symbol.name;
+  }
+  return {};
+}
+
 }  // namespace millrace::avro
 
 #include <millrace/avro/type_descriptor_inl.h>

@@ -1,6 +1,7 @@
 // The descriptors of the types that type_descriptor.h lists. Included by it; nothing here is for users.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <unordered_map>
 
