@@ -1,0 +1,102 @@
+// The configuration of a Millrace application: what config.yaml, MILLRACE__SECTION__KEY and --set may say.
+// The spec declares every key once; the parser, the errors, the reference and `config show` come from it.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <millrace/base/clock.h>
+#include <millrace/config/secret.h>
+#include <millrace/config/spec.h>
+#include <millrace/config/units.h>
+#include <millrace/pipeline/options.h>
+
+namespace millrace::engine {
+
+enum class group_protocol : std::uint8_t { classic, consumer };
+enum class offset_policy : std::uint8_t { fail, earliest, latest };
+enum class log_level : std::uint8_t { debug, info, warning, error };
+
+struct kafka_config {
+  std::string bootstrap_servers;
+  std::string group;
+  std::vector<std::string> topics;
+  std::string instance_id;  // static membership: worker N is "<instance_id>-w<N>"
+  group_protocol protocol = group_protocol::classic;
+  offset_policy start_from = offset_policy::earliest;
+  offset_policy on_offset_out_of_range = offset_policy::fail;
+  config::byte_size fetch_bytes_max{64U << 20U};
+  std::map<std::string, std::string> properties;
+  std::map<std::string, std::string> producer_properties;
+};
+
+struct registry_config {
+  std::vector<std::string> urls;
+  std::string user;
+  config::secret password;
+  std::string ca_file;
+  milliseconds timeout{5'000};
+};
+
+struct cql_config {
+  std::vector<std::string> contact_points;
+  std::string keyspace;
+  std::string user;
+  config::secret password;
+  bool tls = false;
+  std::string ca_file;
+  std::string certificate_file;
+  std::string key_file;
+  std::string datacenter;
+  std::string rack;
+  bool datacenter_failover = false;
+  std::string consistency = "LOCAL_QUORUM";
+  milliseconds connect_timeout{15'000};
+  milliseconds request_timeout{5'000};
+  std::uint32_t io_threads = 1;
+};
+
+struct engine_config {
+  std::uint32_t workers = 0;  // 0: one, or the cores minus one from three cores on
+  std::size_t in_flight_records_max = 1'024;
+  config::byte_size memory_max{256U << 20U};
+  pipeline::order_mode order = pipeline::order_mode::unordered;
+  std::string dead_letter_topic;
+  std::uint32_t retry_attempts_max = 10;
+  milliseconds retry_age_max{300'000};
+  milliseconds commit_interval{1'000};
+  milliseconds drain_timeout{30'000};
+  milliseconds revoke_drain_timeout{5'000};
+  bool ignore_trailing_bytes = false;
+  std::map<std::string, std::string> outputs;
+};
+
+struct admin_config {
+  std::string address = "127.0.0.1";
+  std::uint16_t port = 9464;
+};
+
+struct log_config {
+  log_level level = log_level::info;
+};
+
+struct app_config {
+  kafka_config kafka;
+  std::optional<registry_config> registry;
+  std::optional<cql_config> cql;
+  engine_config engine;
+  admin_config admin;
+  log_config log;
+};
+
+// The declaration of every key.
+[[nodiscard]] const config::spec<app_config>& app_spec();
+
+// What a line is told, from the configuration.
+[[nodiscard]] pipeline::line_options line_options_of(const app_config& from, std::uint64_t seed);
+
+}  // namespace millrace::engine

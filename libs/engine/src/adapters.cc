@@ -1,0 +1,192 @@
+#include "adapters.h"
+
+#include <utility>
+
+#include <spdlog/spdlog.h>
+
+#include <millrace/cql/session.h>
+#include <millrace/kafka/connectivity.h>
+#include <millrace/kafka/consumer.h>
+#include <millrace/kafka/producer.h>
+#include <millrace/registry/client.h>
+
+namespace millrace::engine {
+namespace {
+
+constexpr milliseconds kafka_check_timeout{10'000};
+
+kafka::start_position start_of(offset_policy policy) {
+  switch (policy) {
+    case offset_policy::fail:
+      return kafka::start_position::fail;
+    case offset_policy::earliest:
+      return kafka::start_position::earliest;
+    case offset_policy::latest:
+      return kafka::start_position::latest;
+  }
+  return kafka::start_position::fail;
+}
+
+kafka::out_of_range out_of_range_of(offset_policy policy) {
+  switch (policy) {
+    case offset_policy::fail:
+      return kafka::out_of_range::fail;
+    case offset_policy::earliest:
+      return kafka::out_of_range::earliest;
+    case offset_policy::latest:
+      return kafka::out_of_range::latest;
+  }
+  return kafka::out_of_range::fail;
+}
+
+// librdkafka's own words at the level they were said with (syslog's numbers).
+void log_kafka(const kafka::log_line& line) {
+  const auto level = line.level <= 3   ? spdlog::level::err
+                     : line.level <= 4 ? spdlog::level::warn
+                     : line.level <= 6 ? spdlog::level::info
+                                       : spdlog::level::debug;
+  spdlog::log(level, "event=kafka_client facility={} text=\"{}\"", line.facility, line.text);
+}
+
+kafka::client_config client_of(const kafka_config& from, const std::string& application) {
+  kafka::client_config client;
+  client.bootstrap_servers = from.bootstrap_servers;
+  client.client_id = application;
+  client.properties = from.properties;
+  client.on_log = log_kafka;
+  return client;
+}
+
+kafka::consumer_config consumer_of(const kafka_config& from, const std::string& application, unsigned index) {
+  kafka::consumer_config consumer;
+  consumer.client = client_of(from, application);
+  consumer.group_id = from.group;
+  consumer.topics = from.topics;
+  if (!from.instance_id.empty()) consumer.instance_id = from.instance_id + "-w" + std::to_string(index);
+  consumer.protocol = from.protocol == group_protocol::consumer ? kafka::group_protocol::consumer
+                                                                : kafka::group_protocol::classic;
+  consumer.start_from = start_of(from.start_from);
+  consumer.on_offset_out_of_range = out_of_range_of(from.on_offset_out_of_range);
+  consumer.fetch_bytes_max = static_cast<std::size_t>(from.fetch_bytes_max.bytes);
+  return consumer;
+}
+
+kafka::producer_config producer_of(const kafka_config& from, const std::string& application) {
+  kafka::producer_config producer;
+  producer.client = client_of(from, application);
+  for (const auto& [name, value] : from.producer_properties) producer.client.properties[name] = value;
+  producer.on_error = [](const error& failure, bool fatal) {
+    spdlog::log(fatal ? spdlog::level::err : spdlog::level::warn,
+                "event=producer_error fatal={} error=\"{}\"", fatal, failure.to_string());
+  };
+  return producer;
+}
+
+cql::session_options session_of(const cql_config& from, const std::string& application,
+                                const std::string& version) {
+  cql::session_options session;
+  session.contact_points = from.contact_points;
+  session.keyspace = from.keyspace;
+  session.user = from.user;
+  session.password = std::string(from.password.reveal());
+  session.tls = from.tls;
+  session.ca_file = from.ca_file;
+  session.certificate_file = from.certificate_file;
+  session.key_file = from.key_file;
+  session.datacenter = from.datacenter;
+  session.rack = from.rack;
+  session.datacenter_failover = from.datacenter_failover;
+  session.consistency = from.consistency;
+  session.connect_timeout = from.connect_timeout;
+  session.request_timeout = from.request_timeout;
+  session.io_threads = from.io_threads;
+  session.application_name = application;
+  session.application_version = version;
+  return session;
+}
+
+// For applications without a database or a registry: what asks for one is told so at start-up.
+class no_store final : public stream::store {
+ public:
+  result<void> prepare(stream::statement_declaration&) override {
+    return error(errc::config_invalid,
+                 "the application uses a database, but the configuration has no `cql` section");
+  }
+  void submit(stream::store_request&) override {
+    invariant_broken("a statement that was never prepared was executed");
+  }
+  [[nodiscard]] std::size_t in_flight() const noexcept override { return 0; }
+};
+
+class real_connections final : public connections {
+ public:
+  real_connections(const app_config& settings, std::string application)
+      : settings_(settings), application_(std::move(application)) {}
+
+  result<void> open(const std::string& version) {
+    if (!settings_.registry) {
+      return error(errc::config_invalid,
+                   "the configuration has no `registry` section, and records carry schema ids");
+    }
+    registry::client_options options;
+    options.urls = settings_.registry->urls;
+    options.user = settings_.registry->user;
+    options.password = std::string(settings_.registry->password.reveal());
+    options.ca_file = settings_.registry->ca_file;
+    options.timeout = settings_.registry->timeout;
+    auto client = registry::client::create(std::move(options));
+    if (!client) return client.error();
+    registry_ = std::move(*client);
+    if (auto reached = registry_->check(); !reached) return reached.error();
+
+    if (settings_.cql) {
+      auto session = cql::session::open(session_of(*settings_.cql, application_, version));
+      if (!session) return session.error();
+      session_ = std::move(*session);
+    }
+
+    std::vector<std::string> topics = settings_.kafka.topics;
+    topics.push_back(settings_.engine.dead_letter_topic);
+    const auto cluster =
+        kafka::check_connectivity(client_of(settings_.kafka, application_), topics, kafka_check_timeout);
+    if (!cluster) return cluster.error();
+    return {};
+  }
+
+  result<worker_ports> attach(runtime::loop& loop, unsigned index, metrics::shard& counts) override {
+    worker_ports ports;
+    ports.schemas = registry::make_schemas(*registry_, loop);
+    if (session_) {
+      auto store = session_->attach(loop, {}, &counts);
+      if (!store) return store.error();
+      ports.store = std::move(*store);
+    } else {
+      ports.store = std::make_unique<no_store>();
+    }
+    auto sink = kafka::producer::create(producer_of(settings_.kafka, application_), loop);
+    if (!sink) return sink.error();
+    ports.sink = std::move(*sink);
+    auto source = kafka::consumer::create(consumer_of(settings_.kafka, application_, index), loop);
+    if (!source) return source.error();
+    ports.source = std::move(*source);
+    return ports;
+  }
+
+ private:
+  const app_config& settings_;
+  const std::string application_;
+  std::unique_ptr<registry::client> registry_;
+  std::unique_ptr<cql::session> session_;
+};
+
+}  // namespace
+
+result<std::unique_ptr<connections>> connections::open(const app_config& settings,
+                                                       const std::string& application,
+                                                       const std::string& version) {
+  auto made = std::make_unique<real_connections>(settings, application);
+  if (auto opened = made->open(version); !opened) return opened.error();
+  return std::unique_ptr<connections>(std::move(made));
+}
+
+}  // namespace millrace::engine

@@ -1,0 +1,229 @@
+#include <millrace/engine/app_config.h>
+
+namespace millrace::engine {
+namespace {
+
+using config::field;
+using config::findings;
+using config::section;
+using config::spec;
+using std::chrono::hours;
+
+const spec<kafka_config>& kafka_spec() {
+  static const spec<kafka_config> declared{
+      field(&kafka_config::bootstrap_servers, "bootstrap_servers")
+          .required()
+          .doc("Brokers to start from, host:port separated by commas.")
+          .example("broker-1:9092,broker-2:9092"),
+      field(&kafka_config::group, "group").required().doc("The consumer group.").example("navigation"),
+      field(&kafka_config::topics, "topics").required().doc("Topics to read.").example("[navigation]"),
+      field(&kafka_config::instance_id, "instance_id")
+          .doc("Static membership: worker N joins as <instance_id>-w<N>. Empty: dynamic members.")
+          .example("${env:POD_NAME}"),
+      field(&kafka_config::protocol, "protocol")
+          .choices({{"classic", group_protocol::classic}, {"consumer", group_protocol::consumer}})
+          .doc("The group protocol: classic (cooperative-sticky) or consumer (KIP-848)."),
+      field(&kafka_config::start_from, "start_from")
+          .choices({{"fail", offset_policy::fail},
+                    {"earliest", offset_policy::earliest},
+                    {"latest", offset_policy::latest}})
+          .doc("Where a partition without a committed offset starts."),
+      field(&kafka_config::on_offset_out_of_range, "on_offset_out_of_range")
+          .choices({{"fail", offset_policy::fail},
+                    {"earliest", offset_policy::earliest},
+                    {"latest", offset_policy::latest}})
+          .doc("What to do when the committed offset is no longer in the log. fail stops the line: records "
+               "were lost "
+               "before they were read, and a person should know."),
+      field(&kafka_config::fetch_bytes_max, "fetch_bytes_max")
+          .range(config::byte_size{1U << 20U}, config::byte_size{4ULL << 30U})
+          .doc("Memory that prefetched records may use, of one worker."),
+      field(&kafka_config::properties, "properties")
+          .doc("librdkafka properties for the consumer and the producer, e.g. security.protocol or "
+               "ssl.ca.location."),
+      field(&kafka_config::producer_properties, "producer_properties")
+          .doc("librdkafka properties for the producer only."),
+  };
+  return declared;
+}
+
+const spec<registry_config>& registry_spec() {
+  static const spec<registry_config> declared{
+      field(&registry_config::urls, "urls")
+          .required()
+          .doc("Schema registries, tried in order.")
+          .example("[http://registry:8081]"),
+      field(&registry_config::user, "user").doc("User of basic authentication."),
+      field(&registry_config::password, "password")
+          .doc("Password of basic authentication.")
+          .example("${file:/run/secrets/registry}"),
+      field(&registry_config::ca_file, "ca_file")
+          .doc("PEM file of the authorities to trust. Empty: the system's."),
+      field(&registry_config::timeout, "timeout")
+          .range(milliseconds(10), milliseconds(120'000))
+          .doc("Of one request to one registry."),
+  };
+  return declared;
+}
+
+const spec<cql_config>& cql_spec() {
+  static const spec<cql_config> declared = spec<cql_config>{
+      field(&cql_config::contact_points, "contact_points")
+          .required()
+          .doc("Nodes to start from, host or host:port.")
+          .example("[scylla-1, scylla-2]"),
+      field(&cql_config::keyspace, "keyspace").doc("Keyspace of statements that name none."),
+      field(&cql_config::user, "user").doc("User name."),
+      field(&cql_config::password, "password").doc("Password.").example("${file:/run/secrets/cql}"),
+      field(&cql_config::tls, "tls").doc("Encrypt and verify. There is no fallback to plaintext."),
+      field(&cql_config::ca_file, "ca_file").doc("PEM file of the authorities to trust."),
+      field(&cql_config::certificate_file, "certificate_file").doc("PEM file of the client certificate."),
+      field(&cql_config::key_file, "key_file").doc("PEM file of the client certificate's key."),
+      field(&cql_config::datacenter, "datacenter").doc("Preferred datacentre. Empty: no preference."),
+      field(&cql_config::rack, "rack").doc("Preferred rack within the datacentre."),
+      field(&cql_config::datacenter_failover, "datacenter_failover")
+          .doc("Whether requests may go to another datacentre when the preferred one is down."),
+      field(&cql_config::consistency, "consistency").doc("Default consistency of statements."),
+      field(&cql_config::connect_timeout, "connect_timeout")
+          .range(milliseconds(100), milliseconds(120'000))
+          .doc("Of one connection attempt."),
+      field(&cql_config::request_timeout, "request_timeout")
+          .range(milliseconds(10), milliseconds(120'000))
+          .doc("Default deadline of a statement; keep it above the server's own timeout."),
+      field(&cql_config::io_threads, "io_threads").range(1U, 64U).doc("I/O threads of the driver."),
+  };
+  return declared;
+}
+
+const spec<engine_config>& engine_spec() {
+  using pipeline::order_mode;
+  static const spec<engine_config> declared{
+      field(&engine_config::workers, "workers")
+          .range(0U, 256U)
+          .doc("Workers: threads, each a member of the group. 0: one, or the cores minus one from three "
+               "cores on."),
+      field(&engine_config::in_flight_records_max, "in_flight_records_max")
+          .range(std::size_t{1}, std::size_t{1'000'000})
+          .doc("Records in flight, per worker. It must be free to rise when the database slows down."),
+      field(&engine_config::memory_max, "memory_max")
+          .range(config::byte_size{8U << 20U}, config::byte_size{1ULL << 40U})
+          .doc("Bytes that records in flight may hold, of the whole process."),
+      field(&engine_config::order, "order")
+          .choices({{"unordered", order_mode::unordered},
+                    {"key", order_mode::key},
+                    {"partition", order_mode::partition}})
+          .doc("Which records wait for one another: none, those of one key, those of one partition."),
+      field(&engine_config::dead_letter_topic, "dead_letter_topic")
+          .required()
+          .doc("Where records go that can never be processed, untouched, with the reason in headers.")
+          .example("navigation-dlq"),
+      field(&engine_config::retry_attempts_max, "retry_attempts_max")
+          .range(1U, 1'000'000U)
+          .doc("Attempts on one record, the first included; then it is dead-lettered."),
+      field(&engine_config::retry_age_max, "retry_age_max")
+          .range(milliseconds(0), hours(24))
+          .doc("How long a record is retried; then it is dead-lettered."),
+      field(&engine_config::commit_interval, "commit_interval")
+          .range(milliseconds(10), seconds(600))
+          .doc("How often offsets are committed."),
+      field(&engine_config::drain_timeout, "drain_timeout")
+          .range(milliseconds(0), hours(1))
+          .doc("On SIGTERM: how long work in flight may take to finish."),
+      field(&engine_config::revoke_drain_timeout, "revoke_drain_timeout")
+          .range(milliseconds(0), seconds(300))
+          .doc("On a rebalance: how long the work of a partition that is given up may take to finish."),
+      field(&engine_config::ignore_trailing_bytes, "ignore_trailing_bytes")
+          .doc("Accept records with bytes left over after the value."),
+      field(&engine_config::outputs, "outputs")
+          .doc("Topics of outputs, by the output's name, when they differ from it."),
+  };
+  return declared;
+}
+
+const spec<admin_config>& admin_spec() {
+  static const spec<admin_config> declared{
+      field(&admin_config::address, "address").doc("IP address of /metrics, /healthz, /readyz and /status."),
+      field(&admin_config::port, "port")
+          .range(std::uint16_t{0}, std::uint16_t{65535})
+          .doc("0: a free port, printed at start."),
+  };
+  return declared;
+}
+
+const spec<log_config>& log_spec() {
+  static const spec<log_config> declared{
+      field(&log_config::level, "level")
+          .choices({{"debug", log_level::debug},
+                    {"info", log_level::info},
+                    {"warning", log_level::warning},
+                    {"error", log_level::error}})
+          .doc("Least severe messages to print."),
+  };
+  return declared;
+}
+
+void check_tls(const app_config& value, findings& found) {
+  if (!value.cql) return;
+  const cql_config& cql = *value.cql;
+  if (!cql.tls && (!cql.ca_file.empty() || !cql.certificate_file.empty())) {
+    found.error("cql.tls", "TLS files are given but `cql.tls` is false, so nothing would be encrypted",
+                "set `tls: true`, or remove ca_file and certificate_file");
+  }
+  if (cql.tls && cql.ca_file.empty()) {
+    found.error("cql.ca_file", "`cql.tls` is true but there is no authority to verify the servers with",
+                "set `ca_file` to a PEM file");
+  }
+  if (cql.certificate_file.empty() != cql.key_file.empty()) {
+    found.error("cql.key_file", "a client certificate needs both `certificate_file` and `key_file`");
+  }
+  if (cql.user.empty() && !cql.password.empty())
+    found.error("cql.user", "a password is given without a user");
+}
+
+void check_engine(const app_config& value, findings& found) {
+  for (const std::string& topic : value.kafka.topics) {
+    if (topic == value.engine.dead_letter_topic) {
+      found.error("engine.dead_letter_topic", "the dead-letter topic is also read: letters would loop",
+                  "choose a topic that is not in `kafka.topics`");
+    }
+  }
+  if (value.kafka.start_from == offset_policy::latest) {
+    found.warning("kafka.start_from", "records produced before the first start will not be processed");
+  }
+}
+
+}  // namespace
+
+const config::spec<app_config>& app_spec() {
+  static const spec<app_config> declared =
+      spec<app_config>{
+          section(&app_config::kafka, "kafka", kafka_spec()).doc("The source and the producer."),
+          section(&app_config::registry, "registry", registry_spec()).doc("The schema registry."),
+          section(&app_config::cql, "cql", cql_spec()).doc("ScyllaDB or Cassandra."),
+          section(&app_config::engine, "engine", engine_spec()).doc("Limits and policies."),
+          section(&app_config::admin, "admin", admin_spec()).doc("The admin endpoint."),
+          section(&app_config::log, "log", log_spec()).doc("Messages on standard error."),
+      }
+          .check(check_tls)
+          .check(check_engine);
+  return declared;
+}
+
+pipeline::line_options line_options_of(const app_config& from, std::uint64_t seed) {
+  pipeline::line_options options;
+  options.in_flight_records_max = from.engine.in_flight_records_max;
+  options.order = from.engine.order;
+  options.trailing_bytes = from.engine.ignore_trailing_bytes ? pipeline::trailing_bytes_policy::ignore
+                                                             : pipeline::trailing_bytes_policy::dead_letter;
+  options.retry.attempts_max = from.engine.retry_attempts_max;
+  options.retry.age_max = from.engine.retry_age_max;
+  options.commit_interval = from.engine.commit_interval;
+  options.drain_timeout = from.engine.drain_timeout;
+  options.revoke_drain_timeout = from.engine.revoke_drain_timeout;
+  options.dead_letter_topic = from.engine.dead_letter_topic;
+  options.group = from.kafka.group;
+  options.seed = seed;
+  return options;
+}
+
+}  // namespace millrace::engine

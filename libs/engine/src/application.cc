@@ -1,0 +1,336 @@
+#include <csignal>
+#include <ctime>
+#include <iostream>
+#include <mutex>
+#include <thread>
+
+#include <CLI/CLI.hpp>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <millrace/config/load.h>
+#include <millrace/config/reference.h>
+#include <millrace/engine/admin_server.h>
+#include <millrace/engine/app_config.h>
+#include <millrace/engine/application.h>
+#include <millrace/metrics/exposition.h>
+#include <millrace/metrics/process.h>
+
+#include "adapters.h"
+#include "status_page.h"
+#include "worker.h"
+
+namespace millrace::engine {
+namespace {
+
+constexpr int exit_ok = 0;
+constexpr int exit_failure = 1;
+constexpr int exit_config = 78;  // EX_CONFIG
+
+[[nodiscard]] bool is_config_error(errc code) noexcept {
+  return code == errc::config_invalid || code == errc::db_type_mismatch || code == errc::schema_invalid ||
+         code == errc::schema_incompatible;
+}
+
+int fail(const error& why) {
+  spdlog::error("{}", why.to_string());
+  return is_config_error(why.code()) ? exit_config : exit_failure;
+}
+
+[[nodiscard]] bool colour() { return ::isatty(STDERR_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr; }
+
+void set_up_log(log_level level) {
+  auto logger = spdlog::get("millrace");
+  if (!logger) {
+    logger = spdlog::stderr_logger_mt("millrace");
+    spdlog::set_default_logger(logger);
+  }
+  logger->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ level=%l %v", spdlog::pattern_time_type::utc);
+  switch (level) {
+    case log_level::debug:
+      logger->set_level(spdlog::level::debug);
+      break;
+    case log_level::info:
+      logger->set_level(spdlog::level::info);
+      break;
+    case log_level::warning:
+      logger->set_level(spdlog::level::warn);
+      break;
+    case log_level::error:
+      logger->set_level(spdlog::level::err);
+      break;
+  }
+}
+
+std::optional<app_config> load_config(const run_arguments& arguments) {
+  config::inputs from;
+  from.file = arguments.config_file;
+  from.environment = config::process_environment();
+  from.set = arguments.set;
+  auto loaded = config::load(app_spec(), from);
+  if (!loaded.diagnostics.empty()) std::cerr << config::to_text(loaded.diagnostics, colour());
+  if (!loaded.ok()) return std::nullopt;
+  return std::move(loaded.value);
+}
+
+[[nodiscard]] unsigned worker_count(const app_config& settings) {
+  if (settings.engine.workers != 0) return settings.engine.workers;
+  const unsigned cores = std::thread::hardware_concurrency();
+  return cores <= 2 ? 1 : cores - 1;
+}
+
+// Everything that lives between start-up and exit.
+class process {
+ public:
+  process(const application& app, app_config settings)
+      : app_(app),
+        settings_(std::move(settings)),
+        counts_(declared_),
+        budget_(static_cast<std::size_t>(settings_.engine.memory_max.bytes)) {}
+
+  int run();
+
+ private:
+  result<void> start_admin();
+  result<void> start_workers();
+  result<void> prepare(const worker_ports& ports, pipeline::processors& work);
+  void supervise();
+  int closing();
+  [[nodiscard]] process_view view() const;
+  [[nodiscard]] admin_page page(std::string_view path);
+
+  const application& app_;
+  const app_config settings_;
+  metrics::catalogue declared_;
+  metrics::registry counts_;
+  metrics::scrape_hook process_metrics_;
+  pipeline::byte_budget budget_;
+  std::unique_ptr<connections> connections_;
+  mutable std::mutex mutex_;  // guards workers_ and started_ against the admin thread
+  std::vector<std::unique_ptr<worker>> workers_;
+  bool started_ = false;
+  std::atomic<unsigned> ended_{0};
+  std::unique_ptr<admin_server> admin_;  // last: its thread reads the rest
+};
+
+int process::run() {
+  // Before any thread exists, so that every thread inherits the mask and signals are read in one place.
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+  ::prctl(PR_SET_DUMPABLE, 0);  // a core would hold records and secrets
+
+  pipeline::declare_metrics(declared_);
+  process_metrics_ = metrics::add_process_metrics(counts_, {app_.version, "unknown"});
+  if (auto admin = start_admin(); !admin) return fail(admin.error());
+  auto opened = connections::open(settings_, app_.name, app_.version);
+  if (!opened) return fail(opened.error());
+  connections_ = std::move(*opened);
+  if (auto started = start_workers(); !started) {
+    const error why = started.error();
+    for (auto& w : workers_) w->request_abort();
+    for (auto& w : workers_) w->join();
+    admin_.reset();
+    return fail(why);
+  }
+  supervise();
+  return closing();
+}
+
+result<void> process::start_admin() {
+  auto started = admin_server::start(settings_.admin.address, settings_.admin.port,
+                                     [this](std::string_view path) { return page(path); });
+  if (!started) return started.error();
+  admin_ = std::move(*started);
+  spdlog::info("event=admin_listening address={} port={} pages=\"/ /metrics /healthz /readyz /status\"",
+               settings_.admin.address, admin_->port());
+  return {};
+}
+
+result<void> process::prepare(const worker_ports& ports, pipeline::processors& work) {
+  for (stream::statement_declaration* statement : work.declared.statements) {
+    if (auto prepared = ports.store->prepare(*statement); !prepared) {
+      return prepared.error().in("statement '" + statement->cql() + "'");
+    }
+  }
+  for (stream::output_declaration* output : work.declared.outputs) {
+    if (const auto to = settings_.engine.outputs.find(output->name()); to != settings_.engine.outputs.end()) {
+      output->route_to(to->second);
+    }
+    auto id = ports.schemas->register_schema(output->topic() + "-value", output->schema_text());
+    if (!id) return id.error().in("output '" + output->name() + "'");
+    output->registered_as(*id);
+  }
+  return {};
+}
+
+result<void> process::start_workers() {
+  const unsigned count = worker_count(settings_);
+  std::vector<std::unique_ptr<worker>> made;
+  for (unsigned i = 0; i < count; ++i) {
+    auto w = std::make_unique<worker>(system_clock());
+    metrics::shard& shard = counts_.add_shard();
+    auto ports = connections_->attach(w->loop(), i, shard);
+    if (!ports) return ports.error();
+    auto work = pipeline::build(app_.processors);
+    if (!work) return work.error();
+    if (auto prepared = prepare(*ports, *work); !prepared) return prepared.error();
+    pipeline::line_options options = line_options_of(settings_, i + 1);
+    options.version = app_.version;
+    w->launch(std::move(*ports), std::move(options), std::move(*work), budget_, shard,
+              [this] { ended_.fetch_add(1, std::memory_order_release); });
+    const std::lock_guard lock(mutex_);
+    workers_.push_back(std::move(w));
+  }
+  const std::lock_guard lock(mutex_);
+  started_ = true;
+  spdlog::info("event=running application={} version={} workers={} group={}", app_.name, app_.version, count,
+               settings_.kafka.group);
+  return {};
+}
+
+// Until every line has ended: signals are obeyed, and one failed worker stops the others.
+void process::supervise() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  unsigned received = 0;
+  while (ended_.load(std::memory_order_acquire) < workers_.size()) {
+    timespec patience{0, 100'000'000};
+    const int number = ::sigtimedwait(&signals, nullptr, &patience);
+    if (number > 0) {
+      ++received;
+      spdlog::info("event=signal signal={} action={}", number == SIGTERM ? "SIGTERM" : "SIGINT",
+                   received == 1 ? "drain" : "abort");
+      for (auto& w : workers_) received == 1 ? w->request_stop() : w->request_abort();
+    } else if (ended_.load(std::memory_order_acquire) > 0) {
+      for (auto& w : workers_) w->request_stop();
+    }
+  }
+}
+
+int process::closing() {
+  for (auto& w : workers_) w->join();
+  admin_.reset();
+  int code = exit_ok;
+  pipeline::books sum;
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    const pipeline::line& line = workers_[i]->line();
+    const pipeline::books& counts = line.counts();
+    sum.received += counts.received;
+    sum.done += counts.done;
+    sum.skipped += counts.skipped;
+    sum.dead_lettered += counts.dead_lettered;
+    sum.abandoned += counts.abandoned;
+    if (const auto& failure = line.failure()) {
+      spdlog::error("event=failed worker={} error=\"{}\"", i, failure->to_string());
+      code = is_config_error(failure->code()) ? exit_config : exit_failure;
+    }
+  }
+  if (sum.abandoned > 0 && code == exit_ok) code = exit_failure;
+  spdlog::info("event=stopped received={} done={} skipped={} dead_lettered={} abandoned={} exit={}",
+               sum.received, sum.done, sum.skipped, sum.dead_lettered, sum.abandoned, code);
+  workers_.clear();
+  connections_.reset();
+  return code;
+}
+
+process_view process::view() const {
+  process_view seen;
+  seen.application = app_.name;
+  seen.version = app_.version;
+  const instant now = system_clock().now();
+  const std::lock_guard lock(mutex_);
+  seen.started = started_;
+  for (const auto& w : workers_) seen.workers.push_back({w->status(), w->turning_at(now)});
+  return seen;
+}
+
+admin_page process::page(std::string_view path) {
+  constexpr std::string_view text = "text/plain; charset=utf-8";
+  const auto verdict = [&](const std::string& problem) {
+    return problem.empty() ? admin_page{200, std::string(text), "ok\n"}
+                           : admin_page{503, std::string(text), problem + "\n"};
+  };
+  if (path == "/metrics") {
+    return {200, std::string(metrics::text_content_type), metrics::to_text(counts_.take_snapshot())};
+  }
+  if (path == "/healthz") return verdict(not_alive_because(view()));
+  if (path == "/readyz") return verdict(not_ready_because(view()));
+  if (path == "/status") return {200, "application/json", status_json(view())};
+  if (path == "/") return {200, "text/html; charset=utf-8", front_page(view())};
+  return {404, std::string(text), "no such page; try / /metrics /healthz /readyz /status\n"};
+}
+
+int print_config(const run_arguments& arguments, const std::string& what) {
+  if (what == "reference") {
+    std::cout << config::to_markdown(app_spec());
+  } else if (what == "schema") {
+    std::cout << config::to_json_schema(app_spec(), "Millrace configuration") << "\n";
+  } else {
+    const auto settings = load_config(arguments);
+    if (!settings) return exit_config;
+    std::cout << config::show(app_spec(), *settings);
+  }
+  return exit_ok;
+}
+
+}  // namespace
+
+int run(const application& app, const run_arguments& arguments) {
+  set_up_log(log_level::info);
+  auto settings = load_config(arguments);
+  if (!settings) return exit_config;
+  set_up_log(settings->log.level);
+  return process(app, std::move(*settings)).run();
+}
+
+int validate(const run_arguments& arguments) {
+  if (!load_config(arguments)) return exit_config;
+  std::cout << arguments.config_file << ": ok\n";
+  return exit_ok;
+}
+
+int main(int argc, char** argv, const application& app) {
+  CLI::App cli(app.name + ": a Millrace application", app.name);
+  cli.require_subcommand(1);
+  run_arguments arguments;
+  const auto with_config = [&](CLI::App* command) {
+    command->add_option("config", arguments.config_file, "Configuration file (YAML)")->required();
+    command->add_option("--set", arguments.set, "Overrides a setting: section.key=value");
+    return command;
+  };
+  int code = exit_ok;
+  with_config(cli.add_subcommand("run", "Run until SIGTERM or a failure"))->callback([&] {
+    code = run(app, arguments);
+  });
+  with_config(cli.add_subcommand("validate", "Check a configuration"))->callback([&] {
+    code = validate(arguments);
+  });
+  std::string what;
+  CLI::App* config =
+      cli.add_subcommand("config", "Print the effective configuration, its reference or its JSON Schema");
+  config->add_option("what", what, "show, reference or schema")
+      ->required()
+      ->check(CLI::IsMember({"show", "reference", "schema"}));
+  config->add_option("config", arguments.config_file, "Configuration file, for show");
+  config->add_option("--set", arguments.set, "Overrides a setting: section.key=value");
+  config->callback([&] { code = print_config(arguments, what); });
+  cli.add_subcommand("version", "Print the version")->callback([&] {
+    std::cout << app.name << " " << app.version << "\n";
+  });
+  try {
+    cli.parse(argc, argv);
+  } catch (const CLI::ParseError& wrong) {
+    return cli.exit(wrong) == 0 ? exit_ok : exit_config;
+  }
+  return code;
+}
+
+}  // namespace millrace::engine

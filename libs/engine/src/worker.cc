@@ -1,0 +1,67 @@
+#include "worker.h"
+
+namespace millrace::engine {
+namespace {
+
+// A loop that has not turned for so long is stuck; an idle one turns twice a second.
+constexpr seconds stuck_after{10};
+// After the line has ended, what the store and the sink still hold is answered within their own timeouts.
+constexpr seconds quiescent_within{30};
+
+}  // namespace
+
+worker::~worker() { invariant(!thread_.joinable(), "a worker's thread ends before the worker"); }
+
+void worker::launch(worker_ports ports, pipeline::line_options options, pipeline::processors work,
+                    pipeline::byte_budget& budget, metrics::shard& counts, std::function<void()> on_end) {
+  ports_ = std::move(ports);
+  on_end_ = std::move(on_end);
+  const pipeline::line_ports all{loop_,           *ports_.source, *ports_.sink, *ports_.store,
+                                 *ports_.schemas, budget,         counts};
+  line_ = std::make_unique<pipeline::line>(all, std::move(options), std::move(work));
+  loop_.add_step(runtime::phase::settle, *this);
+  thread_ = std::thread([this] {
+    line_->start();
+    loop_.run();
+    loop_.remove_step(*this);
+  });
+}
+
+void worker::request_stop() noexcept {
+  command expected = command::none;
+  wanted_.compare_exchange_strong(expected, command::stop);
+  loop_.wake();
+}
+
+void worker::request_abort() noexcept {
+  wanted_.store(command::abort);
+  loop_.wake();
+}
+
+bool worker::turning_at(instant now) const noexcept { return now - loop_.last_turn_at() < stuck_after; }
+
+void worker::join() {
+  if (thread_.joinable()) thread_.join();
+}
+
+bool worker::on_turn() {
+  const command wanted = wanted_.load(std::memory_order_relaxed);
+  if (wanted != obeyed_) {
+    obeyed_ = wanted;
+    if (wanted == command::stop) line_->request_stop();
+    if (wanted == command::abort) line_->abort();
+  }
+  if (!line_->finished()) return false;
+  if (!ended_) {
+    ended_ = true;
+    ended_at_ = loop_.now();
+    on_end_();
+  }
+  const bool overdue = loop_.now() - ended_at_ > quiescent_within;
+  invariant(!overdue || line_->quiescent(),
+            "the database and Kafka answer or cancel everything within their timeouts");
+  if (line_->quiescent()) loop_.stop();
+  return false;
+}
+
+}  // namespace millrace::engine

@@ -1,0 +1,68 @@
+// One worker: a thread with a loop, a group member, a producer and a line. Built and destroyed on the main
+// thread; in between everything it owns belongs to its own thread.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <thread>
+
+#include <millrace/pipeline/line.h>
+#include <millrace/runtime/loop.h>
+#include <millrace/stream/schemas.h>
+#include <millrace/stream/sink.h>
+#include <millrace/stream/source.h>
+#include <millrace/stream/store.h>
+
+namespace millrace::engine {
+
+// What a worker works with. Destroyed in reverse order, after the line.
+struct worker_ports {
+  std::unique_ptr<stream::schemas> schemas;
+  std::unique_ptr<stream::store> store;
+  std::unique_ptr<stream::sink> sink;
+  std::unique_ptr<stream::source> source;
+};
+
+class worker final : private runtime::step {
+ public:
+  explicit worker(const clock& time) : loop_(time) {}
+  worker(const worker&) = delete;
+  worker& operator=(const worker&) = delete;
+  // The thread must have ended.
+  ~worker();
+
+  // Before launch(): for building the ports and preparing the processors.
+  [[nodiscard]] runtime::loop& loop() noexcept { return loop_; }
+
+  // Starts the thread and the line. Once. `on_end` is called on the worker's thread when the line has ended.
+  void launch(worker_ports ports, pipeline::line_options options, pipeline::processors work,
+              pipeline::byte_budget& budget, metrics::shard& counts, std::function<void()> on_end);
+
+  // Any thread.
+  void request_stop() noexcept;
+  void request_abort() noexcept;
+  [[nodiscard]] pipeline::line_status status() const { return line_->status(); }
+  [[nodiscard]] bool turning_at(instant now) const noexcept;
+
+  // Waits for the thread's end; afterwards the line may be asked.
+  void join();
+  [[nodiscard]] const pipeline::line& line() const noexcept { return *line_; }
+
+ private:
+  enum class command : std::uint8_t { none, stop, abort };
+
+  bool on_turn() override;
+
+  runtime::loop loop_;
+  worker_ports ports_;
+  std::unique_ptr<pipeline::line> line_;
+  std::function<void()> on_end_;
+  std::atomic<command> wanted_{command::none};
+  command obeyed_ = command::none;
+  bool ended_ = false;
+  instant ended_at_;
+  std::thread thread_;
+};
+
+}  // namespace millrace::engine
