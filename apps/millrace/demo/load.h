@@ -1,0 +1,71 @@
+// The demo's Kafka side, on the demo's own loop: produces generated visits at a rate, and reads what the
+// application sends downstream.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <millrace/base/result.h>
+#include <millrace/runtime/loop.h>
+#include <millrace/stream/sink.h>
+#include <millrace/stream/source.h>
+
+#include "verifier.h"
+#include "visit_generator.h"
+
+namespace millrace::demo {
+
+class load final : private stream::source_events {
+ public:
+  [[nodiscard]] static result<std::unique_ptr<load>> create(runtime::loop& loop,
+                                                            const std::string& bootstrap_servers,
+                                                            std::int32_t schema_id,
+                                                            const visit_generator& generator,
+                                                            verifier& checks);
+  load(const load&) = delete;
+  load& operator=(const load&) = delete;
+  ~load();
+
+
+  // Produces the next `count` records; fewer when the producer's queue is full. Returns how many.
+  std::uint64_t produce(std::uint64_t count);
+  // Takes what arrived downstream.
+  void read();
+  // Leaves the group of the downstream reader.
+  void close();
+  [[nodiscard]] bool closed() const { return source_->closed(); }
+  [[nodiscard]] std::uint64_t produced() const noexcept { return next_; }
+  [[nodiscard]] std::uint64_t acknowledged() const noexcept { return acknowledged_; }
+  [[nodiscard]] std::uint64_t failed() const noexcept { return failed_; }
+  [[nodiscard]] std::uint64_t read_downstream() const noexcept { return read_; }
+
+ private:
+  class sent;
+
+  load(const visit_generator& generator, verifier& checks, std::int32_t schema_id);
+
+  void on_record(const stream::record_view& record) override;
+  void on_assigned(std::span<const stream::partition_id> partitions) override;
+  void on_revoked(std::span<const stream::partition_id> partitions) override;
+  void on_lost(std::span<const stream::partition_id> partitions) override;
+  void on_committed(std::span<const stream::commit_result> results) override;
+  void on_source_error(const error& failure, bool fatal) override;
+  void acknowledged(sent& record, result<void> answer);
+
+  const visit_generator& generator_;
+  verifier& verifier_;
+  std::int32_t schema_id_;
+  std::vector<std::unique_ptr<sent>> pool_;
+  std::vector<sent*> idle_;
+  std::string value_;
+  std::uint64_t next_ = 0;
+  std::uint64_t acknowledged_ = 0;
+  std::uint64_t failed_ = 0;
+  std::uint64_t read_ = 0;
+  std::unique_ptr<stream::sink> sink_;
+  std::unique_ptr<stream::source> source_;
+};
+
+}  // namespace millrace::demo

@@ -1,0 +1,147 @@
+#include "scrape.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+namespace millrace::demo {
+namespace {
+
+constexpr std::size_t answer_bytes_max = 16U << 20U;
+
+class descriptor {
+ public:
+  explicit descriptor(int fd) noexcept : fd_(fd) {}
+  descriptor(const descriptor&) = delete;
+  descriptor& operator=(const descriptor&) = delete;
+  ~descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  [[nodiscard]] int get() const noexcept { return fd_; }
+
+ private:
+  int fd_;
+};
+
+error failed(const char* doing) { return {errc::io_error, std::string(doing) + ": " + std::strerror(errno)}; }
+
+// The value of a label in `a="b",c="d"`; label values of ours hold no quotes.
+std::string_view label_value(std::string_view labels, std::string_view name) {
+  const std::string wanted = std::string(name) + "=\"";
+  const auto at = labels.find(wanted);
+  if (at == std::string_view::npos) return {};
+  labels.remove_prefix(at + wanted.size());
+  return labels.substr(0, labels.find('"'));
+}
+
+}  // namespace
+
+result<std::string> http_get(std::uint16_t port, const std::string& path) {
+  const descriptor fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (fd.get() < 0) return failed("socket");
+  const timeval patience{2, 0};
+  ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+  sockaddr_in to{};
+  to.sin_family = AF_INET;
+  to.sin_port = htons(port);
+  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0) return failed("connect");
+  const std::string request = "GET " + path + " HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n";
+  if (::send(fd.get(), request.data(), request.size(), MSG_NOSIGNAL) < 0) return failed("send");
+  std::string answer;
+  char part[16384];
+  for (;;) {
+    const ssize_t got = ::recv(fd.get(), part, sizeof part, 0);
+    if (got < 0) return failed("receive");
+    if (got == 0) break;
+    answer.append(part, static_cast<std::size_t>(got));
+    if (answer.size() > answer_bytes_max) return error(errc::limit_exceeded, "the page is too large");
+  }
+  const auto body = answer.find("\r\n\r\n");
+  if (!answer.starts_with("HTTP/1.1 200") || body == std::string::npos) {
+    return error(errc::io_error, "GET " + path + " answered " + answer.substr(0, answer.find('\r')));
+  }
+  return answer.substr(body + 4);
+}
+
+exposed_histogram exposed_histogram::since(const exposed_histogram& earlier) const {
+  exposed_histogram difference = *this;
+  for (auto& [bound, count] : difference.cumulative) {
+    if (const auto before = earlier.cumulative.find(bound); before != earlier.cumulative.end())
+      count -= before->second;
+  }
+  return difference;
+}
+
+double exposed_histogram::count() const { return cumulative.empty() ? 0 : cumulative.rbegin()->second; }
+
+std::optional<double> exposed_histogram::quantile(double q) const {
+  if (count() <= 0) return std::nullopt;
+  const double rank = q * count();
+  double lower = 0;
+  double below = 0;
+  for (const auto& [bound, upto] : cumulative) {
+    if (upto >= rank) {
+      if (bound == std::numeric_limits<double>::infinity()) return lower;
+      return lower + (bound - lower) * (upto > below ? (rank - below) / (upto - below) : 1.0);
+    }
+    lower = bound;
+    below = upto;
+  }
+  return lower;
+}
+
+exposition exposition::parse(std::string_view text) {
+  exposition parsed;
+  while (!text.empty()) {
+    const auto end = text.find('\n');
+    std::string_view line = text.substr(0, end);
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    if (line.empty() || line.front() == '#') continue;
+    const auto space = line.rfind(' ');
+    if (space == std::string_view::npos) continue;
+    const double value = std::strtod(std::string(line.substr(space + 1)).c_str(), nullptr);
+    line = line.substr(0, space);
+    const auto brace = line.find('{');
+    std::string labels;
+    if (brace != std::string_view::npos) {
+      labels = line.substr(brace + 1, line.size() - brace - 2);
+      line = line.substr(0, brace);
+    }
+    parsed.samples_[std::string(line)].push_back({std::move(labels), value});
+  }
+  return parsed;
+}
+
+double exposition::value(std::string_view name, std::string_view label) const {
+  const auto found = samples_.find(name);
+  double sum = 0;
+  if (found == samples_.end()) return sum;
+  for (const sample& s : found->second) {
+    if (s.labels.find(label) != std::string::npos) sum += s.value;
+  }
+  return sum;
+}
+
+exposed_histogram exposition::histogram(std::string_view name, std::string_view label) const {
+  exposed_histogram merged;
+  const auto found = samples_.find(std::string(name) + "_bucket");
+  if (found == samples_.end()) return merged;
+  for (const sample& s : found->second) {
+    if (s.labels.find(label) == std::string::npos) continue;
+    const std::string bound(label_value(s.labels, "le"));
+    merged.cumulative[bound == "+Inf" ? std::numeric_limits<double>::infinity()
+                                      : std::strtod(bound.c_str(), nullptr)] += s.value;
+  }
+  return merged;
+}
+
+}  // namespace millrace::demo
