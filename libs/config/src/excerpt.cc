@@ -1,6 +1,7 @@
 #include "excerpt.h"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <set>
 

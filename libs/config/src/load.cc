@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -109,9 +110,14 @@ class loader {
   }
 
   load_report finish() {
-    std::ranges::stable_sort(report_.diagnostics, {}, [](const diagnostic& one) {
-      return std::pair(one.line == 0 ? SIZE_MAX : one.line, one.column);
-    });
+    // In the order of the file, what stands nowhere last; otherwise as found.
+    std::multimap<std::pair<std::size_t, std::size_t>, diagnostic> sorted;
+    for (diagnostic& one : report_.diagnostics) {
+      const std::pair at(one.line == 0 ? SIZE_MAX : one.line, one.column);
+      sorted.emplace(at, std::move(one));
+    }
+    report_.diagnostics.clear();
+    for (auto& [at, one] : sorted) report_.diagnostics.push_back(std::move(one));
     if (report_.diagnostics.size() > diagnostics_max) {
       const std::size_t more = report_.diagnostics.size() - diagnostics_max;
       report_.diagnostics.resize(diagnostics_max);

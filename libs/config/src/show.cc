@@ -63,7 +63,9 @@ class shower {
     text_ += key + "\n";
     for (const auto& [name, value] : entries) {
       const std::string shown = sounds_secret(name) ? "***" : value;
-      line(indent + yaml_quoted(name) + ": " + yaml_quoted(shown), origin(path + "." + name));
+      std::string left = indent;
+      left.append(yaml_quoted(name)).append(": ").append(yaml_quoted(shown));
+      line(left, origin(path + "." + name));
     }
   }
 

@@ -129,7 +129,6 @@ std::string number_text(double value) {
 std::string expectation(const type_info& type) {
   switch (type.kind) {
     case kind::text:
-      return "text";
     case kind::secret:
       return "text";
     case kind::integer:

@@ -215,6 +215,7 @@ TEST_F(SampleConfig, AllErrorsComeAtOnceInTheOrderOfTheFile) {
       "pipeline:\n  in_flight: 0\n  odrer: key\nsources:\n  - topic: a\n    processors: x\nkafka:\n  group: "
       "[1]\n");
   std::vector<std::string> seen;
+  seen.reserve(config.diagnostics.size());
   for (const diagnostic& one : config.diagnostics) {
     seen.push_back(std::to_string(one.line) + " " + std::string(to_string(one.code)) + " " + one.path);
   }

@@ -51,9 +51,9 @@ sources:
   EXPECT_EQ(c.kafka.session_timeout, 90s);
   EXPECT_EQ(c.kafka.properties,
             (std::map<std::string, std::string>{{"fetch.min.bytes", "1"}, {"client.id", "x: y"}}));
-  ASSERT_TRUE(c.kafka.sasl);
-  EXPECT_EQ(c.kafka.sasl->user, "ann");
-  EXPECT_EQ(c.kafka.sasl->password.reveal(), "none");
+  const sasl_config sasl = c.kafka.sasl.value_or(sasl_config{});
+  EXPECT_EQ(sasl.user, "ann");
+  EXPECT_EQ(sasl.password.reveal(), "none");
   EXPECT_EQ(c.pipeline.order, order::key);
   EXPECT_EQ(c.pipeline.in_flight, 16384);
   EXPECT_EQ(c.pipeline.bytes_in_flight, mib(1536));
@@ -148,8 +148,9 @@ TEST_F(OnDisk, ReferencesToFilesStartAtTheConfigurationsFolderAndLoseOneNewline)
       spec_, {.file = write("c.yaml", std::string(minimal) + "sources: []\n"),
               .set = {"kafka.sasl.password=${file:password}", "kafka.sasl.user=${file:" + absolute + "}"}});
   ASSERT_TRUE(config.ok()) << to_text(config.diagnostics, false);
-  EXPECT_EQ(config.value.kafka.sasl->password.reveal(), "hun\nter2");
-  EXPECT_EQ(config.value.kafka.sasl->user, "ann");
+  const sasl_config sasl = config.value.kafka.sasl.value_or(sasl_config{});
+  EXPECT_EQ(sasl.password.reveal(), "hun\nter2");
+  EXPECT_EQ(sasl.user, "ann");
 }
 
 TEST(Load, WithoutAFileThereAreDefaultsAndOverrides) {

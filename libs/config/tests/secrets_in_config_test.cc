@@ -21,7 +21,7 @@ class Secrets : public SampleConfig {
 };
 
 TEST_F(Secrets, ALiteralInTheFileWorksWithAWarning) {
-  const auto config = read(std::string(minimal) + "  in_flight: 2\n" + "");
+  const auto config = read(std::string(minimal) + "  in_flight: 2\n");
   EXPECT_TRUE(config.diagnostics.empty());
   EXPECT_EQ(complaints("kafka:\n  bootstrap_servers: b:1\n  sasl:\n    user: ann\n    password: hunter2\n"
                        "  properties:\n    ssl.key.password: hunter2\n    ssl.key.location: /k\n"
@@ -85,6 +85,7 @@ TEST_F(Secrets, AreRefusedOnTheCommandLineUnlessReferredTo) {
   set_flag("kafka.properties.ssl.key.password=hunter2");
   const auto config = read(minimal);
   std::vector<problem> codes;
+  codes.reserve(config.diagnostics.size());
   for (const diagnostic& one : config.diagnostics) codes.push_back(one.code);
   EXPECT_EQ(codes, (std::vector<problem>{problem::missing_required, problem::secret_in_arguments,
                                          problem::secret_in_arguments}));
