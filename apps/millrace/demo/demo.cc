@@ -115,7 +115,8 @@ std::string config_text(const world& of, const demo_arguments& arguments, std::u
   return fmt::format(
       "# Written by `millrace demo`.\n"
       "kafka:\n  bootstrap_servers: {}\n  group: navigation\n  topics: [navigation]\n"
-      "  properties:\n    fetch.wait.max.ms: \"5\"  # the mock broker answers a fetch only when this has passed\n"
+      "  properties:\n    fetch.wait.max.ms: \"5\"  # the mock broker answers a fetch only when this has "
+      "passed\n"
       "registry:\n  urls: [{}]\n"
       "cql:\n  contact_points: [{}]\n  keyspace: {}\n  consistency: LOCAL_ONE\n"
       "engine:\n  workers: 1\n  in_flight_records_max: {}\n  dead_letter_topic: navigation-dlq\n"

@@ -28,7 +28,6 @@ class load final : private stream::source_events {
   load& operator=(const load&) = delete;
   ~load();
 
-
   // Produces the next `count` records; fewer when the producer's queue is full. Returns how many.
   std::uint64_t produce(std::uint64_t count);
   // Takes what arrived downstream.

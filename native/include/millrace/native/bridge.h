@@ -1,9 +1,10 @@
 /* The CQL bridge: a C interface over the official ScyllaDB/Cassandra driver (the Rust crate `scylla`).
  *
  * A session owns one or more I/O threads, each with the driver's event loop and its own connections. A worker
- * opens one channel, which is bound to one I/O thread: it submits requests in batches, is woken at most once per
- * batch through the channel's event descriptor, and polls completions in batches. Cells go over and come back in
- * the wire form of the CQL native protocol: a big-endian int32 length (-1 null, -2 unset) and the bytes.
+ * opens one channel, which is bound to one I/O thread: it submits requests in batches, is woken at most once
+ * per batch through the channel's event descriptor, and polls completions in batches. Cells go over and come
+ * back in the wire form of the CQL native protocol: a big-endian int32 length (-1 null, -2 unset) and the
+ * bytes.
  *
  * Promises
  * - Every accepted request completes exactly once, with its tag: also after a timeout, a broken connection, a
@@ -11,8 +12,8 @@
  * - The driver retries nothing: every failure is reported, and retrying is the caller's decision.
  * - No panic and no exception crosses this interface.
  *
- * Threads: a session may be used from any thread; a channel from one thread at a time. Functions marked "blocks"
- * are for start-up and shutdown only.
+ * Threads: a session may be used from any thread; a channel from one thread at a time. Functions marked
+ * "blocks" are for start-up and shutdown only.
  */
 #ifndef MILLRACE_NATIVE_BRIDGE_H
 #define MILLRACE_NATIVE_BRIDGE_H
@@ -35,59 +36,61 @@ typedef struct millrace_cql_owner millrace_cql_owner;
 /* What happened, in the terms in which callers decide. */
 typedef enum millrace_cql_status {
   MILLRACE_CQL_OK = 0,
-  MILLRACE_CQL_UNAVAILABLE = 1,    /* no usable connection, a connection broke, or not enough replicas alive */
-  MILLRACE_CQL_SERVER_TIMEOUT = 2, /* the server reported a read or write timeout; a write may have happened */
-  MILLRACE_CQL_OVERLOADED = 3,     /* the server sheds load or limits the rate */
+  MILLRACE_CQL_UNAVAILABLE = 1, /* no usable connection, a connection broke, or not enough replicas alive */
+  MILLRACE_CQL_SERVER_TIMEOUT =
+      2,                       /* the server reported a read or write timeout; a write may have happened */
+  MILLRACE_CQL_OVERLOADED = 3, /* the server sheds load or limits the rate */
   MILLRACE_CQL_CLIENT_TIMEOUT = 4, /* the request's own deadline passed; a write may have happened */
   MILLRACE_CQL_UNAUTHORIZED = 5,   /* bad or missing credentials, or no permission */
-  MILLRACE_CQL_INVALID = 6,        /* the server refuses the statement: syntax, unknown table or column, too large */
-  MILLRACE_CQL_PROTOCOL = 7,       /* an answer or a submitted buffer could not be understood */
-  MILLRACE_CQL_TLS = 8,            /* certificate, key or handshake */
-  MILLRACE_CQL_CONFIG = 9,         /* the session's configuration cannot be used, e.g. an unknown datacentre */
-  MILLRACE_CQL_CANCELLED = 10,     /* the channel or session was closed first; a write may have happened */
-  MILLRACE_CQL_INTERNAL = 11       /* a contained defect of the bridge or the driver */
+  MILLRACE_CQL_INVALID = 6, /* the server refuses the statement: syntax, unknown table or column, too large */
+  MILLRACE_CQL_PROTOCOL = 7,   /* an answer or a submitted buffer could not be understood */
+  MILLRACE_CQL_TLS = 8,        /* certificate, key or handshake */
+  MILLRACE_CQL_CONFIG = 9,     /* the session's configuration cannot be used, e.g. an unknown datacentre */
+  MILLRACE_CQL_CANCELLED = 10, /* the channel or session was closed first; a write may have happened */
+  MILLRACE_CQL_INTERNAL = 11   /* a contained defect of the bridge or the driver */
 } millrace_cql_status;
 
 /* The outcome of a blocking call. `size` is sizeof(millrace_cql_error), set by the caller. */
 typedef struct millrace_cql_error {
   uint32_t size;
-  int32_t status;        /* millrace_cql_status */
-  int32_t code;          /* the error code of the CQL protocol, e.g. 0x2200; -1 when the server sent none */
-  int32_t retryable;     /* 1: the same call may succeed later */
-  char message[1000];    /* UTF-8, ends with 0, cut when longer; never holds a password */
+  int32_t status;     /* millrace_cql_status */
+  int32_t code;       /* the error code of the CQL protocol, e.g. 0x2200; -1 when the server sent none */
+  int32_t retryable;  /* 1: the same call may succeed later */
+  char message[1000]; /* UTF-8, ends with 0, cut when longer; never holds a password */
 } millrace_cql_error;
 
 /* NULL means "none" unless said otherwise. Strings are UTF-8 and are copied. */
 typedef struct millrace_cql_config {
-  uint32_t size;                   /* sizeof(millrace_cql_config) */
-  uint32_t consistency;            /* default of statements, as the CQL protocol numbers it: 6 is LOCAL_QUORUM */
-  const char* contact_points;      /* "host[:port],host[:port]"; port 9042 by default */
-  const char* local_datacenter;    /* preferred; requests leave it only with datacenter_failover */
+  uint32_t size;                /* sizeof(millrace_cql_config) */
+  uint32_t consistency;         /* default of statements, as the CQL protocol numbers it: 6 is LOCAL_QUORUM */
+  const char* contact_points;   /* "host[:port],host[:port]"; port 9042 by default */
+  const char* local_datacenter; /* preferred; requests leave it only with datacenter_failover */
   const char* local_rack;
   const char* keyspace;
   const char* user;
   const char* password;
-  const char* tls_ca_file;         /* PEM; NULL: the system's trust store. Verification cannot be turned off */
+  const char* tls_ca_file; /* PEM; NULL: the system's trust store. Verification cannot be turned off */
   const char* tls_certificate_file; /* PEM chain for client authentication */
   const char* tls_key_file;
-  const char* application_name;    /* shown by the server's system.clients */
+  const char* application_name; /* shown by the server's system.clients */
   const char* application_version;
-  uint32_t tls;                    /* 1: TLS. Servers' certificates must carry the node's IP address as a SAN */
+  uint32_t tls; /* 1: TLS. Servers' certificates must carry the node's IP address as a SAN */
   uint32_t datacenter_failover;
-  uint32_t connect_timeout_ms;     /* for all of millrace_cql_session_open; 0: 15,000 */
-  uint32_t io_threads;             /* 0: 1. Each has its own connections: one per node and shard */
+  uint32_t connect_timeout_ms; /* for all of millrace_cql_session_open; 0: 15,000 */
+  uint32_t io_threads;         /* 0: 1. Each has its own connections: one per node and shard */
 } millrace_cql_config;
 
 /* The version that the archive was built with. */
 uint32_t millrace_cql_abi_version(void);
 
-/* Blocks until every I/O thread is connected, or connect_timeout_ms. On success *session is set and MILLRACE_CQL_OK
- * returned; otherwise the status is returned and *error filled in. Also checks that local_datacenter exists. */
+/* Blocks until every I/O thread is connected, or connect_timeout_ms. On success *session is set and
+ * MILLRACE_CQL_OK returned; otherwise the status is returned and *error filled in. Also checks that
+ * local_datacenter exists. */
 int32_t millrace_cql_session_open(const millrace_cql_config* config, millrace_cql_session** session,
                                   millrace_cql_error* error);
 
-/* Blocks (milliseconds) until the I/O threads have ended. Channels stay valid: what was in flight completes as
- * MILLRACE_CQL_CANCELLED. NULL is ignored. */
+/* Blocks (milliseconds) until the I/O threads have ended. Channels stay valid: what was in flight completes
+ * as MILLRACE_CQL_CANCELLED. NULL is ignored. */
 void millrace_cql_session_close(millrace_cql_session* session);
 
 /* Blocks. Runs one statement without values and ignores its rows: DDL, set-up. */
@@ -99,13 +102,14 @@ typedef struct millrace_cql_statement {
   int32_t consistency;        /* -1: the session's */
   int32_t serial_consistency; /* 8 SERIAL, 9 LOCAL_SERIAL, -1: none */
   uint32_t idempotent;
-  uint32_t page_size;         /* rows per page of a SELECT; 0: 5,000 */
-  uint32_t timeout_ms;        /* of this preparation; 0: 15,000 */
+  uint32_t page_size;  /* rows per page of a SELECT; 0: 5,000 */
+  uint32_t timeout_ms; /* of this preparation; 0: 15,000 */
   const char* text;
 } millrace_cql_statement;
 
-/* Types are written as CQL writes them, without frozen<>: "bigint", "map<text, list<int>>", "tuple<int, text>",
- * "vector<float, 3>"; a user-defined type as "udt<keyspace.name, field text, ...>". Strings end with 0. */
+/* Types are written as CQL writes them, without frozen<>: "bigint", "map<text, list<int>>", "tuple<int,
+ * text>", "vector<float, 3>"; a user-defined type as "udt<keyspace.name, field text, ...>". Strings end with
+ * 0. */
 typedef struct millrace_cql_column {
   const char* name;
   const char* type;
@@ -128,25 +132,28 @@ typedef struct millrace_cql_prepared {
 int32_t millrace_cql_prepare(millrace_cql_session* session, const millrace_cql_statement* statement,
                              millrace_cql_prepared* prepared, millrace_cql_error* error);
 
-/* in_flight_max: requests submitted and not yet polled, 1 to 65,536. Channels are spread over the I/O threads. */
+/* in_flight_max: requests submitted and not yet polled, 1 to 65,536. Channels are spread over the I/O
+ * threads. */
 int32_t millrace_cql_channel_open(millrace_cql_session* session, uint32_t in_flight_max,
                                   millrace_cql_channel** channel, millrace_cql_error* error);
 
-/* Readable when completions arrived after millrace_cql_arm(). Owned by the channel; do not read it, poll does. */
+/* Readable when completions arrived after millrace_cql_arm(). Owned by the channel; do not read it, poll
+ * does. */
 int32_t millrace_cql_channel_event_fd(const millrace_cql_channel* channel);
 
 /* What is in flight completes as cancelled, soon; later submissions too. Does not block. */
 void millrace_cql_channel_close(millrace_cql_channel* channel);
 
-/* Only after all tags have been polled (anything else is a leak and a use after free of the request buffers, and
- * aborts). NULL is ignored. */
+/* Only after all tags have been polled (anything else is a leak and a use after free of the request buffers,
+ * and aborts). NULL is ignored. */
 void millrace_cql_channel_free(millrace_cql_channel* channel);
 
 #define MILLRACE_CQL_NO_TIMESTAMP INT64_MIN
 
 typedef struct millrace_cql_request {
   uint64_t tag;
-  const uint8_t* cells; /* the bound values, one cell per parameter; must stay valid until the tag is polled */
+  const uint8_t*
+      cells; /* the bound values, one cell per parameter; must stay valid until the tag is polled */
   size_t cells_size;
   const uint8_t* paging_state; /* of the page before; NULL: the first page. Valid until the tag is polled */
   size_t paging_state_size;
@@ -178,8 +185,8 @@ typedef struct millrace_cql_completion {
 /* Takes up to `count` completions; returns how many. At most one system call. */
 size_t millrace_cql_poll(millrace_cql_channel* channel, millrace_cql_completion* completions, size_t count);
 
-/* Before sleeping: returns 1 when completions are waiting already (do not sleep: poll). Otherwise returns 0, and
- * the event descriptor becomes readable with the next completion. */
+/* Before sleeping: returns 1 when completions are waiting already (do not sleep: poll). Otherwise returns 0,
+ * and the event descriptor becomes readable with the next completion. */
 int32_t millrace_cql_arm(millrace_cql_channel* channel);
 
 /* Any thread. NULL entries are ignored. */

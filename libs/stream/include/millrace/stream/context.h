@@ -73,7 +73,8 @@ class execution {
   [[nodiscard]] virtual std::uint32_t attempt() const noexcept = 0;
   // Where the value of an emit is to be appended; `key` is copied.
   virtual byte_buffer& begin_emit(const output_declaration& to, std::string_view key) = 0;
-  // The value of the last begun emit could not be encoded: the attempt fails with this error when process() returns.
+  // The value of the last begun emit could not be encoded: the attempt fails with this error when process()
+  // returns.
   virtual void emit_failed(const error& cause) = 0;
 
  protected:
@@ -94,7 +95,8 @@ class context {
   // acknowledged it. Output is pipeline's output<T>.
   template <typename Output>
   void emit(const Output& to, std::string_view key, const typename Output::value_type& value) const {
-    if (auto encoded = to.encode(value, run_->begin_emit(to, key)); !encoded) run_->emit_failed(encoded.error());
+    if (auto encoded = to.encode(value, run_->begin_emit(to, key)); !encoded)
+      run_->emit_failed(encoded.error());
   }
 
  private:
