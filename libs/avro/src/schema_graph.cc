@@ -3,7 +3,7 @@
 // of a text that names what it defined before. The passes alternate, and nesting is bounded before any of
 // them runs.
 #include <algorithm>
-#include <unordered_map>
+#include <map>
 #include <unordered_set>
 #include <utility>
 
@@ -119,21 +119,22 @@ class recursion_finder {
 
   [[nodiscard]] bool visit(const schema_node* node, std::size_t depth) {
     if (depth > depth_max_) return false;
-    const std::size_t mine = next_++;
-    state_[node] = {mine, mine, 0, true, false};
+    const std::size_t index = next_++;
+    // References to a map's values stay good while others are added.
+    mark& mine = state_.try_emplace(node, mark{index, index, 0, true, false}).first->second;
     stack_.push_back(node);
     const auto edge = [&](const schema_node* to) {
       const auto seen = state_.find(to);
       if (seen == state_.end()) {
         if (!visit(to, depth + 1)) return false;
-        state_[node].low = std::min(state_[node].low, state_[to].low);
+        mine.low = std::min(mine.low, state_.at(to).low);
       } else if (seen->second.on_stack) {
-        state_[node].low = std::min(state_[node].low, seen->second.index);
-        state_[node].looped |= to == node;
+        mine.low = std::min(mine.low, seen->second.index);
+        mine.looped |= to == node;
         return true;
       }
-      state_[node].height = std::max(state_[node].height, state_[to].height + 1);
-      return state_[node].height <= depth_max_;
+      mine.height = std::max(mine.height, state_.at(to).height + 1);
+      return mine.height <= depth_max_;
     };
     for (const schema_field& field : node->fields) {
       if (!edge(field.type)) return false;
@@ -142,7 +143,7 @@ class recursion_finder {
       if (!edge(branch)) return false;
     }
     if (node->item != nullptr && !edge(node->item)) return false;
-    if (state_[node].low == mine) close(node);
+    if (mine.low == index) close(node);
     return true;
   }
   [[nodiscard]] bool visited(const schema_node* node) const { return state_.contains(node); }
@@ -161,15 +162,16 @@ class recursion_finder {
     for (;;) {
       const schema_node* node = stack_.back();
       stack_.pop_back();
-      state_[node].on_stack = false;
-      if (many || state_[node].looped) recursive_.insert(node);
+      mark& closed = state_.at(node);
+      closed.on_stack = false;
+      if (many || closed.looped) recursive_.insert(node);
       if (node == root) return;
     }
   }
 
   std::size_t depth_max_;
   std::size_t next_ = 0;
-  std::unordered_map<const schema_node*, mark> state_;
+  std::map<const schema_node*, mark> state_;
   std::vector<const schema_node*> stack_;
   std::unordered_set<const schema_node*> recursive_;
 };
