@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <thread>
 #include <utility>
 
 #include <millrace/base/assert.h>
@@ -20,12 +21,30 @@ constexpr std::size_t failures_kept_max = 16;
 
 void wake_worker(rd_kafka_t*, void* worker) { static_cast<runtime::loop*>(worker)->wake(); }
 
+// The end of a consumer that was not closed: 5 s at most.
+constexpr int close_wait_ms = 20;
+constexpr int close_waits_max = 250;
+
 std::optional<bytes_view> part(const void* data, std::size_t length) noexcept {
   if (data == nullptr) return std::nullopt;
   return bytes_view(static_cast<const std::byte*>(data), length);
 }
 
 }  // namespace
+
+class consumer::group_member::release_everything final : public stream::source_events {
+ public:
+  explicit release_everything(group_member& member) : member_(member) {}
+  void on_record(const stream::record_view&) override {}
+  void on_assigned(std::span<const stream::partition_id>) override {}
+  void on_revoked(std::span<const stream::partition_id> partitions) override { member_.release(partitions); }
+  void on_lost(std::span<const stream::partition_id>) override {}
+  void on_committed(std::span<const stream::commit_result>) override {}
+  void on_source_error(const error&, bool) override {}
+
+ private:
+  group_member& member_;
+};
 
 consumer::group_member::group_member(consumer_config config, runtime::loop& worker, client_handle client)
     : config_(std::move(config)), worker_(worker), client_(std::move(client)), owned_(config_.topics.size()) {
@@ -37,12 +56,28 @@ consumer::group_member::group_member(consumer_config config, runtime::loop& work
   lookup_ = std::make_unique<offset_lookup>(client_.get(), worker_);
 }
 
+// librdkafka's destroy waits for ever for the answer to a rebalance that nobody took from the queue: so the
+// group is left properly here too.
 consumer::group_member::~group_member() {
+  release_everything silent(*this);
+  config_.client.on_log = nullptr;
+  config_.client.on_statistics = nullptr;
+  // What its owner was still giving up is given up.
+  const std::vector<stream::partition_id> revoking = revoking_;
+  release(revoking);
+  close();
+  for (int waits = 0; !closed_ && waits < close_waits_max; ++waits) {
+    poll(silent, 0);
+    if (!closed_) serve_events(silent, close_wait_ms);
+  }
   lookup_.reset();
   rd_kafka_queue_cb_event_enable(group_queue_.get(), nullptr, nullptr);
   rd_kafka_queue_cb_event_enable(fetch_queue_.get(), nullptr, nullptr);
   fetch_queue_.reset();
   group_queue_.reset();
+  // Not left in time, e.g. a commit whose coordinator is gone: librdkafka waits for the session's timeout,
+  // and nobody should wait for librdkafka.
+  if (!closed_) std::thread([client = std::move(client_)]() mutable { client.reset(); }).detach();
 }
 
 result<void> consumer::group_member::subscribe() {
@@ -60,7 +95,7 @@ std::size_t consumer::group_member::poll(stream::source_events& events, std::siz
   if (closed_) return 0;
   last_topic_ = nullptr;
   report_commits(events);
-  serve_events(events);
+  serve_events(events, 0);
   serve_lookups(events);
   for (std::size_t i = 0; i < failures_kept_max && !failures_.empty(); ++i) {
     const error failure = std::move(failures_.front());
@@ -88,9 +123,9 @@ void consumer::group_member::drop_everything(stream::source_events& events) {
   if (!lost.empty()) events.on_lost(lost);
 }
 
-void consumer::group_member::serve_events(stream::source_events& events) {
+void consumer::group_member::serve_events(stream::source_events& events, int wait_ms) {
   for (std::size_t i = 0; i < events_per_poll_max; ++i) {
-    const event_handle event(rd_kafka_queue_poll(group_queue_.get(), 0));
+    const event_handle event(rd_kafka_queue_poll(group_queue_.get(), std::exchange(wait_ms, 0)));
     if (!event) return;
     on_event(event.get(), events);
   }

@@ -65,7 +65,8 @@ class consumer::group_member {
 
   // group_member.cc
   void drop_everything(stream::source_events& events);
-  void serve_events(stream::source_events& events);
+  class release_everything;
+  void serve_events(stream::source_events& events, int wait_ms);
   void on_event(rd_kafka_event_t* event, stream::source_events& events);
   void on_error_event(rd_kafka_event_t* event, stream::source_events& events);
   void fail(stream::source_events& events, const error& failure);

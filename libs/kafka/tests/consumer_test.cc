@@ -150,7 +150,20 @@ TEST_F(consumer_test, closing_with_every_broker_down_ends) {
   member reader(reading({"t"}));
   ASSERT_TRUE(reader.until_records(1));
   cluster().set_down(1);
-  EXPECT_TRUE(reader.close());
+  EXPECT_TRUE(reader.leave());
+}
+
+TEST_F(consumer_test, ending_with_a_commit_that_nobody_answers_does_not_hang) {
+  topic("t", 1);
+  fill("t", 1);
+  consumer_config config = reading({"t"});
+  config.client.properties["session.timeout.ms"] = "60000";
+  member reader(config);
+  ASSERT_TRUE(reader.until_records(1));
+  cluster().set_down(1);
+  ASSERT_TRUE(reader.until([&] { return !reader.errors.empty(); }));
+  reader.commit({0, 0}, 1);
+  reader.destroy();
 }
 
 TEST_F(consumer_test, ending_without_closing_does_not_hang) {

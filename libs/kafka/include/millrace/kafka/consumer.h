@@ -81,8 +81,8 @@ class consumer final : public stream::source {
   // errc::config_invalid or errc::tls_error (a certificate or key file that cannot be used).
   [[nodiscard]] static result<std::unique_ptr<consumer>> create(consumer_config config,
                                                                 runtime::loop& worker);
-  // Without a finished close() the member is left to its session timeout; waits for at most the current
-  // question about committed offsets (3 s, usually nothing).
+  // Without a finished close() it leaves the group here, without commits and without telling anybody; waits
+  // for the coordinator, at most 5 s (or for a question about committed offsets, 3 s more).
   ~consumer() override;
 
   std::size_t poll(stream::source_events& events, std::size_t records_max) override;
