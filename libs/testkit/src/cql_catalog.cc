@@ -74,9 +74,14 @@ catalog::catalog(topology of) : topology_(std::move(of)) {
 
 answer<std::shared_ptr<stored_table>> catalog::find(const table_name& name,
                                                     std::string_view session_keyspace) const {
+  const std::shared_lock guard(mutex_);
+  return find_locked(name, session_keyspace);
+}
+
+answer<std::shared_ptr<stored_table>> catalog::find_locked(const table_name& name,
+                                                           std::string_view session_keyspace) const {
   const std::string_view wanted = effective(name, session_keyspace);
   if (wanted.empty()) return keyspace_missing();
-  const std::shared_lock guard(mutex_);
   const auto in = keyspaces_.find(wanted);
   if (in == keyspaces_.end()) return no_keyspace(wanted);
   const auto found = in->second.tables.find(name.table);
@@ -191,9 +196,9 @@ answer<schema_change> catalog::create(const create_table& what, std::string_view
 }
 
 answer<schema_change> catalog::add(const add_columns& what, std::string_view session_keyspace) {
-  answer<std::shared_ptr<stored_table>> table = find(what.table, session_keyspace);
-  if (!table) return std::move(table.why());
   const std::unique_lock guard(mutex_);
+  answer<std::shared_ptr<stored_table>> table = find_locked(what.table, session_keyspace);
+  if (!table) return std::move(table.why());
   auto next = std::make_shared<table_schema>(*(*table)->schema());
   if (verdict bad = check_not_system(keyspaces_.find(next->keyspace)->second, next->keyspace))
     return std::move(*bad);

@@ -20,6 +20,11 @@
 namespace millrace::testkit::cql {
 
 inline constexpr std::string_view release_version = "5.0.6";
+// Keyspaces that clients read and never change.
+[[nodiscard]] inline bool is_system_keyspace(std::string_view name) noexcept {
+  return name == "system" || name.starts_with("system_");
+}
+
 inline constexpr std::size_t tables_max = 4096;
 inline constexpr std::size_t columns_max = 1024;
 
@@ -65,6 +70,8 @@ class catalog {
     bool system = false;
   };
 
+  [[nodiscard]] answer<std::shared_ptr<stored_table>> find_locked(const table_name& name,
+                                                                  std::string_view session_keyspace) const;
   void create_system_tables();
   void describe_topology();
   // Rewrites system_schema and the schema version; a driver that reads meanwhile sees every table that was

@@ -92,7 +92,7 @@ verdict emulated_node::run_schema_statement(std::string& out, const plan& what,
   if (const auto* truncate = std::get_if<truncate_statement>(&does)) {
     answer<std::shared_ptr<stored_table>> table = tables.find(truncate->table, session_keyspace);
     if (!table) return std::move(table.why());
-    if ((*table)->schema()->keyspace.starts_with("system")) return invalid("Cannot truncate a system table");
+    if (is_system_keyspace((*table)->schema()->keyspace)) return invalid("Cannot truncate a system table");
     (*table)->truncate();
     put_i32(out, result_void);
     return {};

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 #include <utility>
 
@@ -31,6 +32,14 @@ failure misfit(const literal& from, const type& of, std::string_view column) {
 std::string from_base_hex(std::string_view digits) {
   const result<byte_buffer> raw = from_hex(digits);
   return raw ? std::string(as_text(*raw)) : std::string();
+}
+
+constexpr std::size_t number_digits_max = 4'096;
+constexpr int exponent_max = 100'000;
+
+bool readable_number(std::string_view text) {
+  return text.size() <= number_digits_max &&
+         text.find_first_not_of("0123456789+-.eE") == std::string_view::npos;
 }
 
 // Minimal big-endian two's complement of a decimal integer of any length.
@@ -65,14 +74,17 @@ std::string varint_of(std::string_view digits) {
   return big;
 }
 
-answer<std::string> decimal_of(const literal& from) {
+answer<std::string> decimal_of(const type& of, const literal& from, std::string_view column) {
+  if (!readable_number(from.text)) return misfit(from, of, column);
   const std::size_t exponent_at = from.text.find_first_of("eE");
   std::string digits = from.text.substr(0, exponent_at);
   int exponent = 0;
   if (exponent_at != std::string::npos) {
     const char* first = from.text.data() + exponent_at + 1;
     if (*first == '+') ++first;
-    std::from_chars(first, from.text.data() + from.text.size(), exponent);
+    const auto parsed = std::from_chars(first, from.text.data() + from.text.size(), exponent);
+    if (parsed.ec != std::errc{} || exponent > exponent_max || exponent < -exponent_max)
+      return misfit(from, of, column);
   }
   std::int32_t scale = -exponent;
   if (const std::size_t point = digits.find('.'); point != std::string::npos) {
@@ -97,6 +109,10 @@ answer<std::string> integer_of(const type& of, const literal& from, std::string_
   return out;
 }
 
+bool time_of_day(int hour, int minute, double second) {
+  return hour >= 0 && hour < 24 && minute >= 0 && minute < 60 && second >= 0 && second < 60;
+}
+
 // "2024-05-01", "2024-05-01 10:20[:30[.123]]" with 'T' or a space, then nothing, 'Z' or "+hh[:]mm".
 bool parse_instant(const std::string& text, std::int64_t& milliseconds) {
   int year = 0;
@@ -115,6 +131,7 @@ bool parse_instant(const std::string& text, std::int64_t& milliseconds) {
   double second = 0;
   if (std::sscanf(rest.data(), "%*1[T ]%2d:%2d%n:%lf%n", &hour, &minute, &used, &second, &used) < 2)
     return false;
+  if (!time_of_day(hour, minute, second)) return false;
   milliseconds += (hour * 60LL + minute) * 60'000 + static_cast<std::int64_t>(second * 1000 + 0.5);
   rest.remove_prefix(static_cast<std::size_t>(used));
   if (rest.empty() || rest == "Z") return true;
@@ -145,7 +162,8 @@ answer<std::string> temporal_of(const type& of, const literal& from, std::string
     int hour = 0;
     int minute = 0;
     double second = 0;
-    if (std::sscanf(from.text.c_str(), "%2d:%2d:%lf", &hour, &minute, &second) != 3) {
+    if (std::sscanf(from.text.c_str(), "%2d:%2d:%lf", &hour, &minute, &second) != 3 ||
+        !time_of_day(hour, minute, second)) {
       return invalid(fmt::format("Unable to coerce '{}' to a formatted time (long)", from.text));
     }
     put_i64(out, (hour * 60LL + minute) * 60'000'000'000 + static_cast<std::int64_t>(second * 1e9 + 0.5));
@@ -158,7 +176,8 @@ answer<std::string> temporal_of(const type& of, const literal& from, std::string
   if (of.id == type_id::timestamp) {
     put_i64(out, milliseconds);
   } else {
-    put_number(out, static_cast<std::uint32_t>(milliseconds / 86'400'000 + 0x80000000LL));
+    put_number(out, static_cast<std::uint32_t>(
+                        (milliseconds - (milliseconds < 0 ? 86'399'999 : 0)) / 86'400'000 + 0x80000000LL));
   }
   return out;
 }
@@ -193,11 +212,31 @@ void put_vint(std::string& out, std::int64_t number) {
   out += raw;
 }
 
+struct duration_unit {
+  std::string_view name;
+  std::size_t part;  // months, days, nanoseconds
+  std::int64_t scale;
+};
+constexpr std::array duration_units{
+    duration_unit{"y", 0, 12},
+    duration_unit{"mo", 0, 1},
+    duration_unit{"w", 1, 7},
+    duration_unit{"d", 1, 1},
+    duration_unit{"h", 2, 3'600'000'000'000},
+    duration_unit{"m", 2, 60'000'000'000},
+    duration_unit{"s", 2, 1'000'000'000},
+    duration_unit{"ms", 2, 1'000'000},
+    duration_unit{"us", 2, 1'000},
+    duration_unit{"ns", 2, 1},
+};
+
 // Cassandra's short form: 1y2mo3w4d5h6m7s8ms9us10ns, the lexer delivers it as text.
 answer<std::string> duration_of(const type& of, const literal& from, std::string_view column) {
   std::int64_t months = 0;
   std::int64_t days = 0;
   std::int64_t nanos = 0;
+  const std::array parts{&months, &days, &nanos};
+  const failure unreadable = invalid(fmt::format("Unable to convert '{}' to a duration", from.text));
   std::string_view rest = from.text;
   const bool negative = rest.starts_with('-');
   if (negative) rest.remove_prefix(1);
@@ -205,33 +244,17 @@ answer<std::string> duration_of(const type& of, const literal& from, std::string
   while (!rest.empty()) {
     std::int64_t number = 0;
     const auto parsed = std::from_chars(rest.data(), rest.data() + rest.size(), number);
-    if (parsed.ec != std::errc{})
-      return invalid(fmt::format("Unable to convert '{}' to a duration", from.text));
+    if (parsed.ec != std::errc{}) return unreadable;
     rest.remove_prefix(static_cast<std::size_t>(parsed.ptr - rest.data()));
     const std::size_t length = std::min(rest.find_first_of("0123456789"), rest.size());
     const std::string_view unit = rest.substr(0, length);
-    if (unit == "y")
-      months += number * 12;
-    else if (unit == "mo")
-      months += number;
-    else if (unit == "w")
-      days += number * 7;
-    else if (unit == "d")
-      days += number;
-    else if (unit == "h")
-      nanos += number * 3'600'000'000'000;
-    else if (unit == "m")
-      nanos += number * 60'000'000'000;
-    else if (unit == "s")
-      nanos += number * 1'000'000'000;
-    else if (unit == "ms")
-      nanos += number * 1'000'000;
-    else if (unit == "us" || unit == "µs")
-      nanos += number * 1'000;
-    else if (unit == "ns")
-      nanos += number;
-    else
-      return invalid(fmt::format("Unable to convert '{}' to a duration", from.text));
+    const auto* found = std::find_if(duration_units.begin(), duration_units.end(),
+                                     [unit](const auto& each) { return each.name == unit; });
+    if (found == duration_units.end()) return unreadable;
+    std::int64_t& part = *parts[found->part];
+    std::int64_t scaled = 0;
+    if (__builtin_mul_overflow(number, found->scale, &scaled) || __builtin_add_overflow(part, scaled, &part))
+      return unreadable;
     rest.remove_prefix(length);
   }
   std::string out;
@@ -311,14 +334,14 @@ answer<std::string> encode(const type& of, const literal& from, std::string_view
     case type_id::float_:
       if (!numeric) return misfit(from, of, column);
       if (of.id == type_id::double_)
-        put_number(out, std::bit_cast<std::uint64_t>(std::stod(from.text)));
+        put_number(out, std::bit_cast<std::uint64_t>(std::strtod(from.text.c_str(), nullptr)));
       else
-        put_number(out, std::bit_cast<std::uint32_t>(std::stof(from.text)));
+        put_number(out, std::bit_cast<std::uint32_t>(std::strtof(from.text.c_str(), nullptr)));
       return out;
     case type_id::decimal:
-      return numeric ? decimal_of(from) : misfit(from, of, column);
+      return numeric ? decimal_of(of, from, column) : misfit(from, of, column);
     case type_id::varint:
-      if (from.is != shape::integer) return misfit(from, of, column);
+      if (from.is != shape::integer || !readable_number(from.text)) return misfit(from, of, column);
       return varint_of(from.text);
     case type_id::uuid:
     case type_id::timeuuid: {

@@ -13,10 +13,6 @@ namespace {
 constexpr std::int32_t flag_global_table = 0x0001;
 constexpr std::int32_t flag_no_metadata = 0x0004;
 
-bool is_system(std::string_view keyspace_name) {
-  return keyspace_name == "system" || keyspace_name.starts_with("system_");
-}
-
 class planner {
  public:
   planner(const catalog& in, std::string_view session_keyspace)
@@ -55,7 +51,7 @@ class planner {
     out_->keyspace = out_->schema->keyspace;
     out_->table_name = out_->keyspace + "." + out_->schema->name;
     out_->kind = kind;
-    if (is_system(out_->keyspace)) {
+    if (is_system_keyspace(out_->keyspace)) {
       out_->kind = operation::system;
       if (kind != operation::select) {
         return failure{

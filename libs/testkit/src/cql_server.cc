@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <ctime>
 #include <limits>
@@ -129,6 +130,11 @@ nanoseconds server_thread::cpu() const noexcept {
 
 void server_thread::run() {
   ::pthread_setname_np(::pthread_self(), "cql-emulator");
+  // Signals are the process's, not this thread's. SIGPIPE too: OpenSSL writes without MSG_NOSIGNAL.
+  sigset_t signals{};
+  for (const int each : {SIGPIPE, SIGINT, SIGTERM, SIGHUP, SIGCHLD, SIGUSR1, SIGUSR2})
+    ::sigaddset(&signals, each);
+  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   ::prctl(PR_SET_TIMERSLACK, 1000UL);  // the default of 50 µs would be added to every latency
   std::array<epoll_event, events_per_wait_max> events{};
   while (!stopping_.load(std::memory_order_acquire)) {
@@ -143,8 +149,14 @@ void server_thread::run() {
       } else if (event.data.u64 == tag_listener) {
         accept_ready();
       } else if (const auto found = connections_.find(event.data.u64); found != connections_.end()) {
-        if ((event.events & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0) on_readable(*found->second);
-        if ((event.events & EPOLLOUT) != 0) mark(*found->second);
+        connection& of = *found->second;
+        if (of.paused && (event.events & (EPOLLERR | EPOLLHUP)) != 0) {
+          of.dead = true;  // its end would never be read
+          dead_.push_back(of.id);
+        } else if ((event.events & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0) {
+          on_readable(of);
+        }
+        if ((event.events & EPOLLOUT) != 0) mark(of);
       }
     }
     if (!heap_.empty()) flush_due(now_ns());

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <csignal>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -269,7 +270,13 @@ result<std::unique_ptr<registry_double>> registry_double::start(registry_double_
   made->port = made->acceptor.local_endpoint().port();
   made->accept();
   state* const running = made.get();
-  made->thread = std::thread([running] { running->context.run(); });
+  made->thread = std::thread([running] {
+    sigset_t signals{};  // the process's, not this thread's
+    for (const int each : {SIGPIPE, SIGINT, SIGTERM, SIGHUP, SIGCHLD, SIGUSR1, SIGUSR2})
+      ::sigaddset(&signals, each);
+    ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    running->context.run();
+  });
   return std::unique_ptr<registry_double>(new registry_double(std::move(made)));
 }
 

@@ -107,6 +107,35 @@ TEST_F(cql_statements, literals_of_every_type_are_stored_in_wire_form) {
   }
 }
 
+TEST_F(cql_statements, literals_out_of_range_are_refused) {
+  const std::vector<std::pair<std::string, std::string>> cases{
+      {"tinyint", "128"},
+      {"int", "2147483648"},
+      {"decimal", "1e-2147483648"},
+      {"decimal", "nan"},
+      {"varint", "infinity"},
+      {"duration", "9999999999999999h"},
+      {"duration", "1parsec"},
+      {"time", "'24:00:00.0'"},
+      {"timestamp", "'2024-13-01'"},
+      {"timestamp", "'2024-01-01 10:00:1e300'"},
+      {"inet", "'300.1.1.1'"},
+      {"boolean", "1"},
+      {"uuid", "'x'"},
+      {"text", "1"},
+      {"list<int>", "{1}"},
+      {"map<int, int>", "{1}"},
+  };
+  for (const auto& [type, written] : cases) {
+    run("CREATE TABLE ks.typed (id int PRIMARY KEY, v " + type + ")");
+    EXPECT_EQ(client.query("INSERT INTO ks.typed (id, v) VALUES (1, " + written + ")").error, 0x2200)
+        << type << " " << written;
+    run("DROP TABLE ks.typed");
+  }
+  run("CREATE TABLE ks.typed (id int PRIMARY KEY, v double)");
+  EXPECT_TRUE(client.query("INSERT INTO ks.typed (id, v) VALUES (1, 1e999)").ok()) << "infinity, as in Java";
+}
+
 TEST_F(cql_statements, clustering_order_is_the_types_order) {
   run("CREATE TABLE ks.ordered (p int, c int, PRIMARY KEY (p, c))");
   run("CREATE TABLE ks.reversed (p int, c varint, PRIMARY KEY (p, c)) WITH CLUSTERING ORDER BY (c DESC)");

@@ -3,6 +3,8 @@
 // of the tests: real drivers connect to it, discover one node from its system tables, route by token, prepare
 // and execute. What it stores can be read directly, so that a verifier needs no driver.
 //
+// What it is not: compressed frames, several nodes, ScyllaDB's shard and tablet extensions.
+//
 // What it executes: CREATE KEYSPACE / TABLE, ALTER TABLE ADD, DROP, TRUNCATE, USE; INSERT, UPDATE and DELETE
 // by primary key with USING TIMESTAMP / TTL; SELECT of columns, count(*), writetime(), ttl() and token() by
 // primary key, by clustering range, by token range or over a whole table, with LIMIT, ORDER BY the first
@@ -100,11 +102,12 @@ enum class fault_kind : std::uint8_t {
   invalid,
   unauthorized,
   unprepared,       // of EXECUTE: names the statement's id; the next prepare answers the same id
-  custom,           // fault::code and fault::message
+  custom,           // fault::code and fault::message; for codes without further fields
   drop_connection,  // closes without an answer
   no_reply,         // the request is never answered, the connection stays
 };
 
+// Errors are answered at once; with takes_effect, after the operation's latency.
 struct fault {
   fault_kind kind = fault_kind::overloaded;
   // Which requests: of this operation (nothing: SELECT, INSERT, UPDATE, DELETE and batches) and of this table
