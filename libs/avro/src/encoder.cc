@@ -59,6 +59,13 @@ template <class T>
   return value;
 }
 
+[[nodiscard]] std::int64_t varint_bytes(std::int64_t value) {
+  std::int64_t bytes = 1;
+  for (auto rest = static_cast<std::uint64_t>((value << 1) ^ (value >> 63)); rest >= 0x80; rest >>= 7U)
+    ++bytes;
+  return bytes;
+}
+
 [[nodiscard]] std::size_t uuid_to_text(const std::byte* bytes, char* text) {
   constexpr const char* digits = "0123456789abcdef";
   std::size_t at = 0;
@@ -173,12 +180,10 @@ class value_writer {
   [[nodiscard]] bool write_decimal(const encode_node& node, const decimal_view& value) {
     const bytes_view unscaled = value.unscaled;
     if (node.code == encode_op::big_decimal) {
-      byte_buffer inner;
-      byte_sink sink(inner);
-      sink.put_bytes(unscaled.data(), unscaled.size());
-      sink.put_long(value.scale);
-      sink.flush();
-      out_.put_bytes(inner.data(), inner.size());
+      const auto size = static_cast<std::int64_t>(unscaled.size());
+      out_.put_long(size + varint_bytes(size) + varint_bytes(value.scale));
+      out_.put_bytes(unscaled.data(), unscaled.size());
+      out_.put_long(value.scale);
       return true;
     }
     if (value.scale != node.number)

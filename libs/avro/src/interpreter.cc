@@ -66,6 +66,10 @@ inline void store_decimal(std::byte* at, const std::uint8_t* data, std::size_t s
   new (at) decimal_view{bytes_view(reinterpret_cast<const std::byte*>(data), size), scale};
 }
 
+[[gnu::noinline]] varint read_rest(const std::uint8_t* p, const std::uint8_t* end, bool strict) noexcept {
+  return read_long_varint(p, end, strict);
+}
+
 // Memory for an array that is full: at least twice as large, with what it holds. nullptr: over the limit.
 [[nodiscard]] std::byte* grow(frame& f, const loop& lp, arena& memory, std::int64_t& output_left) noexcept {
   const std::uint64_t capacity =
@@ -100,21 +104,25 @@ inline void store_decimal(std::byte* at, const std::uint8_t* data, std::size_t s
     why = reason;                \
     goto fail;                   \
   } while (false)
-#define READ_VARINT(var)                                    \
-  std::uint64_t var;                                        \
-  do {                                                      \
-    if (p == end) [[unlikely]]                              \
-      goto bad_varint;                                      \
-    var = *p;                                               \
-    if (var < 0x80) {                                       \
-      ++p;                                                  \
-    } else {                                                \
-      const varint read = read_long_varint(p, end, strict); \
-      if (read.next == nullptr) [[unlikely]]                \
-        goto bad_varint;                                    \
-      var = read.value;                                     \
-      p = read.next;                                        \
-    }                                                       \
+// One byte and two are what lengths, counts, indexes and small numbers take; the rest is a call.
+#define READ_VARINT(var)                                              \
+  std::uint64_t var;                                                  \
+  do {                                                                \
+    if (p == end) [[unlikely]]                                        \
+      goto bad_varint;                                                \
+    var = *p;                                                         \
+    if (var < 0x80) {                                                 \
+      ++p;                                                            \
+    } else if (end - p >= 2 && p[1] < 0x80 && p[1] != 0) {            \
+      var = (var & 0x7FU) | (static_cast<std::uint64_t>(p[1]) << 7U); \
+      p += 2;                                                         \
+    } else {                                                          \
+      const varint read = read_rest(p, end, strict);                  \
+      if (read.next == nullptr) [[unlikely]]                          \
+        goto bad_varint;                                              \
+      var = read.value;                                               \
+      p = read.next;                                                  \
+    }                                                                 \
   } while (false)
 #define READ_INT(value)                                            \
   const std::uint8_t* const value##_at = p;                        \
@@ -165,6 +173,8 @@ std::size_t run(const plan_code& code, bytes_view in, arena& memory, void* out, 
   const op* const ops = code.ops.data();
   const op* pc = ops;
   const loop* const loops = code.loops.data();
+  const std::int32_t* const symbols = code.symbols.data();
+  const branch_target* const branches = code.branches.data();
   const bool strict = code.options.strict;
   const limits& limit = code.options.limits;
   auto zero_bytes_left = limit.zero_byte_items_max;
@@ -310,13 +320,15 @@ std::size_t run(const plan_code& code, bytes_view in, arena& memory, void* out, 
     p += size;
     NEXT();
   }
+  CASE(string_unchecked) : {
+    READ_LENGTH(size);
+    new (base + pc->dst) std::string_view(reinterpret_cast<const char*>(p), size);
+    p += size;
+    NEXT();
+  }
   CASE(bytes) : {
     READ_LENGTH(size);
-    if (pc->aux != 0) {
-      new (base + pc->dst) std::string_view(reinterpret_cast<const char*>(p), size);
-    } else {
-      new (base + pc->dst) bytes_view(reinterpret_cast<const std::byte*>(p), size);
-    }
+    new (base + pc->dst) bytes_view(reinterpret_cast<const std::byte*>(p), size);
     p += size;
     NEXT();
   }
@@ -385,7 +397,7 @@ std::size_t run(const plan_code& code, bytes_view in, arena& memory, void* out, 
   }
   CASE(enum8) : {
     READ_INDEX(index, pc->b, why_bad_symbol);
-    const std::int32_t value = code.symbols[pc->a + index];
+    const std::int32_t value = symbols[pc->a + index];
     if (value == no_symbol) [[unlikely]]
       FAIL(errc::unresolvable, why_no_symbol);
     store(base + pc->dst, static_cast<std::uint8_t>(value));
@@ -393,7 +405,7 @@ std::size_t run(const plan_code& code, bytes_view in, arena& memory, void* out, 
   }
   CASE(enum16) : {
     READ_INDEX(index, pc->b, why_bad_symbol);
-    const std::int32_t value = code.symbols[pc->a + index];
+    const std::int32_t value = symbols[pc->a + index];
     if (value == no_symbol) [[unlikely]]
       FAIL(errc::unresolvable, why_no_symbol);
     store(base + pc->dst, static_cast<std::uint16_t>(value));
@@ -401,7 +413,7 @@ std::size_t run(const plan_code& code, bytes_view in, arena& memory, void* out, 
   }
   CASE(enum32) : {
     READ_INDEX(index, pc->b, why_bad_symbol);
-    const std::int32_t value = code.symbols[pc->a + index];
+    const std::int32_t value = symbols[pc->a + index];
     if (value == no_symbol) [[unlikely]]
       FAIL(errc::unresolvable, why_no_symbol);
     store(base + pc->dst, value);
@@ -421,7 +433,7 @@ std::size_t run(const plan_code& code, bytes_view in, arena& memory, void* out, 
     base[pc->dst] = static_cast<std::byte>(full);
     if (full) {
       READ_LENGTH(size);
-      if (!is_utf8(p, size, end)) [[unlikely]]
+      if (pc->b != 0 && !is_utf8(p, size, end)) [[unlikely]]
         FAIL(errc::invalid_utf8, why_no_utf8);
       new (base + pc->a) std::string_view(reinterpret_cast<const char*>(p), size);
       p += size;
@@ -430,14 +442,14 @@ std::size_t run(const plan_code& code, bytes_view in, arena& memory, void* out, 
   }
   CASE(variant) : {
     READ_INDEX(index, pc->b, why_bad_branch);
-    const branch_target& target = code.branches[pc->a + index];
+    const branch_target& target = branches[pc->a + index];
     base[pc->dst] = static_cast<std::byte>(target.tag);
     pc = ops + target.pc;
     DISPATCH();
   }
   CASE(branch) : {
     READ_INDEX(index, pc->b, why_bad_branch);
-    pc = ops + code.branches[pc->a + index].pc;
+    pc = ops + branches[pc->a + index].pc;
     DISPATCH();
   }
 
@@ -484,6 +496,20 @@ std::size_t run(const plan_code& code, bytes_view in, arena& memory, void* out, 
     base = loops[pc->a].operations->insert(owner.items, {reinterpret_cast<const char*>(p), size});
     p += size;
     NEXT();
+  }
+  CASE(strings) : {
+    f = top - 1;
+    lp = &loops[pc->a];
+    for (std::uint64_t left = f->run * pc->b; left != 0; --left) {
+      READ_LENGTH(size);
+      if (!is_utf8(p, size, end)) [[unlikely]]
+        FAIL(errc::invalid_utf8, why_no_utf8);
+      new (base) std::string_view(reinterpret_cast<const char*>(p), size);
+      base += sizeof(std::string_view);
+      p += size;
+    }
+    if (f->in_block != 0) goto refill;
+    goto next_block;
   }
   CASE(next) : {
     f = top - 1;

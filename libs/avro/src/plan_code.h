@@ -43,11 +43,12 @@ namespace millrace::avro {
   X(float64)                                                                               \
   X(float32_to_float64)                                                                    \
   X(string)                                                                                \
-  X(bytes) /* and strings that are not validated: the same two words */                    \
+  X(string_unchecked)                                                                      \
+  X(bytes)                                                                                 \
   X(owned_string)                                                                          \
   X(owned_string_unchecked)                                                                \
-  X(owned_bytes) /* aux: 1 validates */                                                    \
-  X(fixed)       /* a: size */                                                             \
+  X(owned_bytes)                                                                           \
+  X(fixed) /* a: size */                                                                   \
   X(uuid_text)                                                                             \
   X(decimal)       /* b: scale */                                                          \
   X(decimal_fixed) /* a: size; b: scale */                                                 \
@@ -57,7 +58,7 @@ namespace millrace::avro {
   X(enum32)                                                                                \
   /* unions */                                                                             \
   X(optional)        /* dst: tag; a: pc when null; aux: index byte of null (0 or 2) */     \
-  X(optional_string) /* dst: tag; a: offset of the value; aux: as above */                 \
+  X(optional_string) /* dst, aux: as above; a: offset of the value; b: 1 validates */      \
   X(variant)         /* dst: tag; a: first of the jump table; b: branches of the writer */ \
   X(branch)          /* a, b as above: no tag to store */                                  \
   /* collections: a: loop index */                                                         \
@@ -65,6 +66,7 @@ namespace millrace::avro {
   X(vector)                                                                                \
   X(owned_map)                                                                             \
   X(map_key) /* first of the body of an owned map */                                       \
+  X(strings) /* all of a body: a: loop index; b: strings per item, which are all it is */  \
   X(next)    /* a: loop index; b: pc of the body; dst: stride */                           \
   /* wire only */                                                                          \
   X(skip_fixed) /* a: bytes */                                                             \

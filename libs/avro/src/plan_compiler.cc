@@ -299,11 +299,10 @@ result<void> plan_compiler::time_value(const schema_node& writer, const target& 
 result<void> plan_compiler::text(const schema_node& writer, const target& to, std::size_t dst) {
   if (writer.type != schema_type::string && writer.type != schema_type::bytes) return mismatch(writer, to);
   const bool validate = options_.validate_utf8;
-  const bool is_string = to.type->kind == type_kind::string;
-  if (is_string && validate) {
-    emit(opcode::string, dst);
-  } else if (is_string || to.type->kind == type_kind::bytes) {
-    emit(opcode::bytes, dst, 0, 0, is_string ? 1 : 0);
+  if (to.type->kind == type_kind::string) {
+    emit(validate ? opcode::string : opcode::string_unchecked, dst);
+  } else if (to.type->kind == type_kind::bytes) {
+    emit(opcode::bytes, dst);
   } else if (to.type->kind == type_kind::owned_string) {
     emit(validate ? opcode::owned_string : opcode::owned_string_unchecked, dst);
   } else {
@@ -385,6 +384,17 @@ result<void> plan_compiler::symbol(const schema_node& writer, const target& to, 
   return {};
 }
 
+// The operations from `body` on read one string after the other and fill the item.
+bool plan_compiler::only_strings(pc_t body, const loop& of) const {
+  const std::size_t each = here() - body;
+  if (of.kind != loop_kind::array || each == 0 || of.stride != each * sizeof(std::string_view)) return false;
+  for (std::size_t i = 0; i < each; ++i) {
+    const op& one = code_->ops[body + i];
+    if (one.code != opcode::string || one.dst != i * sizeof(std::string_view)) return false;
+  }
+  return true;
+}
+
 result<void> plan_compiler::collection(const schema_node& writer, const target& to, std::size_t dst) {
   const type_descriptor& type = *to.type;
   const bool is_map = type.kind == type_kind::map || type.kind == type_kind::owned_map;
@@ -403,7 +413,7 @@ result<void> plan_compiler::collection(const schema_node& writer, const target& 
     made.kind = loop_kind::array;
     made.align = static_cast<std::uint32_t>(align);
     made.stride = static_cast<std::uint32_t>(is_map ? (entry + align - 1) / align * align : item.size);
-    made.construct = !item.complete;
+    made.construct = needs_construction(item);
     made.operations = is_map ? &type.operations : &item.operations;
   } else if (type.kind == type_kind::vector) {
     made.kind = loop_kind::vector;
@@ -421,12 +431,19 @@ result<void> plan_compiler::collection(const schema_node& writer, const target& 
   const pc_t body = here();
   const step inside(*this, "[]");
   if (type.kind == type_kind::map) {
-    emit(options_.validate_utf8 ? opcode::string : opcode::bytes, 0, 0, 0, 1);
+    emit(options_.validate_utf8 ? opcode::string : opcode::string_unchecked);
   } else if (type.kind == type_kind::owned_map) {
     emit(opcode::map_key, 0, index);
   }
   if (auto done = value(*writer.item, inner, is_map ? type.value_offset : 0); !done) return done;
-  emit(opcode::next, made.kind == loop_kind::owned_map ? 0 : made.stride, index, body);
+  if (only_strings(body, made)) {
+    const std::size_t each = here() - body;
+    code_->ops.resize(body);
+    code_->paths.resize(body);
+    emit(opcode::strings, 0, index, each);
+  } else {
+    emit(opcode::next, made.kind == loop_kind::owned_map ? 0 : made.stride, index, body);
+  }
   code_->loops[index].body = body;
   code_->loops[index].end = here();
   barrier();

@@ -42,6 +42,8 @@ class plan_compiler {
   [[nodiscard]] result<void> symbol(const schema_node& writer, const target& to, std::size_t dst);
   [[nodiscard]] result<void> collection(const schema_node& writer, const target& to, std::size_t dst);
 
+  [[nodiscard]] bool only_strings(pc_t body, const loop& of) const;
+
   // plan_record.cc
   [[nodiscard]] result<void> record(const schema_node& writer, const target& to, std::size_t dst);
   [[nodiscard]] result<void> record_body(const schema_node& writer, const target& to, std::size_t dst);
@@ -131,6 +133,12 @@ class plan_compiler::step {
   plan_compiler& of_;
   std::size_t before_;
 };
+
+// An object of this type must be constructed before it is decoded into: it has members that nobody describes,
+// or its state cannot be set by bytes.
+[[nodiscard]] bool needs_construction(const type_descriptor& type);
+// The tag of an optional or variant, where storing it (and the members of the value) makes a whole object.
+[[nodiscard]] std::optional<std::size_t> direct_tag(const type_descriptor& type);
 
 // The bytes of every value of this type, where they are all the same.
 [[nodiscard]] std::optional<std::size_t> fixed_wire_bytes(const schema_node& node, std::size_t depth = 0);

@@ -170,7 +170,7 @@ result<void> plan_compiler::default_value(const schema_node& reader, std::string
   if (!plan) return plan.error();
   std::byte* image = keep(to.type->size, to.type->align);
   std::fill_n(image, to.type->size, std::byte{0});
-  if (!to.type->complete && to.type->kind == type_kind::record) to.type->operations.construct(image, 1);
+  if (needs_construction(*to.type)) to.type->operations.construct(image, 1);
   fault failed;
   static_cast<void>(run(**plan, stored, *code_->constants, image, failed));
   if (failed.why != nullptr) return incompatible(std::string("the default cannot be read: ") + failed.why);
@@ -199,7 +199,7 @@ result<void> plan_compiler::pointer(const schema_node& writer, const target& to,
   point_target made;
   made.size = static_cast<std::uint32_t>(item.size);
   made.align = static_cast<std::uint32_t>(item.align);
-  made.operations = item.complete ? nullptr : &item.operations;
+  made.operations = needs_construction(item) ? &item.operations : nullptr;
   code_->points.push_back(made);
   emit(opcode::point, dst, *body, code_->points.size() - 1);
   return {};

@@ -127,6 +127,23 @@ enum class base : std::uint16_t {
 
 }  // namespace
 
+bool needs_construction(const type_descriptor& type) {
+  if (type.kind == type_kind::record) {
+    return !type.complete ||
+           std::any_of(type.fields.begin(), type.fields.end(),
+                       [](const field_descriptor& field) { return needs_construction(*field.type); });
+  }
+  return (type.kind == type_kind::optional || type.kind == type_kind::variant) && !direct_tag(type);
+}
+
+std::optional<std::size_t> direct_tag(const type_descriptor& type) {
+  const bool whole = type.kind == type_kind::optional
+                         ? !needs_construction(*type.item)
+                         : std::none_of(type.alternatives.begin(), type.alternatives.end(),
+                                        [](const type_ref& one) { return needs_construction(*one); });
+  return whole ? type.tag_offset : std::nullopt;
+}
+
 // 3: the same type (and full name); 2: the same unqualified name or an alias; 1: a promotion; 0: neither.
 int plan_compiler::affinity(const schema_node& writer, const target& to) const {
   const unsigned wanted = to.reader != nullptr ? base_of(to.reader->type) : bases_of(to.type->kind);
@@ -183,11 +200,11 @@ std::vector<std::size_t> plan_compiler::candidates(const schema_node& writer, co
 result<void> plan_compiler::alternative(const schema_node& writer, const target& to, std::size_t index,
                                         std::size_t dst, bool set_tag) {
   const target inner = alternatives_of(to)[index];
-  if (!to.type->tag_offset) {
+  if (!direct_tag(*to.type)) {
     code_->types.push_back(to.type);
     emit(opcode::emplace, dst, index, code_->types.size() - 1);
   } else if (set_tag) {
-    emit(opcode::set_tag, dst + *to.type->tag_offset, index);
+    emit(opcode::set_tag, dst + *direct_tag(*to.type), index);
   }
   return value(writer, inner, dst + to.type->payload_offset);
 }
@@ -211,7 +228,7 @@ result<std::size_t> plan_compiler::into_union(const schema_node& writer, const t
 result<void> plan_compiler::nullable(const schema_node& writer, const target& to, std::size_t dst) {
   const bool null_first = writer.branches[0]->type == schema_type::null;
   const schema_node& full = *writer.branches[null_first ? 1 : 0];
-  const std::size_t tag = dst + *to.type->tag_offset;
+  const std::size_t tag = dst + *direct_tag(*to.type);
   const std::size_t null_byte = null_first ? 0 : 2;
   const mark before = save();
   const pc_t at = emit(opcode::optional, tag, 0, 0, null_byte);
@@ -222,9 +239,11 @@ result<void> plan_compiler::nullable(const schema_node& writer, const target& to
     restore(before);
     return done;
   }
-  if (here() == at + 2 && code_->ops[at + 1].code == opcode::string) {
+  const opcode only = here() == at + 2 ? code_->ops[at + 1].code : opcode::end;
+  if (only == opcode::string || only == opcode::string_unchecked) {
     restore(before);
-    emit(opcode::optional_string, tag, dst + to.type->payload_offset, 0, null_byte);
+    emit(opcode::optional_string, tag, dst + to.type->payload_offset, only == opcode::string ? 1 : 0,
+         null_byte);
     return {};
   }
   land(at);
@@ -236,7 +255,7 @@ result<void> plan_compiler::from_union(const schema_node& writer, const target& 
   const bool has_null =
       std::any_of(writer.branches.begin(), writer.branches.end(),
                   [](const schema_node* branch) { return branch->type == schema_type::null; });
-  if (to.type->kind == type_kind::optional && to.type->tag_offset && writer.branches.size() == 2 &&
+  if (to.type->kind == type_kind::optional && direct_tag(*to.type) && writer.branches.size() == 2 &&
       has_null) {
     const std::size_t full = writer.branches[0]->type == schema_type::null ? 1 : 0;
     const target inner = alternatives_of(to)[1];
@@ -248,8 +267,8 @@ result<void> plan_compiler::from_union(const schema_node& writer, const target& 
   }
   const std::size_t table = code_->branches.size();
   code_->branches.resize(table + writer.branches.size());
-  const bool store_tag = to_union && to.type->tag_offset.has_value();
-  emit(store_tag ? opcode::variant : opcode::branch, store_tag ? dst + *to.type->tag_offset : 0, table,
+  const bool store_tag = to_union && direct_tag(*to.type).has_value();
+  emit(store_tag ? opcode::variant : opcode::branch, store_tag ? dst + *direct_tag(*to.type) : 0, table,
        writer.branches.size());
   std::vector<pc_t> jumps;
   std::optional<error> first;

@@ -57,8 +57,8 @@ struct fixture {
 };
 
 [[nodiscard]] schema navigation_schema() { return schema::parse(read_file("navigation.avsc")).value(); }
-[[nodiscard]] decoder<tracking::Navigation> navigation_decoder() {
-  return decoder<tracking::Navigation>::compile(navigation_schema()).value();
+[[nodiscard]] decoder<tracking::Navigation> navigation_decoder(const plan_options& options = {}) {
+  return decoder<tracking::Navigation>::compile(navigation_schema(), options).value();
 }
 
 // A decoded value as the JSON that generate.py writes.
@@ -172,6 +172,23 @@ TEST(navigation, every_field_of_every_record) {
     ASSERT_TRUE(used.ok()) << i << ": " << used.error().to_string();
     EXPECT_EQ(*used, records.datum(i).size());
     EXPECT_EQ(plain(nav), records.expected[i]) << "record " << i;
+  }
+}
+
+TEST(navigation, every_policy_reads_the_same) {
+  const fixture records;
+  plan_options unchecked, strict;
+  unchecked.validate_utf8 = false;
+  strict.strict = true;
+  for (const plan_options& options : {unchecked, strict}) {
+    const auto decode = navigation_decoder(options);
+    arena memory;
+    tracking::Navigation nav;
+    for (std::size_t i = 0; i < records.messages.size(); ++i) {
+      memory.reset();
+      ASSERT_TRUE(decode.decode_exactly(records.datum(i), memory, nav).ok());
+      EXPECT_EQ(plain(nav), records.expected[i]);
+    }
   }
 }
 

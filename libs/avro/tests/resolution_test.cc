@@ -17,6 +17,10 @@ struct person {
 };
 enum class colour : std::uint8_t { red, green, blue };
 enum class wide_colour : std::int16_t { red = -5, green = 300 };
+struct sized {
+  std::int32_t width = 0;
+  std::int32_t note = 77;
+};
 struct side_a {
   std::int32_t v = 0;
 };
@@ -62,6 +66,10 @@ struct describe<point> {
   static type_descriptor type() {
     return record_of<point>("", {field("x", &point::x), field("y", &point::y)});
   }
+};
+template <>
+struct describe<sized> {
+  static type_descriptor type() { return record_of<sized>("", {field("width", &sized::width)}); }
 };
 template <>
 struct describe<only_f> {
@@ -151,6 +159,23 @@ TEST(resolution, a_missing_field_without_default_is_a_compile_error_that_names_i
 }
 
 // AVRO-3240: the end of the input is never a null. Missing fields come from resolution only.
+TEST(resolution, members_that_nobody_describes_keep_their_initial_values) {
+  const std::string type = record(R"({"name":"width","type":"int"})", "S");
+  const auto list = decode_as<array_view<sized>>(R"({"type":"array","items":)" + type + "}",
+                                                 varint(2) + varint(1) + varint(2) + varint(0));
+  ASSERT_TRUE(list->ok()) << list->why();
+  EXPECT_EQ(list->value[1].width, 2);
+  EXPECT_EQ(list->value[1].note, 77);
+  const auto maybe = decode_as<array_view<std::optional<sized>>>(
+      R"({"type":"array","items":["null",)" + type + "]}",
+      varint(3) + varint(1) + varint(5) + varint(0) + varint(1) + varint(6) + varint(0));
+  ASSERT_TRUE(maybe->ok()) << maybe->why();
+  EXPECT_EQ(maybe->value[0]->note, 77);
+  EXPECT_EQ(maybe->value[1].has_value(), false);
+  EXPECT_EQ(maybe->value[2]->width, 6);
+  EXPECT_EQ(maybe->value[2]->note, 77);
+}
+
 TEST(resolution, avro_3240_the_end_of_the_input_is_an_error) {
   const char* fields_old = R"({"name":"a","type":"long","default":42},{"name":"b","type":"string"})";
   const std::string fields_new =
