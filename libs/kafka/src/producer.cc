@@ -216,7 +216,9 @@ std::size_t producer::connection::on_reports(rd_kafka_event_t* event) {
       continue;
     }
     const char* topic_name = message->rkt != nullptr ? rd_kafka_topic_name(message->rkt) : "";
-    error failure = delivery_error(message->err, rd_kafka_message_errstr(message))
+    // Not rd_kafka_message_errstr: of a produced record that is the payload.
+    const char* said = rd_kafka_message_produce_errstr(message);
+    error failure = delivery_error(message->err, said != nullptr ? said : "")
                         .in("topic '" + std::string(topic_name) + "'");
     counters_.rejected += failure.code() == errc::produce_rejected ? 1 : 0;
     counters_.cancelled += failure.code() == errc::cancelled ? 1 : 0;

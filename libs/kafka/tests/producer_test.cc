@@ -39,10 +39,12 @@ TEST_F(producer_test, a_refused_record_is_answered_with_its_reason) {
   for (const auto& [injected, expected] : cases) {
     writer out(writing());
     cluster().push_errors(kafka_api::produce, {&injected, 1});
-    ASSERT_TRUE(out.write("t", "k", "v").ok());
+    ASSERT_TRUE(out.write("t", "k", "canary-7431").ok());
     ASSERT_TRUE(out.settle());
     ASSERT_FALSE(out.answers[0]->given->ok());
     EXPECT_EQ(out.answers[0]->given->error().code(), expected) << out.answers[0]->given->error().to_string();
+    EXPECT_EQ(out.answers[0]->given->error().message().find("canary"), std::string::npos)
+        << "a payload in a message";
   }
 }
 
