@@ -9,6 +9,10 @@ cmake_minimum_required(VERSION 3.25)
 foreach(name IN ITEMS RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CFLAGS CXXFLAGS CPPFLAGS LDFLAGS MAKEFLAGS MFLAGS)
   unset(ENV{${name}})
 endforeach()
+# Hides C11's <threads.h> from librdkafka's configure, which then takes pthreads: ThreadSanitizer does not know threads
+# that thrd_create makes, and the program would crash (librdkafka's configure.self says so too).
+set(ENV{CFLAGS} "-D_THREADS_H")
+
 set(options --release --locked --manifest-path "${MANIFEST}" --target-dir "${TARGET_DIR}")
 if(SYSTEM_RDKAFKA)
   list(APPEND options --no-default-features)
