@@ -2,8 +2,9 @@
 #include <algorithm>
 #include <charconv>
 
+#include <millrace/avro/framing.h>
+
 #include "engine.h"
-#include "frame.h"
 
 namespace millrace::pipeline {
 namespace {
@@ -95,7 +96,7 @@ void engine::wait_for_schema(envelope& e) {
   pauses_stale_ = true;
   // Ask for its schema already: the one in front may wait for another.
   if (const std::optional<bytes_view> value = e.block().value()) {
-    if (const result<framed_value> framed = split_frame(*value)) {
+    if (const result<avro::framed> framed = avro::split_frame(*value)) {
       static_cast<void>(plans_.find(framed->schema_id));
     }
   }
@@ -132,7 +133,7 @@ bool engine::admit(envelope& e) {
             work_stage::intake);
     return true;
   }
-  const result<framed_value> framed = split_frame(*value);
+  const result<avro::framed> framed = avro::split_frame(*value);
   if (!framed) {
     condemn(e, framed.error(), work_stage::intake);
     return true;
@@ -145,7 +146,7 @@ bool engine::admit(envelope& e) {
   }
   switch (plan->state()) {
     case plan_entry::phase::ready:
-      decode(e, plan->plan(), framed->body);
+      decode(e, plan->plan(), framed->datum);
       return true;
     case plan_entry::phase::broken:
       condemn(e, plan->failure(), work_stage::schema);

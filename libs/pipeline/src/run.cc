@@ -1,11 +1,11 @@
 // Attempts of one processor on one record.
 #include <algorithm>
 
+#include <millrace/avro/framing.h>
 #include <millrace/stream/outcome.h>
 
 #include "engine.h"
 #include "envelope.h"
-#include "frame.h"
 
 namespace millrace::pipeline {
 namespace {
@@ -35,7 +35,7 @@ byte_buffer& processor_run::begin_emit(const stream::output_declaration& to, std
   const bytes_view bytes = as_bytes(key);
   e.key.assign(bytes.begin(), bytes.end());
   e.value.clear();
-  if (to.schema_id() >= 0) append_frame(to.schema_id(), e.value);
+  if (to.schema_id() >= 0) avro::append_frame(to.schema_id(), e.value);
   return e.value;
 }
 
