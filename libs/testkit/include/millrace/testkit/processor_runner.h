@@ -33,10 +33,10 @@ namespace millrace::testkit {
 struct record_origin {
   std::string topic = "topic";
   std::int32_t partition = 0;
-  std::optional<std::int64_t> offset;  // default: one more than the last
-  std::optional<std::string> key;
-  std::optional<timestamp> created;  // default: the clock's
-  std::vector<std::pair<std::string, std::string>> headers;
+  std::optional<std::int64_t> offset = {};  // default: one more than the last
+  std::optional<std::string> key = {};
+  std::optional<timestamp> created = {};  // default: the clock's
+  std::vector<std::pair<std::string, std::string>> headers = {};
 };
 
 struct emitted_record {
