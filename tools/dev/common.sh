@@ -4,6 +4,8 @@
 export MILLRACE_CACHE=${MILLRACE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/millrace}
 build_root=${MILLRACE_BUILD:-build}
 jobs=${MILLRACE_JOBS:-$(nproc)}
+# A clone in another folder finds what this one compiled.
+export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
 logs=$build_root/logs
 results=$logs/results # JUnit, one file a step; tools/dev/totals.py adds them up
 log_lines_shown=40
