@@ -71,7 +71,8 @@ tidy_file() { # FILE
   unit=$(unit_of "$1")
   if [[ $1 == */tests/* ]]; then checks=-cppcoreguidelines-avoid-reference-coroutine-parameters; fi
   ninja -C "$build_root/dev" "$unit^" &&
-    clang-tidy-19 --quiet --checks="$checks" --extra-arg=-Wno-sign-conversion -p "$build_root/dev" "$unit"
+    clang-tidy-19 --quiet --checks="$checks" --extra-arg=-Wno-sign-conversion \
+      --extra-arg=-Wno-deprecated-declarations -p "$build_root/dev" "$unit"
 }
 
 # What the compile commands know a file by: a public header is checked in the file that proves that it compiles alone.

@@ -356,7 +356,7 @@ fate dispatcher::on_prepare(request& of) {
 
 // [consistency][flags][values …][page size][paging state][serial consistency][timestamp]
 verdict dispatcher::read_options(wire_reader& in, const plan* named_by) {
-  const failure malformed{code::protocol, "Invalid or truncated request options", {}};
+  failure malformed{code::protocol, "Invalid or truncated request options", {}};
   options_ = {};
   values_.clear();
   if (in.u16() > consistency_max) return failure{code::protocol, "Unknown code for a consistency level", {}};
@@ -439,7 +439,7 @@ fate dispatcher::strike(request& of, const fault& with, std::string_view id, con
 }
 
 verdict dispatcher::read_batch(request& of, wire_reader& in) {
-  const failure malformed{code::protocol, "Invalid BATCH message", {}};
+  failure malformed{code::protocol, "Invalid BATCH message", {}};
   batch_.clear();
   values_.clear();
   batch_unprepared_.clear();

@@ -3,8 +3,10 @@
 #include <bit>
 #include <charconv>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <string>
 #include <utility>
 
@@ -124,23 +126,22 @@ bool parse_instant(const std::string& text, std::int64_t& milliseconds) {
   const year_month_day date{std::chrono::year(year), std::chrono::month(month), std::chrono::day(day)};
   if (!date.ok()) return false;
   milliseconds = std::chrono::milliseconds(sys_days(date).time_since_epoch()).count();
-  std::string_view rest = std::string_view(text).substr(static_cast<std::size_t>(used));
-  if (rest.empty()) return true;
+  const char* rest = text.c_str() + used;
+  if (*rest == '\0') return true;
   int hour = 0;
   int minute = 0;
   double second = 0;
-  if (std::sscanf(rest.data(), "%*1[T ]%2d:%2d%n:%lf%n", &hour, &minute, &used, &second, &used) < 2)
-    return false;
+  if (std::sscanf(rest, "%*1[T ]%2d:%2d%n:%lf%n", &hour, &minute, &used, &second, &used) < 2) return false;
   if (!time_of_day(hour, minute, second)) return false;
-  milliseconds += (hour * 60LL + minute) * 60'000 + static_cast<std::int64_t>(second * 1000 + 0.5);
-  rest.remove_prefix(static_cast<std::size_t>(used));
-  if (rest.empty() || rest == "Z") return true;
-  char way = 0;
-  if (std::sscanf(rest.data(), "%1[+-]%2d%*1[:]%2d", &way, &hour, &minute) != 3 &&
-      std::sscanf(rest.data(), "%1[+-]%2d%2d", &way, &hour, &minute) != 3) {
+  milliseconds += (hour * 60LL + minute) * 60'000 + std::llround(second * 1000);
+  rest += used;
+  if (*rest == '\0' || std::strcmp(rest, "Z") == 0) return true;
+  std::array<char, 2> way{};  // one character and its end
+  if (std::sscanf(rest, "%1[+-]%2d%*1[:]%2d", way.data(), &hour, &minute) != 3 &&
+      std::sscanf(rest, "%1[+-]%2d%2d", way.data(), &hour, &minute) != 3) {
     return false;
   }
-  milliseconds -= (way == '-' ? -1 : 1) * (hour * 60LL + minute) * 60'000;
+  milliseconds -= (way[0] == '-' ? -1 : 1) * (hour * 60LL + minute) * 60'000;
   return true;
 }
 
@@ -166,7 +167,7 @@ answer<std::string> temporal_of(const type& of, const literal& from, std::string
         !time_of_day(hour, minute, second)) {
       return invalid(fmt::format("Unable to coerce '{}' to a formatted time (long)", from.text));
     }
-    put_i64(out, (hour * 60LL + minute) * 60'000'000'000 + static_cast<std::int64_t>(second * 1e9 + 0.5));
+    put_i64(out, (hour * 60LL + minute) * 60'000'000'000 + std::llround(second * 1e9));
     return out;
   }
   std::int64_t milliseconds = 0;

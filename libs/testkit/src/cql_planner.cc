@@ -150,6 +150,7 @@ class planner {
   verdict finish(mutation_plan does, const using_clause& with) {
     if (verdict bad = bind_using(does, with)) return bad;
     std::vector<const source*> key;
+    key.reserve(does.partition_key.size());
     for (const source& each : does.partition_key) key.push_back(&each);
     note_key_markers(key);
     out_->does = std::move(does);

@@ -29,8 +29,8 @@ constexpr std::uint64_t tag_listener = 1;
 constexpr int events_per_wait_max = 256;
 constexpr int accepts_per_turn_max = 64;
 constexpr int reads_per_turn_max = 8;
-constexpr std::size_t read_buffer_bytes = 64 * 1024;
-constexpr std::size_t kept_capacity_bytes = 64 * 1024;
+constexpr std::size_t read_buffer_bytes = std::size_t{64} * 1024;
+constexpr std::size_t kept_capacity_bytes = std::size_t{64} * 1024;
 
 std::int64_t now_ns() { return system_clock().now().ns; }
 
