@@ -40,7 +40,7 @@ TEST_F(cql_script, a_write_takes_effect_before_its_delayed_answer) {
 }
 
 TEST_F(cql_script, a_delayed_answer_comes_in_the_order_of_its_time) {
-  emulator->set_latency("ks.person", operation::select, {microseconds(50'000), 0});
+  emulator->set_latency("ks.person", operation::select, {seconds(1), 0});
   emulator->set_latency("ks.visit", operation::select, {microseconds(1'000), 0});
   client.send(0x07, long_text("SELECT age FROM ks.person WHERE id = 'a'") + client.options({}, {}), 1);
   client.send(0x07, long_text("SELECT page FROM ks.visit WHERE visitor = 'a'") + client.options({}, {}), 2);
