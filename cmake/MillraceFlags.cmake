@@ -28,7 +28,7 @@ if(MILLRACE_SANITIZE)
     -fsanitize=${MILLRACE_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -g1)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # GCC documents that instrumented code makes it report variables that are initialised.
-    target_compile_options(millrace_flags INTERFACE -Wno-maybe-uninitialized)
+    target_compile_options(millrace_flags INTERFACE -Wno-uninitialized -Wno-maybe-uninitialized)
   endif()
   target_link_options(millrace_flags INTERFACE -fsanitize=${MILLRACE_SANITIZE})
 else()
