@@ -71,6 +71,9 @@ class execution_of_test final : public stream::execution {
   std::uint32_t attempt() const noexcept override { return 1; }
   byte_buffer& begin_emit(const stream::output_declaration&, std::string_view) override { return emitted_; }
   void emit_failed(const error& cause) override { FAIL() << cause.to_string(); }
+  void resumed() noexcept override { ++resumptions; }
+
+  int resumptions = 0;
 
  private:
   runtime::loop& loop_;
@@ -135,6 +138,13 @@ TEST_F(statement_test, names_the_column_and_both_types_when_they_differ) {
   EXPECT_EQ(why(select.check({{"visitor_id", "uuid"}}, {{"segment", "text"}, {"score", "double"}})),
             "db_type_mismatch: statement 'select visitor_profile': parameter 'visitor_id' is uuid in the "
             "database, and its C++ type is for text or ascii");
+}
+
+TEST_F(statement_test, tells_the_engine_when_the_processor_goes_on) {
+  statement<void(int)> insert("INSERT INTO ks.visit (a) VALUES (?)");
+  store_.answers.emplace_back(stream::rows_ref());
+  EXPECT_TRUE(finish(insert(context_, 1)));
+  EXPECT_EQ(run_.resumptions, 1);
 }
 
 TEST_F(statement_test, says_both_numbers_when_they_differ) {

@@ -16,6 +16,7 @@ void engine::commit_if_due() {
     const error late(errc::timed_out, "the broker did not answer a commit");
     for (const sent_commit& sent : sent_) apply_commit_result(*sent.of, sent.offset, late);
     sent_.clear();
+    meters_.commit_failed_time.observe(now - sent_at_);
   }
   if (aborted_ || !sent_.empty() || (!commit_now_ && now < next_commit_at_)) return;
   commit_now_ = false;
@@ -34,6 +35,7 @@ void engine::send_commit() {
   }
   if (commit_batch_.empty()) return;
   sent_at_ = ports_.loop.now();
+  sent_failed_ = false;
   ports_.source.commit(commit_batch_);
 }
 
@@ -47,7 +49,9 @@ void engine::on_committed(std::span<const stream::commit_result> results) {
     const sent_commit answered = *sent;
     sent_.erase(sent);
     apply_commit_result(*answered.of, answered.offset, answer.failure);
-    if (sent_.empty()) meters_.commit_time.observe(ports_.loop.now() - sent_at_);
+    if (sent_.empty()) {
+      (sent_failed_ ? meters_.commit_failed_time : meters_.commit_time).observe(ports_.loop.now() - sent_at_);
+    }
   }
   if (sent_.empty() && final_commits_pending()) {
     next_commit_at_ = std::min(next_commit_at_, ports_.loop.now() + final_commit_retry);
@@ -64,6 +68,7 @@ void engine::apply_commit_result(assignment& a, std::int64_t offset, const std::
     a.broker_has_commit = true;
     return;
   }
+  sent_failed_ = true;
   note_failure(work_stage::commit, *failure);
   meters_.commit_failed(failure->code());
   if (a.state == assignment::phase::closed) return;

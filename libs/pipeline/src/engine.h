@@ -7,6 +7,7 @@
 // Nothing here calls the source from within its poll, except that poll itself.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <list>
 #include <map>
@@ -49,6 +50,7 @@ class engine final : private stream::source_events, private plan_watcher {
   [[nodiscard]] std::size_t in_flight_records() const noexcept { return pool_.in_use(); }
   [[nodiscard]] line_status status() const;
   [[nodiscard]] line_status status_now() const;
+  [[nodiscard]] std::optional<entered_processor> entered() const noexcept;
 
   // For envelopes and their runs.
   [[nodiscard]] line_ports& ports() noexcept { return ports_; }
@@ -57,6 +59,12 @@ class engine final : private stream::source_events, private plan_watcher {
   [[nodiscard]] meters& counters() noexcept { return meters_; }
   [[nodiscard]] random_source& random() noexcept { return random_; }
   [[nodiscard]] timestamp_micros wall() const noexcept { return ports_.loop.time().wall(); }
+  // A processor begins or goes on.
+  void enter_processor(std::size_t index, const stream::record_block& record) noexcept {
+    entered_partition_.store(record.from().partition, std::memory_order_relaxed);
+    entered_offset_.store(record.offset(), std::memory_order_relaxed);
+    entered_.store(work_.all[index].get(), std::memory_order_relaxed);
+  }
   // Counts a failure and remembers it for the status.
   void note_failure(work_stage where, const error& cause);
   // False: the dead-letter brake holds, the line is stopping.
@@ -204,6 +212,7 @@ class engine final : private stream::source_events, private plan_watcher {
 
   std::vector<sent_commit> sent_;  // the commit that is outstanding
   instant sent_at_;
+  bool sent_failed_ = false;  // a partition of it, so far
   instant next_commit_at_;
   bool commit_now_ = false;
   std::vector<stream::partition_offset> commit_batch_;
@@ -212,6 +221,11 @@ class engine final : private stream::source_events, private plan_watcher {
   turn_step<&engine::settle_turn> settle_step_{*this};
   alarm<&engine::tick> tick_{*this};
   alarm<&engine::deadline_passed> deadline_{*this};
+
+  // Written by the loop's thread, read by the watchdog's.
+  std::atomic<const processor_base*> entered_{nullptr};
+  std::atomic<std::int32_t> entered_partition_{0};
+  std::atomic<std::int64_t> entered_offset_{0};
 
   mutable std::mutex status_mutex_;
   line_status published_;

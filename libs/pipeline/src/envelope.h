@@ -73,6 +73,7 @@ class processor_run final : public stream::execution, public runtime::deferred {
   [[nodiscard]] std::uint32_t attempt() const noexcept override { return attempt_; }
   byte_buffer& begin_emit(const stream::output_declaration& to, std::string_view key) override;
   void emit_failed(const error& cause) override { emit_error_ = cause; }
+  void resumed() noexcept override;
 
  private:
   friend class emission;

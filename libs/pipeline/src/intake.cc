@@ -44,6 +44,7 @@ std::size_t engine::room() {
 }
 
 bool engine::take_in() {
+  entered_.store(nullptr, std::memory_order_relaxed);
   const clock& time = ports_.loop.time();
   wall_minus_loop_us_ = time.wall().time_since_epoch().count() - ports_.loop.now().ns / 1'000;
   if (plans_changed_) admit_waiting();
@@ -163,8 +164,12 @@ void engine::decode(envelope& e, const value_plan& plan, bytes_view body) {
   const instant begun = time.now();
   const result<std::size_t> consumed = e.slot().decode(plan, body);
   const instant ended = time.now();
-  if (!consumed) return condemn(e, consumed.error(), work_stage::decode);
+  if (!consumed) {
+    meters_.decode_failed.observe(ended - begun);
+    return condemn(e, consumed.error(), work_stage::decode);
+  }
   if (*consumed != body.size() && options_.trailing_bytes == trailing_bytes_policy::dead_letter) {
+    meters_.decode_failed.observe(ended - begun);
     return condemn(
         e,
         error(errc::trailing_bytes, std::to_string(body.size() - *consumed) + " bytes follow the value of " +

@@ -21,6 +21,7 @@ const std::optional<error>& line::failure() const noexcept { return engine_->fai
 const books& line::counts() const noexcept { return engine_->counts(); }
 std::size_t line::in_flight_records() const noexcept { return engine_->in_flight_records(); }
 line_status line::status() const { return engine_->status(); }
+std::optional<entered_processor> line::entered() const noexcept { return engine_->entered(); }
 line_status line::status_now() const { return engine_->status_now(); }
 
 }  // namespace millrace::pipeline

@@ -19,7 +19,8 @@ struct metric_families {
   metrics::counter_family received, received_bytes, done, skipped, dead_lettered, abandoned, strays;
   metrics::counter_family errors, retries, emitted;
   metrics::counter_family commits, commit_failures, rebalances;
-  metrics::histogram_family decode, consume_delay, end_to_end, commit_time, rebalance_time;
+  metrics::histogram_family decode, decode_failed, consume_delay, end_to_end, failed_end_to_end;
+  metrics::histogram_family commit_time, commit_failed_time, rebalance_time;
   metrics::gauge_family in_flight_records, in_flight_bytes, retrying, assigned, paused, state, last_commit;
   metrics::gauge_family oldest_age, lag, high_watermark, window;
 };
@@ -53,9 +54,12 @@ class meters {
   metrics::counter& strays;
   metrics::counter& commits;
   metrics::histogram& decode;
+  metrics::histogram& decode_failed;
   metrics::histogram& consume_delay;
   metrics::histogram& end_to_end;
+  metrics::histogram& failed_end_to_end;
   metrics::histogram& commit_time;
+  metrics::histogram& commit_failed_time;
   metrics::histogram& rebalance_time;
   metrics::gauge& in_flight_records;
   metrics::gauge& in_flight_bytes;

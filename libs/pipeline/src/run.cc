@@ -23,6 +23,7 @@ void reuse(byte_buffer& buffer) noexcept {
 std::string_view processor_run::name() const noexcept { return engine_.processor(index_).name(); }
 runtime::loop& processor_run::loop() noexcept { return engine_.ports().loop; }
 stream::store& processor_run::database() noexcept { return engine_.ports().store; }
+void processor_run::resumed() noexcept { engine_.enter_processor(index_, envelope_.block()); }
 const stream::record_block& processor_run::record() const noexcept { return envelope_.block(); }
 
 byte_buffer& processor_run::begin_emit(const stream::output_declaration& to, std::string_view key) {
@@ -48,6 +49,7 @@ void processor_run::start() {
   emits_used_ = 0;
   emit_error_.reset();
   ++envelope_.outstanding;
+  resumed();
   task_ = engine_.processor(index_).run(envelope_, stream::context(*this));
   task_.start(loop(), *this);
 }

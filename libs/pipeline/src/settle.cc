@@ -29,6 +29,7 @@ void engine::count_ending(const envelope& e) {
   if (const auto dead = ended_as(processor_run::ending::dead); dead != e.runs.end()) {
     const error& cause = *dead->cause();
     ++books_.dead_lettered;
+    meters_.failed_end_to_end.observe(age_of(e, ports_.loop.time().now()));
     meters_.dead_lettered(cause.code() == errc::rejected ? std::string_view(cause.message())
                                                          : to_string(cause.code()));
     return;

@@ -97,6 +97,13 @@ line_status engine::status() const {
   return published_;
 }
 
+std::optional<entered_processor> engine::entered() const noexcept {
+  const processor_base* processor = entered_.load(std::memory_order_relaxed);
+  if (processor == nullptr) return std::nullopt;
+  return entered_processor{processor->name(), entered_partition_.load(std::memory_order_relaxed),
+                           entered_offset_.load(std::memory_order_relaxed)};
+}
+
 line_status engine::status_now() const {
   line_status now;
   now.state = state_;

@@ -124,14 +124,14 @@ class statement<R(Args...)> final : public internal::statement_base {
   // The arguments are encoded before this returns; they need not live until the answer comes.
   [[nodiscard]] runtime::task<result<answer>> operator()(stream::context ctx,
                                                          const std::remove_cvref_t<Args>&... args) const {
-    return run(this, &ctx.database(), std::nullopt, encoded(args...));
+    return run(this, ctx, std::nullopt, encoded(args...));
   }
 
   // As above, with a write timestamp of one's own: replays write the same cell version, and of two writes the
   // later timestamp wins, whatever their order of arrival.
   [[nodiscard]] runtime::task<result<answer>> written_at(timestamp_micros time, stream::context ctx,
                                                          const std::remove_cvref_t<Args>&... args) const {
-    return run(this, &ctx.database(), std::int64_t{time.time_since_epoch().count()}, encoded(args...));
+    return run(this, ctx, std::int64_t{time.time_since_epoch().count()}, encoded(args...));
   }
 
  private:
@@ -148,15 +148,16 @@ class statement<R(Args...)> final : public internal::statement_base {
     return cells;
   }
 
-  static runtime::task<result<answer>> run(const statement* self, stream::store* store,
+  static runtime::task<result<answer>> run(const statement* self, stream::context ctx,
                                            std::optional<std::int64_t> write_timestamp_us,
                                            cell_buffer cells) {
     stream::store_request request;
     request.statement = self;
     request.cells = cells.view();
     request.write_timestamp_us = write_timestamp_us;
-    internal::submitted wait(*store, request);
+    internal::submitted wait(ctx.database(), request);
     co_await wait;
+    ctx.resumed();
     invariant(request.answer.has_value(), "a store completes a request with its answer");
     if (!*request.answer) co_return request.answer->error();
     if constexpr (std::is_void_v<R>)

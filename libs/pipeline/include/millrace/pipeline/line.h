@@ -9,7 +9,7 @@
 // Errors become retry, dead letter or stop by stream::disposition_of. On stop the line drains and ends as
 // `failed`; the record that caused it stays uncommitted. A broken invariant aborts the process.
 //
-// Threads: everything belongs to the loop's thread, except status().
+// Threads: everything belongs to the loop's thread, except status() and entered().
 #pragma once
 
 #include <memory>
@@ -77,6 +77,9 @@ class line {
 
   // Any thread: a copy that is at most status_interval old.
   [[nodiscard]] line_status status() const;
+  // Any thread, and also while the loop is stuck. Taken while the loop turns, name and record may be of two
+  // entries.
+  [[nodiscard]] std::optional<entered_processor> entered() const noexcept;
   // The loop's thread: as of now.
   [[nodiscard]] line_status status_now() const;
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <millrace/base/clock.h>
@@ -35,6 +36,14 @@ struct books {
   [[nodiscard]] bool balanced() const noexcept {
     return received == done + skipped + dead_lettered + abandoned + in_flight;
   }
+};
+
+// The processor that was entered last since the worker last took records: in a loop that is stuck, most
+// likely where.
+struct entered_processor {
+  std::string_view name;  // lives as long as the line
+  std::int32_t partition = 0;
+  std::int64_t offset = 0;
 };
 
 struct oldest_record {

@@ -76,6 +76,8 @@ class execution {
   // The value of the last begun emit could not be encoded: the attempt fails with this error when process()
   // returns.
   virtual void emit_failed(const error& cause) = 0;
+  // The processor goes on after a wait. For the watchdog, which says what a stuck worker runs.
+  virtual void resumed() noexcept {}
 
  protected:
   ~execution() = default;
@@ -90,6 +92,8 @@ class context {
   [[nodiscard]] store& database() const noexcept { return run_->database(); }
   [[nodiscard]] std::uint32_t attempt() const noexcept { return run_->attempt(); }
   [[nodiscard]] const record_block& record() const noexcept { return run_->record(); }
+  // For what a processor awaits: called when the wait is over.
+  void resumed() const noexcept { run_->resumed(); }
 
   // Produces `value` to `to` once process() has returned done; the record is finished when the broker has
   // acknowledged it. Output is pipeline's output<T>.
