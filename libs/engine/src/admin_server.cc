@@ -1,7 +1,9 @@
+#include <optional>
 #include <thread>
 #include <utility>
 
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 
@@ -17,6 +19,7 @@ using boost::system::error_code;
 
 constexpr std::size_t request_bytes_max = 16U << 10U;
 constexpr auto exchange_timeout = std::chrono::seconds(10);
+constexpr auto accept_pause = std::chrono::milliseconds(100);
 
 // One connection: read a request, answer it, close.
 class exchange final : public std::enable_shared_from_this<exchange> {
@@ -51,10 +54,15 @@ class exchange final : public std::enable_shared_from_this<exchange> {
     response_.set(http::field::connection, "close");
     response_.body() = std::move(page.body);
     response_.prepare_payload();
-    http::async_write(stream_, response_, [self = shared_from_this()](error_code, std::size_t) {
+    const auto close = [self = shared_from_this()](error_code, std::size_t) {
       error_code ignored;
       self->stream_.socket().shutdown(net::ip::tcp::socket::shutdown_send, ignored);
-    });
+    };
+    if (request.method() == http::verb::head) {
+      http::async_write_header(stream_, serializer_.emplace(response_), close);
+    } else {
+      http::async_write(stream_, response_, close);
+    }
   }
 
   beast::tcp_stream stream_;
@@ -62,6 +70,7 @@ class exchange final : public std::enable_shared_from_this<exchange> {
   beast::flat_buffer buffer_{request_bytes_max};
   http::request_parser<http::empty_body> parser_;
   http::response<http::string_body> response_;
+  std::optional<http::response_serializer<http::string_body>> serializer_;
 };
 
 class beast_server final : public admin_server {
@@ -102,14 +111,24 @@ class beast_server final : public admin_server {
  private:
   void accept() {
     acceptor_.async_accept([this](error_code code, net::ip::tcp::socket socket) {
-      if (!code) std::make_shared<exchange>(std::move(socket), pages_)->begin();
+      if (code) return accept_later();
+      std::make_shared<exchange>(std::move(socket), pages_)->begin();
       accept();
+    });
+  }
+
+  // Out of descriptors, mostly: at once it would fail again.
+  void accept_later() {
+    pause_.expires_after(accept_pause);
+    pause_.async_wait([this](error_code code) {
+      if (!code) accept();
     });
   }
 
   const page_handler pages_;
   net::io_context context_{1};
   net::ip::tcp::acceptor acceptor_;
+  net::steady_timer pause_{context_};
   std::uint16_t port_ = 0;
   std::thread thread_;
 };

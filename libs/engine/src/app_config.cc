@@ -132,6 +132,9 @@ const spec<engine_config>& engine_spec() {
       field(&engine_config::revoke_drain_timeout, "revoke_drain_timeout")
           .range(milliseconds(0), seconds(300))
           .doc("On a rebalance: how long the work of a partition that is given up may take to finish."),
+      field(&engine_config::stuck_after, "stuck_after")
+          .range(milliseconds(1'000), hours(1))
+          .doc("A worker whose loop has not turned for so long is reported and fails /healthz."),
       field(&engine_config::ignore_trailing_bytes, "ignore_trailing_bytes")
           .doc("Accept records with bytes left over after the value."),
       field(&engine_config::outputs, "outputs")

@@ -1,4 +1,5 @@
 #include <csignal>
+#include <cstdlib>
 #include <ctime>
 #include <iostream>
 #include <mutex>
@@ -19,12 +20,16 @@
 #include <millrace/metrics/process.h>
 
 #include "adapters.h"
+#include "front_page.h"
 #include "status_page.h"
+#include "watchdog.h"
 #include "worker.h"
 
 namespace millrace::engine {
 namespace {
 
+// After the second signal; a worker whose loop is stuck cannot obey.
+constexpr seconds abort_obeyed_within{5};
 constexpr int exit_ok = 0;
 constexpr int exit_failure = 1;
 constexpr int exit_config = 78;  // EX_CONFIG
@@ -88,7 +93,8 @@ class process {
       : app_(app),
         settings_(std::move(settings)),
         counts_(declared_),
-        budget_(static_cast<std::size_t>(settings_.engine.memory_max.bytes)) {}
+        budget_(static_cast<std::size_t>(settings_.engine.memory_max.bytes)),
+        watchdog_(settings_.engine.stuck_after) {}
 
   int run();
 
@@ -97,6 +103,7 @@ class process {
   result<void> start_workers();
   result<void> prepare(const worker_ports& ports, pipeline::processors& work);
   void supervise();
+  void watch();
   int closing();
   [[nodiscard]] process_view view() const;
   [[nodiscard]] admin_page page(std::string_view path);
@@ -112,6 +119,8 @@ class process {
   std::vector<std::unique_ptr<worker>> workers_;
   bool started_ = false;
   std::atomic<unsigned> ended_{0};
+  const instant began_ = system_clock().now();
+  watchdog watchdog_;
   std::unique_ptr<admin_server> admin_;  // last: its thread reads the rest
 };
 
@@ -201,6 +210,7 @@ void process::supervise() {
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
   unsigned received = 0;
+  std::optional<instant> aborted_at;
   while (ended_.load(std::memory_order_acquire) < workers_.size()) {
     timespec patience{0, 100'000'000};
     const int number = ::sigtimedwait(&signals, nullptr, &patience);
@@ -209,8 +219,37 @@ void process::supervise() {
       spdlog::info("event=signal signal={} action={}", number == SIGTERM ? "SIGTERM" : "SIGINT",
                    received == 1 ? "drain" : "abort");
       for (auto& w : workers_) received == 1 ? w->request_stop() : w->request_abort();
+      if (received > 1 && !aborted_at) aborted_at = system_clock().now();
     } else if (ended_.load(std::memory_order_acquire) > 0) {
       for (auto& w : workers_) w->request_stop();
+    }
+    watch();
+    if (aborted_at && system_clock().now() - *aborted_at > abort_obeyed_within) {
+      spdlog::error(
+          "event=aborted consequence=\"a worker does not turn its loop; nothing more is committed\" exit={}",
+          exit_failure);
+      std::_Exit(exit_failure);
+    }
+  }
+}
+
+void process::watch() {
+  const instant now = system_clock().now();
+  std::vector<worker_pulse> pulses;
+  pulses.reserve(workers_.size());
+  for (const auto& w : workers_) pulses.push_back(w->pulse_at(now));
+  for (const watchdog::finding& f : watchdog_.look(now, pulses)) {
+    const auto stuck_seconds = static_cast<double>(f.stuck_for.count()) / 1e9;
+    const std::string_view running = f.running.empty() ? "no processor" : std::string_view(f.running);
+    if (f.turns_again) {
+      spdlog::warn("event=worker_turns_again worker={} stuck_seconds={:.1f} entered=\"{}\"", f.worker,
+                   stuck_seconds, running);
+    } else {
+      spdlog::error(
+          "event=worker_stuck worker={} stuck_seconds={:.1f} entered=\"{}\" consequence=\"its partitions "
+          "stand "
+          "still, liveness fails\" cause=\"a processor must not block: wait with co_await\"",
+          f.worker, stuck_seconds, running);
     }
   }
 }
@@ -248,7 +287,9 @@ process_view process::view() const {
   const instant now = system_clock().now();
   const std::lock_guard lock(mutex_);
   seen.started = started_;
-  for (const auto& w : workers_) seen.workers.push_back({w->status(), w->turning_at(now)});
+  seen.uptime = now - began_;
+  seen.stuck_after = settings_.engine.stuck_after;
+  for (const auto& w : workers_) seen.workers.push_back({w->status(), w->pulse_at(now)});
   return seen;
 }
 
@@ -264,7 +305,7 @@ admin_page process::page(std::string_view path) {
   if (path == "/healthz") return verdict(not_alive_because(view()));
   if (path == "/readyz") return verdict(not_ready_because(view()));
   if (path == "/status") return {200, "application/json", status_json(view())};
-  if (path == "/") return {200, "text/html; charset=utf-8", front_page(view())};
+  if (path == "/") return {200, "text/html; charset=utf-8", std::string(front_page)};
   return {404, std::string(text), "no such page; try / /metrics /healthz /readyz /status\n"};
 }
 

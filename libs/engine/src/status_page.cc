@@ -24,6 +24,8 @@ json error_json(const std::optional<error>& failure) {
   return {{"code", to_string(failure->code())}, {"message", failure->message()}};
 }
 
+double in_seconds(nanoseconds time) { return static_cast<double>(time.count()) / 1e9; }
+
 json partition_json(const pipeline::partition_status& p) {
   json out = {{"topic", p.topic},
               {"partition", p.partition},
@@ -42,9 +44,13 @@ json partition_json(const pipeline::partition_status& p) {
                      {"processor", p.oldest->processor},
                      {"attempt", p.oldest->attempt},
                      {"last_error", p.oldest->last_error},
-                     {"age_seconds", static_cast<double>(p.oldest->age.count()) / 1e9}};
+                     {"age_seconds", in_seconds(p.oldest->age)}};
   }
   return out;
+}
+
+bool turning(const process_view& process, const worker_pulse& pulse) {
+  return pulse.since_turn < process.stuck_after;
 }
 
 pipeline::books total(const process_view& process) {
@@ -72,7 +78,8 @@ std::string status_json(const process_view& process) {
       partitions.push_back(partition_json(p));
     }
     workers.push_back({{"state", pipeline::to_string(w.line.state)},
-                       {"turning", w.turning},
+                       {"turning", turning(process, w.pulse)},
+                       {"running", turning(process, w.pulse) ? json(nullptr) : json(w.pulse.running)},
                        {"failure", error_json(w.line.failure)},
                        {"last_error", error_json(w.line.last_error)},
                        {"books", books_json(w.line.counts)},
@@ -81,16 +88,28 @@ std::string status_json(const process_view& process) {
                        {"schemas_missing", w.line.schemas_missing},
                        {"partitions", std::move(partitions)}});
   }
-  const json all = {{"application", process.application},          {"version", process.version},
-                    {"ready", not_ready_because(process).empty()}, {"lag", lag},
-                    {"books", books_json(total(process))},         {"workers", std::move(workers)}};
+  const std::string not_ready = not_ready_because(process);
+  const json all = {{"application", process.application},
+                    {"version", process.version},
+                    {"uptime_seconds", in_seconds(process.uptime)},
+                    {"alive", not_alive_because(process).empty()},
+                    {"ready", not_ready.empty()},
+                    {"not_ready_because", not_ready.empty() ? json(nullptr) : json(not_ready)},
+                    {"lag", lag},
+                    {"books", books_json(total(process))},
+                    {"workers", std::move(workers)}};
   // Keys and messages may hold bytes that are not UTF-8.
   return all.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
 }
 
 std::string not_alive_because(const process_view& process) {
   for (std::size_t i = 0; i < process.workers.size(); ++i) {
-    if (!process.workers[i].turning) return "worker " + std::to_string(i) + " does not turn its loop";
+    const worker_pulse& pulse = process.workers[i].pulse;
+    if (turning(process, pulse)) continue;
+    std::string why = "worker " + std::to_string(i) + " has not turned its loop for " +
+                      std::to_string(std::chrono::duration_cast<seconds>(pulse.since_turn).count()) + " s";
+    if (!pulse.running.empty()) why += "; last entered: " + pulse.running;
+    return why;
   }
   return {};
 }
@@ -106,32 +125,6 @@ std::string not_ready_because(const process_view& process) {
     }
   }
   return not_alive_because(process);
-}
-
-std::string front_page(const process_view& process) {
-  return R"(<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>)" +
-         process.application +
-         R"( · Millrace</title><style>
-:root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}
-dl{display:grid;grid-template-columns:repeat(auto-fill,minmax(9rem,1fr));gap:1rem}dt{opacity:.7}dd{margin:0;font-size:1.6rem;
-font-variant-numeric:tabular-nums}pre{overflow:auto;font-size:.8rem}</style>
-<h1>)" + process.application +
-         R"(</h1><p id="state">connecting…</p><dl id="numbers"></dl>
-<p><a href="/metrics">metrics</a> · <a href="/status">status</a> · <a href="/healthz">healthz</a> · <a href="/readyz">readyz</a></p>
-<script>
-let last=null;
-async function tick(){try{
- const s=await(await fetch('/status')).json(),b=s.books,now=performance.now();
- const rate=last?Math.round((b.done-last.done)*1000/(now-last.at)):0;last={done:b.done,at:now};
- const show={'done per second':rate,'in flight':b.in_flight,'lag':s.lag,'done':b.done,'dead-lettered':b.dead_lettered,'skipped':b.skipped};
- document.getElementById('numbers').replaceChildren(...Object.entries(show).map(([k,v])=>{
-  const d=document.createElement('div');d.innerHTML='<dt></dt><dd></dd>';d.firstChild.textContent=k;d.lastChild.textContent=v.toLocaleString();return d}));
- document.getElementById('state').textContent=s.ready?'ready':'not ready: '+s.workers.map(w=>w.state).join(', ');
-}catch(e){document.getElementById('state').textContent='not reachable'}}
-tick();setInterval(tick,1000);
-</script></html>
-)";
 }
 
 }  // namespace millrace::engine

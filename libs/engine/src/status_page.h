@@ -6,17 +6,21 @@
 
 #include <millrace/pipeline/status.h>
 
+#include "watchdog.h"
+
 namespace millrace::engine {
 
 struct worker_view {
   pipeline::line_status line;
-  bool turning = true;  // the worker's loop turned lately
+  worker_pulse pulse;
 };
 
 struct process_view {
   std::string application;
   std::string version;
   bool started = false;  // every worker runs
+  nanoseconds uptime{0};
+  nanoseconds stuck_after{seconds(10)};  // a loop that has not turned for so long is stuck
   std::vector<worker_view> workers;
 };
 
@@ -25,7 +29,5 @@ struct process_view {
 // Why the process is not alive, or not ready; empty when it is.
 [[nodiscard]] std::string not_alive_because(const process_view& process);
 [[nodiscard]] std::string not_ready_because(const process_view& process);
-// A small page for people, refreshed by itself, that names the other pages.
-[[nodiscard]] std::string front_page(const process_view& process);
 
 }  // namespace millrace::engine

@@ -3,8 +3,6 @@
 namespace millrace::engine {
 namespace {
 
-// A loop that has not turned for so long is stuck; an idle one turns twice a second.
-constexpr seconds stuck_after{10};
 // After the line has ended, what the store and the sink still hold is answered within their own timeouts.
 constexpr seconds quiescent_within{30};
 
@@ -23,6 +21,7 @@ void worker::launch(worker_ports ports, pipeline::line_options options, pipeline
   thread_ = std::thread([this] {
     line_->start();
     loop_.run();
+    over_.store(true, std::memory_order_relaxed);
     loop_.remove_step(*this);
   });
 }
@@ -38,7 +37,16 @@ void worker::request_abort() noexcept {
   loop_.wake();
 }
 
-bool worker::turning_at(instant now) const noexcept { return now - loop_.last_turn_at() < stuck_after; }
+worker_pulse worker::pulse_at(instant now) const {
+  worker_pulse pulse;
+  if (over_.load(std::memory_order_relaxed)) return pulse;
+  pulse.since_turn = now - loop_.last_turn_at();
+  if (const auto in = line_->entered()) {
+    pulse.running = "processor '" + std::string(in->name) + "' on partition " +
+                    std::to_string(in->partition) + " offset " + std::to_string(in->offset);
+  }
+  return pulse;
+}
 
 void worker::join() {
   if (thread_.joinable()) thread_.join();

@@ -14,6 +14,8 @@
 #include <millrace/stream/source.h>
 #include <millrace/stream/store.h>
 
+#include "watchdog.h"
+
 namespace millrace::engine {
 
 // What a worker works with. Destroyed in reverse order, after the line.
@@ -43,7 +45,8 @@ class worker final : private runtime::step {
   void request_stop() noexcept;
   void request_abort() noexcept;
   [[nodiscard]] pipeline::line_status status() const { return line_->status(); }
-  [[nodiscard]] bool turning_at(instant now) const noexcept;
+  // For the watchdog. A worker whose thread has ended by itself is not stuck.
+  [[nodiscard]] worker_pulse pulse_at(instant now) const;
 
   // Waits for the thread's end; afterwards the line may be asked.
   void join();
@@ -59,6 +62,7 @@ class worker final : private runtime::step {
   std::unique_ptr<pipeline::line> line_;
   std::function<void()> on_end_;
   std::atomic<command> wanted_{command::none};
+  std::atomic<bool> over_{false};  // the loop has ended by itself
   command obeyed_ = command::none;
   bool ended_ = false;
   instant ended_at_;

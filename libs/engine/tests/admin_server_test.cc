@@ -40,6 +40,15 @@ TEST(AdminServer, AnswersWithWhatTheHandlerSays) {
   EXPECT_TRUE(exchange((*server)->port(), "GET /x HTTP/1.1\r\nHost: a\r\n\r\n").starts_with("HTTP/1.1 404"));
 }
 
+TEST(AdminServer, AnswersHeadWithTheLengthAndNoBody) {
+  auto server = admin_server::start("127.0.0.1", 0, echo);
+  ASSERT_TRUE(server);
+  const std::string head = exchange((*server)->port(), "HEAD /known HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_TRUE(head.starts_with("HTTP/1.1 200")) << head;
+  EXPECT_NE(head.find("Content-Length: 6"), std::string::npos) << head;
+  EXPECT_TRUE(head.ends_with("\r\n\r\n")) << head;
+}
+
 TEST(AdminServer, ChangesNothing) {
   auto server = admin_server::start("127.0.0.1", 0, echo);
   ASSERT_TRUE(server);

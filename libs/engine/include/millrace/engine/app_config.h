@@ -71,6 +71,7 @@ struct engine_config {
   milliseconds commit_interval{1'000};
   milliseconds drain_timeout{30'000};
   milliseconds revoke_drain_timeout{5'000};
+  milliseconds stuck_after{10'000};
   bool ignore_trailing_bytes = false;
   std::map<std::string, std::string> outputs;
 };
