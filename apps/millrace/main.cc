@@ -86,7 +86,11 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(1, 1'000'000));
   demo_command->add_option("--seed", demo.seed, "Of the generated records")->capture_default_str();
   demo_command->add_option("--in-flight", demo.in_flight_max, "Records in flight at most")
-      ->capture_default_str();
+      ->capture_default_str()
+      ->check(CLI::Range(1, 100'000));
+  demo_command
+      ->add_option("--port", demo.port, "Of the application's page (default: 9464, or a free one when busy)")
+      ->check(CLI::Range(1, 65'535));
   demo_command->add_option("--json", demo.json_file, "Write the results to this file");
   demo_command->add_flag("--verbose", demo.verbose, "Keep the configuration and the application's log");
   demo_command->callback([&] { code = demo::run_demo(demo); });

@@ -9,13 +9,10 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <spawn.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-extern char** environ;  // NOLINT(readability-redundant-declaration): POSIX leaves declaring it to the program
 
 namespace millrace::demo {
 
@@ -28,20 +25,28 @@ application_process::~application_process() {
 
 result<void> application_process::start(const std::vector<std::string>& arguments,
                                         const std::string& log_file) {
-  std::vector<char*> argv;
+  const int log = ::open(log_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (log < 0) return error(errc::io_error, "cannot write " + log_file + ": " + std::strerror(errno));
   std::string self = "/proc/self/exe";
-  argv.push_back(self.data());
   std::vector<std::string> copies = arguments;
+  std::vector<char*> argv{self.data()};
   for (std::string& argument : copies) argv.push_back(argument.data());
   argv.push_back(nullptr);
-  posix_spawn_file_actions_t files;
-  ::posix_spawn_file_actions_init(&files);
-  ::posix_spawn_file_actions_addopen(&files, STDERR_FILENO, log_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC,
-                                     0600);
-  ::posix_spawn_file_actions_adddup2(&files, STDERR_FILENO, STDOUT_FILENO);
-  const int failed = ::posix_spawn(&pid_, self.c_str(), &files, nullptr, argv.data(), environ);
-  ::posix_spawn_file_actions_destroy(&files);
-  if (failed != 0)
+  const pid_t parent = ::getpid();
+  pid_ = ::fork();
+  if (pid_ == 0) {
+    // Only what is safe between fork and exec in a program with threads. A group of its own: Ctrl-C is for
+    // the parent to act on. Without the parent there is nothing left to talk to.
+    ::setpgid(0, 0);
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != parent || ::dup2(log, STDOUT_FILENO) < 0 || ::dup2(log, STDERR_FILENO) < 0)
+      ::_exit(127);
+    ::execv(self.c_str(), argv.data());
+    ::_exit(127);
+  }
+  const int failed = errno;
+  ::close(log);
+  if (pid_ < 0)
     return error(errc::io_error, std::string("cannot start the application: ") + std::strerror(failed));
   return {};
 }
@@ -90,19 +95,31 @@ process_usage application_process::usage() const {
   return usage;
 }
 
-std::uint16_t free_port() {
+namespace {
+
+// The port that a listener on 127.0.0.1 got; 0 when it got none. Port 0 asks for any.
+std::uint16_t bound(std::uint16_t port) {
   const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return 0;
+  const int yes = 1;  // as the application does: a port whose last connections linger is free
+  ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
   sockaddr_in at{};
   at.sin_family = AF_INET;
+  at.sin_port = htons(port);
   at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t size = sizeof at;
-  std::uint16_t port = 0;
-  if (fd >= 0 && ::bind(fd, reinterpret_cast<const sockaddr*>(&at), size) == 0 &&
+  std::uint16_t got = 0;
+  if (::bind(fd, reinterpret_cast<const sockaddr*>(&at), size) == 0 && ::listen(fd, 1) == 0 &&
       ::getsockname(fd, reinterpret_cast<sockaddr*>(&at), &size) == 0) {
-    port = ntohs(at.sin_port);
+    got = ntohs(at.sin_port);
   }
-  if (fd >= 0) ::close(fd);
-  return port;
+  ::close(fd);
+  return got;
 }
+
+}  // namespace
+
+std::uint16_t free_port() { return bound(0); }
+bool is_free(std::uint16_t port) { return bound(port) == port; }
 
 }  // namespace millrace::demo

@@ -24,9 +24,11 @@ class application_process {
   // Kills what still runs.
   ~application_process();
 
-  // Runs this program again with `arguments`; its messages go to `log_file`.
+  // Runs this program again with `arguments`, in a process group of its own; its messages go to `log_file`.
+  // It is killed when the calling thread ends.
   [[nodiscard]] result<void> start(const std::vector<std::string>& arguments, const std::string& log_file);
   [[nodiscard]] bool running();
+  [[nodiscard]] pid_t pid() const noexcept { return pid_; }
   void terminate() const;  // SIGTERM
   // Waits for the end; the exit code, or 128 + signal. After `seconds_max` the process is killed.
   int wait(int seconds_max);
@@ -37,7 +39,8 @@ class application_process {
   int status_ = 0;
 };
 
-// A port nobody listens on now.
+// A port of 127.0.0.1 nobody listens on now; whether that is so of `port`.
 [[nodiscard]] std::uint16_t free_port();
+[[nodiscard]] bool is_free(std::uint16_t port);
 
 }  // namespace millrace::demo

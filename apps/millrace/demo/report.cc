@@ -1,9 +1,7 @@
 #include "report.h"
 
-#include <algorithm>
 #include <cmath>
 
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 namespace millrace::demo {
@@ -14,17 +12,14 @@ using nlohmann::json;
 constexpr double us = 1e6;
 constexpr double ms = 1e3;
 
-exposed_histogram since(const window& w, exposed_histogram reading::* which) {
-  return (w.to.*which).since(w.from.*which);
-}
+double rounded(double value) { return std::round(value * 1000) / 1000; }
 
 json quantiles(const window& w, exposed_histogram reading::* which, double scale) {
-  const exposed_histogram values = since(w, which);
-  const auto rounded = [&](double q) -> json {
-    const auto value = values.quantile(q);
-    return value ? json(std::round(*value * scale * 1000) / 1000) : json(nullptr);
+  const auto shown = [&](double q) -> json {
+    const auto value = w.quantile(which, q);
+    return value ? json(rounded(*value * scale)) : json(nullptr);
   };
-  return {{"p50", rounded(0.5)}, {"p95", rounded(0.95)}};
+  return {{"p50", shown(0.5)}, {"p95", shown(0.95)}};
 }
 
 json latencies(const window& w) {
@@ -38,18 +33,10 @@ json latencies(const window& w) {
 json phase(const window& w) {
   json out = latencies(w);
   out["records_per_second"] = std::round(w.rate());
-  out["in_flight_max"] = w.in_flight_max;
-  out["lag_max"] = w.lag_max;
+  out["in_flight_max"] = w.in_flight_max();
+  out["in_flight_mean"] = std::round(w.in_flight_mean());
+  out["lag_max"] = w.lag_max();
   return out;
-}
-
-std::string pair(const window& w, exposed_histogram reading::* which, double scale, int decimals) {
-  const exposed_histogram values = since(w, which);
-  const auto text = [&](double q) {
-    const auto value = values.quantile(q);
-    return value ? fmt::format("{:.{}f}", *value * scale, decimals) : std::string("-");
-  };
-  return text(0.5) + "/" + text(0.95);
 }
 
 }  // namespace
@@ -70,68 +57,30 @@ reading reading::of(const exposition& page, double at_seconds) {
 }
 
 double window::rate() const {
-  const double seconds = to.at_seconds - from.at_seconds;
-  return seconds > 0 ? (to.done - from.done) / seconds : 0;
-}
-
-std::string live_heading() {
-  return fmt::format(
-      "{:>4} {:>9} {:>9} {:>8}  {:>11} {:>13} {:>13} {:>13} {:>13}\n{:>4} {:>9} {:>9} {:>8}  {:>11} {:>13} "
-      "{:>13} {:>13} {:>13}\n",
-      "time", "rate", "in flight", "lag", "decode", "select", "insert", "consume", "end to end", "s",
-      "records/s", "records", "records", "p50/p95 us", "p50/p95 us", "p50/p95 us", "p50/p95 ms",
-      "p50/p95 ms");
-}
-
-std::string live_line(const window& second, double slowdown) {
-  return fmt::format("{:>4.0f} {:>9.0f} {:>9.0f} {:>8.0f}  {:>11} {:>13} {:>13} {:>13} {:>13}{}\n",
-                     second.to.at_seconds, second.rate(), second.to.in_flight, second.to.lag,
-                     pair(second, &reading::decode, us, 1), pair(second, &reading::select, us, 0),
-                     pair(second, &reading::insert, us, 0), pair(second, &reading::consume, ms, 1),
-                     pair(second, &reading::end_to_end, ms, 1),
-                     slowdown > 1 ? fmt::format("  database x{:.0f} slower", slowdown) : "");
-}
-
-std::string summary(const report& all) {
-  std::string text = fmt::format("\n{:>14} {:>10} {:>10} {:>13} {:>13} {:>13} {:>13}\n", "", "records/s",
-                                 "in flight", "select us", "insert us", "consume ms", "end to end ms");
-  const auto row = [&](const char* name, const window& w) {
-    text += fmt::format("{:>14} {:>10.0f} {:>10.0f} {:>13} {:>13} {:>13} {:>13}\n", name, w.rate(),
-                        w.in_flight_max, pair(w, &reading::select, us, 0), pair(w, &reading::insert, us, 0),
-                        pair(w, &reading::consume, ms, 1), pair(w, &reading::end_to_end, ms, 1));
-  };
-  row("before", all.before);
-  row("database x16", all.during);
-  row("after", all.after);
-  text += fmt::format(
-      "\n{} records produced, {} done, {} dead-lettered, {} lost, {} duplicated, {} wrong: {}\n"
-      "{:.0f} records/s, {:.1f} us of CPU per record, {:.0f} MB resident, decode {} us (p50/p95)\n",
-      all.records_produced, all.records_done, all.dead_lettered, all.checked.lost, all.checked.duplicated,
-      all.checked.wrong, all.checked.verified() ? "verified" : "NOT VERIFIED", all.records_per_second,
-      all.cpu_us_per_record, static_cast<double>(all.rss_bytes_max) / 1e6,
-      pair(all.whole, &reading::decode, us, 2));
-  if (all.exit_code != 0) text += fmt::format("the application ended with exit code {}\n", all.exit_code);
-  for (const std::string& example : all.checked.examples) text += "  " + example + "\n";
-  return text;
+  const double seconds = to_.at_seconds - from_.at_seconds;
+  return seconds > 0 ? (to_.done - from_.done) / seconds : 0;
 }
 
 std::string to_json(const report& all) {
   json out = latencies(all.whole);
+  out["seed"] = all.seed;
+  out["interrupted"] = all.interrupted;
+  out["records_offered_per_second"] = all.rate_offered;
   out["records_produced"] = all.records_produced;
   out["records_done"] = all.records_done;
   out["records_lost"] = all.checked.lost;
   out["records_duplicated"] = all.checked.duplicated;
   out["records_wrong"] = all.checked.wrong;
   out["dead_lettered"] = all.dead_lettered;
-  out["verified"] = all.checked.verified();
-  out["records_per_second"] = std::round(all.records_per_second);
-  out["cpu_us_per_record"] = std::round(all.cpu_us_per_record * 100) / 100;
+  out["verified"] = all.verified();
+  out["records_per_second"] = std::round(all.whole.rate());
+  out["cpu_us_per_record"] = rounded(all.cpu_us_per_record);
   out["rss_bytes_max"] = all.rss_bytes_max;
-  out["spike"] = {{"before", phase(all.before)},
+  out["spike"] = {{"slowdown", all.slowdown},
+                  {"before", phase(all.before)},
                   {"during", phase(all.during)},
                   {"after", phase(all.after)},
-                  {"in_flight_max",
-                   std::max({all.before.in_flight_max, all.during.in_flight_max, all.after.in_flight_max})}};
+                  {"in_flight_max", all.in_flight_max()}};
   return out.dump(2) + "\n";
 }
 

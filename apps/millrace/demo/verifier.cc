@@ -106,6 +106,13 @@ void verifier::wrong(std::string what) {
   if (verdict_.examples.size() < examples_max) verdict_.examples.push_back(std::move(what));
 }
 
+// A record counts once, whatever of it is missing.
+void verifier::lost(progress& record, std::string what) {
+  if (!record.lost) ++verdict_.lost;
+  record.lost = true;
+  if (verdict_.examples.size() < examples_max) verdict_.examples.push_back(std::move(what));
+}
+
 void verifier::produced(const expected_visit& visit) {
   of(visit.index).produced = true;
   ++verdict_.produced;
@@ -156,11 +163,7 @@ void verifier::check_row(const expected_visit& visit, bool is_last_chance) {
            holds(row, "products", big_endian(visit.products));
   });
   if (!found) {
-    if (!is_last_chance) return;
-    ++verdict_.lost;
-    if (verdict_.examples.size() < examples_max) {
-      verdict_.examples.push_back("no row in visit for event " + visit.event_id.to_string());
-    }
+    if (is_last_chance) lost(of(visit.index), "no row in visit for event " + visit.event_id.to_string());
     return;
   }
   of(visit.index).row_checked = true;
@@ -183,16 +186,11 @@ void verifier::check_last_seen() {
 
 verdict verifier::finish() {
   for (std::uint64_t index = 0; index < records_.size(); ++index) {
-    const progress& record = records_[index];
+    progress& record = records_[index];
     if (!record.produced) continue;
     if (!record.row_checked) check_row(generator_.make(index), true);
-    if (record.downstream == 0) {
-      ++verdict_.lost;
-      if (verdict_.examples.size() < examples_max) {
-        verdict_.examples.push_back("no downstream record for event " +
-                                    generator_.make(index).event_id.to_string());
-      }
-    }
+    if (record.downstream == 0)
+      lost(record, "no downstream record for event " + generator_.make(index).event_id.to_string());
   }
   verdict_.duplicated += visits_.counts().keys_rewritten;
   check_last_seen();

@@ -49,6 +49,7 @@ class verifier {
   struct progress {
     bool produced = false;
     bool row_checked = false;
+    bool lost = false;
     std::uint32_t downstream = 0;
   };
 
@@ -56,6 +57,7 @@ class verifier {
   void check_row(const expected_visit& visit, bool is_last_chance);
   void check_last_seen();
   void wrong(std::string what);
+  void lost(progress& record, std::string what);
 
   const visit_generator& generator_;
   testkit::emulated_table visits_;
