@@ -14,7 +14,7 @@ packages_of() { # SET
     bench) echo libbenchmark-dev ;;
     lint) echo git shellcheck clang-19 clang-tidy-19 clang-format-19 libgtest-dev libbenchmark-dev python3 ;;
     servers)
-      echo python3 python3-venv maven
+      echo python3 python3-venv maven prometheus
       has_java || echo openjdk-17-jdk-headless
       ;;
     *) fail "no such set of packages: $1" ;;

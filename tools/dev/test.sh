@@ -76,7 +76,7 @@ run_native() {
 
 run_integration() {
   local folders=() folder round
-  for folder in tests/servers tests/integration; do
+  for folder in tests/demo tests/servers tests/integration; do
     if compgen -G "$folder/test_*.py" >/dev/null; then folders+=("$folder"); fi
   done
   ((${#folders[@]} > 0)) || return 0
