@@ -6,12 +6,12 @@ namespace millrace::testkit {
 
 // The commit of one partition on its way.
 struct simulated_source::commit_run final : runtime::timer {
-  commit_run(simulated_source& source, stream::partition_offset what, commit_fate how)
+  commit_run(simulated_source& source, asked_commit what, commit_fate how)
       : owner(source), commit(what), fate(std::move(how)) {}
   void on_timer() override { owner.answered(*this); }
 
   simulated_source& owner;
-  stream::partition_offset commit;
+  asked_commit commit;
   commit_fate fate;
 };
 
@@ -90,6 +90,7 @@ void simulated_source::tell(stream::source_events& events, const news& item) {
       if (closing_) return;
       for (const auto id : item.partitions) {
         holding h;
+        h.assignment = ++last_assignment_;
         const std::int64_t begin = log_.committed(id).value_or(0);
         const auto& records = log_.records(id);
         h.next = static_cast<std::size_t>(
@@ -167,40 +168,62 @@ void simulated_source::deliver_one(stream::source_events& events, stream::partit
 void simulated_source::commit(std::span<const stream::partition_offset> offsets) {
   for (const stream::partition_offset& wanted : offsets) {
     note(happening::commit_requested, wanted.partition, wanted.offset);
-    if (!severed_ && !held_.contains(wanted.partition)) violated("commit of a", wanted.partition);
+    const auto found = held_.find(wanted.partition);
+    if (found == held_.end()) {
+      if (!severed_) violated("commit of a", wanted.partition);
+      continue;
+    }
+    const auto waiting =
+        std::find_if(waiting_commits_.begin(), waiting_commits_.end(),
+                     [&wanted](const asked_commit& c) { return c.at.partition == wanted.partition; });
+    if (waiting == waiting_commits_.end()) {
+      waiting_commits_.push_back({wanted, found->second.assignment});
+    } else {
+      *waiting = {wanted, found->second.assignment};
+    }
   }
+  if (commits_.empty()) send_commits();
+}
+
+bool simulated_source::still_held(const asked_commit& commit) const {
+  const auto found = held_.find(commit.at.partition);
+  return found != held_.end() && found->second.assignment == commit.assignment;
+}
+
+// What was asked for an assignment that has ended meanwhile is not sent.
+void simulated_source::send_commits() {
   if (severed_) return;
-  if (outstanding_ > 0) {
-    waiting_commit_.assign(offsets.begin(), offsets.end());
-    return;
-  }
-  for (const stream::partition_offset& wanted : offsets) {
-    commit_fate fate =
-        options_.commit_fate_of ? options_.commit_fate_of(wanted.partition, wanted.offset) : commit_fate{};
+  for (const asked_commit& asked : std::exchange(waiting_commits_, {})) {
+    if (!still_held(asked)) continue;
+    commit_fate fate = options_.commit_fate_of ? options_.commit_fate_of(asked.at.partition, asked.at.offset)
+                                               : commit_fate{};
     if (fate.never_answered) continue;
-    ++outstanding_;
-    commits_.push_back(std::make_unique<commit_run>(*this, wanted, std::move(fate)));
+    commits_.push_back(std::make_unique<commit_run>(*this, asked, std::move(fate)));
     loop_.start(*commits_.back(), commits_.back()->fate.delay);
   }
 }
 
 void simulated_source::answered(commit_run& run) {
-  const stream::partition_offset what = run.commit;
+  const asked_commit what = run.commit;
   const commit_fate fate = std::move(run.fate);
   std::erase_if(commits_, [&run](const auto& c) { return c.get() == &run; });
-  --outstanding_;
   if (severed_) return;
   std::optional<error> failure = fate.failure;
   if (!failure || fate.applied_although) {
-    if (log_.commit(what.partition, what.offset, this)) {
-      note(happening::committed, what.partition, what.offset);
+    if (log_.commit(what.at.partition, what.at.offset, this)) {
+      note(happening::committed, what.at.partition, what.at.offset);
     } else {
       failure = error(errc::broker_fenced, "another member owns the partition");
     }
   }
-  answers_.push_back({what.partition, what.offset, std::move(failure)});
+  // Nobody may mistake it for an answer to the next assignment.
+  if (still_held(what)) {
+    for (int i = 0; i < (fate.answered_twice ? 2 : 1); ++i) {
+      answers_.push_back({what.at.partition, what.at.offset, failure});
+    }
+  }
   loop_.wake();
-  if (outstanding_ == 0 && !waiting_commit_.empty()) commit(std::exchange(waiting_commit_, {}));
+  if (commits_.empty()) send_commits();
 }
 
 void simulated_source::release(std::span<const stream::partition_id> partitions) {

@@ -54,7 +54,8 @@ class source {
   // group's protocol is still served: records that the client delivers meanwhile are parked, boundedly.
   virtual std::size_t poll(source_events& events, std::size_t records_max) = 0;
   // Asynchronous; each partition's result arrives by on_committed. One commit is in flight at a time; a newer
-  // call replaces what is still waiting.
+  // call replaces, partition by partition, what is still waiting. What concerns an assignment that has ended
+  // meanwhile is neither sent nor answered.
   virtual void commit(std::span<const partition_offset> offsets) = 0;
   // Gives up revoked partitions; call after their last commit was answered.
   virtual void release(std::span<const partition_id> partitions) = 0;

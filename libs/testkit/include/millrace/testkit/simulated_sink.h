@@ -20,6 +20,7 @@ struct produced_record {
   std::optional<byte_buffer> key;
   std::optional<byte_buffer> value;
   std::vector<std::pair<std::string, std::optional<byte_buffer>>> headers;
+  std::uint64_t number = 0;  // in the order in which the sink was handed them
 
   // The last header of that name, as text; nullopt when absent or null.
   [[nodiscard]] std::optional<std::string> header(std::string_view name) const;
@@ -64,6 +65,7 @@ class simulated_sink final : public stream::sink {
   options options_;
   std::vector<std::unique_ptr<flight>> flights_;
   std::vector<produced_record> written_;
+  std::uint64_t last_number_ = 0;
   bool severed_ = false;
 };
 

@@ -28,6 +28,7 @@ struct commit_fate {
   std::optional<error> failure;   // what the line is told
   bool applied_although = false;  // the broker has it nevertheless
   bool never_answered = false;
+  bool answered_twice = false;
 };
 
 class simulated_source final : public stream::source {
@@ -89,6 +90,7 @@ class simulated_source final : public stream::source {
  private:
   enum class grip : std::uint8_t { assigned, revoking };
   struct holding {
+    std::uint64_t assignment = 0;
     grip how = grip::assigned;
     bool paused = false;
     std::size_t next = 0;  // index of the next record
@@ -99,11 +101,17 @@ class simulated_source final : public stream::source {
     std::optional<millrace::error> failure;
     bool fatal = false;
   };
+  struct asked_commit {
+    stream::partition_offset at;
+    std::uint64_t assignment = 0;
+  };
   struct commit_run;
 
   void tell(stream::source_events& events, const news& item);
   [[nodiscard]] std::size_t deliver(stream::source_events& events, std::size_t records_max);
   void deliver_one(stream::source_events& events, stream::partition_id from, holding& h);
+  [[nodiscard]] bool still_held(const asked_commit& commit) const;
+  void send_commits();
   void answered(commit_run& run);
   void note(happening what, stream::partition_id where, std::int64_t offset = -1) const;
   void violated(const std::string& what, stream::partition_id where);
@@ -114,10 +122,10 @@ class simulated_source final : public stream::source {
   seeded_random random_;
   std::map<stream::partition_id, holding> held_;
   std::vector<news> news_;
+  std::uint64_t last_assignment_ = 0;
   std::vector<std::unique_ptr<commit_run>> commits_;
-  std::vector<stream::partition_offset> waiting_commit_;
+  std::vector<asked_commit> waiting_commits_;
   std::vector<stream::commit_result> answers_;
-  std::size_t outstanding_ = 0;
   std::vector<std::string> violations_;
   bool closing_ = false;
   bool severed_ = false;
