@@ -158,6 +158,7 @@ class engine final : private stream::source_events, private plan_watcher {
   void on_revoked(std::span<const stream::partition_id> partitions) override;
   void on_lost(std::span<const stream::partition_id> partitions) override;
   void on_source_error(const error& failure, bool fatal) override;
+  void drop(stream::partition_id id);
   void advance_revocations();
   [[nodiscard]] bool advance(revocation& r);
   [[nodiscard]] assignment* find(stream::partition_id id);

@@ -16,10 +16,7 @@ void engine::on_assigned(std::span<const stream::partition_id> partitions) {
   meters_.rebalanced("assigned");
   for (const stream::partition_id id : partitions) {
     // A partition that is assigned again was lost in between, whether or not anybody said so.
-    if (assignment* stale = find(id)) {
-      const assignment_ref kept(stale);
-      close(*kept);
-    }
+    drop(id);
     invariant(assignments_.size() < options_.partitions_max, "a worker keeps to the limit of partitions");
     assignments_.emplace(id, assignment_ref(new assignment(id, ++last_epoch_,
                                                            std::string(ports_.source.topic_name(id.topic)))));
@@ -44,16 +41,19 @@ void engine::on_revoked(std::span<const stream::partition_id> partitions) {
 
 void engine::on_lost(std::span<const stream::partition_id> partitions) {
   meters_.rebalanced("lost");
-  for (const stream::partition_id id : partitions) {
-    for (revocation& r : revocations_) {
-      if (std::erase(r.partitions, id) > 0 && r.partitions.empty()) r.lost = true;
-    }
-    if (assignment* a = find(id)) {
-      const assignment_ref kept(a);
-      close(*kept);
-    }
-  }
+  for (const stream::partition_id id : partitions) drop(id);
   pauses_stale_ = true;
+}
+
+// Gone without a release: nothing of it may be committed or released any more.
+void engine::drop(stream::partition_id id) {
+  for (revocation& r : revocations_) {
+    if (std::erase(r.partitions, id) > 0 && r.partitions.empty()) r.lost = true;
+  }
+  if (assignment* a = find(id)) {
+    const assignment_ref kept(a);
+    close(*kept);
+  }
 }
 
 void engine::on_source_error(const error& failure, bool fatal) {

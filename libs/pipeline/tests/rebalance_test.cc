@@ -146,6 +146,22 @@ TEST_F(line_test, APartitionThatIsLostWhileItIsRevokedIsNotReleased) {
   EXPECT_FALSE(happened(happening::released, 0));
 }
 
+TEST_F(line_test, APartitionThatIsAssignedAgainWhileItIsRevokedIsNotGivenUp) {
+  start();
+  assign({0});
+  hold_database = true;
+  produce(0, 1);
+  run();
+  hold_database = false;
+  revoke({0});
+  assign({0});  // nobody said that it was lost in between
+  produce(0, 2);
+  advance(200s);
+  EXPECT_FALSE(happened(happening::released, 0)) << "that revoke concerned the earlier assignment";
+  EXPECT_EQ(committed(0), 2);
+  EXPECT_EQ(line_->counts().abandoned, 1U);
+}
+
 TEST_F(line_test, AnEmptyRevokeChangesNothing) {
   start();
   assign({0});
