@@ -19,6 +19,7 @@
 
 #include <millrace/pipeline/line.h>
 #include <millrace/runtime/loop.h>
+#include <millrace/stream/planted.h>
 #include <millrace/stream/source.h>
 
 #include "assignment.h"
@@ -74,6 +75,7 @@ class engine final : private stream::source_events, private plan_watcher {
   // An abandoned record has nothing outstanding any more.
   void ghost_gone(envelope& e);
   void recycled(envelope& e) noexcept;
+  void leave_barrier(envelope& e);
   void began_waiting_for_retry() noexcept { ++retrying_; }
   void ended_waiting_for_retry() noexcept { --retrying_; }
   // What keeps a drain waiting: work that may still end.
@@ -128,7 +130,7 @@ class engine final : private stream::source_events, private plan_watcher {
   void start_processors(envelope& e, instant at);
   void condemn(envelope& e, const error& cause, work_stage where);
   void skip(envelope& e, std::string_view reason);
-  void on_plan_settled() override { plans_changed_ = true; }
+  void on_plan_settled() override { plans_changed_ = !planted(stream::bug::lose_the_wake_up_of_a_schema); }
   void on_schema_failure(const error& failure) override;
   [[nodiscard]] nanoseconds age_of(const envelope& e, instant at) const;
 
@@ -137,7 +139,6 @@ class engine final : private stream::source_events, private plan_watcher {
   void count_ending(const envelope& e);
   void finish(envelope& e);
   void let_go(envelope& e);
-  void leave_barrier(envelope& e);
   void abandon(envelope& e);
   void abandon_waiting(assignment& a);
   void seal(assignment& a);

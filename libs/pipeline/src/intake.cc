@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include <millrace/avro/framing.h>
+#include <millrace/stream/planted.h>
 
 #include "engine.h"
 
@@ -36,6 +37,7 @@ std::optional<std::int64_t> created_micros(const stream::record_block& block) {
 std::size_t engine::room() {
   if (state_ != line_state::running) return 0;
   const std::size_t in_use = pool_.in_use();
+  if (planted(stream::bug::ignore_the_limit)) return options_.take_records_max;
   if (in_use >= options_.in_flight_records_max) return 0;
   const std::size_t affordable = lease_.room() / usual_bytes_;
   // With nothing in flight one record is always taken, or other workers could starve this one for ever.
@@ -52,7 +54,7 @@ bool engine::take_in() {
   const std::size_t wanted = room();
   const std::size_t taken = ports_.source.poll(*this, wanted);
   invariant(taken <= wanted, "a source hands over no more records than were asked for");
-  room_was_short_ = taken == wanted;
+  room_was_short_ = taken == wanted && !planted(stream::bug::lose_the_wake_up_for_room);
   if (taken > 0) pauses_stale_ = true;
   // Once more before every sleep: records that came meanwhile announce themselves to nobody.
   return taken > 0 && room() > 0;
@@ -64,6 +66,10 @@ void engine::on_record(const stream::record_view& view) {
     meters_.strays.add();
     return;
   }
+  if (planted(stream::bug::start_from_latest) && !a->last_delivered) {
+    const std::optional<std::int64_t> high = ports_.source.high_watermark(view.from);
+    if (high && view.offset + 1 < *high) return;
+  }
   if (a->last_delivered && view.offset <= *a->last_delivered) {
     return fail(error(errc::offset_out_of_range,
                       a->topic + "/" + a->number + " went back from offset " +
@@ -74,12 +80,13 @@ void engine::on_record(const stream::record_view& view) {
   e.retain();
   e.fill(blocks_.copy(view), *a, ports_.loop.now());
   e.bytes = e.block().bytes_held() + envelope_bytes;
-  lease_.take(e.bytes);
+  lease_.take(planted(stream::bug::count_bytes_twice) ? 2 * e.bytes : e.bytes);
   usual_bytes_ += e.bytes / 16;  // a moving average
   usual_bytes_ -= usual_bytes_ / 16;
   a->last_delivered = view.offset;
   if (!a->committed) a->committed = view.offset;
   e.ticket = a->tracker.delivered(view.offset);
+  if (planted(stream::bug::acknowledge_on_delivery)) a->tracker.finished(e.ticket);
   a->unsettled.push_back(e);
   ++a->in_flight;
   ++books_.received;
@@ -136,6 +143,7 @@ bool engine::admit(envelope& e) {
   }
   const result<avro::framed> framed = avro::split_frame(*value);
   if (!framed) {
+    if (planted(stream::bug::skip_undecodable_silently)) return skip(e, "undecodable"), true;
     condemn(e, framed.error(), work_stage::intake);
     return true;
   }

@@ -1,6 +1,8 @@
 // What the group gives and takes.
 #include <algorithm>
 
+#include <millrace/stream/planted.h>
+
 #include "engine.h"
 
 namespace millrace::pipeline {
@@ -17,6 +19,10 @@ void engine::on_assigned(std::span<const stream::partition_id> partitions) {
   for (const stream::partition_id id : partitions) {
     // A partition that is assigned again was lost in between, whether or not anybody said so.
     drop(id);
+    if (assignment* reused = find(id); reused != nullptr && planted(stream::bug::reuse_the_tracker)) {
+      reused->state = assignment::phase::open;
+      continue;
+    }
     invariant(assignments_.size() < options_.partitions_max, "a worker keeps to the limit of partitions");
     assignments_.emplace(id, assignment_ref(new assignment(id, ++last_epoch_,
                                                            std::string(ports_.source.topic_name(id.topic)))));
@@ -41,6 +47,7 @@ void engine::on_revoked(std::span<const stream::partition_id> partitions) {
 
 void engine::on_lost(std::span<const stream::partition_id> partitions) {
   meters_.rebalanced("lost");
+  if (planted(stream::bug::commit_after_a_loss)) return;
   for (const stream::partition_id id : partitions) drop(id);
   pauses_stale_ = true;
 }
@@ -76,13 +83,15 @@ bool engine::advance(revocation& r) {
     const bool drained = std::all_of(r.members.begin(), r.members.end(), [](const assignment_ref& a) {
       return a->in_flight == 0 || !a->counts();
     });
+    if (planted(stream::bug::release_before_the_drain)) r.drain_until = now;
     if (!drained && working_ > 0 && now < r.drain_until && !aborted_) return false;
     for (const assignment_ref& a : r.members) seal(*a);
     r.commit_until = now + std::min(options_.commit_timeout, options_.revoke_drain_timeout);
     commit_now_ = true;
   }
   for (const assignment_ref& a : r.members) {
-    if (!final_commit_over(*a, *r.commit_until)) return false;
+    if (!final_commit_over(*a, *r.commit_until) && !planted(stream::bug::release_before_the_commit))
+      return false;
   }
   for (const assignment_ref& a : r.members) close(*a);
   meters_.rebalance_time.observe(now - r.asked_at);

@@ -3,6 +3,7 @@
 
 #include <millrace/avro/framing.h>
 #include <millrace/stream/outcome.h>
+#include <millrace/stream/planted.h>
 
 #include "engine.h"
 #include "envelope.h"
@@ -57,7 +58,7 @@ void processor_run::start() {
 bool processor_run::still_counts() {
   invariant(envelope_.outstanding > 0, "what calls back was outstanding");
   --envelope_.outstanding;
-  if (!envelope_.abandoned) return true;
+  if (!envelope_.abandoned || planted(stream::bug::drop_the_closed_check)) return true;
   if (envelope_.outstanding == 0) engine_.ghost_gone(envelope_);
   return false;
 }
@@ -98,6 +99,10 @@ void processor_run::failed(const error& cause) {
       if (attempt_ >= policy.attempts_max || now - first_failed_ >= policy.age_max) {
         return bury(cause, to_string(work_stage::process));
       }
+      if (planted(stream::bug::emit_what_failed_too)) send_emits();
+      if (planted(stream::bug::forget_the_key_on_retry) && envelope_.key_hash != 0) {
+        engine_.leave_barrier(envelope_);
+      }
       stage_ = stage::backing_off;
       engine_.began_waiting_for_retry();
       return wake_after(attempt_);
@@ -119,6 +124,7 @@ void processor_run::get_stuck(const error& cause) {
 }
 
 void processor_run::wake_after(std::uint32_t failures) {
+  if (planted(stream::bug::lose_the_wake_up_of_a_retry) && failures == 3) return;
   const retry_policy& policy = engine_.options().retry;
   ++envelope_.outstanding;
   loop().start(wake_,

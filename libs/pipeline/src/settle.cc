@@ -1,6 +1,8 @@
 // The end of records, and the end of a turn.
 #include <algorithm>
 
+#include <millrace/stream/planted.h>
+
 #include "engine.h"
 
 namespace millrace::pipeline {
@@ -126,6 +128,7 @@ void engine::seal(assignment& a) {
   }
   while (unsettled_hook* hook = given_up.pop_front()) {
     envelope& e = static_cast<envelope&>(*hook);
+    if (planted(stream::bug::forget_the_key_on_revoke) && e.key_hash != 0 && !e.queued) leave_barrier(e);
     if (e.outstanding == 0 && !e.let_go) ghost_gone(e);
     e.release();
   }
@@ -140,12 +143,13 @@ void engine::close(assignment& a) {
     meters_.cells().retire(family, {a.topic, a.number});
   }
   last_found_ = nullptr;
+  if (planted(stream::bug::reuse_the_tracker)) return;
   const auto found = assignments_.find(a.id);
   if (found != assignments_.end() && found->second.is(a)) assignments_.erase(found);  // may destroy `a`
 }
 
 void engine::recycled(envelope& e) noexcept {
-  lease_.give_back(e.bytes);
+  if (!planted(stream::bug::keep_the_bytes_of_the_abandoned) || !e.abandoned) lease_.give_back(e.bytes);
   pool_.give_back(e);
 }
 
@@ -155,6 +159,7 @@ void engine::update_pauses() {
     if (a->state != assignment::phase::open) continue;
     const bool wanted = state_ == line_state::running && should_pause(*a);
     if (wanted == a->paused) continue;
+    if (a->paused && planted(stream::bug::never_resume)) continue;
     a->paused = wanted;
     if (wanted) {
       ports_.source.pause(id);

@@ -1,6 +1,8 @@
 // The end of a line: drain, last commits, leave.
 #include <algorithm>
 
+#include <millrace/stream/planted.h>
+
 #include "engine.h"
 
 namespace millrace::pipeline {
@@ -38,6 +40,7 @@ void engine::advance_stop() {
     state_ = line_state::leaving;
     last_commits_until_ = now + options_.commit_timeout;
     commit_now_ = true;
+    if (planted(stream::bug::stop_without_the_last_commit)) last_commits_until_ = now;
   }
   if (!close_requested_) {
     const bool over = std::all_of(assignments_.begin(), assignments_.end(), [this](const auto& item) {

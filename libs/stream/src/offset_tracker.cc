@@ -1,5 +1,6 @@
 #include <millrace/base/assert.h>
 #include <millrace/stream/offset_tracker.h>
+#include <millrace/stream/planted.h>
 
 namespace millrace::stream {
 
@@ -13,6 +14,9 @@ offset_tracker::ticket offset_tracker::delivered(std::int64_t offset) {
 }
 
 void offset_tracker::finished(ticket which) {
+  const bool early = planted(bug::acknowledge_on_delivery) || planted(bug::commit_before_the_dead_letter) ||
+                     planted(bug::commit_before_the_emit);
+  if (early && (which < first_ || entries_[which - first_].finished)) return;
   invariant(which >= first_ && which - first_ < entries_.size(),
             "a finished record was delivered and not finished");
   entry& e = entries_[which - first_];
@@ -26,6 +30,8 @@ void offset_tracker::finished(ticket which) {
 }
 
 std::optional<std::int64_t> offset_tracker::position() const noexcept {
+  if (planted(bug::commit_the_highest) && unfinished_ < entries_.size()) return *last_delivered_ + 1;
+  if (planted(bug::commit_one_too_far) && !entries_.empty()) return entries_.front().offset + 1;
   if (!entries_.empty()) return entries_.front().offset;
   if (last_delivered_) return *last_delivered_ + 1;
   return std::nullopt;

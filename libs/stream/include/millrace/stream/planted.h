@@ -1,0 +1,48 @@
+// Known bugs that can be planted in the record engine, one at a time, to show that the tests find each
+// (`./dev mutants`). They exist only in a copy of the engine that is compiled with MILLRACE_MUTANTS; in every
+// other build planted() is the constant false and nothing of them is left.
+#pragma once
+
+#include <cstdint>
+
+namespace millrace::stream {
+
+enum class bug : std::uint8_t {
+  none,
+  commit_the_highest,
+  commit_one_too_far,
+  acknowledge_on_delivery,
+  drop_the_closed_check,
+  reuse_the_tracker,
+  start_from_latest,
+  drop_a_failed_dead_letter,
+  commit_before_the_dead_letter,
+  drop_a_failed_emit,
+  commit_before_the_emit,
+  emit_what_failed_too,
+  forget_the_key_on_retry,
+  forget_the_key_on_revoke,
+  release_before_the_drain,
+  release_before_the_commit,
+  commit_after_a_loss,
+  stop_without_the_last_commit,
+  take_a_failed_commit_for_done,
+  skip_undecodable_silently,
+  lose_the_wake_up_for_room,
+  lose_the_wake_up_of_a_schema,
+  lose_the_wake_up_of_a_retry,
+  never_resume,
+  count_bytes_twice,
+  keep_the_bytes_of_the_abandoned,
+  ignore_the_limit,
+  end_
+};
+
+#ifdef MILLRACE_MUTANTS
+extern bug planted_bug;
+[[nodiscard]] inline bool planted(bug b) noexcept { return planted_bug == b; }
+#else
+[[nodiscard]] constexpr bool planted(bug) noexcept { return false; }
+#endif
+
+}  // namespace millrace::stream
