@@ -13,6 +13,7 @@ address_labels=(unit simulation)
 thread_labels=(runtime stream bridge)
 unit_rounds=1
 integration_rounds=1
+simulation_seeds=0 # besides those of the unit tests
 
 main() {
   local parts=() argument part
@@ -21,6 +22,7 @@ main() {
       --long)
         unit_rounds=3
         integration_rounds=2
+        simulation_seeds=100000
         ;;
       unit | lint | sanitize | native | integration) parts+=("$argument") ;;
       *) fail "unknown part: $argument (one of: ${all_parts[*]})" ;;
@@ -40,7 +42,12 @@ main() {
 run_unit() {
   if ! check configure-dev configure dev; then return; fi
   check build-dev build dev || true
-  run_ctest dev unit -LE '^native$' --repeat "until-fail:$unit_rounds"
+  run_ctest dev unit -LE '^(native|simulation)$' --repeat "until-fail:$unit_rounds"
+  run_ctest dev simulation -L '^simulation$'
+  if ((simulation_seeds > 0)); then
+    check "simulate-$simulation_seeds" tools/dev/simulate.sh --seeds "$simulation_seeds" || true
+    check mutants tools/dev/mutants.sh || true
+  fi
 }
 
 run_lint() { tools/dev/lint.sh --steps || true; }

@@ -1,0 +1,65 @@
+// What goes wrong in a run, drawn from its seed.
+#pragma once
+
+#include <cstdint>
+
+#include <millrace/pipeline/options.h>
+#include <millrace/testkit/simulated_log.h>
+#include <millrace/testkit/simulated_schemas.h>
+#include <millrace/testkit/simulated_sink.h>
+#include <millrace/testkit/simulated_source.h>
+#include <millrace/testkit/simulated_store.h>
+
+namespace simulation {
+
+using millrace::testkit::seeded_random;
+
+// Rates are probabilities per request; periods are mean times between events, 0: never.
+struct fault_plan {
+  explicit fault_plan(seeded_random& random);
+
+  double database_error = 0;
+  double database_stuck = 0;  // answers after 20 s
+  double database_stop = 0;   // an error that stops the line
+  double slow = 1;            // factor during a spike
+  double produce_error = 0;
+  double produce_refused = 0;
+  double produce_rejected = 0;
+  double commit_error = 0;
+  double commit_silent = 0;
+  double commit_echoed = 0;  // answered twice
+  double schema_error = 0;
+  std::int64_t spike_every_ms = 0;
+  std::int64_t rebalance_every_ms = 0;
+  bool eager = false;  // a rebalance takes everything from everybody
+  std::int64_t lose_every_ms = 0;
+  std::int64_t crash_every_ms = 0;
+  std::int64_t stop_every_ms = 0;
+  std::int64_t clock_jump_every_ms = 0;
+};
+
+// Shared by all members of a run.
+class fault_injector {
+ public:
+  fault_injector(seeded_random& random, fault_plan plan) : random_(random), plan_(plan) {}
+
+  void heal() noexcept { healed_ = true; }
+  void set_spike(bool on) noexcept { spike_ = on; }
+  [[nodiscard]] bool healed() const noexcept { return healed_; }
+  [[nodiscard]] const fault_plan& plan() const noexcept { return plan_; }
+
+  [[nodiscard]] millrace::testkit::store_fate of_statement(bool write);
+  [[nodiscard]] millrace::testkit::produce_fate of_produced(bool dead_letter);
+  [[nodiscard]] millrace::testkit::commit_fate of_commit();
+  [[nodiscard]] millrace::testkit::simulated_schemas::fate of_schema();
+
+ private:
+  [[nodiscard]] bool strikes(double probability) { return !healed_ && random_.chance(probability); }
+
+  seeded_random& random_;
+  fault_plan plan_;
+  bool healed_ = false;
+  bool spike_ = false;
+};
+
+}  // namespace simulation

@@ -1,0 +1,120 @@
+// simulation [--seeds N] [--from S] [--keep-going] [--trace] [--quiet]: runs N seeds from S. A violation
+// prints how to replay its seed and ends the run, unless it is to keep going.
+#include <array>
+#include <csignal>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <unistd.h>
+
+#include "world.h"
+
+namespace {
+
+constexpr int exit_usage = 64;
+
+constexpr std::array names{"assigned",       "revoked",     "lost",    "released", "delivered",
+                           "commit-request", "committed",   "paused",  "resumed",  "work-began",
+                           "work-ended",     "row-written", "latest",  "emitted",  "letter-sent",
+                           "letter-written", "crashed",     "stopped", "healed",   "second-load"};
+
+struct request {
+  std::uint64_t seeds = 100;
+  std::uint64_t from = 1;
+  bool keep_going = false;
+  bool trace = false;
+  bool quiet = false;
+};
+
+void print(const simulation::history& told) {
+  for (const simulation::event& e : told.events) {
+    std::printf("%10.3f ms  m%-3d e%-3llu %-14s p%d@%lld %s %s\n", static_cast<double>(e.at_ns) / 1e6,
+                e.member, static_cast<unsigned long long>(e.epoch), names[static_cast<std::size_t>(e.what)],
+                e.partition, static_cast<long long>(e.offset), e.processor.c_str(), e.key.c_str());
+  }
+}
+
+int usage() {
+  std::fprintf(stderr, "usage: simulation [--seeds N] [--from S] [--keep-going] [--trace] [--quiet]\n");
+  return exit_usage;
+}
+
+bool parse(int argc, char** argv, request& into) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view word = argv[i];
+    if (word == "--trace") {
+      into.trace = true;
+    } else if (word == "--quiet") {
+      into.quiet = true;
+    } else if (word == "--keep-going") {
+      into.keep_going = true;
+    } else if ((word == "--seeds" || word == "--from") && i + 1 < argc) {
+      char* end = nullptr;
+      (word == "--seeds" ? into.seeds : into.from) = std::strtoull(argv[++i], &end, 10);
+      if (end == argv[i] || *end != '\0') return false;
+    } else {
+      return false;
+    }
+  }
+  return into.seeds > 0;
+}
+
+void print(std::uint64_t seed, const simulation::verdict& verdict) {
+  std::printf("seed %llu:\n", static_cast<unsigned long long>(seed));
+  for (const std::string& violation : verdict.violations) std::printf("  %s\n", violation.c_str());
+  std::printf("replay: ./dev simulate --seeds 1 --from %llu --trace\n",
+              static_cast<unsigned long long>(seed));
+}
+
+// A broken invariant aborts: the seed must be told all the same, by what a signal's handler may call.
+std::array<char, 160> last_words{};
+void on_abort(int signal) {
+  static_cast<void>(!::write(STDOUT_FILENO, last_words.data(), std::strlen(last_words.data())));
+  std::signal(signal, SIG_DFL);
+}
+void prepare_last_words(std::uint64_t seed) {
+  const auto number = static_cast<unsigned long long>(seed);
+  std::snprintf(last_words.data(), last_words.size(),
+                "seed %llu:\n  aborts\nreplay: ./dev simulate --seeds 1 --from %llu --trace\n", number,
+                number);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  request asked;
+  if (!parse(argc, argv, asked)) return usage();
+  std::signal(SIGABRT, on_abort);
+  std::size_t records = 0;
+  std::size_t effects = 0;
+  std::size_t repeated = 0;
+  std::uint64_t failed = 0;
+  for (std::uint64_t seed = asked.from; seed - asked.from < asked.seeds; ++seed) {
+    prepare_last_words(seed);
+    if (!asked.quiet && (seed - asked.from) % 100 == 0) {
+      std::fprintf(stderr, "\rseed %llu ", static_cast<unsigned long long>(seed));
+    }
+    auto world = std::make_unique<simulation::world>(seed);
+    const simulation::verdict verdict = world->run();
+    if (asked.trace) print(world->told());
+    records += verdict.records;
+    effects += verdict.effects;
+    repeated += verdict.repeated;
+    if (verdict.violations.empty()) continue;
+    print(seed, verdict);
+    ++failed;
+    if (!asked.keep_going) return EXIT_FAILURE;
+  }
+  if (!asked.quiet) std::fprintf(stderr, "\r");
+  std::printf(
+      "%llu seeds from %llu: %zu records, %zu effects, %zu repeated by crashes and rebalances, %llu seeds "
+      "failed\n",
+      static_cast<unsigned long long>(asked.seeds), static_cast<unsigned long long>(asked.from), records,
+      effects, repeated, static_cast<unsigned long long>(failed));
+  return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,96 @@
+// One process of the group: a line with its ports and its loop, on the common clock.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <millrace/metrics/registry.h>
+#include <millrace/pipeline/line.h>
+#include <millrace/testkit/simulated_log.h>
+#include <millrace/testkit/simulated_schemas.h>
+#include <millrace/testkit/simulated_sink.h>
+#include <millrace/testkit/simulated_source.h>
+#include <millrace/testkit/simulated_store.h>
+
+#include "faults.h"
+#include "history.h"
+
+namespace simulation {
+
+// Records are numbered so that every effect names its record.
+[[nodiscard]] constexpr std::int64_t number_of(std::int32_t partition, std::int64_t offset) {
+  return partition * 1'000'000LL + offset;
+}
+
+inline constexpr std::int32_t known_schema = 7;
+inline constexpr std::int32_t other_schema = 8;
+inline constexpr std::int32_t absent_schema = 404;
+
+// What all members share.
+struct common {
+  millrace::manual_clock& time;
+  millrace::testkit::simulated_log& log;
+  fault_injector& faults;
+  history& told;
+  millrace::pipeline::line_options options;
+  std::size_t budget_bytes = 0;
+};
+
+class member {
+ public:
+  member(common& shared, int number, std::uint64_t seed);
+  member(const member&) = delete;
+  member& operator=(const member&) = delete;
+  ~member();
+
+  [[nodiscard]] int number() const noexcept { return number_; }
+  [[nodiscard]] millrace::testkit::simulated_source& source() noexcept { return *source_; }
+  [[nodiscard]] millrace::runtime::loop& loop() noexcept { return loop_; }
+  // Takes part in the group: neither crashed, nor stopping, nor failed.
+  [[nodiscard]] bool serves() const noexcept;
+  // Has ended, in whatever way, and may be destroyed.
+  [[nodiscard]] bool gone() const noexcept { return line_->quiescent(); }
+  [[nodiscard]] const millrace::pipeline::books& counts() const noexcept { return line_->counts(); }
+
+  void run();
+  void stop();
+  // Nothing of it reaches the world after this.
+  void crash();
+
+  // For its processors.
+  void note(happening what, std::int64_t number, std::string_view processor, std::string_view key);
+
+ private:
+  [[nodiscard]] std::uint64_t epoch_of(std::int32_t partition) const;
+  void note_at(happening what, std::int32_t partition, std::int64_t offset, std::string processor = {},
+               std::string key = {}, std::uint64_t epoch = 0);
+  void on_source_event(millrace::testkit::simulated_source::happening what,
+                       millrace::stream::partition_id where, std::int64_t offset);
+  void on_applied(const millrace::testkit::executed_statement& what);
+  void on_produced(const millrace::testkit::produced_record& what);
+  void on_written(const millrace::testkit::produced_record& what);
+  void check_limits();
+  void complain(const std::string& what);
+
+  common& shared_;
+  int number_;
+  bool crashed_ = false;
+  bool stopping_ = false;
+  bool end_noted_ = false;
+  std::map<std::int32_t, std::uint64_t> epochs_;               // by partition
+  std::map<std::uint64_t, std::uint64_t> epochs_of_produced_;  // by the sink's number
+  millrace::runtime::loop loop_;
+  std::unique_ptr<millrace::testkit::simulated_source> source_;
+  std::unique_ptr<millrace::testkit::simulated_sink> sink_;
+  std::unique_ptr<millrace::testkit::simulated_store> store_;
+  std::unique_ptr<millrace::testkit::simulated_schemas> schemas_;
+  millrace::pipeline::byte_budget budget_;
+  millrace::metrics::catalogue declared_;
+  millrace::metrics::registry registry_;
+  std::unique_ptr<millrace::pipeline::line> line_;
+};
+
+}  // namespace simulation

@@ -1,0 +1,63 @@
+// One run: a topic, a group of members that come and go, faults, then healing, then a second load without
+// faults.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "checker.h"
+#include "member.h"
+
+namespace simulation {
+
+class world {
+ public:
+  explicit world(std::uint64_t seed);
+  world(const world&) = delete;
+  world& operator=(const world&) = delete;
+
+  // Runs to the end and examines the history.
+  [[nodiscard]] verdict run();
+  [[nodiscard]] const history& told() const noexcept { return history_; }
+
+ private:
+  void produce_some(std::int64_t records, bool second_load);
+  void produce_one(bool second_load);
+  [[nodiscard]] kind draw_kind(bool second_load);
+
+  void run_for(std::int64_t ms, bool faults);
+  [[nodiscard]] bool caught_up() const;
+  void one_instant();
+  void bury_the_gone();
+  void act();
+  [[nodiscard]] bool due(std::int64_t every_ms);
+  void assign_free(double probability);
+  void start_member();
+  [[nodiscard]] member* any_serving();
+  void tell_losses(bool all);
+  void heal();
+  void restart_cleanly();
+
+  struct pending_loss {
+    int member;
+    millrace::stream::partition_id which;
+    millrace::instant tell_at;
+  };
+
+  seeded_random random_;
+  millrace::manual_clock time_;
+  millrace::testkit::simulated_log log_;
+  history history_;
+  fault_injector faults_;
+  common shared_;
+  std::vector<std::unique_ptr<member>> members_;
+  std::vector<pending_loss> losses_;
+  std::int32_t partitions_;
+  std::size_t members_wanted_;
+  int last_member_ = 0;
+  bool spike_ = false;
+};
+
+}  // namespace simulation
