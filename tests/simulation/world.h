@@ -29,6 +29,7 @@ class world {
 
   void run_for(std::int64_t ms, bool faults);
   [[nodiscard]] bool caught_up() const;
+  void catch_up();
   void one_instant();
   void bury_the_gone();
   void act();

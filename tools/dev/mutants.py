@@ -12,7 +12,7 @@ import re
 import subprocess
 import sys
 
-TIMEOUT_S = 600
+TIMEOUT_S = 180
 FINDINGS_SHOWN_MAX = 2
 
 

@@ -143,7 +143,7 @@ void engine::close(assignment& a) {
     meters_.cells().retire(family, {a.topic, a.number});
   }
   last_found_ = nullptr;
-  if (planted(stream::bug::reuse_the_tracker)) return;
+  if (planted(stream::bug::reuse_the_tracker) && state_ == line_state::running) return;
   const auto found = assignments_.find(a.id);
   if (found != assignments_.end() && found->second.is(a)) assignments_.erase(found);  // may destroy `a`
 }

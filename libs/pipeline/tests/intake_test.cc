@@ -103,7 +103,6 @@ TEST_F(line_test, TheWindowOfAPartitionIsBounded) {
   EXPECT_EQ(committed(0), 500);
 }
 
-// The schema miss of one id stalls every thread, in the Java client.
 TEST_F(line_test, OneUnknownSchemaHoldsOnlyItsPartition) {
   schema_errors = {error(errc::registry_unavailable), error(errc::registry_unavailable)};
   start();
@@ -142,6 +141,21 @@ TEST_F(line_test, RecordsThatWaitForASchemaAreBounded) {
   schema_errors.clear();
   advance(10s);
   EXPECT_EQ(committed(0), 500);
+}
+
+// Redpanda Connect: every thread waits, up to five seconds, for each schema that is not known.
+TEST_F(line_test, OneMutexAndATimeoutOnEverySchemaMiss) {
+  start();
+  assign({0, 1, 2, 3});
+  produce(0, 1);
+  advance(1s);
+  const std::size_t before = schemas.fetches();
+  schema_errors = std::vector<error>(100'000, error(errc::registry_unavailable));
+  for (int i = 0; i < 40; ++i) produce_bytes(1 + i % 2, framed_parcel(8, 100 + i, "ok"));
+  for (int i = 0; i < 40; ++i) produce(3, i);
+  run();
+  EXPECT_EQ(schemas.fetches(), before + 1) << "one question for all who need the id";
+  EXPECT_EQ(line_->counts().done, 41U) << "the others do not wait for it";
 }
 
 TEST_F(line_test, IdenticalLookupsShareOneRequest) {

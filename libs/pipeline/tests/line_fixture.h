@@ -88,6 +88,9 @@ class line_test : public testing::Test {
   void start(std::vector<std::string> names = {"storing"}) {
     processor_set set;
     for (const std::string& name : names) set.push_back(make<storing>(name));
+    start_with(set);
+  }
+  void start_with(const processor_set& set) {
     result<processors> built = build(set);
     ASSERT_TRUE(built) << built.error().to_string();
     source = std::make_unique<simulated_source>(log, loop, source_options);

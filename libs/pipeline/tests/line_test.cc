@@ -32,7 +32,8 @@ TEST_F(line_test, TheCommitStopsAtTheLowestUnfinishedRecord) {
   EXPECT_EQ(committed(0), 3);
 }
 
-TEST_F(line_test, HolesInTheOffsetsAreNotWaitedFor) {
+// Spring Kafka #4258 #4342, parallel-consumer #329 #409, Faust #312 #606.
+TEST_F(line_test, OffsetsAssumedContiguous) {
   start();
   assign({0});
   produce(0, 1, "ok", "k", 5);
@@ -190,7 +191,8 @@ TEST_F(line_test, ADeadLetterThatIsTooLargeGoesWithoutItsValue) {
   EXPECT_EQ(sink.written().front().header("millrace.dlq.value_dropped"), "too large");
 }
 
-TEST_F(line_test, UndecodableRecordKillsTheConsumer) {  // parallel-consumer #304
+// parallel-consumer #304 #391 #550.
+TEST_F(line_test, UndecodableRecordKillsTheConsumer) {
   start();
   assign({0});
   byte_buffer trailing = framed_parcel(schema_id, 3, "ok");
