@@ -75,6 +75,9 @@ class deriver {
         return {{"type", "map"}, {"values", derive(*type.item)}};
       case type_kind::record:
         return derive_record(type);
+      case type_kind::value:
+      case type_kind::projection:
+        break;  // no schema of their own
     }
     return nullptr;
   }

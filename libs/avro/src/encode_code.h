@@ -6,6 +6,7 @@
 #include <cstring>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,7 @@ enum class encode_op : std::uint8_t {
   items,
   entries,
   owned_entries,
+  any_value,  // an avro::value, by `schema`
 };
 
 inline constexpr std::uint32_t no_node = UINT32_MAX;
@@ -57,6 +59,7 @@ struct encode_node {
   std::map<std::int32_t, std::int32_t> symbols;  // the rest
   byte_buffer constant;
   const type_operations* operations = nullptr;
+  const schema_node* schema = nullptr;
   std::string path;
 };
 
@@ -64,6 +67,7 @@ struct encode_code {
   std::vector<encode_node> nodes;
   std::uint32_t root = 0;
   std::size_t depth_max = 0;
+  std::optional<avro::schema> kept;  // whose nodes `any_value` uses
 };
 
 [[nodiscard]] result<std::shared_ptr<encode_code>> compile_encoder(const schema& writer,

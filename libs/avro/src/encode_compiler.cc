@@ -1,7 +1,7 @@
 #include <optional>
 
-#include "default_value.h"
 #include "encode_code.h"
+#include "json_encoder.h"
 #include "schema_json.h"
 
 namespace millrace::avro {
@@ -47,6 +47,11 @@ class encode_compiler {
   [[nodiscard]] node_result value(const schema_node& writer, const type_descriptor& source) {
     if (code_->nodes.size() > limit_.plan_ops_max || depth_ > 4 * limit_.schema_depth_max) {
       return error(errc::limit_exceeded, "an encoder larger or deeper than the limit");
+    }
+    if (source.kind == type_kind::value) {
+      const std::uint32_t made = add(encode_op::any_value);
+      node(made).schema = &writer;
+      return made;
     }
     ++depth_;
     auto made = writer.type == schema_type::union_of ? into_union(writer, source) : plain(writer, source);
@@ -94,8 +99,10 @@ class encode_compiler {
       case type_kind::local_timestamp_nanos:
         return time_value(writer, source);
       case type_kind::optional:
-      case type_kind::variant:
-        break;  // only into unions
+      case type_kind::variant:     // only into unions
+      case type_kind::value:       // value() takes it
+      case type_kind::projection:  // never a member
+        break;
     }
     return mismatch(writer, source);
   }

@@ -1,56 +1,15 @@
 #include <millrace/avro/encoder.h>
 
+#include "byte_sink.h"
 #include "encode_code.h"
 #include "plan_compiler.h"
 #include "utf8.h"
+#include "value_encoder.h"
 
 namespace millrace::avro {
 namespace {
 
 constexpr std::size_t depth_cap = 128;
-
-// Collects small values, so that the buffer grows by a few large appends.
-class byte_sink {
- public:
-  explicit byte_sink(byte_buffer& out) : out_(out), start_(out.size()) {}
-
-  void put(const void* data, std::size_t size) {
-    if (size > sizeof chunk_ - used_) {
-      flush();
-      if (size > sizeof chunk_) {
-        const auto* bytes = static_cast<const std::byte*>(data);
-        out_.insert(out_.end(), bytes, bytes + size);
-        return;
-      }
-    }
-    if (size != 0) std::memcpy(chunk_ + used_, data, size);
-    used_ += size;
-  }
-  void put_long(std::int64_t value) {
-    if (sizeof chunk_ - used_ < 10) flush();
-    std::uint64_t rest = (static_cast<std::uint64_t>(value) << 1U) ^ static_cast<std::uint64_t>(value >> 63);
-    while (rest >= 0x80) {
-      chunk_[used_++] = static_cast<std::byte>(rest | 0x80U);
-      rest >>= 7U;
-    }
-    chunk_[used_++] = static_cast<std::byte>(rest);
-  }
-  void put_bytes(const void* data, std::size_t size) {
-    put_long(static_cast<std::int64_t>(size));
-    put(data, size);
-  }
-  void flush() {
-    out_.insert(out_.end(), chunk_, chunk_ + used_);
-    used_ = 0;
-  }
-  void abandon() { out_.resize(start_); }
-
- private:
-  byte_buffer& out_;
-  std::size_t start_;
-  std::size_t used_ = 0;
-  std::byte chunk_[512];
-};
 
 template <class T>
 [[nodiscard]] T load_from(const std::byte* at) {
@@ -143,11 +102,16 @@ class value_writer {
         return write_items(node, value);
       case encode_op::owned_entries:
         return write_owned_entries(node, value);
+      case encode_op::any_value:
+        return write_any(node, value);
     }
     return false;
   }
 
-  [[nodiscard]] error failure() const { return {code_of_, *path_ + ": " + why_}; }
+  [[nodiscard]] error failure() const {
+    const bool root = code_.nodes[code_.root].path == *path_ && inner_path_.starts_with('.');
+    return {code_of_, (root ? inner_path_.substr(1) : *path_ + inner_path_) + ": " + why_};
+  }
 
  private:
   [[nodiscard]] const encode_node& child(const encode_node& node, std::size_t i) const {
@@ -267,6 +231,12 @@ class value_writer {
     out_.put_long(0);
     return true;
   }
+  [[nodiscard]] bool write_any(const encode_node& node, const std::byte* value) {
+    value_encoder encoder(out_, code_.depth_max - depth_);
+    if (encoder.write(*node.schema, *reinterpret_cast<const avro::value*>(value))) return true;
+    inner_path_ = encoder.path();
+    return fail(node, encoder.code(), encoder.why());
+  }
   [[nodiscard]] bool write_owned_entries(const encode_node& node, const std::byte* value) {
     struct walk {
       value_writer* self;
@@ -290,6 +260,7 @@ class value_writer {
   byte_sink& out_;
   std::size_t depth_ = 0;
   const std::string* path_ = nullptr;
+  std::string inner_path_;  // from there on, inside a value of any schema
   errc code_of_ = errc::unresolvable;
   const char* why_ = "";
 };
@@ -308,6 +279,7 @@ result<encode_plan> encode_plan::compile(const schema& writer, const type_descri
   auto code = compile_encoder(writer, source, limit);
   if (!code) return code.error();
   (*code)->depth_max = std::min(limit.depth_max, depth_cap);
+  (*code)->kept = writer;
   return encode_plan(*std::move(code));
 }
 

@@ -89,6 +89,15 @@ inline void store_decimal(std::byte* at, const std::uint8_t* data, std::size_t s
   return items;
 }
 
+// The fields of a record of values, which the view at `view` then shows. nullptr: no memory left.
+[[nodiscard]] std::byte* open_record(const point_target& target, arena& memory, std::byte* view) noexcept {
+  void* const fields = memory.allocate(std::max(target.size, 1U), target.align);
+  if (fields == nullptr) return nullptr;
+  std::memcpy(fields, target.image, target.size);
+  store(view, two_words{fields, target.count});
+  return static_cast<std::byte*>(fields);
+}
+
 }  // namespace
 
 #define CASE(name) do_##name
@@ -633,6 +642,37 @@ close_loop: {
     READ_INDEX(index, pc->b, why_bad_symbol);
     static_cast<void>(index);
     NEXT();
+  }
+
+  CASE(set_type) : {
+    store(base + pc->dst, code.nodes[pc->a]);
+    NEXT();
+  }
+  CASE(fixed_view) : {
+    NEED(pc->a);
+    new (base + pc->dst) bytes_view(reinterpret_cast<const std::byte*>(p), pc->a);
+    p += pc->a;
+    NEXT();
+  }
+  CASE(record_open) : {
+    PUSH(opened);
+    CHARGE(code.points[pc->b].size);
+    base = open_record(code.points[pc->b], memory, base + pc->dst);
+    if (base == nullptr) FAIL(errc::limit_exceeded, why_too_large);
+    NEXT();
+  }
+  CASE(record_close) : {
+    base = (--top)->base;
+    NEXT();
+  }
+  CASE(record_call) : {
+    PUSH(record);
+    record->resume = pc + 1;
+    CHARGE(code.points[pc->b].size);
+    base = open_record(code.points[pc->b], memory, base + pc->dst);
+    if (base == nullptr) FAIL(errc::limit_exceeded, why_too_large);
+    pc = ops + pc->a;
+    DISPATCH();
   }
 
 bad_varint:

@@ -1,449 +1,241 @@
+#include <algorithm>
+#include <array>
 #include <charconv>
-#include <chrono>
 #include <cmath>
-#include <cstdio>
+#include <cstring>
 #include <map>
+#include <vector>
 
 #include <millrace/avro/json.h>
-#include <millrace/base/values.h>
+#include <millrace/avro/plan.h>
 
-#include "utf8.h"
-#include "wire_read.h"
+#include "json_encoder.h"
+#include "json_text.h"
+#include "value_encoder.h"
 
 namespace millrace::avro {
 namespace {
 
-class json_reader {
+class value_printer {
  public:
-  json_reader(bytes_view in, const limits& limit)
-      : begin_(reinterpret_cast<const std::uint8_t*>(in.data())),
-        p_(begin_),
-        end_(begin_ + in.size()),
-        limit_(limit),
-        output_max_(limit.output_bytes_base + limit.output_bytes_per_byte * in.size()),
-        zero_bytes_left_(limit.zero_byte_items_max) {}
+  value_printer(json_form form, std::size_t bytes_max, std::string& out)
+      : form_(form), bytes_max_(bytes_max), out_(out) {}
 
-  [[nodiscard]] bool read(const schema_node& node, std::string& out) {
-    if (out.size() + elsewhere_ > output_max_)
-      return fail(errc::limit_exceeded, "more decoded bytes than the limit");
-    switch (node.type) {
+  [[nodiscard]] result<void> print(const schema_node& type, const value& datum) {
+    if (type.type == schema_type::union_of) return print_union(type, datum);
+    switch (datum.type().type) {
       case schema_type::null:
-        out += "null";
-        return true;
+        out_ += "null";
+        break;
       case schema_type::boolean:
-        return read_boolean(out);
+        out_ += datum.boolean() ? "true" : "false";
+        break;
       case schema_type::int32:
-        return read_int(node, out);
       case schema_type::int64:
-        return read_long(node, out);
+        append_number(is_plain() ? datum.type().logical : logical_type::none, datum.int64(), out_);
+        break;
       case schema_type::float32:
-        return read_float<float>(out);
+        print_float(datum.float32());
+        break;
       case schema_type::float64:
-        return read_float<double>(out);
+        print_float(datum.float64());
+        break;
       case schema_type::string:
-        return read_string(out);
-      case schema_type::bytes:
-        return read_bytes(node, out);
-      case schema_type::fixed:
-        return read_fixed(node, out);
+        append_quoted(datum.text(), out_);
+        break;
       case schema_type::enumeration:
-        return read_symbol(node, out);
-      case schema_type::union_of: {
-        std::uint64_t index = 0;
-        if (!read_index(node.branches.size(), index)) return false;
-        return read(*node.branches[index], out);
-      }
+        append_quoted(datum.symbol(), out_);
+        break;
+      case schema_type::bytes:
+      case schema_type::fixed:
+        if (!is_plain() || !print_meaning(datum)) print_bytes(datum.bytes());
+        break;
       case schema_type::array:
-        return read_array(node, out);
+        return print_items(type, datum);
       case schema_type::map:
-        return read_map(node, out);
+        return print_entries(type, datum);
       case schema_type::record:
-        return read_record(node, out);
+        return print_fields(type, datum);
+      case schema_type::union_of:
+        break;  // never of a value
     }
-    return false;
-  }
-
-  [[nodiscard]] std::size_t used() const { return static_cast<std::size_t>(p_ - begin_); }
-  [[nodiscard]] error failure() const {
-    return {code_, (path_.empty() ? std::string("the value") : path_) + ": " + why_ + ", at byte " +
-                       std::to_string(used())};
+    return bounded();
   }
 
  private:
-  [[nodiscard]] bool fail(errc code, const char* why) {
-    code_ = code;
-    why_ = why;
+  [[nodiscard]] bool is_plain() const { return form_ == json_form::plain; }
+  [[nodiscard]] result<void> bounded() const {
+    if (out_.size() > bytes_max_) return error(errc::limit_exceeded, "more JSON text than the limit");
+    return {};
+  }
+  [[nodiscard]] static error foreign() {
+    return {errc::unresolvable, "a value of another type than the schema's"};
+  }
+
+  [[nodiscard]] result<void> print_union(const schema_node& type, const value& datum) {
+    const std::size_t index = branch_of(type, datum.type());
+    if (index == no_branch) return foreign();
+    const schema_node& branch = *type.branches[index];
+    if (is_plain() || branch.type == schema_type::null) return print(branch, datum);
+    out_ += '{';
+    append_quoted(branch_name(branch), out_);
+    out_ += ':';
+    if (auto done = print(branch, datum); !done) return done;
+    out_ += '}';
+    return {};
+  }
+
+  template <class T>
+  void print_float(T number) {
+    if (!std::isfinite(number)) {
+      out_ += std::isnan(number) ? "\"NaN\"" : number > 0 ? "\"Infinity\"" : "\"-Infinity\"";
+      return;
+    }
+    char text[40];
+    const auto written = std::to_chars(text, text + sizeof text, number);
+    out_.append(text, written.ptr);
+  }
+
+  // False: no form of its own.
+  [[nodiscard]] bool print_meaning(const value& datum) {
+    const bytes_view bytes = datum.bytes();
+    switch (datum.type().logical) {
+      case logical_type::decimal:
+      case logical_type::big_decimal: {
+        auto number = datum.decimal();
+        if (number) append_decimal(*number, out_);
+        return number.ok();
+      }
+      case logical_type::uuid: {
+        uuid id;
+        std::copy(bytes.begin(), bytes.end(), id.bytes.begin());
+        out_ += '"' + id.to_string() + '"';
+        return true;
+      }
+      case logical_type::duration: {
+        std::array<std::uint32_t, 3> parts{};
+        std::memcpy(parts.data(), bytes.data(), sizeof parts);
+        out_ += R"({"months":)" + std::to_string(parts[0]) + R"(,"days":)" + std::to_string(parts[1]) +
+                R"(,"millis":)" + std::to_string(parts[2]) + "}";
+        return true;
+      }
+      case logical_type::none:
+      case logical_type::date:
+      case logical_type::time_millis:
+      case logical_type::time_micros:
+      case logical_type::timestamp_millis:
+      case logical_type::timestamp_micros:
+      case logical_type::timestamp_nanos:
+      case logical_type::local_timestamp_millis:
+      case logical_type::local_timestamp_micros:
+      case logical_type::local_timestamp_nanos:
+        break;
+    }
     return false;
   }
-  [[nodiscard]] std::uint64_t left() const { return static_cast<std::uint64_t>(end_ - p_); }
-
-  [[nodiscard]] bool read_varint(std::uint64_t& value) {
-    if (p_ == end_) return fail(errc::truncated, why_truncated);
-    if (*p_ < 0x80) {
-      value = *p_++;
-      return true;
+  void print_bytes(bytes_view bytes) {
+    if (is_plain()) {
+      out_ += '"' + to_hex(bytes) + '"';
+      return;
     }
-    const varint read = read_long_varint(p_, end_, false);
-    if (read.next == nullptr) {
-      const char* why = why_bad_varint(p_, end_, false);
-      return fail(code_of(why), why);
+    std::string text;  // Latin-1 as UTF-8
+    for (const std::byte byte : bytes) {
+      const auto point = std::to_integer<unsigned>(byte);
+      if (point >= 0x80) text.push_back(static_cast<char>(0xC0U | (point >> 6U)));
+      text.push_back(static_cast<char>(point >= 0x80 ? 0x80U | (point & 0x3FU) : point));
     }
-    value = read.value;
-    p_ = read.next;
-    return true;
-  }
-  [[nodiscard]] bool read_int32(std::int64_t& value) {
-    const std::uint8_t* const at = p_;
-    std::uint64_t raw = 0;
-    if (!read_varint(raw)) return false;
-    if (raw > UINT32_MAX || p_ - at > 5) return fail(errc::malformed, why_long_varint);
-    value = zigzag(raw);
-    return true;
-  }
-  [[nodiscard]] bool read_index(std::size_t count, std::uint64_t& index) {
-    std::uint64_t raw = 0;
-    if (!read_varint(raw)) return false;
-    index = raw >> 1U;
-    if ((raw & 1U) != 0 || index >= count)
-      return fail(errc::malformed, "an index that the schema does not have");
-    return true;
-  }
-  [[nodiscard]] bool read_span(bytes_view& span) {
-    std::uint64_t raw = 0;
-    if (!read_varint(raw)) return false;
-    if ((raw & 1U) != 0) return fail(errc::malformed, "a negative length");
-    return take(raw >> 1U, span);
-  }
-  [[nodiscard]] bool take(std::uint64_t size, bytes_view& span) {
-    if (size > left()) return fail(errc::truncated, why_truncated);
-    span = {reinterpret_cast<const std::byte*>(p_), size};
-    p_ += size;
-    return true;
+    append_quoted(text, out_);
   }
 
-  static void quote(std::string_view text, std::string& out) {
-    out.push_back('"');
-    for (const char c : text) {
-      if (c == '"' || c == '\\') {
-        out.push_back('\\');
-        out.push_back(c);
-      } else if (static_cast<unsigned char>(c) < 0x20) {
-        char escaped[8];
-        std::snprintf(escaped, sizeof escaped, "\\u%04x",
-                      static_cast<unsigned>(static_cast<unsigned char>(c)));
-        out += escaped;
-      } else {
-        out.push_back(c);
-      }
-    }
-    out.push_back('"');
-  }
-
-  [[nodiscard]] bool read_boolean(std::string& out) {
-    if (p_ == end_) return fail(errc::truncated, why_truncated);
-    if (*p_ > 1) return fail(errc::malformed, "a boolean that is neither 0 nor 1");
-    out += *p_++ == 1 ? "true" : "false";
-    return true;
-  }
-
-  // "2025-10-09" for days since 1970; false when that has no four-digit year.
-  [[nodiscard]] static bool date_text(std::int64_t days, std::string& out) {
-    constexpr std::int64_t first = -719'528;  // 0000-01-01
-    constexpr std::int64_t last = 2'932'896;  // 9999-12-31
-    if (days < first || days > last) return false;
-    const std::chrono::year_month_day date{std::chrono::sys_days(std::chrono::days(days))};
-    char text[16];
-    std::snprintf(text, sizeof text, "%04d-%02u-%02u", static_cast<int>(date.year()),
-                  static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()));
-    out += text;
-    return true;
-  }
-  // "13:07:00.000" with `digits` of a second; `value` counts them.
-  [[nodiscard]] static bool time_text(std::int64_t value, int digits, std::string& out) {
-    std::int64_t per_second = 1;
-    for (int i = 0; i < digits; ++i) per_second *= 10;
-    if (value < 0 || value >= 86'400 * per_second) return false;
-    const std::int64_t seconds = value / per_second;
-    char text[32];
-    std::snprintf(text, sizeof text, "%02d:%02d:%02d.%0*lld", static_cast<int>(seconds / 3600),
-                  static_cast<int>(seconds / 60 % 60), static_cast<int>(seconds % 60), digits,
-                  static_cast<long long>(value % per_second));
-    out += text;
-    return true;
-  }
-  static void instant_text(std::int64_t value, int digits, bool utc, std::string& out) {
-    std::int64_t per_day = 86'400;
-    for (int i = 0; i < digits; ++i) per_day *= 10;
-    std::int64_t days = value / per_day;
-    if (value % per_day < 0) --days;
-    std::string text = "\"";
-    if (date_text(days, text)) {
-      text += 'T';
-      static_cast<void>(time_text(value - days * per_day, digits, text));
-      out += text + (utc ? "Z\"" : "\"");
-    } else {
-      out += std::to_string(value);
-    }
-  }
-  static void number_text(logical_type logical, std::int64_t value, std::string& out) {
-    std::string text = "\"";
-    switch (logical) {
-      case logical_type::date:
-        out += date_text(value, text) ? text + '"' : std::to_string(value);
-        return;
-      case logical_type::time_millis:
-        out += time_text(value, 3, text) ? text + '"' : std::to_string(value);
-        return;
-      case logical_type::time_micros:
-        out += time_text(value, 6, text) ? text + '"' : std::to_string(value);
-        return;
-      case logical_type::timestamp_millis:
-        instant_text(value, 3, true, out);
-        return;
-      case logical_type::timestamp_micros:
-        instant_text(value, 6, true, out);
-        return;
-      case logical_type::timestamp_nanos:
-        instant_text(value, 9, true, out);
-        return;
-      case logical_type::local_timestamp_millis:
-        instant_text(value, 3, false, out);
-        return;
-      case logical_type::local_timestamp_micros:
-        instant_text(value, 6, false, out);
-        return;
-      case logical_type::local_timestamp_nanos:
-        instant_text(value, 9, false, out);
-        return;
-      case logical_type::none:
-      case logical_type::decimal:
-      case logical_type::big_decimal:
-      case logical_type::uuid:
-      case logical_type::duration:
-        out += std::to_string(value);
-        return;
-    }
-  }
-  [[nodiscard]] bool read_int(const schema_node& node, std::string& out) {
-    std::int64_t value = 0;
-    if (!read_int32(value)) return false;
-    number_text(node.logical, value, out);
-    return true;
-  }
-  [[nodiscard]] bool read_long(const schema_node& node, std::string& out) {
-    std::uint64_t raw = 0;
-    if (!read_varint(raw)) return false;
-    number_text(node.logical, zigzag(raw), out);
-    return true;
-  }
-  template <class T>
-  [[nodiscard]] bool read_float(std::string& out) {
-    if (left() < sizeof(T)) return fail(errc::truncated, why_truncated);
-    const T value = load<T>(p_);
-    p_ += sizeof(T);
-    if (std::isfinite(value)) {
-      char text[40];
-      const auto written = std::to_chars(text, text + sizeof text, value);
-      out.append(text, written.ptr);
-    } else {
-      out += std::isnan(value) ? "\"NaN\"" : value > 0 ? "\"Infinity\"" : "\"-Infinity\"";
-    }
-    return true;
-  }
-  [[nodiscard]] bool read_text(std::string_view& text) {
-    bytes_view span;
-    if (!read_span(span)) return false;
-    const auto* bytes = reinterpret_cast<const std::uint8_t*>(span.data());
-    if (!is_utf8(bytes, span.size(), end_)) return fail(errc::invalid_utf8, "a string that is not UTF-8");
-    text = as_text(span);
-    return true;
-  }
-  [[nodiscard]] bool read_string(std::string& out) {
-    std::string_view text;
-    if (!read_text(text)) return false;
-    quote(text, out);
-    return true;
-  }
-  static void decimal_text(bytes_view unscaled, std::int32_t scale, std::string& out) {
-    auto text = decimal_view{unscaled, scale}.to_string();
-    out += '"' + (text ? *text : "0x" + to_hex(unscaled) + "E" + std::to_string(-std::int64_t{scale})) + '"';
-  }
-  [[nodiscard]] bool read_bytes(const schema_node& node, std::string& out) {
-    bytes_view span;
-    if (!read_span(span)) return false;
-    if (node.logical == logical_type::decimal) {
-      decimal_text(span, node.scale, out);
-    } else if (node.logical == logical_type::big_decimal) {
-      return read_big_decimal(span, out);
-    } else {
-      out += '"' + to_hex(span) + '"';
-    }
-    return true;
-  }
-  // The bytes hold a `bytes` (the unscaled value) and an `int` (the scale).
-  [[nodiscard]] bool read_big_decimal(bytes_view span, std::string& out) {
-    const std::uint8_t* const after = p_;
-    const std::uint8_t* const whole = end_;
-    p_ = reinterpret_cast<const std::uint8_t*>(span.data());
-    end_ = after;
-    bytes_view unscaled;
-    std::int64_t scale = 0;
-    if (!read_span(unscaled) || !read_int32(scale) || p_ != after)
-      return fail(errc::malformed, "not a big-decimal");
-    end_ = whole;
-    decimal_text(unscaled, static_cast<std::int32_t>(scale), out);
-    return true;
-  }
-  [[nodiscard]] bool read_fixed(const schema_node& node, std::string& out) {
-    bytes_view span;
-    if (!take(node.size, span)) return false;
-    if (node.logical == logical_type::decimal) {
-      decimal_text(span, node.scale, out);
-    } else if (node.logical == logical_type::uuid) {
-      uuid id;
-      std::copy(span.begin(), span.end(), id.bytes.begin());
-      out += '"' + id.to_string() + '"';
-    } else if (node.logical == logical_type::duration) {
-      const auto* at = reinterpret_cast<const std::uint8_t*>(span.data());
-      out += R"({"months":)" + std::to_string(load<std::uint32_t>(at)) + R"(,"days":)" +
-             std::to_string(load<std::uint32_t>(at + 4)) + R"(,"millis":)" +
-             std::to_string(load<std::uint32_t>(at + 8)) + "}";
-    } else {
-      out += '"' + to_hex(span) + '"';
-    }
-    return true;
-  }
-  [[nodiscard]] bool read_symbol(const schema_node& node, std::string& out) {
-    std::uint64_t index = 0;
-    if (!read_index(node.symbols.size(), index)) return false;
-    quote(node.symbols[index], out);
-    return true;
-  }
-
-  // The next block's items; 0 ends the collection.
-  [[nodiscard]] bool read_block(std::uint32_t wire_bytes_min, std::uint64_t& count) {
-    std::uint64_t raw = 0;
-    if (!read_varint(raw)) return false;
-    count = raw >> 1U;
-    if ((raw & 1U) != 0) {
-      ++count;
-      std::uint64_t size = 0;
-      if (!read_varint(size)) return false;
-      if ((size & 1U) != 0) return fail(errc::malformed, "an array or map block whose size is wrong");
-    }
-    if (wire_bytes_min == 0) {
-      if (count > zero_bytes_left_)
-        return fail(errc::limit_exceeded, "more items of no bytes than the limit");
-      zero_bytes_left_ -= count;
-    } else if (count > left() || count * wire_bytes_min > left()) {
-      return fail(errc::truncated, why_truncated);
-    }
-    return true;
-  }
-  template <class Item>
-  [[nodiscard]] bool read_blocks(std::uint32_t wire_bytes_min, const Item& item) {
-    if (++depth_ > limit_.depth_max) return fail(errc::limit_exceeded, "nested deeper than the limit");
-    for (;;) {
-      std::uint64_t count = 0;
-      if (!read_block(wire_bytes_min, count)) return false;
-      if (count == 0) break;
-      for (std::uint64_t i = 0; i < count; ++i) {
-        if (!item()) return false;
-      }
-    }
-    --depth_;
-    return true;
-  }
-  [[nodiscard]] bool read_array(const schema_node& node, std::string& out) {
-    const std::size_t before = path_.size();
-    path_ += "[]";
-    out += '[';
+  [[nodiscard]] result<void> print_items(const schema_node& type, const value& datum) {
+    if (type.type != schema_type::array) return foreign();
+    out_ += '[';
     bool first = true;
-    const bool done = read_blocks(node.item->wire_bytes_min, [&] {
-      if (!first) out += ',';
+    for (const value& item : datum.items()) {
+      if (!first) out_ += ',';
       first = false;
-      return read(*node.item, out);
-    });
-    if (!done) return false;
-    path_.resize(before);
-    out += ']';
-    return true;
+      if (auto done = print(*type.item, item); !done) return done;
+    }
+    out_ += ']';
+    return bounded();
   }
-  [[nodiscard]] bool read_map(const schema_node& node, std::string& out) {
-    const std::size_t before = path_.size();
-    path_ += "[]";
-    std::vector<std::pair<std::string_view, std::string>> entries;
+  [[nodiscard]] result<void> print_entries(const schema_node& type, const value& datum) {
+    if (type.type != schema_type::map) return foreign();
+    std::vector<const map_entry<value>*> kept;
     std::map<std::string_view, std::size_t> places;
-    const std::size_t elsewhere_before = elsewhere_;
-    const bool done = read_blocks(node.item->wire_bytes_min + 1, [&] {
-      std::string_view key;
-      std::string value;
-      if (!read_text(key)) return false;
-      elsewhere_ += out.size();
-      if (!read(*node.item, value)) return false;
-      elsewhere_ -= out.size();
-      elsewhere_ += value.size() + key.size();
-      const auto [at, added] = places.try_emplace(key, entries.size());
-      if (added) entries.emplace_back(key, std::string());
-      entries[at->second].second = std::move(value);
-      return true;
-    });
-    if (!done) return false;
-    path_.resize(before);
-    elsewhere_ = elsewhere_before;
-    out += '{';
-    const char* comma = "";
-    for (const auto& [key, value] : entries) {
-      out += comma;
-      quote(key, out);
-      out += ':';
-      out += value;
-      comma = ",";
+    for (const auto& entry : datum.entries()) {
+      const auto [at, added] = places.try_emplace(entry.key, kept.size());
+      if (added) kept.push_back(nullptr);
+      kept[at->second] = &entry;
     }
-    out += '}';
-    return true;
+    out_ += '{';
+    for (const auto* entry : kept) {
+      if (entry != kept.front()) out_ += ',';
+      append_quoted(entry->key, out_);
+      out_ += ':';
+      if (auto done = print(*type.item, entry->value); !done) return done;
+    }
+    out_ += '}';
+    return bounded();
   }
-  [[nodiscard]] bool read_record(const schema_node& node, std::string& out) {
-    if (++depth_ > limit_.depth_max) return fail(errc::limit_exceeded, "nested deeper than the limit");
-    const std::size_t before = path_.size();
-    out += '{';
-    const char* comma = "";
-    for (const schema_field& field : node.fields) {
-      if (!path_.empty()) path_ += '.';
-      path_ += field.name;
-      out += comma;
-      quote(field.name, out);
-      out += ':';
-      if (!read(*field.type, out)) return false;
-      comma = ",";
-      path_.resize(before);
+  [[nodiscard]] result<void> print_fields(const schema_node& type, const value& datum) {
+    if (type.type != schema_type::record || type.fields.size() != datum.fields().size()) return foreign();
+    out_ += '{';
+    for (std::size_t i = 0; i < type.fields.size(); ++i) {
+      if (i != 0) out_ += ',';
+      append_quoted(type.fields[i].name, out_);
+      out_ += ':';
+      if (auto done = print(*type.fields[i].type, datum.fields()[i]); !done) return done;
     }
-    out += '}';
-    --depth_;
-    return true;
+    out_ += '}';
+    return bounded();
   }
 
-  const std::uint8_t* begin_;
-  const std::uint8_t* p_;
-  const std::uint8_t* end_;
-  const limits& limit_;
-  std::size_t output_max_;
-  std::size_t elsewhere_ = 0;  // text held outside of the `out` at hand
-  std::uint64_t zero_bytes_left_;
-  std::size_t depth_ = 0;
-  std::string path_;
-  errc code_ = errc::malformed;
-  const char* why_ = "";
+  json_form form_;
+  std::size_t bytes_max_;
+  std::string& out_;
 };
 
 }  // namespace
 
-result<json_datum> decode_to_json(const schema& writer, bytes_view in, const limits& limit) {
-  json_reader reader(in, limit);
-  json_datum made;
-  if (!reader.read(writer.root(), made.text)) return reader.failure();
-  made.bytes_used = reader.used();
-  return made;
+result<std::string> to_json(const schema& of, const value& datum, json_form form, const limits& limit) {
+  std::string text;
+  if (auto done = value_printer(form, limit.json_text_bytes_max, text).print(of.root(), datum); !done)
+    return done.error();
+  return text;
+}
+
+result<json_datum> decode_to_json(const schema& writer, bytes_view in, json_form form, const limits& limit) {
+  plan_options options;
+  options.limits = limit;
+  auto plan = decoder<value>::compile(writer, options);
+  if (!plan) return plan.error();
+  arena memory;
+  value datum;
+  auto used = plan->decode(in, memory, datum);
+  if (!used) return used.error();
+  limits bounds = limit;
+  bounds.json_text_bytes_max =
+      std::min(limit.json_text_bytes_max, limit.output_bytes_base + limit.output_bytes_per_byte * in.size());
+  auto text = to_json(writer, datum, form, bounds);
+  if (!text) return text.error();
+  return json_datum{*std::move(text), *used};
+}
+
+result<value> value_from_json(const schema& of, std::string_view text, arena& memory, const limits& limit) {
+  byte_buffer encoded;
+  if (auto done = encode_json(of, text, encoded, limit); !done) return done.error();
+  plan_options options;
+  options.limits = limit;
+  auto plan = decoder<value>::compile(of, options);
+  if (!plan) return plan.error();
+  void* kept = memory.allocate(std::max<std::size_t>(encoded.size(), 1), 1);
+  if (kept == nullptr) return error(errc::limit_exceeded, "no memory for the value");
+  std::copy(encoded.begin(), encoded.end(), static_cast<std::byte*>(kept));
+  value datum;
+  auto used = plan->decode({static_cast<const std::byte*>(kept), encoded.size()}, memory, datum);
+  if (!used) return used.error();
+  return datum;
 }
 
 }  // namespace millrace::avro

@@ -74,7 +74,13 @@ namespace millrace::avro {
   X(skip_long)  /* a: how many */                                                          \
   X(skip_bytes) /* a: how many */                                                          \
   X(skip_enum)  /* b: symbols of the writer */                                             \
-  X(skip_loop)  /* a: loop index */
+  X(skip_loop)  /* a: loop index */                                                        \
+  /* values of any schema */                                                               \
+  X(set_type)    /* dst: of the value; a: node index */                                    \
+  X(fixed_view)  /* a: size */                                                             \
+  X(record_open) /* dst: of the view of its fields; b: point index */                      \
+  X(record_close)                                                                          \
+  X(record_call) /* dst, b: as above; a: pc of the body */
 
 enum class opcode : std::uint16_t {
 #define MILLRACE_AVRO_NAME(name) name,
@@ -117,6 +123,8 @@ struct point_target {
   std::uint32_t size = 0;
   std::uint32_t align = 1;
   const type_operations* operations = nullptr;  // construct first; nullptr: no need
+  const void* image = nullptr;                  // of a record of values: what it starts as
+  std::uint32_t count = 0;                      // its fields
 };
 
 inline constexpr std::int32_t no_symbol = INT32_MIN;
@@ -130,11 +138,13 @@ struct plan_code {
   std::vector<const type_descriptor*> types;
   std::vector<const void*> images;
   std::vector<bytes_view> defaults;
+  std::vector<const schema_node*> nodes;
   // Where in the schema each op works, for messages: index into `path_names`.
   std::vector<std::uint32_t> paths;
   std::vector<std::string> path_names;
   // Bytes of the defaults and what their images view.
   std::shared_ptr<arena> constants;
+  std::vector<schema> kept;  // what `nodes` and decoded values point into
   plan_options options;
 };
 

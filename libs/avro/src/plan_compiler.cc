@@ -78,9 +78,19 @@ constexpr std::size_t compile_depth_max = 400;
     case type_kind::map:
     case type_kind::owned_map:
     case type_kind::record:
+    case type_kind::value:
+    case type_kind::projection:
       return logical_type::none;
   }
   return logical_type::none;
+}
+
+// "record com.example.Page", "long (timestamp-millis)"
+[[nodiscard]] std::string describe_node(const schema_node& node) {
+  std::string text(to_string(node.type));
+  if (node.is_named()) text += " " + node.name;
+  if (node.logical != logical_type::none) text += " (" + std::string(to_string(node.logical)) + ")";
+  return text;
 }
 
 }  // namespace
@@ -171,6 +181,9 @@ void plan_compiler::restore(const mark& to) {
 }
 
 std::string plan_compiler::describe_target(const target& to) {
+  if (to.reader != nullptr && (to.type->kind == type_kind::value || to.type->kind == type_kind::projection)) {
+    return describe_node(*to.reader);
+  }
   std::string text(to_string(to.type->kind));
   const std::string_view name =
       to.reader != nullptr && to.reader->is_named() ? to.reader->name : to.type->name;
@@ -183,10 +196,8 @@ error plan_compiler::incompatible(const std::string& why) const {
 }
 
 error plan_compiler::mismatch(const schema_node& writer, const target& to) const {
-  std::string from(writer.is_named() ? std::string(to_string(writer.type)) + " " + writer.name
-                                     : std::string(to_string(writer.type)));
-  if (writer.logical != logical_type::none) from += " (" + std::string(to_string(writer.logical)) + ")";
-  return incompatible("the writer has " + from + ", the reader wants " + describe_target(to));
+  return incompatible("the writer has " + describe_node(writer) + ", the reader wants " +
+                      describe_target(to));
 }
 
 bool plan_compiler::names_match(const schema_node& writer, const target& to) const {
@@ -210,6 +221,10 @@ result<void> plan_compiler::value(const schema_node& writer, const target& to, s
     if (auto filled = into_union(writer, to, dst, true); !filled) done = filled.error();
   } else if (to.type->kind == type_kind::pointer) {
     done = pointer(writer, to, dst);
+  } else if (to.type->kind == type_kind::value) {
+    done = any_value(writer, to, dst);
+  } else if (to.type->kind == type_kind::projection) {
+    done = projected(writer, to, dst);
   } else if (to.reader != nullptr && to.reader->type == schema_type::union_of) {
     // A struct that leaves the null out: the branch that it can hold speaks for the reader.
     target branch = to;
@@ -269,6 +284,8 @@ result<void> plan_compiler::leaf(const schema_node& writer, const target& to, st
     case type_kind::optional:
     case type_kind::variant:
     case type_kind::pointer:
+    case type_kind::value:
+    case type_kind::projection:
       break;  // not leaves: value() takes them
   }
   return mismatch(writer, to);
@@ -459,14 +476,19 @@ result<plan> plan::compile(const schema& writer, const type_descriptor& target_t
     if (!reader) return reader.error().in("the target's own schema");
     return compile(writer, target_type, *reader, options);
   }
-  auto code = plan_compiler(options).compile(writer.root(), {&target_type, nullptr});
+  plan_compiler compiler(options);
+  compiler.keep(writer);
+  auto code = compiler.compile(writer.root(), {&target_type, nullptr});
   if (!code) return code.error();
   return plan(*std::move(code));
 }
 
 result<plan> plan::compile(const schema& writer, const type_descriptor& target_type, const schema& reader,
                            const plan_options& options) {
-  auto code = plan_compiler(options).compile(writer.root(), {&target_type, &reader.root()});
+  plan_compiler compiler(options);
+  compiler.keep(writer);
+  compiler.keep(reader);
+  auto code = compiler.compile(writer.root(), {&target_type, &reader.root()});
   if (!code) return code.error();
   return plan(*std::move(code));
 }

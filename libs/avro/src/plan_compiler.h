@@ -1,11 +1,12 @@
 // (writer's schema, target) → plan_code. Walks both together and settles schema resolution; one object
 // compiles one plan. Files: plan_compiler.cc (leaves, collections), plan_record.cc (records and defaults),
-// plan_union.cc, plan_skip.cc.
+// plan_union.cc, plan_value.cc (values of any schema), plan_projection.cc, plan_skip.cc.
 #pragma once
 
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -26,6 +27,10 @@ class plan_compiler {
                          std::shared_ptr<arena> constants = std::make_shared<arena>());
 
   [[nodiscard]] result<std::shared_ptr<const plan_code>> compile(const schema_node& writer, const target& to);
+  // The plan keeps a schema whose nodes it uses.
+  void keep(const schema& used) { code_->kept.push_back(used); }
+  // Whether some field of a projection's slot was found in the reader's schema.
+  [[nodiscard]] bool reached(std::size_t slot) const { return reached_.contains(slot); }
 
  private:
   using pc_t = std::uint32_t;
@@ -55,6 +60,22 @@ class plan_compiler {
   [[nodiscard]] result<void> default_value(const schema_node& reader, std::string_view json, const target& to,
                                            std::size_t dst);
   [[nodiscard]] result<void> pointer(const schema_node& writer, const target& to, std::size_t dst);
+
+  // plan_value.cc
+  [[nodiscard]] result<void> any_value(const schema_node& writer, const target& to, std::size_t dst);
+  [[nodiscard]] result<void> content(const schema_node& writer, const target& to, std::size_t dst);
+  [[nodiscard]] result<void> record_value(const schema_node& writer, const schema_node& reader,
+                                          std::size_t dst);
+  struct shape;
+  [[nodiscard]] const shape& shape_of(const schema_node& reader);
+  // Tries the branches of the reader's union, best first, until `read` succeeds with one.
+  template <class Read>
+  [[nodiscard]] result<void> first_branch(const schema_node& writer, const target& to, const Read& read);
+
+  // plan_projection.cc
+  [[nodiscard]] result<void> projected(const schema_node& writer, const target& to, std::size_t dst);
+  [[nodiscard]] result<void> projected_record(const schema_node& writer, const target& to, std::size_t dst);
+  void null_slots(const type_descriptor& type, std::size_t dst);
 
   // plan_union.cc
   [[nodiscard]] result<void> from_union(const schema_node& writer, const target& to, std::size_t dst);
@@ -109,10 +130,42 @@ class plan_compiler {
   pc_t barrier_ = 0;
   std::size_t depth_ = 0;
   using pair_key = std::tuple<const schema_node*, const type_descriptor*, const schema_node*>;
-  std::vector<schema> derived_;  // the keys below hold addresses of their nodes
   std::map<pair_key, pc_t> subroutines_;
   std::map<pair_key, int> inlined_;
+  // What the descriptors of C++ types are to structs, made of the reader's schema: for values, projections.
+  std::map<const schema_node*, std::unique_ptr<shape>> shapes_;
+  std::vector<std::unique_ptr<type_descriptor>> subsets_;
+  std::set<std::size_t> reached_;
 };
+
+struct plan_compiler::shape {
+  type_descriptor type;
+  const void* image = nullptr;  // of a record's fields: types that are known before the message is
+};
+
+template <class Read>
+result<void> plan_compiler::first_branch(const schema_node& writer, const target& to, const Read& read) {
+  std::optional<error> first;
+  for (int level = 3; level > 0; --level) {
+    for (const schema_node* branch : to.reader->branches) {
+      const target inner{to.type, branch};
+      if (affinity(writer, inner) != level) continue;
+      const mark before = save();
+      auto done = read(inner);
+      if (done || done.error().code() == errc::limit_exceeded) return done;
+      if (!first) first = done.error();
+      restore(before);
+    }
+  }
+  return first ? *first : mismatch(writer, to);
+}
+
+// A record used in several places is compiled in place this often, then once more as a subroutine: without a
+// bound, records that hold two of the record before double the plan at every level.
+inline constexpr int inline_max = 4;
+
+// A value whose type is stored already.
+[[nodiscard]] const type_descriptor& typed_value();
 
 // Adds ".name" to the path while it lives.
 class plan_compiler::step {

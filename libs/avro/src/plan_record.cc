@@ -2,16 +2,14 @@
 #include <algorithm>
 #include <map>
 
-#include "default_value.h"
+#include <millrace/avro/value.h>
+
+#include "json_encoder.h"
 #include "plan_compiler.h"
 #include "schema_json.h"
 
 namespace millrace::avro {
 namespace {
-
-// A record used in several places is compiled in place this often, then once more as a subroutine: without a
-// bound, records that hold two of the record before double the plan at every level.
-constexpr int inline_max = 4;
 
 [[nodiscard]] const schema_field* find_field(const schema_node& record, std::string_view name) {
   const auto found =
@@ -124,9 +122,8 @@ result<void> plan_compiler::record_body(const schema_node& writer, const target&
     } else if (field.default_json) {
       auto derived = derive_schema(*field.type, options_.limits);
       if (!derived) return derived.error().in(path_);
-      derived_.push_back(*std::move(derived));
-      done = default_value(derived_.back().root(), *field.default_json, {inner.type, nullptr},
-                           dst + field.offset);
+      keep(*derived);
+      done = default_value(derived->root(), *field.default_json, {inner.type, nullptr}, dst + field.offset);
     } else {
       done = incompatible("the writer's " + writer.name +
                           " lacks this field, and the reader has no default for it");
@@ -166,7 +163,8 @@ result<void> plan_compiler::default_value(const schema_node& reader, std::string
   }
   plan_compiler inner(options_, code_->constants);
   inner.path_ = path_;
-  auto plan = inner.compile(reader, to);
+  const target whole{to.type == &typed_value() ? &descriptor_of<avro::value>() : to.type, to.reader};
+  auto plan = inner.compile(reader, whole);
   if (!plan) return plan.error();
   std::byte* image = keep(to.type->size, to.type->align);
   std::fill_n(image, to.type->size, std::byte{0});

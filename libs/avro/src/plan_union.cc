@@ -107,6 +107,10 @@ enum class base : std::uint16_t {
     case type_kind::record:
     case type_kind::pointer:
       return bits(base::record);
+    case type_kind::value:
+      return ~0U;
+    case type_kind::projection:
+      return bits(base::record);
     case type_kind::optional:
     case type_kind::variant:
       return 0;

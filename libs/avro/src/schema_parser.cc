@@ -5,7 +5,7 @@
 #include <initializer_list>
 #include <set>
 
-#include "default_value.h"
+#include "json_encoder.h"
 
 namespace millrace::avro {
 namespace {

@@ -63,7 +63,10 @@ std::string_view to_string(type_kind kind) noexcept {
     case type_kind::owned_map:
       return "map";
     case type_kind::record:
+    case type_kind::projection:
       return "record";
+    case type_kind::value:
+      return "value";
   }
   return "";
 }

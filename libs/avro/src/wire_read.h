@@ -47,6 +47,13 @@ struct varint {
   return {nullptr, 0};
 }
 
+// One of any length, where speed does not matter.
+[[nodiscard]] inline varint read_varint(const std::uint8_t* p, const std::uint8_t* end) noexcept {
+  if (p == end) return {nullptr, 0};
+  if (*p < 0x80) return {p + 1, *p};
+  return read_long_varint(p, end, false);
+}
+
 [[nodiscard]] inline std::int64_t zigzag(std::uint64_t value) noexcept {
   return static_cast<std::int64_t>((value >> 1U) ^ (~(value & 1U) + 1U));
 }

@@ -29,6 +29,8 @@ struct limits {
   // reader defaults that amplify a small datum.
   std::size_t output_bytes_base = std::size_t{1} << 20;
   std::size_t output_bytes_per_byte = 64;
+  // JSON text of one datum, read or written.
+  std::size_t json_text_bytes_max = std::size_t{64} << 20;
 };
 
 }  // namespace millrace::avro

@@ -63,6 +63,7 @@ class plan {
   [[nodiscard]] std::size_t size() const noexcept;
 
  private:
+  friend class projection;
   explicit plan(std::shared_ptr<const plan_code> code) : code_(std::move(code)) {}
 
   std::shared_ptr<const plan_code> code_;

@@ -37,6 +37,7 @@
 //   array_view<T>, std::vector<T>                         array
 //   map_view<V>, std::map<std::string, V>, unordered_map  map
 //   described structs; arena_ptr<T> for recursion         record; ["null", record]
+//   value (value.h)                                       anything
 //
 // Descriptors are built at first use, immutable and live for the whole program.
 #pragma once
@@ -95,6 +96,8 @@ enum class type_kind : std::uint8_t {
   map,        // map_view
   owned_map,  // std::map, std::unordered_map
   record,
+  value,       // avro::value: whatever the schema says
+  projection,  // some fields of a record, each into a value of its own
 };
 [[nodiscard]] std::string_view to_string(type_kind kind) noexcept;
 
@@ -107,12 +110,15 @@ class type_ref {
 
   type_ref() = default;
   explicit type_ref(finder find) : find_(find) {}
+  // A descriptor that is known, and outlives the reference.
+  explicit type_ref(const type_descriptor& known) : known_(&known) {}
 
-  [[nodiscard]] const type_descriptor& operator*() const { return find_(); }
-  [[nodiscard]] const type_descriptor* operator->() const { return &find_(); }
+  [[nodiscard]] const type_descriptor& operator*() const { return known_ != nullptr ? *known_ : find_(); }
+  [[nodiscard]] const type_descriptor* operator->() const { return &**this; }
 
  private:
   finder find_ = nullptr;
+  const type_descriptor* known_ = nullptr;
 };
 
 struct field_descriptor {

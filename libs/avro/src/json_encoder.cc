@@ -1,7 +1,11 @@
-#include "default_value.h"
+// JSON to Avro's binary form: defaults of fields, and data in Avro's JSON encoding.
+#include "json_encoder.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
+
+#include <millrace/avro/json.h>
 
 #include "schema_json.h"
 #include "wire_write.h"
@@ -11,15 +15,28 @@ namespace {
 
 constexpr std::size_t default_steps_max = 100'000;
 
-class default_encoder {
+enum class json_purpose { field_default, datum };
+
+struct json_bounds {
+  std::size_t depth_max;
+  std::size_t bytes_max;
+  std::size_t steps_max;
+};
+
+// The two differ in what stands for a union's value (the bare value, or {"branch": value}), in whether fields
+// may be missing, and in what an error may show.
+class json_encoder {
  public:
-  default_encoder(const limits& limit, byte_buffer& out) : limit_(limit), out_(out), start_(out.size()) {}
+  json_encoder(json_purpose purpose, const json_bounds& bounds, byte_buffer& out)
+      : purpose_(purpose), bounds_(bounds), out_(out), start_(out.size()) {}
 
   [[nodiscard]] result<void> encode(const schema_node& type, const json& value, std::size_t depth) {
     // Filled-in records can multiply without writing a byte, so steps are counted as well as bytes.
-    if (++steps_ > default_steps_max || depth > limit_.schema_depth_max ||
-        out_.size() - start_ > limit_.default_bytes_max) {
-      return error(errc::limit_exceeded, "a default larger or deeper than the limit");
+    if (++steps_ > bounds_.steps_max || depth > bounds_.depth_max ||
+        out_.size() - start_ > bounds_.bytes_max) {
+      return error(errc::limit_exceeded, purpose_ == json_purpose::datum
+                                             ? "a value larger or deeper than the limit"
+                                             : "a default larger or deeper than the limit");
     }
     switch (type.type) {
       case schema_type::null:
@@ -52,9 +69,15 @@ class default_encoder {
   }
 
  private:
-  [[nodiscard]] static error mismatch(const schema_node& type, const json& value) {
-    const std::string_view name = type.is_named() ? std::string_view(type.name) : to_string(type.type);
-    return {errc::schema_invalid, "the default is no " + std::string(name) + ": " + in_quotes(dump(value))};
+  [[nodiscard]] error mismatch(const schema_node& type, const json& value) const {
+    const std::string name(type.is_named() ? std::string_view(type.name) : to_string(type.type));
+    return refuse("the default is no " + name, "no " + name, value);
+  }
+  // Defaults are shown, data never.
+  [[nodiscard]] error refuse(const std::string& of_default, const std::string& of_datum,
+                             const json& value) const {
+    if (purpose_ == json_purpose::datum) return {errc::malformed, of_datum};
+    return {errc::schema_invalid, of_default + ": " + in_quotes(dump(value))};
   }
 
   [[nodiscard]] result<void> encode_boolean(const schema_node& type, const json& value) {
@@ -87,6 +110,8 @@ class default_encoder {
       return mismatch(type, value);
     }
     if (type.type == schema_type::float32) {
+      const bool fits = !std::isfinite(number) || std::fabs(number) <= std::numeric_limits<float>::max();
+      if (!fits) return mismatch(type, value);
       append_raw(out_, static_cast<float>(number));
     } else {
       append_raw(out_, number);
@@ -137,7 +162,7 @@ class default_encoder {
     if (!value.is_array()) return mismatch(type, value);
     if (!value.empty()) append_long(out_, static_cast<std::int64_t>(value.size()));
     for (const json& item : value) {
-      if (auto encoded = encode(*type.item, item, depth + 1); !encoded) return encoded;
+      if (auto encoded = encode(*type.item, item, depth + 1); !encoded) return encoded.error().in("[]");
     }
     append_long(out_, 0);
     return {};
@@ -148,7 +173,7 @@ class default_encoder {
     if (!value.empty()) append_long(out_, static_cast<std::int64_t>(value.size()));
     for (const auto& [key, item] : value.items()) {
       append_bytes(out_, key.data(), key.size());
-      if (auto encoded = encode(*type.item, item, depth + 1); !encoded) return encoded;
+      if (auto encoded = encode(*type.item, item, depth + 1); !encoded) return encoded.error().in("[]");
     }
     append_long(out_, 0);
     return {};
@@ -156,35 +181,59 @@ class default_encoder {
 
   [[nodiscard]] result<void> encode_record(const schema_node& type, const json& value, std::size_t depth) {
     if (!value.is_object()) return mismatch(type, value);
+    std::size_t used = 0;
     for (const schema_field& field : type.fields) {
-      json filled;
       const auto given = value.find(field.name);
-      if (given == value.end()) {
-        if (!field.default_json) {
-          return error(errc::schema_invalid, "the default of " + type.name + " lacks field " +
-                                                 in_quotes(field.name) + ", which has no default of its own");
-        }
-        filled = json::parse(*field.default_json);
-      }
-      if (auto encoded = encode(*field.type, given == value.end() ? filled : *given, depth + 1); !encoded) {
-        return encoded.error().in(field.name);
-      }
+      if (given != value.end()) ++used;
+      auto encoded = given != value.end() ? encode(*field.type, *given, depth + 1)
+                                          : encode_missing(type, field, depth + 1);
+      if (!encoded) return encoded.error().in(field.name);
     }
+    if (purpose_ == json_purpose::datum && used != value.size())
+      return error(errc::malformed, "a field that record " + type.name + " does not have");
     return {};
   }
 
+  [[nodiscard]] result<void> encode_missing(const schema_node& type, const schema_field& field,
+                                            std::size_t depth) {
+    if (purpose_ == json_purpose::datum)
+      return error(errc::malformed, "record " + type.name + " lacks this field");
+    if (!field.default_json) {
+      return error(errc::schema_invalid, "the default of " + type.name + " lacks field " +
+                                             in_quotes(field.name) + ", which has no default of its own");
+    }
+    return encode(*field.type, json::parse(*field.default_json), depth);
+  }
+
   [[nodiscard]] result<void> encode_union(const schema_node& type, const json& value, std::size_t depth) {
+    if (purpose_ == json_purpose::datum) return encode_tagged(type, value, depth);
     for (std::size_t i = 0; i < type.branches.size(); ++i) {
       const std::size_t before = out_.size();
       append_long(out_, static_cast<std::int64_t>(i));
-      auto encoded = encode(*type.branches[i], value, depth + 1);
+      auto encoded = encode(*type.branches[i], value, depth);
       if (encoded || encoded.error().code() == errc::limit_exceeded) return encoded;
       out_.resize(before);
     }
     return error(errc::schema_invalid, "the default fits no branch of the union: " + in_quotes(dump(value)));
   }
 
-  const limits& limit_;
+  // null, or an object whose only key names the branch.
+  [[nodiscard]] result<void> encode_tagged(const schema_node& type, const json& value, std::size_t depth) {
+    const bool tagged = value.is_object() && value.size() == 1;
+    if (!tagged && !value.is_null())
+      return error(errc::malformed, R"(neither null nor {"branch": value}, as a union's value has to be)");
+    const std::string tag = tagged ? value.begin().key() : "null";
+    for (std::size_t i = 0; i < type.branches.size(); ++i) {
+      const schema_node& branch = *type.branches[i];
+      if (branch_name(branch) != tag) continue;
+      append_long(out_, static_cast<std::int64_t>(i));
+      return encode(branch, tagged ? *value.begin() : value, depth);
+    }
+    return error(errc::malformed, "a branch that the union does not have");
+  }
+
+  json_purpose purpose_;
+  json_bounds bounds_;
   byte_buffer& out_;
   std::size_t start_;
   std::size_t steps_ = 0;
@@ -192,11 +241,31 @@ class default_encoder {
 
 }  // namespace
 
+std::string_view branch_name(const schema_node& branch) noexcept {
+  return branch.is_named() ? std::string_view(branch.name) : to_string(branch.type);
+}
+
 result<void> encode_default(const schema_node& type, std::string_view json_text, const limits& limit,
                             byte_buffer& out) {
   auto value = parse_json(json_text, limit.schema_text_bytes_max, 4 * limit.schema_depth_max);
   if (!value) return value.error();
-  return default_encoder(limit, out).encode(type, *value, 0);
+  const json_bounds bounds{limit.schema_depth_max, limit.default_bytes_max, default_steps_max};
+  return json_encoder(json_purpose::field_default, bounds, out).encode(type, *value, 0);
+}
+
+result<void> encode_json(const schema& writer, std::string_view text, byte_buffer& out, const limits& limit) {
+  // A level of the datum takes up to two of the text: a union's value has braces of its own.
+  auto value = parse_json(text, limit.json_text_bytes_max, 2 * limit.depth_max + 2);
+  if (!value) {
+    if (value.error().code() == errc::limit_exceeded)
+      return error(errc::limit_exceeded, "JSON text larger or deeper than the limit");
+    return error(errc::malformed, "not JSON");
+  }
+  const std::size_t before = out.size();
+  const json_bounds bounds{limit.depth_max, limit.json_text_bytes_max, SIZE_MAX};
+  auto done = json_encoder(json_purpose::datum, bounds, out).encode(writer.root(), *value, 0);
+  if (!done) out.resize(before);
+  return done;
 }
 
 }  // namespace millrace::avro
