@@ -67,6 +67,7 @@ struct encode_code {
   std::vector<encode_node> nodes;
   std::uint32_t root = 0;
   std::size_t depth_max = 0;
+  bool raw_root = false;             // without the length in front
   std::optional<avro::schema> kept;  // whose nodes `any_value` uses
 };
 

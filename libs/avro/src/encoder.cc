@@ -5,6 +5,7 @@
 #include "plan_compiler.h"
 #include "utf8.h"
 #include "value_encoder.h"
+#include "wire_read.h"
 
 namespace millrace::avro {
 namespace {
@@ -275,15 +276,17 @@ result<schema> schema_of(const type_descriptor& type, const limits& limit) {
 }
 
 result<encode_plan> encode_plan::compile(const schema& writer, const type_descriptor& source,
-                                         const limits& limit) {
-  auto code = compile_encoder(writer, source, limit);
+                                         const encode_options& options) {
+  auto code = compile_encoder(writer, source, options.limits);
   if (!code) return code.error();
-  (*code)->depth_max = std::min(limit.depth_max, depth_cap);
+  (*code)->depth_max = std::min(options.limits.depth_max, depth_cap);
   (*code)->kept = writer;
+  (*code)->raw_root = options.raw_root_bytes && writer.root().type == schema_type::bytes;
   return encode_plan(*std::move(code));
 }
 
 result<void> encode_plan::encode(const void* value, byte_buffer& out) const {
+  const std::size_t before = out.size();
   __attribute__((uninitialized)) byte_sink sink(out);  // its constructor sets what matters
   value_writer writer(*code_, sink);
   if (!writer.write(code_->nodes[code_->root], static_cast<const std::byte*>(value))) {
@@ -291,6 +294,12 @@ result<void> encode_plan::encode(const void* value, byte_buffer& out) const {
     return writer.failure();
   }
   sink.flush();
+  if (code_->raw_root) {
+    const auto* start = reinterpret_cast<const std::uint8_t*>(out.data()) + before;
+    const varint length = read_varint(start, start + (out.size() - before));
+    const auto at = out.begin() + static_cast<std::ptrdiff_t>(before);
+    out.erase(at, at + (length.next - start));
+  }
   return {};
 }
 

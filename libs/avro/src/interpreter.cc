@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "plan_code.h"
+#include "plan_steps.h"
 #include "utf8.h"
 #include "uuid_text.h"
 #include "wire_read.h"
@@ -50,22 +51,6 @@ struct frame {
   const std::uint8_t* block_end;  // where a sized block says it ends
 };
 
-struct two_words {
-  const void* data;
-  std::size_t size;
-};
-static_assert(sizeof(array_view<int>) == sizeof(two_words) && sizeof(map_view<int>) == sizeof(two_words));
-
-template <class T>
-inline void store(std::byte* at, const T& value) noexcept {
-  std::memcpy(at, &value, sizeof value);
-}
-
-inline void store_decimal(std::byte* at, const std::uint8_t* data, std::size_t size,
-                          std::int32_t scale) noexcept {
-  new (at) decimal_view{bytes_view(reinterpret_cast<const std::byte*>(data), size), scale};
-}
-
 [[gnu::noinline]] varint read_rest(const std::uint8_t* p, const std::uint8_t* end, bool strict) noexcept {
   return read_long_varint(p, end, strict);
 }
@@ -87,15 +72,6 @@ inline void store_decimal(std::byte* at, const std::uint8_t* data, std::size_t s
   f.items = items;
   f.capacity = capacity;
   return items;
-}
-
-// The fields of a record of values, which the view at `view` then shows. nullptr: no memory left.
-[[nodiscard]] std::byte* open_record(const point_target& target, arena& memory, std::byte* view) noexcept {
-  void* const fields = memory.allocate(std::max(target.size, 1U), target.align);
-  if (fields == nullptr) return nullptr;
-  std::memcpy(fields, target.image, target.size);
-  store(view, two_words{fields, target.count});
-  return static_cast<std::byte*>(fields);
 }
 
 }  // namespace
@@ -673,6 +649,13 @@ close_loop: {
     if (base == nullptr) FAIL(errc::limit_exceeded, why_too_large);
     pc = ops + pc->a;
     DISPATCH();
+  }
+  CASE(raw_bytes) : {
+    CHARGE(end - p);
+    if (!take_raw(*pc, p, end, base + pc->dst)) [[unlikely]]
+      FAIL(errc::invalid_utf8, why_no_utf8);
+    p = end;
+    NEXT();
   }
 
 bad_varint:

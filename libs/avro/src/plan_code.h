@@ -80,7 +80,8 @@ namespace millrace::avro {
   X(fixed_view)  /* a: size */                                                             \
   X(record_open) /* dst: of the view of its fields; b: point index */                      \
   X(record_close)                                                                          \
-  X(record_call) /* dst, b: as above; a: pc of the body */
+  X(record_call) /* dst, b: as above; a: pc of the body */                                 \
+  X(raw_bytes)   /* dst; a: opcode that would read them behind a length; b: scale */
 
 enum class opcode : std::uint16_t {
 #define MILLRACE_AVRO_NAME(name) name,

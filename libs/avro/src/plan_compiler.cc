@@ -101,6 +101,12 @@ plan_compiler::plan_compiler(const plan_options& options, std::shared_ptr<arena>
   code_->constants = std::move(constants);
 }
 
+result<std::shared_ptr<const plan_code>> plan_compiler::compile(const schema& writer, const target& to) {
+  keep(writer);
+  if (options_.raw_root_bytes && writer.root().type == schema_type::bytes) raw_root_ = &writer.root();
+  return compile(writer.root(), to);
+}
+
 result<std::shared_ptr<const plan_code>> plan_compiler::compile(const schema_node& writer, const target& to) {
   if (auto compiled = value(writer, to, 0); !compiled) return compiled.error();
   emit(opcode::end);
@@ -133,6 +139,14 @@ plan_compiler::pc_t plan_compiler::emit(opcode code, std::size_t dst, std::size_
   code_->ops.push_back(next);
   code_->paths.push_back(path_id());
   return here() - 1;
+}
+
+void plan_compiler::emit_bytes(const schema_node& writer, opcode code, std::size_t dst, std::size_t scale) {
+  if (&writer == raw_root_) {
+    emit(opcode::raw_bytes, dst, static_cast<std::size_t>(code), scale);
+  } else {
+    emit(code, dst, 0, scale);
+  }
 }
 
 void plan_compiler::land(pc_t from) {
@@ -316,15 +330,15 @@ result<void> plan_compiler::time_value(const schema_node& writer, const target& 
 result<void> plan_compiler::text(const schema_node& writer, const target& to, std::size_t dst) {
   if (writer.type != schema_type::string && writer.type != schema_type::bytes) return mismatch(writer, to);
   const bool validate = options_.validate_utf8;
+  opcode code = opcode::owned_bytes;
   if (to.type->kind == type_kind::string) {
-    emit(validate ? opcode::string : opcode::string_unchecked, dst);
+    code = validate ? opcode::string : opcode::string_unchecked;
   } else if (to.type->kind == type_kind::bytes) {
-    emit(opcode::bytes, dst);
+    code = opcode::bytes;
   } else if (to.type->kind == type_kind::owned_string) {
-    emit(validate ? opcode::owned_string : opcode::owned_string_unchecked, dst);
-  } else {
-    emit(opcode::owned_bytes, dst);
+    code = validate ? opcode::owned_string : opcode::owned_string_unchecked;
   }
+  emit_bytes(writer, code, dst, 0);
   return {};
 }
 
@@ -350,6 +364,7 @@ result<void> plan_compiler::decimal_value(const schema_node& writer, const targe
   const schema_node* reader = to.reader;
   if (writer.logical == logical_type::big_decimal) {
     if (reader != nullptr && reader->logical != logical_type::big_decimal) return mismatch(writer, to);
+    if (&writer == raw_root_) return incompatible("a big-decimal cannot be raw bytes");
     emit(opcode::big_decimal, dst);
     return {};
   }
@@ -367,7 +382,7 @@ result<void> plan_compiler::decimal_value(const schema_node& writer, const targe
     emit(opcode::decimal_fixed, dst, writer.size, static_cast<std::uint32_t>(scale));
   } else if (writer.type == schema_type::bytes || writer.type == schema_type::string) {
     if (reader != nullptr && reader->type == schema_type::fixed) return mismatch(writer, to);
-    emit(opcode::decimal, dst, 0, static_cast<std::uint32_t>(scale));
+    emit_bytes(writer, opcode::decimal, dst, static_cast<std::uint32_t>(scale));
   } else {
     return mismatch(writer, to);
   }
@@ -476,9 +491,7 @@ result<plan> plan::compile(const schema& writer, const type_descriptor& target_t
     if (!reader) return reader.error().in("the target's own schema");
     return compile(writer, target_type, *reader, options);
   }
-  plan_compiler compiler(options);
-  compiler.keep(writer);
-  auto code = compiler.compile(writer.root(), {&target_type, nullptr});
+  auto code = plan_compiler(options).compile(writer, {&target_type, nullptr});
   if (!code) return code.error();
   return plan(*std::move(code));
 }
@@ -486,9 +499,8 @@ result<plan> plan::compile(const schema& writer, const type_descriptor& target_t
 result<plan> plan::compile(const schema& writer, const type_descriptor& target_type, const schema& reader,
                            const plan_options& options) {
   plan_compiler compiler(options);
-  compiler.keep(writer);
   compiler.keep(reader);
-  auto code = compiler.compile(writer.root(), {&target_type, &reader.root()});
+  auto code = compiler.compile(writer, {&target_type, &reader.root()});
   if (!code) return code.error();
   return plan(*std::move(code));
 }

@@ -26,6 +26,8 @@ class plan_compiler {
   explicit plan_compiler(const plan_options& options,
                          std::shared_ptr<arena> constants = std::make_shared<arena>());
 
+  // A message; and a part of one: a default.
+  [[nodiscard]] result<std::shared_ptr<const plan_code>> compile(const schema& writer, const target& to);
   [[nodiscard]] result<std::shared_ptr<const plan_code>> compile(const schema_node& writer, const target& to);
   // The plan keeps a schema whose nodes it uses.
   void keep(const schema& used) { code_->kept.push_back(used); }
@@ -100,6 +102,8 @@ class plan_compiler {
   [[nodiscard]] static std::string describe_target(const target& to);
 
   pc_t emit(opcode code, std::size_t dst = 0, std::size_t a = 0, std::size_t b = 0, std::size_t aux = 0);
+  // `code` reads bytes behind a length; where the root is raw, there is none.
+  void emit_bytes(const schema_node& writer, opcode code, std::size_t dst, std::size_t scale);
   [[nodiscard]] pc_t here() const { return static_cast<pc_t>(code_->ops.size()); }
   // No operation before this place may be merged with one behind it.
   void barrier() { barrier_ = here(); }
@@ -128,6 +132,7 @@ class plan_compiler {
   bool path_known_ = false;
   std::map<std::string, std::uint32_t, std::less<>> path_ids_;
   pc_t barrier_ = 0;
+  const schema_node* raw_root_ = nullptr;
   std::size_t depth_ = 0;
   using pair_key = std::tuple<const schema_node*, const type_descriptor*, const schema_node*>;
   std::map<pair_key, pc_t> subroutines_;

@@ -77,6 +77,7 @@ result<void> plan_compiler::projected(const schema_node& writer, const target& t
     if (auto same = check_record_name(writer, inner); !same) return same;
     return projected_record(writer, inner, dst);
   }
+  if (&writer == raw_root_) return incompatible("raw bytes have no fields");
   // Nothing of this branch is wanted, but it has to be one that the reader can have.
   plan_compiler judge(options_, code_->constants);
   judge.path_ = path_;
@@ -110,7 +111,6 @@ result<projection> projection::compile(const schema& writer, std::span<const pro
 result<projection> projection::compile(const schema& writer, std::span<const projected_field> fields,
                                        const schema& reader, const plan_options& options) {
   plan_compiler compiler(options);
-  compiler.keep(writer);
   compiler.keep(reader);
   projection_tree tree;
   const bool whole = fields.size() == 1 && fields[0].path.empty();
@@ -118,7 +118,7 @@ result<projection> projection::compile(const schema& writer, std::span<const pro
     if (auto added = tree.add(fields[slot].path, slot); !added) return added.error();
   }
   const type_descriptor& root = whole ? descriptor_of<value>() : tree.root();
-  auto code = compiler.compile(writer.root(), {&root, &reader.root()});
+  auto code = compiler.compile(writer, {&root, &reader.root()});
   if (!code) return code.error();
   for (std::size_t slot = 0; slot < fields.size() && !whole; ++slot) {
     if (!fields[slot].optional && !compiler.reached(slot))

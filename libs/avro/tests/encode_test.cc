@@ -138,28 +138,6 @@ TEST(encoder, refuses_what_the_schema_cannot_hold) {
   EXPECT_EQ(encoded(std::string_view("\xC3"), R"("string")"), "invalid_utf8");
 }
 
-TEST(framing, schema_id_in_front) {
-  const byte_buffer message = hex("00 00000102 0a0b");
-  const auto frame = split_frame(message);
-  ASSERT_TRUE(frame.ok());
-  EXPECT_EQ(frame->schema_id, 258);
-  EXPECT_EQ(to_hex(frame->datum), "0a0b");
-  EXPECT_EQ(split_frame(hex("00 80000000"))->schema_id, INT32_MIN);
-  EXPECT_EQ(split_frame(hex("00 ffffffff"))->schema_id, -1);
-  EXPECT_TRUE(split_frame(hex("0000000000"))->datum.empty());
-  for (std::size_t size = 0; size < frame_bytes; ++size) {
-    EXPECT_EQ(split_frame(bytes_view(message).first(size)).error().code(), errc::bad_frame);
-  }
-  for (unsigned magic = 1; magic < 256; ++magic) {
-    byte_buffer other = message;
-    other[0] = static_cast<std::byte>(magic);
-    EXPECT_EQ(split_frame(other).error().code(), errc::bad_frame);
-  }
-  byte_buffer out = hex("ff");
-  append_frame(258, out);
-  EXPECT_EQ(to_hex(out), "ff0000000102");
-}
-
 [[nodiscard]] odd::Everything everything() {
   static const odd::Address addresses[] = {{"first"}, {"second"}};
   static const std::optional<std::int32_t> row[] = {1, std::nullopt, -3};

@@ -25,6 +25,12 @@ template <class T>
   return schema_of(descriptor_of<T>(), limit);
 }
 
+struct encode_options {
+  avro::limits limits;
+  // On: a datum whose schema is "bytes" itself is written without its length, as Confluent's format wants it.
+  bool raw_root_bytes = false;
+};
+
 struct encode_code;
 
 class encode_plan {
@@ -32,7 +38,7 @@ class encode_plan {
   // errc::schema_incompatible when the schema cannot take every value of the type: every member of the struct
   // must be a field, and every other field of the schema needs a default.
   [[nodiscard]] static result<encode_plan> compile(const schema& writer, const type_descriptor& source,
-                                                   const limits& limit = {});
+                                                   const encode_options& options = {});
 
   // Appends one datum. errc::unresolvable: an enum value without symbol, a decimal that is too wide or of
   // another scale, an arena_ptr that is null where the schema has no null; errc::invalid_utf8;
@@ -48,13 +54,13 @@ class encode_plan {
 template <class T>
 class encoder {
  public:
-  [[nodiscard]] static result<encoder> compile(const limits& limit = {}) {
-    auto own = schema_of<T>(limit);
+  [[nodiscard]] static result<encoder> compile(const encode_options& options = {}) {
+    auto own = schema_of<T>(options.limits);
     if (!own) return std::move(own).error();
-    return compile(*own, limit);
+    return compile(*own, options);
   }
-  [[nodiscard]] static result<encoder> compile(const schema& writer, const limits& limit = {}) {
-    auto compiled = encode_plan::compile(writer, descriptor_of<T>(), limit);
+  [[nodiscard]] static result<encoder> compile(const schema& writer, const encode_options& options = {}) {
+    auto compiled = encode_plan::compile(writer, descriptor_of<T>(), options);
     if (!compiled) return std::move(compiled).error();
     return encoder(*std::move(compiled));
   }

@@ -40,6 +40,9 @@ struct plan_options {
   // On: refuse what a careful writer never sends: varints longer than needed, array blocks whose byte size is
   // wrong.
   bool strict = false;
+  // On: a datum whose schema is "bytes" itself is all of the message, without a length in front, as
+  // Confluent's format has it.
+  bool raw_root_bytes = false;
   // On: records whose names differ still match, as they do in Java.
   bool ignore_record_names = false;
 };
