@@ -1,0 +1,117 @@
+// Decoding the reference records: plans into the generated struct, into owners, into five fields; and the
+// hand-written decoder.
+#include <millrace/avro/plan.h>
+
+#include "checksum.h"
+#include "navigation.avsc.h"
+#include "owning.h"
+#include "records.h"
+#include "straight_line.h"
+
+namespace millrace::bench {
+namespace {
+
+// The fields of checksum.py's PROJECTION.
+struct five_fields {
+  struct page_url {
+    std::string_view url;
+  };
+  struct session_sequence {
+    std::int32_t sequence = 0;
+  };
+  timestamp event_time;
+  std::int32_t partner_id = 0;
+  std::string_view visitor_id;
+  page_url page;
+  session_sequence session;
+};
+
+void add_to(checksum& sum, const five_fields& nav) {
+  sum.add("event_time", nav.event_time);
+  sum.add("partner_id", nav.partner_id);
+  sum.add("visitor_id", nav.visitor_id);
+  sum.add("url", nav.page.url);
+  sum.add("sequence", nav.session.sequence);
+}
+template <class Navigation>
+void add_to(checksum& sum, const Navigation& nav) {
+  sum.add_navigation(nav);
+}
+
+// `decode` takes (datum, memory, target); false is an error.
+template <class T, class Decode>
+[[nodiscard]] row decode_row(std::string name, std::shared_ptr<const records> data, Decode decode) {
+  const auto every = [data, decode](checksum* sum) {
+    avro::arena memory;
+    T nav{};
+    for (const bytes_view datum : data->datums()) {
+      const bool decoded = decode(datum, memory, nav);
+      invariant(decoded, "the benchmark's records are well-formed");
+      if (sum != nullptr) add_to(*sum, nav);
+      keep(nav);
+      memory.reset();
+    }
+  };
+  return {std::move(name), [every] { every(nullptr); },
+          [every] {
+            checksum sum;
+            every(&sum);
+            return sum.value();
+          }};
+}
+
+template <class T>
+[[nodiscard]] row plan_row(std::string name, const std::shared_ptr<const records>& data,
+                           const avro::schema& writer, const avro::plan_options& options = {}) {
+  auto decoder = avro::decoder<T>::compile(writer, options).value();
+  return decode_row<T>(std::move(name), data, [decoder](bytes_view datum, avro::arena& memory, T& out) {
+    return decoder.decode_exactly(datum, memory, out).ok();
+  });
+}
+
+}  // namespace
+}  // namespace millrace::bench
+
+template <>
+struct millrace::avro::describe<millrace::bench::five_fields::page_url> {
+  using type_of = millrace::bench::five_fields::page_url;
+  static type_descriptor type() { return record_of<type_of>("Page", {field("url", &type_of::url)}); }
+};
+template <>
+struct millrace::avro::describe<millrace::bench::five_fields::session_sequence> {
+  using type_of = millrace::bench::five_fields::session_sequence;
+  static type_descriptor type() {
+    return record_of<type_of>("SessionInfo", {field("sequence", &type_of::sequence)});
+  }
+};
+template <>
+struct millrace::avro::describe<millrace::bench::five_fields> {
+  using type_of = millrace::bench::five_fields;
+  static type_descriptor type() {
+    return record_of<type_of>(
+        "Navigation",
+        {field("event_time", &type_of::event_time), field("partner_id", &type_of::partner_id),
+         field("visitor_id", &type_of::visitor_id), field("page", &type_of::page),
+         field("session", &type_of::session)},
+        members::all);
+  }
+};
+
+namespace millrace::bench {
+
+void add_decode_rows(const data_files& files, std::vector<row>& rows) {
+  const auto data = std::make_shared<const records>(files.folder + "/navigation.bin");
+  const auto writer = avro::schema::parse(read_file(files.schema)).value();
+  avro::plan_options unchecked;
+  unchecked.validate_utf8 = false;
+
+  rows.push_back(plan_row<tracking::Navigation>("millrace struct, views", data, writer));
+  rows.push_back(plan_row<tracking::Navigation>("millrace struct, views, UTF-8 unchecked", data, writer, unchecked));
+  rows.push_back(plan_row<owning::navigation>("millrace struct, owning", data, writer));
+  rows.push_back(plan_row<five_fields>("millrace projection of five fields", data, writer));
+  rows.push_back(decode_row<tracking::Navigation>("hand-written", data, straight_line::decode));
+  rows.push_back(
+      decode_row<tracking::Navigation>("hand-written, UTF-8 unchecked", data, straight_line::decode_unchecked));
+}
+
+}  // namespace millrace::bench
