@@ -126,7 +126,7 @@ def native(cache: pathlib.Path, name: str, package: str, compiler: str, source: 
     need(compiler, "pkg-config")
     if subprocess.run(["pkg-config", "--exists", package]).returncode != 0:
         raise Missing(f"no library {package} (see the README)")
-    optimise = ["-O3", "-march=native", "-DNDEBUG"]
+    optimise = ["-O3", "-march=native", "-DNDEBUG", *(["-std=c++20"] if compiler == "g++" else [])]
 
     def build(folder: pathlib.Path, log: pathlib.Path) -> None:
         links = subprocess.run(["pkg-config", "--cflags", "--libs", package], capture_output=True, text=True).stdout.split()

@@ -11,7 +11,8 @@ packages_of() { # SET
       has_cargo || echo rustc-web cargo-web
       ;;
     test) echo libgtest-dev libbenchmark-dev python3 ;;
-    bench) echo libbenchmark-dev ;;
+    # The peers' other tools (cargo, Go, Java with Maven) are used where they are present.
+    bench) echo libbenchmark-dev python3 python3-venv libsimdjson-dev libavro-dev ;;
     lint) echo git shellcheck clang-19 clang-tidy-19 clang-format-19 libgtest-dev libbenchmark-dev python3 ;;
     servers)
       echo python3 python3-venv maven prometheus
