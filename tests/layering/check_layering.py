@@ -25,8 +25,8 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
 # Third parties a library may include in src/ and tests/, by prefix; public headers include none of them.
 THIRD_PARTIES = (
-    "boost/", "nlohmann/", "yaml-cpp/", "CLI/", "spdlog/", "fmt/", "openssl/", "zlib.h", "librdkafka/", "rdkafka.h",
-    "rdkafka_mock.h",
+    "boost/", "nlohmann/", "yaml-cpp/", "CLI/", "spdlog/", "fmt/", "openssl/", "zlib.h", "zstd.h", "snappy-c.h",
+    "librdkafka/", "rdkafka.h", "rdkafka_mock.h",
 )  # fmt: skip
 TEST_ONLY_THIRD_PARTIES = ("gtest/", "gmock/", "benchmark/")
 SYSTEM = re.compile(r"^[a-z0-9_]+$|^(sys|netinet|arpa|linux|net)/[a-z0-9_]+\.h$|^[a-z0-9_]+\.h$")

@@ -7,7 +7,7 @@ packages_of() { # SET
   case $1 in
     build)
       echo g++ cmake ninja-build ccache mold pkg-config make perl libboost1.81-dev nlohmann-json3-dev \
-        libyaml-cpp-dev libfmt-dev libspdlog-dev libcli11-dev libssl-dev zlib1g-dev
+        libyaml-cpp-dev libfmt-dev libspdlog-dev libcli11-dev libssl-dev zlib1g-dev libsnappy-dev libzstd-dev
       has_cargo || echo rustc-web cargo-web
       ;;
     test) echo libgtest-dev libbenchmark-dev python3 ;;
