@@ -10,6 +10,7 @@
 #include <millrace/avro/schema.h>
 #include <millrace/engine/application.h>
 
+#include "avro/command_line.h"
 #include "demo/demo.h"
 #include "navigation_application.h"
 
@@ -104,6 +105,8 @@ int main(int argc, char** argv) {
                               "C++ namespace (default: the schema's last part)");
   codegen_command->add_option("--output", output_file, "Header file (default: standard output)");
   codegen_command->callback([&] { code = codegen(schema_file, cpp_namespace, output_file); });
+
+  avro_commands::add_to(cli, code);
 
   cli.add_subcommand("version", "Print the version")->callback([] {
     std::cout << "millrace " MILLRACE_VERSION "\n";

@@ -1,0 +1,72 @@
+// millrace avro schema check | canonical | fingerprint | diff
+#include <iomanip>
+
+#include <millrace/avro/compare.h>
+#include <millrace/base/bytes.h>
+
+#include "commands.h"
+#include "schema_text.h"
+
+namespace millrace::avro_commands {
+namespace {
+
+// The schema of a file, or the reason on `err`.
+[[nodiscard]] std::optional<avro::schema> load(const std::string& file,
+                                               const std::vector<std::string>& references,
+                                               const terminal& to) {
+  auto loaded = load_schema(file, references);
+  if (loaded) return *std::move(loaded);
+  to.err << "millrace avro: " << loaded.error().message() << "\n";
+  return std::nullopt;
+}
+
+}  // namespace
+
+int check_schemas(const check_arguments& arguments, const terminal& to) {
+  int code = exit_done;
+  for (const std::string& file : arguments.files) {
+    if (const auto loaded = load_schema(file, arguments.references)) {
+      to.out << file << ": ok, " << summary(loaded->root()) << "\n";
+    } else {
+      to.err << loaded.error().message() << "\n";
+      if (loaded.error().code() == errc::config_invalid) return exit_usage;
+      code = exit_bad_data;
+    }
+  }
+  return code;
+}
+
+int print_canonical(const schema_arguments& arguments, const terminal& to) {
+  const auto loaded = load(arguments.file, arguments.references, to);
+  if (!loaded) return exit_usage;
+  to.out << loaded->canonical() << "\n";
+  return exit_done;
+}
+
+int print_fingerprint(const schema_arguments& arguments, const terminal& to) {
+  const auto loaded = load(arguments.file, arguments.references, to);
+  if (!loaded) return exit_usage;
+  std::uint64_t left = loaded->fingerprint();
+  byte_buffer bytes;
+  for (std::size_t i = 0; i < sizeof left; ++i, left >>= 8U) bytes.push_back(static_cast<std::byte>(left));
+  to.out << to_hex(bytes) << "\n";
+  return exit_done;
+}
+
+int diff_schemas(const pair_arguments& arguments, const terminal& to) {
+  const auto before = load(arguments.before, arguments.references, to);
+  if (!before) return exit_usage;
+  const auto after = load(arguments.after, arguments.references, to);
+  if (!after) return exit_usage;
+  const auto changes = avro::find_changes(*before, *after);
+  for (const avro::schema_change& change : changes) {
+    const char* sign = "~";
+    if (change.kind == avro::change_kind::added) sign = "+";
+    if (change.kind == avro::change_kind::removed) sign = "-";
+    to.out << sign << " " << (change.path.empty() ? "the root" : change.path) << ": " << change.what << "\n";
+  }
+  if (changes.size() == avro::schema_changes_max) to.out << "and more: only so many are listed\n";
+  return changes.empty() ? exit_done : exit_bad_data;
+}
+
+}  // namespace millrace::avro_commands
