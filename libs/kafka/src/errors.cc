@@ -119,7 +119,11 @@ error client_error(rd_kafka_resp_err_t code, std::string_view text) {
 error commit_error(rd_kafka_resp_err_t code) {
   errc kind = errc::broker_unavailable;
   switch (static_cast<int>(code)) {
-    case RD_KAFKA_RESP_ERR_STALE_MEMBER_EPOCH:  // the client learns the new epoch by its next heartbeat
+    // The client joins again or learns the new epoch, and the commit can be repeated. Where that costs the
+    // partition, the group says so by a revocation or a loss, and the assignment has ended.
+    case RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION:
+    case RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID:
+    case RD_KAFKA_RESP_ERR_STALE_MEMBER_EPOCH:
     case RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS:
       break;
     case RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE:

@@ -34,6 +34,25 @@ TEST_F(faults_test, a_refused_commit_is_answered_with_its_reason_and_may_be_repe
   EXPECT_FALSE(reader.commits[0].failure);
 }
 
+TEST_F(faults_test, a_commit_of_the_generation_before_is_refused_for_now_only) {
+  topic("t", 4);
+  fill("t", 40);
+  member first(reading({"t"}));
+  ASSERT_TRUE(first.until_records(40));
+  // The commit of the partitions that the first gives up to the second: they are the first's until then.
+  const kafka_error injected = kafka_error::illegal_generation;
+  cluster().push_errors(kafka_api::offset_commit, {&injected, 1});
+  member second(reading({"t"}));
+  ASSERT_TRUE(first.until([&] {
+    second.turn();
+    return !first.commits.empty();
+  }));
+  ASSERT_TRUE(first.commits[0].failure);
+  EXPECT_EQ(first.commits[0].failure->code(), errc::broker_unavailable)
+      << first.commits[0].failure->to_string();
+  EXPECT_EQ(first.losses, 0);
+}
+
 TEST_F(faults_test, a_commit_survives_a_coordinator_that_moves) {
   start(2);
   topic("t", 1);

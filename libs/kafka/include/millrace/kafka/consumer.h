@@ -18,8 +18,9 @@
 // unknown (policy), offset out of range (policy), no committed offset (policy), or any state librdkafka
 // itself calls fatal. After it no more records are handed over; close() still works. Everything else is
 // retried by the client and reported as not fatal. A commit's failure: errc::broker_unavailable may succeed
-// when tried again (also STALE_MEMBER_EPOCH and a rebalance in progress), errc::broker_fenced never (the
-// partition is somebody else's now), errc::broker_unauthorized not without an operator.
+// when tried again (also where the group has a new generation or member epoch: a cooperative rebalance leaves
+// the partition here), errc::broker_fenced never (another member has this identity), errc::broker_unauthorized
+// not without an operator.
 //
 // A static member (`instance_id`) does not leave the group on close under the classic protocol: its
 // partitions wait for its return until the session times out.
