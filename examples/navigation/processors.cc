@@ -20,10 +20,6 @@ namespace {
 
 }  // namespace
 
-millrace::timestamp_micros write_time(millrace::timestamp event_time, std::int64_t offset) noexcept {
-  return event_time + std::chrono::microseconds(offset % 1'000);
-}
-
 task<outcome> visits::process(record<Navigation> nav, context ctx) {
   auto found = co_await select_profile_(ctx, nav->visitor_id);
   if (!found) co_return found.error();
@@ -39,9 +35,8 @@ task<outcome> visits::process(record<Navigation> nav, context ctx) {
 }
 
 task<outcome> last_seen::process(record<Navigation> nav, context ctx) {
-  const auto newest = write_time(nav->event_time, nav.offset());
-  auto written = co_await insert_last_seen_.written_at(newest, ctx, nav->visitor_id, nav->event_time,
-                                                       nav->event_id, symbol_of(nav->kind), nav->page.url);
+  auto written = co_await insert_last_seen_(ctx, nav->visitor_id, nav->event_time, nav.offset(),
+                                            nav->event_id, symbol_of(nav->kind), nav->page.url);
   if (!written) co_return written.error();
   co_return outcome::done();
 }

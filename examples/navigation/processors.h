@@ -1,11 +1,12 @@
 // The example application: three processors that share each decoded page view.
 //
 //   visits         looks the visitor's profile up and writes the enriched visit
-//   last_seen      keeps each visitor's newest visit
+//   last_seen      writes the visit where the visitor's newest one is read first
 //   audience_feed  emits the enriched visit as Avro, keyed by visitor, for other teams
 //
-// Everything a processor does may be repeated (at-least-once), so every effect here is idempotent: rows are
-// keyed by the event, and last_seen writes with a timestamp taken from the record.
+// Everything a processor does may be repeated (at-least-once), and records of one visitor are processed in
+// any order, so every effect here is idempotent and none depends on what was written before: rows are keyed
+// by the event or by the record's place in the log.
 #pragma once
 
 #include <cstdint>
@@ -45,6 +46,11 @@ class visits final : public millrace::processor<tracking::Navigation> {
           " products) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"};
 };
 
+// The newest visit: by event time, then by offset. A write timestamp could hold the one or the other, not
+// both (two visits in one millisecond would overwrite each other's cells in any order), so the key holds
+// them: the first row of a visitor is the newest, a late visit sorts behind it, a replay writes the row it
+// wrote before. Offsets of one visitor can be compared because its key puts all its records into one
+// partition, as long as the topic keeps its number of partitions.
 class last_seen final : public millrace::processor<tracking::Navigation> {
  public:
   millrace::task<millrace::outcome> process(millrace::record<tracking::Navigation> nav,
@@ -52,9 +58,11 @@ class last_seen final : public millrace::processor<tracking::Navigation> {
 
  private:
   millrace::statement<void(std::string_view visitor_id, millrace::timestamp event_time,
-                           millrace::uuid event_id, std::string_view kind, std::string_view url)>
+                           std::int64_t source_offset, millrace::uuid event_id, std::string_view kind,
+                           std::string_view url)>
       insert_last_seen_{
-          "INSERT INTO last_seen (visitor_id, event_time, event_id, kind, url) VALUES (?, ?, ?, ?, ?)"};
+          "INSERT INTO last_seen (visitor_id, event_time, source_offset, event_id, kind, url) "
+          "VALUES (?, ?, ?, ?, ?, ?)"};
 };
 
 class audience_feed final : public millrace::processor<tracking::Navigation> {
@@ -66,11 +74,5 @@ class audience_feed final : public millrace::processor<tracking::Navigation> {
   millrace::statement<profile(std::string_view visitor_id)> select_profile_{select_profile_cql};
   millrace::output<feed::EnrichedVisit> enriched_visits_{"enriched-visits"};
 };
-
-// The write timestamp of a visit: newest by event time, then by offset. A replay writes the
-// same cell version, a late event an older one. The offset orders visits of one millisecond as long as fewer
-// than 1,000 records of the partition lie between them.
-[[nodiscard]] millrace::timestamp_micros write_time(millrace::timestamp event_time,
-                                                    std::int64_t offset) noexcept;
 
 }  // namespace navigation

@@ -3,7 +3,7 @@
 Computed from the records in plain Python; nothing here shares code with the product. The rules:
 
 * visit: one row per record, with the visitor's profile, or segment "unknown" and score 0.0 where there is none;
-* last_seen: the visitor's newest visit, newest by event time, then by the order in the topic;
+* last_seen: the visitor's first row is its newest visit, newest by event time, then by the order in the topic;
 * enriched-visits: one record per record, keyed by visitor.
 """
 
@@ -133,7 +133,7 @@ def read(kafka: KafkaAccess, cassandra: CassandraAccess, registry: RegistryAcces
     for row in session.execute(f"SELECT * FROM {KEYSPACE}.visit"):
         key = (row.visitor_id, _milliseconds(row.event_time), row.event_id)
         effects.visit[key] = tuple(getattr(row, column) for column in VISIT_COLUMNS)
-    for row in session.execute(f"SELECT * FROM {KEYSPACE}.last_seen"):
+    for row in session.execute(f"SELECT * FROM {KEYSPACE}.last_seen PER PARTITION LIMIT 1"):
         effects.last_seen[row.visitor_id] = (_milliseconds(row.event_time), row.event_id, row.kind, row.url)
     session.cluster.shutdown()
     _read_feed(kafka, registry, effects)

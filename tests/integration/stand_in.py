@@ -28,7 +28,6 @@ from .navigation import EXAMPLE, SOURCE_TOPIC
 FLUSH_TIMEOUT_S = 30.0
 POLL_S = 0.5
 BATCH = 200
-OFFSET_BITS = 21  # the write timestamp of last_seen is event time, then offset: 42 bits of milliseconds, 21 of offset
 
 
 def process(
@@ -48,7 +47,7 @@ def process(
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     )
     insert_last_seen = session.prepare(
-        "INSERT INTO last_seen (visitor_id, event_time, event_id, kind, url) VALUES (?, ?, ?, ?, ?) USING TIMESTAMP ?"
+        "INSERT INTO last_seen (visitor_id, event_time, source_offset, event_id, kind, url) VALUES (?, ?, ?, ?, ?, ?)"
     )
     decode = AvroDeserializer(registry.client())
     encode = AvroSerializer(registry.client(), (EXAMPLE / "schemas" / "enriched_visit.avsc").read_text())
@@ -81,9 +80,7 @@ def process(
                 "basket_value": int(sum(100 * p["price"] * p["quantity"] for p in nav["products"])) / 100.0,
             }
             writes.append((insert_visit, visit | {"country": nav["geo"]["country"] if nav["geo"] else None}))
-            milliseconds = int(nav["event_time"].timestamp() * 1000)
-            written_at = milliseconds << OFFSET_BITS | message.offset()
-            writes.append((insert_last_seen, visit | {"[timestamp]": written_at}))
+            writes.append((insert_last_seen, visit | {"source_offset": message.offset()}))
             producer.produce(FEED_TOPIC, encode(visit, feed), nav["visitor_id"])
         execute_concurrent(session, [(statement, _bound(statement, values)) for statement, values in writes])
         if producer.flush(FLUSH_TIMEOUT_S):

@@ -1,7 +1,7 @@
 // Checks, while the demo runs, that every record's effects exist with exactly the values that the generator's
-// seed implies: its row in `visit`, its record on the downstream topic, and at the end each visitor's row in
-// `last_seen`. It shares no code with the pipeline: tables are read inside the emulator, the downstream Avro
-// is decoded here.
+// seed implies: its row in `visit`, its record on the downstream topic, and at the end each visitor's
+// first row in `last_seen`. It shares no code with the pipeline: tables are read inside the emulator, the
+// downstream Avro is decoded here.
 //
 // Threads: one, the demo's.
 #pragma once
