@@ -1,6 +1,8 @@
 #include "conf.h"
 
 #include <algorithm>
+#include <cstdio>
+#include <cstdlib>
 #include <string>
 #include <utility>
 #include <vector>
@@ -36,19 +38,36 @@ std::size_t edit_distance(std::string_view from, std::string_view to) {
   return row.back();
 }
 
-std::string nearest_property(rd_kafka_conf_t* conf, std::string_view name) {
-  std::size_t count = 0;
-  const char** pairs = rd_kafka_conf_dump(conf, &count);
+// librdkafka's table of properties, "name | C/P | range | ...". Its dump of a configuration would leave out
+// those that have no default, passwords among them.
+std::string property_table() {
+  char* text = nullptr;
+  std::size_t size = 0;
+  std::FILE* const into = ::open_memstream(&text, &size);
+  if (into == nullptr) return {};
+  rd_kafka_conf_properties_show(into);
+  std::fclose(into);
+  std::string table(text, size);
+  std::free(text);
+  return table;
+}
+
+std::string nearest_property(std::string_view name) {
+  const std::string table = property_table();
+  std::string_view rest = table;
   std::string nearest;
   std::size_t nearest_edits = suggestion_edits_max + 1;
-  for (std::size_t i = 0; i + 1 < count; i += 2) {
-    const std::size_t edits = edit_distance(name, pairs[i]);
+  while (!rest.empty()) {
+    const std::string_view line = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(line.size() + 1, rest.size()));
+    const std::string_view known = line.substr(0, line.find_first_of(" |"));
+    if (known.empty() || line.find('|') == std::string_view::npos) continue;
+    const std::size_t edits = edit_distance(name, known);
     if (edits < nearest_edits) {
-      nearest = pairs[i];
+      nearest = known;
       nearest_edits = edits;
     }
   }
-  rd_kafka_conf_dump_free(pairs, count);
   return nearest;
 }
 
@@ -102,7 +121,7 @@ result<void> conf_builder::set(const char* name, std::string_view value) {
     case RD_KAFKA_CONF_UNKNOWN: {
       std::string message =
           "Kafka property '" + std::string(name) + "' does not exist in librdkafka " + rd_kafka_version_str();
-      const std::string nearest = nearest_property(conf_.get(), name);
+      const std::string nearest = nearest_property(name);
       if (!nearest.empty()) message += "; did you mean '" + nearest + "'?";
       return error(errc::config_invalid, std::move(message));
     }

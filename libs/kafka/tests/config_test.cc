@@ -32,6 +32,14 @@ TEST(kafka_config, an_unknown_property_is_refused_with_the_nearest_name) {
   EXPECT_TRUE(mentions(failure, "did you mean 'session.timeout.ms'")) << failure.message();
 }
 
+TEST(kafka_config, a_property_without_a_default_is_suggested_too) {
+  consumer_config config = valid();
+  config.client.properties["sasl.pasword"] = "canary";
+  const error failure = refusal_of(config);
+  EXPECT_TRUE(mentions(failure, "did you mean 'sasl.password'")) << failure.message();
+  EXPECT_FALSE(mentions(failure, "canary")) << failure.message();
+}
+
 TEST(kafka_config, a_property_that_millrace_sets_is_refused_with_the_option_to_use) {
   consumer_config config = valid();
   config.client.properties["enable.auto.commit"] = "true";
