@@ -1,14 +1,19 @@
 #include "adapters.h"
 
+#include <cerrno>
+#include <system_error>
 #include <utility>
 
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <millrace/cql/session.h>
 #include <millrace/kafka/connectivity.h>
 #include <millrace/kafka/consumer.h>
 #include <millrace/kafka/producer.h>
 #include <millrace/registry/client.h>
+
+#include "advice.h"
 
 namespace millrace::engine {
 namespace {
@@ -41,6 +46,10 @@ kafka::out_of_range out_of_range_of(offset_policy policy) {
 
 // librdkafka's own words at the level they were said with (syslog's numbers).
 void log_kafka(const kafka::log_line& line) {
+  // `kafka.properties` are for consumers and producers: what one of them has no use for is not worth a
+  // warning.
+  if (line.facility == "CONFWARN" && line.text.find("will be ignored by this") != std::string_view::npos)
+    return;
   const auto level = line.level <= 3   ? spdlog::level::err
                      : line.level <= 4 ? spdlog::level::warn
                      : line.level <= 6 ? spdlog::level::info
@@ -105,6 +114,29 @@ cql::session_options session_of(const cql_config& from, const std::string& appli
   return session;
 }
 
+// Files that the clients read themselves, and would report less clearly.
+result<void> check_files(const app_config& settings) {
+  std::vector<std::pair<std::string, std::string>> files;  // key, path
+  for (const std::string name :
+       {"ssl.ca.location", "ssl.certificate.location", "ssl.key.location", "ssl.keystore.location"}) {
+    const auto given = settings.kafka.properties.find(name);
+    if (given == settings.kafka.properties.end() || given->second == "probe") continue;
+    files.emplace_back("kafka.properties." + name, given->second);
+  }
+  if (settings.registry) files.emplace_back("registry.ca_file", settings.registry->ca_file);
+  if (settings.cql) {
+    files.emplace_back("cql.ca_file", settings.cql->ca_file);
+    files.emplace_back("cql.certificate_file", settings.cql->certificate_file);
+    files.emplace_back("cql.key_file", settings.cql->key_file);
+  }
+  for (const auto& [key, path] : files) {
+    if (path.empty() || ::access(path.c_str(), R_OK) == 0) continue;
+    return error(errc::config_invalid,
+                 "`" + key + "`: cannot read '" + path + "': " + std::generic_category().message(errno));
+  }
+  return {};
+}
+
 // For applications without a database or a registry: what asks for one is told so at start-up.
 class no_store final : public stream::store {
  public:
@@ -123,7 +155,49 @@ class real_connections final : public connections {
   real_connections(const app_config& settings, std::string application)
       : settings_(settings), application_(std::move(application)) {}
 
-  result<void> open(const std::string& version) {
+  result<void> open(const std::string& version, const std::vector<std::string>& outputs) {
+    if (auto readable = check_files(settings_); !readable) return readable.error();
+    if (auto reached = open_registry(); !reached) return with_advice(reached.error(), part::registry);
+    if (settings_.cql) {
+      auto session = cql::session::open(session_of(*settings_.cql, application_, version));
+      if (!session) return with_advice(session.error().in("database"), part::database);
+      session_ = std::move(*session);
+    }
+    std::vector<std::string> topics = settings_.kafka.topics;
+    topics.insert(topics.end(), outputs.begin(), outputs.end());
+    topics.push_back(settings_.engine.dead_letter_topic);
+    kafka::client_config client = client_of(settings_.kafka, application_);
+    client.on_log = {};  // the one error says what the log would say line by line
+    const auto cluster = kafka::check_connectivity(client, topics, kafka_check_timeout);
+    if (!cluster) return with_advice(cluster.error(), part::kafka);
+    return {};
+  }
+
+  result<worker_ports> attach(runtime::loop& loop, metrics::shard& counts) override {
+    worker_ports ports;
+    ports.schemas = registry::make_schemas(*registry_, loop);
+    if (session_) {
+      auto store = session_->attach(loop, {}, &counts);
+      if (!store) return store.error();
+      ports.store = std::move(*store);
+    } else {
+      ports.store = std::make_unique<no_store>();
+    }
+    return ports;
+  }
+
+  result<void> join(worker_ports& ports, runtime::loop& loop, unsigned index) override {
+    auto sink = kafka::producer::create(producer_of(settings_.kafka, application_), loop);
+    if (!sink) return sink.error();
+    ports.sink = std::move(*sink);
+    auto source = kafka::consumer::create(consumer_of(settings_.kafka, application_, index), loop);
+    if (!source) return source.error();
+    ports.source = std::move(*source);
+    return {};
+  }
+
+ private:
+  result<void> open_registry() {
     if (!settings_.registry) {
       return error(errc::config_invalid,
                    "the configuration has no `registry` section, and records carry schema ids");
@@ -137,42 +211,9 @@ class real_connections final : public connections {
     auto client = registry::client::create(std::move(options));
     if (!client) return client.error();
     registry_ = std::move(*client);
-    if (auto reached = registry_->check(); !reached) return reached.error();
-
-    if (settings_.cql) {
-      auto session = cql::session::open(session_of(*settings_.cql, application_, version));
-      if (!session) return session.error();
-      session_ = std::move(*session);
-    }
-
-    std::vector<std::string> topics = settings_.kafka.topics;
-    topics.push_back(settings_.engine.dead_letter_topic);
-    const auto cluster =
-        kafka::check_connectivity(client_of(settings_.kafka, application_), topics, kafka_check_timeout);
-    if (!cluster) return cluster.error();
-    return {};
+    return registry_->check();
   }
 
-  result<worker_ports> attach(runtime::loop& loop, unsigned index, metrics::shard& counts) override {
-    worker_ports ports;
-    ports.schemas = registry::make_schemas(*registry_, loop);
-    if (session_) {
-      auto store = session_->attach(loop, {}, &counts);
-      if (!store) return store.error();
-      ports.store = std::move(*store);
-    } else {
-      ports.store = std::make_unique<no_store>();
-    }
-    auto sink = kafka::producer::create(producer_of(settings_.kafka, application_), loop);
-    if (!sink) return sink.error();
-    ports.sink = std::move(*sink);
-    auto source = kafka::consumer::create(consumer_of(settings_.kafka, application_, index), loop);
-    if (!source) return source.error();
-    ports.source = std::move(*source);
-    return ports;
-  }
-
- private:
   const app_config& settings_;
   const std::string application_;
   std::unique_ptr<registry::client> registry_;
@@ -183,9 +224,10 @@ class real_connections final : public connections {
 
 result<std::unique_ptr<connections>> connections::open(const app_config& settings,
                                                        const std::string& application,
-                                                       const std::string& version) {
+                                                       const std::string& version,
+                                                       const std::vector<std::string>& outputs) {
   auto made = std::make_unique<real_connections>(settings, application);
-  if (auto opened = made->open(version); !opened) return opened.error();
+  if (auto opened = made->open(version, outputs); !opened) return opened.error();
   return std::unique_ptr<connections>(std::move(made));
 }
 

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <millrace/base/result.h>
 #include <millrace/engine/app_config.h>
@@ -15,18 +16,22 @@ namespace millrace::engine {
 // What the workers of a process share: the registry client and the database session.
 class connections {
  public:
-  // Blocks until everything the configuration names has been reached and has accepted our credentials; the
-  // first failure otherwise, with its place.
+  // Blocks until everything the configuration names has been reached and has accepted our credentials, and
+  // every topic exists: those that are read, the dead-letter topic and `outputs`. The first failure
+  // otherwise, with its place and what to do.
   [[nodiscard]] static result<std::unique_ptr<connections>> open(const app_config& settings,
                                                                  const std::string& application,
-                                                                 const std::string& version);
+                                                                 const std::string& version,
+                                                                 const std::vector<std::string>& outputs);
   connections(const connections&) = delete;
   connections& operator=(const connections&) = delete;
   virtual ~connections() = default;
 
-  // The ports of worker `index`, on its loop. Blocks shortly.
-  [[nodiscard]] virtual result<worker_ports> attach(runtime::loop& loop, unsigned index,
-                                                    metrics::shard& counts) = 0;
+  // A worker's schemas and store, on its loop: what its processors are prepared with. Blocks shortly.
+  [[nodiscard]] virtual result<worker_ports> attach(runtime::loop& loop, metrics::shard& counts) = 0;
+  // Adds sink and source of worker `index`. It begins to join the group, so that everything that can fail at
+  // start-up comes before it.
+  [[nodiscard]] virtual result<void> join(worker_ports& ports, runtime::loop& loop, unsigned index) = 0;
 
  protected:
   connections() = default;

@@ -3,6 +3,7 @@
 #include <ctime>
 #include <iostream>
 #include <mutex>
+#include <set>
 #include <thread>
 
 #include <CLI/CLI.hpp>
@@ -20,6 +21,7 @@
 #include <millrace/metrics/process.h>
 
 #include "adapters.h"
+#include "advice.h"
 #include "front_page.h"
 #include "status_page.h"
 #include "watchdog.h"
@@ -99,8 +101,19 @@ class process {
   int run();
 
  private:
+  // A worker that is ready to be launched. Destroyed in reverse order: the ports use the worker's loop.
+  struct candidate {
+    std::unique_ptr<worker> thread;
+    worker_ports ports;
+    pipeline::processors work;
+    metrics::shard* counts = nullptr;
+  };
+
+  [[nodiscard]] std::string topic_of(const stream::output_declaration& output) const;
+  [[nodiscard]] result<std::vector<std::string>> output_topics() const;
   result<void> start_admin();
   result<void> start_workers();
+  result<candidate> make_worker();
   result<void> prepare(const worker_ports& ports, pipeline::processors& work);
   void supervise();
   void watch();
@@ -136,17 +149,13 @@ int process::run() {
 
   pipeline::declare_metrics(declared_);
   process_metrics_ = metrics::add_process_metrics(counts_, {app_.version, "unknown"});
+  const auto outputs = output_topics();
+  if (!outputs) return fail(outputs.error());
   if (auto admin = start_admin(); !admin) return fail(admin.error());
-  auto opened = connections::open(settings_, app_.name, app_.version);
+  auto opened = connections::open(settings_, app_.name, app_.version, *outputs);
   if (!opened) return fail(opened.error());
   connections_ = std::move(*opened);
-  if (auto started = start_workers(); !started) {
-    const error why = started.error();
-    for (auto& w : workers_) w->request_abort();
-    for (auto& w : workers_) w->join();
-    admin_.reset();
-    return fail(why);
-  }
+  if (auto started = start_workers(); !started) return fail(started.error());
   supervise();
   return closing();
 }
@@ -161,40 +170,81 @@ result<void> process::start_admin() {
   return {};
 }
 
+std::string process::topic_of(const stream::output_declaration& output) const {
+  const auto to = settings_.engine.outputs.find(output.name());
+  return to == settings_.engine.outputs.end() ? output.name() : to->second;
+}
+
+// Where the processors produce to. An entry of `engine.outputs` that none of them declares is an error: what
+// it was meant for would go elsewhere.
+result<std::vector<std::string>> process::output_topics() const {
+  const auto work = pipeline::build(app_.processors);
+  if (!work) return work.error();
+  std::vector<std::string> topics;
+  std::set<std::string> names;
+  for (const stream::output_declaration* output : work->declared.outputs) {
+    topics.push_back(topic_of(*output));
+    names.insert(output->name());
+  }
+  for (const auto& [name, topic] : settings_.engine.outputs) {
+    if (names.contains(name)) continue;
+    std::string known;
+    for (const std::string& each : names) known += (known.empty() ? "" : ", ") + each;
+    return error(errc::config_invalid, "`engine.outputs` names '" + name + "', and the outputs of " +
+                                           app_.name + " are: " + (known.empty() ? "none" : known));
+  }
+  return topics;
+}
+
 result<void> process::prepare(const worker_ports& ports, pipeline::processors& work) {
   for (stream::statement_declaration* statement : work.declared.statements) {
     if (auto prepared = ports.store->prepare(*statement); !prepared) {
-      return prepared.error().in("statement '" + statement->cql() + "'");
+      return with_advice(prepared.error(), part::statement);
     }
   }
   for (stream::output_declaration* output : work.declared.outputs) {
-    if (const auto to = settings_.engine.outputs.find(output->name()); to != settings_.engine.outputs.end()) {
-      output->route_to(to->second);
-    }
+    output->route_to(topic_of(*output));
     auto id = ports.schemas->register_schema(output->topic() + "-value", output->schema_text());
-    if (!id) return id.error().in("output '" + output->name() + "'");
+    if (!id) return with_advice(id.error().in("output '" + output->name() + "'"), part::registry);
     output->registered_as(*id);
   }
   return {};
 }
 
+result<process::candidate> process::make_worker() {
+  candidate made;
+  made.thread = std::make_unique<worker>(system_clock());
+  made.counts = &counts_.add_shard();
+  auto ports = connections_->attach(made.thread->loop(), *made.counts);
+  if (!ports) return ports.error();
+  made.ports = std::move(*ports);
+  auto work = pipeline::build(app_.processors);
+  if (!work) return work.error();
+  made.work = std::move(*work);
+  if (auto prepared = prepare(made.ports, made.work); !prepared) return prepared.error();
+  return made;
+}
+
+// First everything that can fail, for all workers; then they join the group, and then they run.
 result<void> process::start_workers() {
   const unsigned count = worker_count(settings_);
-  std::vector<std::unique_ptr<worker>> made;
+  std::vector<candidate> made;
   for (unsigned i = 0; i < count; ++i) {
-    auto w = std::make_unique<worker>(system_clock());
-    metrics::shard& shard = counts_.add_shard();
-    auto ports = connections_->attach(w->loop(), i, shard);
-    if (!ports) return ports.error();
-    auto work = pipeline::build(app_.processors);
-    if (!work) return work.error();
-    if (auto prepared = prepare(*ports, *work); !prepared) return prepared.error();
+    auto next = make_worker();
+    if (!next) return next.error();
+    made.push_back(std::move(*next));
+  }
+  for (unsigned i = 0; i < count; ++i) {
+    if (auto joined = connections_->join(made[i].ports, made[i].thread->loop(), i); !joined)
+      return joined.error();
+  }
+  for (unsigned i = 0; i < count; ++i) {
     pipeline::line_options options = line_options_of(settings_, i + 1);
     options.version = app_.version;
-    w->launch(std::move(*ports), std::move(options), std::move(*work), budget_, shard,
-              [this] { ended_.fetch_add(1, std::memory_order_release); });
+    made[i].thread->launch(std::move(made[i].ports), std::move(options), std::move(made[i].work), budget_,
+                           *made[i].counts, [this] { ended_.fetch_add(1, std::memory_order_release); });
     const std::lock_guard lock(mutex_);
-    workers_.push_back(std::move(w));
+    workers_.push_back(std::move(made[i].thread));
   }
   const std::lock_guard lock(mutex_);
   started_ = true;
