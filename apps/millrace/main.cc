@@ -115,6 +115,10 @@ int main(int argc, char** argv) {
   try {
     cli.parse(argc, argv);
   } catch (const CLI::ParseError& wrong) {
+    if (const auto unknown = cli.remaining(); cli.get_subcommands().empty() && !unknown.empty()) {
+      std::cerr << "millrace: there is no command '" << unknown.front() << "'; millrace --help lists them\n";
+      return exit_config;
+    }
     return cli.exit(wrong) == 0 ? 0 : exit_config;
   }
   return code;
