@@ -1,4 +1,4 @@
-"""python -m integration prepare | write | verify: the example's data on the servers that `servers up` started."""
+"""The example's data on the servers that ./dev up started: tables, profiles and topics; records; what came of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from . import expectations, navigation
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="integration", description=__doc__)
+    parser = argparse.ArgumentParser(prog="./dev example", description=__doc__)
     parser.add_argument("command", choices=["prepare", "write", "verify"])
     parser.add_argument("--fresh", action="store_true", help="prepare: drop tables and topics of earlier runs first")
     parser.add_argument("--count", type=int, default=navigation.PREPARED_COUNT, help="records")
@@ -25,7 +25,7 @@ def main() -> int:
 
     state = load(arguments.folder.resolve())
     if state is None:
-        print("integration: no servers are up; start them with: python -m servers up", file=sys.stderr)
+        print("no servers are up; start them with: ./dev up", file=sys.stderr)
         return 1
     kafka, cassandra, registry = access_of(state)
     records = navigation.Generator(arguments.seed).records(arguments.count)

@@ -1,4 +1,4 @@
-"""python -m servers up [--tls] [--example] | down: the test servers for a person."""
+"""python -m servers up [--tls] [--example] | down: the test servers for a person (./dev up, ./dev down)."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ import time
 from .access import CassandraAccess
 from .fleet import SECURE, Fleet
 from .process import ServerError
+from .registry import API
 from .state import NAMES, UP_FOLDER, access_of, load
 
 STOP_TIMEOUT_S = 30.0
+PORTS = {"kafka": 9092, "cassandra": 9042, "registry": 8081}  # where people, and the example's config.yaml, expect them
 
 
 def main() -> int:
@@ -78,7 +80,7 @@ def stop(folder: pathlib.Path) -> int:
 def _launch(folder: pathlib.Path, tls: bool) -> dict:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    fleet = Fleet(folder, tied=False)
+    fleet = Fleet(folder, tied=False, ports=PORTS)
     servers = fleet.need(*(f"{SECURE if tls else ''}{name}" for name in NAMES))
     state = {
         "tls": tls,
@@ -123,9 +125,17 @@ def _summary(folder: pathlib.Path, state: dict) -> str:
         f"Pids       {pids}",
         f"Logs       {folder}   (state.json has all of this for programs)",
         "",
-        "python -m integration --help   writes reference records and checks what came of them",
-        "python -m servers down         stops them",
+        "./dev example --help   makes the example's tables and topics, writes records, checks what came of them",
+        "./dev down             stops the servers",
     ]
+    if not state["tls"]:
+        settings = {
+            "kafka.bootstrap_servers": (kafka["bootstrap"], f"127.0.0.1:{PORTS['kafka']}"),
+            "cql.contact_points": (f"127.0.0.1:{cassandra['port']}", f"127.0.0.1:{PORTS['cassandra']}"),
+            "registry.urls": (registry["url"], f"http://127.0.0.1:{PORTS['registry']}{API}"),
+        }
+        others = [f" --set {key}={here}" for key, (here, usual) in settings.items() if here != usual]
+        lines.append(f"millrace run examples/navigation/config.yaml{''.join(others)}   runs the example")
     return "\n".join(lines)
 
 

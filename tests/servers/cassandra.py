@@ -12,7 +12,7 @@ from cassandra.cluster import NoHostAvailable
 from . import maven
 from .access import CassandraAccess
 from .certificates import Certificates
-from .process import Process, ServerError, free_port, listening
+from .process import Process, ServerError, free_port, listening, port_or_free
 from .server import Server
 
 READY_TIMEOUT_S = 180.0
@@ -146,13 +146,14 @@ class Cassandra(Server, CassandraAccess):
         certificates: Certificates | None = None,
         durable: bool = False,
         tied: bool = True,
+        port: int | None = None,
     ):
         self.folder = folder
         self.certificates = certificates
         if certificates:
-            super().__init__(free_port(), "millrace", "millrace-cassandra-secret", str(certificates.ca))
+            super().__init__(port_or_free(port), "millrace", "millrace-cassandra-secret", str(certificates.ca))
         else:
-            super().__init__(free_port())
+            super().__init__(port_or_free(port))
         self._storage_port = free_port()
         self._durable = durable
         self._role_made = False

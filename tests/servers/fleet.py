@@ -22,9 +22,11 @@ class Fleet:
     A second need() of a running server costs nothing. One that a test left stopped or killed is started again.
     """
 
-    def __init__(self, folder: pathlib.Path, tied: bool = True):
+    def __init__(self, folder: pathlib.Path, tied: bool = True, ports: dict[str, int] | None = None):
+        """`ports` by server: the ports to take where nobody has them yet; by default free ones."""
         self.folder = folder
         self._tied = tied
+        self._ports = ports or {}
         self._certificates: Certificates | None = None
         self._servers: dict[str, Server] = {}
 
@@ -60,6 +62,7 @@ class Fleet:
     def _server(self, name: str) -> Server:
         if name not in self._servers:
             certificates = self.certificates if name.startswith(SECURE) else None
-            make = _CLASSES[name.removeprefix(SECURE)]
-            self._servers[name] = make(self.folder / name, certificates=certificates, tied=self._tied)
+            kind = name.removeprefix(SECURE)
+            port = self._ports.get(kind)
+            self._servers[name] = _CLASSES[kind](self.folder / name, certificates, tied=self._tied, port=port)
         return self._servers[name]

@@ -13,7 +13,7 @@ from confluent_kafka import KafkaException
 from . import maven
 from .access import KafkaAccess
 from .certificates import Certificates
-from .process import Process, ServerError, free_port, listening
+from .process import Process, ServerError, free_port, listening, port_or_free
 from .server import Server
 
 READY_TIMEOUT_S = 120.0
@@ -48,10 +48,11 @@ class Kafka(Server, KafkaAccess):
         brokers: int = 1,
         settings: dict[str, str] | None = None,
         tied: bool = True,
+        port: int | None = None,
     ):
         self.folder = folder
         self.certificates = certificates
-        self.ports = [free_port() for _ in range(brokers)]
+        self.ports = [port_or_free(port), *(free_port() for _ in range(brokers - 1))]
         bootstrap = ",".join(f"127.0.0.1:{port}" for port in self.ports)
         if certificates:
             super().__init__(bootstrap, "millrace", "millrace-kafka-secret", str(certificates.ca))

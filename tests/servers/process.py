@@ -41,6 +41,11 @@ def free_port() -> int:
     raise ServerError(f"no free port on 127.0.0.1 between {FIRST_PORT} and {limit}")
 
 
+def port_or_free(port: int | None) -> int:
+    """`port`, when it is given and nobody listens on it; a free one otherwise."""
+    return port if port and not listening(port) else free_port()
+
+
 def listening(port: int) -> bool:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as attempt:
         attempt.settimeout(1.0)

@@ -10,7 +10,7 @@ import urllib.request
 from . import maven
 from .access import RegistryAccess
 from .certificates import Certificates
-from .process import Process, free_port
+from .process import Process, port_or_free
 from .server import Server
 
 READY_TIMEOUT_S = 120.0
@@ -21,10 +21,16 @@ API = "/apis/ccompat/v7"
 class Registry(Server, RegistryAccess):
     """One registry. `http` without `certificates`, `https` only with them. A stop forgets every schema."""
 
-    def __init__(self, folder: pathlib.Path, certificates: Certificates | None = None, tied: bool = True):
+    def __init__(
+        self,
+        folder: pathlib.Path,
+        certificates: Certificates | None = None,
+        tied: bool = True,
+        port: int | None = None,
+    ):
         self.folder = folder
         self.certificates = certificates
-        self.port = free_port()
+        self.port = port_or_free(port)
         scheme = "https" if certificates else "http"
         super().__init__(f"{scheme}://127.0.0.1:{self.port}{API}", str(certificates.ca) if certificates else None)
         self._jars = maven.server_folder("registry")
