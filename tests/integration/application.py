@@ -1,4 +1,4 @@
-"""The application under test, as a process of its own: its configuration, its start, its end."""
+"""The example application as a process of its own: the program, its configuration, its start, its end."""
 
 from __future__ import annotations
 
@@ -11,21 +11,30 @@ import yaml
 
 from servers.access import CassandraAccess, KafkaAccess, RegistryAccess
 from servers.process import Process, free_port
+from servers.state import BUILD
 
 from .navigation import DEAD_LETTER_TOPIC, KEYSPACE, SOURCE_TOPIC
 
 READY_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 60.0
 SESSION_TIMEOUT_MS = 6_000  # how long the partitions of a killed application wait for their next owner
+WORKERS = 2
+
+
+def program(preset: str = "dev") -> str:
+    """The path of what the preset built; what a test runs must have been built before."""
+    path = BUILD / preset / "apps" / "millrace" / "millrace"
+    if not path.exists():
+        raise FileNotFoundError(f"{path} was not built; ./dev test integration builds it")
+    return str(path)
 
 
 class Application:
-    """`command run config.yaml` in `folder`. Passwords reach it by file reference only."""
+    """`millrace run config.yaml` in `folder`. Passwords reach it by file reference only."""
 
     def __init__(
         self,
         folder: pathlib.Path,
-        command: list[str],
         kafka: KafkaAccess,
         cassandra: CassandraAccess,
         registry: RegistryAccess,
@@ -36,8 +45,14 @@ class Application:
         self.admin_port = free_port()
         folder.mkdir(parents=True, exist_ok=True)
         self.config = self._configuration(kafka, cassandra, registry)
-        (folder / "config.yaml").write_text(yaml.safe_dump(self.config, sort_keys=False))
-        self.process = Process("application", folder, [*command, "run", str(folder / "config.yaml")])
+        self.config_file = folder / "config.yaml"
+        self.config_file.write_text(yaml.safe_dump(self.config, sort_keys=False))
+        self.process = Process("application", folder, [program(), "run", str(self.config_file)])
+
+    def configure(self, section: str, **settings) -> None:
+        """Changes settings of a section before a start."""
+        self.config[section] |= settings
+        self.config_file.write_text(yaml.safe_dump(self.config, sort_keys=False))
 
     def start(self) -> None:
         """Launches and waits until /readyz says yes; again after stop() or kill() for the next life."""
@@ -55,6 +70,15 @@ class Application:
     @property
     def running(self) -> bool:
         return self.process.running
+
+    def account(self) -> str:
+        """For a person, when something went wrong: what it says of itself and the end of its log."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.admin_port}/status", timeout=5) as answer:
+                status = answer.read().decode()
+        except (urllib.error.URLError, OSError) as failure:
+            status = f"no status: {failure}"
+        return f"{status}\n{self.process.log_tail()}"
 
     def _ready(self) -> bool:
         try:
@@ -77,21 +101,22 @@ class Application:
                 "keyspace": KEYSPACE,
                 "datacenter": cassandra.datacentre,
             },
-            "engine": {"dead_letter_topic": DEAD_LETTER_TOPIC},
+            "engine": {"workers": WORKERS, "dead_letter_topic": DEAD_LETTER_TOPIC},
             "admin": {"port": self.admin_port},
         }
         if kafka.ca:
             properties = {key: value for key, value in kafka.client_config().items() if key != "bootstrap.servers"}
-            properties["sasl.password"] = self._secret("kafka-password", kafka.password)
+            properties["sasl.password"] = self.secret("kafka-password", kafka.password)
             config["kafka"]["properties"] |= properties
         if registry.ca:
             config["registry"]["ca_file"] = registry.ca
         if cassandra.ca:
-            password = self._secret("cassandra-password", cassandra.password)
+            password = self.secret("cassandra-password", cassandra.password)
             config["cql"] |= {"tls": True, "ca_file": cassandra.ca, "user": cassandra.username, "password": password}
         return config
 
-    def _secret(self, name: str, value: str) -> str:
+    def secret(self, name: str, value: str) -> str:
+        """A reference to a file of this name that holds the value."""
         file = self.folder / name
         with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as secret:
             secret.write(value)

@@ -1,4 +1,4 @@
-"""What happens to an application between real servers, the same for every application; the tests say what must hold."""
+"""What happens to the application between real servers; the tests say what must hold."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class World:
     seed: int
 
     @classmethod
-    def make(cls, servers: tuple, folder: pathlib.Path, command: list[str], count: int, seed: int) -> "World":
+    def make(cls, servers: tuple, folder: pathlib.Path, count: int, seed: int) -> "World":
         kafka, cassandra, registry = servers
         navigation.reset(kafka, cassandra)
         navigation.prepare(kafka, cassandra, navigation.Generator(seed).records(count))
-        application = Application(folder, command, kafka, cassandra, registry, group=folder.name)
+        application = Application(folder, kafka, cassandra, registry, group=folder.name)
         return cls(kafka, cassandra, registry, application, count, seed)
 
     def write(self, rate: float | None = None) -> None:
@@ -40,8 +40,13 @@ class World:
 
     def finish(self) -> int:
         """Waits until everything is committed, then SIGTERM; the exit code."""
-        group, application = self.application.group, self.application
-        navigation.wait_until_committed(self.kafka, group, FINISH_TIMEOUT_S, lambda: application.running)
+        application = self.application
+        try:
+            navigation.wait_until_committed(
+                self.kafka, application.group, FINISH_TIMEOUT_S, lambda: application.running
+            )
+        except RuntimeError as failure:
+            raise RuntimeError(f"{failure}\n{application.account()}") from failure
         return application.stop()
 
     def report(self) -> expectations.Report:
@@ -76,7 +81,7 @@ def interrupted_run(world: World, rate: float, kill: bool) -> Interruption:
     deadline = time.monotonic() + FINISH_TIMEOUT_S
     while world.emitted() < world.count // 3:
         if not world.application.running or time.monotonic() > deadline:
-            raise RuntimeError(f"only {world.emitted()} records came out\n{world.application.process.log_tail()}")
+            raise RuntimeError(f"only {world.emitted()} records came out\n{world.application.account()}")
         time.sleep(0.02)
     if kill:
         world.application.kill()

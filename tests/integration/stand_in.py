@@ -1,20 +1,12 @@
-"""The example application in a page of Python: slow, simple, and there to prove comparison and scenarios right.
+"""The example application in a page of Python: slow, simple, and there to prove the comparison right.
 
-python -m integration.stand_in run CONFIG reads the same configuration as the real one, as far as it goes, and obeys
-SIGTERM like it: finish what was taken, commit, leave with code 0.
+A second implementation of the same rules: when it and the comparison agree, a difference is the application's.
 """
 
 from __future__ import annotations
 
-import http.server
-import pathlib
-import re
-import signal
-import sys
-import threading
 from typing import Callable
 
-import yaml
 from cassandra.concurrent import execute_concurrent
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
@@ -36,7 +28,6 @@ def process(
     registry: RegistryAccess,
     group: str,
     enough: Callable[[int], bool],
-    session_timeout_ms: int = 45_000,
 ) -> None:
     """Processes batches of the source topic, each committed when it is done, until `enough(records taken)`."""
     session = cassandra.session()
@@ -54,7 +45,7 @@ def process(
     feed = SerializationContext(FEED_TOPIC, MessageField.VALUE)
     producer = Producer(kafka.client_config({"enable.idempotence": True}))
     config = {"group.id": group, "auto.offset.reset": "earliest", "enable.auto.commit": False}
-    consumer = Consumer(kafka.client_config(config | {"session.timeout.ms": session_timeout_ms}))
+    consumer = Consumer(kafka.client_config(config))
     consumer.subscribe([SOURCE_TOPIC])
     taken = 0
     while not enough(taken):
@@ -92,34 +83,3 @@ def process(
 
 def _bound(statement, values: dict) -> tuple:
     return tuple(values[column.name] for column in statement.column_metadata)
-
-
-def main() -> int:
-    text = pathlib.Path(sys.argv[2]).read_text()
-    text = re.sub(r"\$\{file:([^}]*)\}", lambda secret: pathlib.Path(secret[1]).read_text().strip(), text)
-    config = yaml.safe_load(text)
-    properties = config["kafka"]["properties"]
-    credentials = (properties.get(f"sasl.{what}") for what in ("username", "password"))
-    kafka = KafkaAccess(config["kafka"]["bootstrap_servers"], *credentials, properties.get("ssl.ca.location"))
-    cql = config["cql"]
-    port = int(cql["contact_points"][0].rsplit(":", 1)[1])
-    cassandra = CassandraAccess(port, cql.get("user"), cql.get("password"), cql.get("ca_file"))
-    registry = RegistryAccess(config["registry"]["urls"][0], config["registry"].get("ca_file"))
-
-    stopping = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
-    admin = http.server.ThreadingHTTPServer(("127.0.0.1", config["admin"]["port"]), _Ready)
-    threading.Thread(target=admin.serve_forever, daemon=True).start()
-    session_timeout_ms = int(properties["session.timeout.ms"])
-    process(kafka, cassandra, registry, config["kafka"]["group"], lambda _: stopping.is_set(), session_timeout_ms)
-    return 0
-
-
-class _Ready(http.server.BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.end_headers()
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -144,8 +144,7 @@ def test_a_repeated_record_is_complete_and_not_exact(expected, found):
 # On servers
 
 
-def run_stand_in(servers) -> None:
-    kafka, cassandra, registry = servers
+def run_stand_in(kafka, cassandra, registry) -> None:
     navigation.reset(kafka, cassandra)
     navigation.prepare(kafka, cassandra, navigation.Generator(SEED).records(COUNT))
     assert navigation.write(kafka, registry, navigation.Generator(SEED).records(COUNT)) == COUNT
@@ -164,10 +163,9 @@ def repeat_one_feed_record(kafka) -> None:
     assert producer.flush(30) == 0
 
 
-@pytest.mark.parametrize("servers", ["stack", "secure_stack"])
-def test_a_correct_application_is_exact_and_planted_faults_are_found(servers: str, request, expected):
-    kafka, cassandra, registry = request.getfixturevalue(servers)
-    run_stand_in((kafka, cassandra, registry))
+def test_a_correct_application_is_exact_and_planted_faults_are_found(stack, expected):
+    kafka, cassandra, registry = stack
+    run_stand_in(kafka, cassandra, registry)
     report = expectations.compare(expected, expectations.read(kafka, cassandra, registry))
     assert report.exact, str(report)
 
