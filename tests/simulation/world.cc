@@ -52,6 +52,7 @@ world::world(std::uint64_t seed)
       partitions_(static_cast<std::int32_t>(random_.between(1, 5))),
       members_wanted_(static_cast<std::size_t>(random_.between(1, 3))) {
   log_.add_topic("parcels", partitions_);
+  if (random_.chance(0.2)) log_.set_topic_id(0, "");
   history_.ordered = static_cast<order>(shared_.options.order);
 }
 

@@ -7,10 +7,12 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <millrace/base/clock.h>
 #include <millrace/metrics/cells.h>
 #include <millrace/runtime/intrusive.h>
+#include <millrace/stream/finished_map.h>
 #include <millrace/stream/offset_tracker.h>
 #include <millrace/stream/record.h>
 
@@ -38,8 +40,19 @@ class assignment {
   [[nodiscard]] std::optional<std::int64_t> uncommitted() const noexcept {
     if (fenced || state == phase::closed) return std::nullopt;
     const std::optional<std::int64_t> position = tracker.position();
-    if (!position || position == committed) return std::nullopt;
+    if (!position) return std::nullopt;
+    if (position == committed && !(remembers() && tracker.finished_count() != committed_count))
+      return std::nullopt;
     return position;
+  }
+  // What is finished beyond `position` can be told to the next owner.
+  [[nodiscard]] bool remembers() const noexcept { return !topic_id.empty(); }
+  // As the metadata of a commit of `position`.
+  [[nodiscard]] std::string finished_map(std::int64_t position) const {
+    if (!remembers()) return {};
+    std::vector<stream::offset_range> ranges = tracker.finished_beyond();
+    if (last_delivered) before.append_beyond(*last_delivered, ranges);
+    return stream::encode_finished(topic_id, position, ranges);
   }
 
   const stream::partition_id id;
@@ -52,7 +65,10 @@ class assignment {
   stream::offset_tracker tracker;
   std::optional<std::int64_t> last_delivered;
   std::optional<std::int64_t> committed;  // or, before the first commit, where delivery began
+  std::uint64_t committed_count = 0;      // of finished records, when that was committed
   bool broker_has_commit = false;
+  std::string topic_id;            // empty: not known
+  stream::finished_before before;  // by an earlier owner
   std::size_t in_flight = 0;
   std::size_t waiting_count = 0;
   runtime::intrusive_list<unsettled_hook> unsettled;  // in order of delivery

@@ -15,7 +15,7 @@ void engine::commit_if_due() {
   const instant now = ports_.loop.now();
   if (!sent_.empty() && now - sent_at_ >= options_.commit_timeout) {
     const error late(errc::timed_out, "the broker did not answer a commit");
-    for (const sent_commit& sent : sent_) apply_commit_result(*sent.of, sent.offset, late);
+    for (const sent_commit& sent : sent_) apply_commit_result(sent, late);
     sent_.clear();
     meters_.commit_failed_time.observe(now - sent_at_);
   }
@@ -31,8 +31,8 @@ void engine::send_commit() {
   for (const auto& [id, a] : assignments_) {
     const std::optional<std::int64_t> offset = a->uncommitted();
     if (!offset) continue;
-    commit_batch_.push_back({id, *offset});
-    sent_.push_back({a, *offset});
+    commit_batch_.push_back({id, *offset, a->finished_map(*offset)});
+    sent_.push_back({a, *offset, a->tracker.finished_count()});
   }
   if (commit_batch_.empty()) return;
   sent_at_ = ports_.loop.now();
@@ -49,7 +49,7 @@ void engine::on_committed(std::span<const stream::commit_result> results) {
     if (sent == sent_.end()) continue;  // given up as late
     const sent_commit answered = *sent;
     sent_.erase(sent);
-    apply_commit_result(*answered.of, answered.offset, answer.failure);
+    apply_commit_result(answered, answer.failure);
     if (sent_.empty()) {
       (sent_failed_ ? meters_.commit_failed_time : meters_.commit_time).observe(ports_.loop.now() - sent_at_);
     }
@@ -59,13 +59,15 @@ void engine::on_committed(std::span<const stream::commit_result> results) {
   }
 }
 
-void engine::apply_commit_result(assignment& a, std::int64_t offset, const std::optional<error>& failure) {
+void engine::apply_commit_result(const sent_commit& sent, const std::optional<error>& failure) {
+  assignment& a = *sent.of;
   if (!failure || planted(stream::bug::take_a_failed_commit_for_done)) {
     meters_.commits.add();
     meters_.last_commit.set(static_cast<double>(wall().time_since_epoch().count()) * 1e-6);
     if (a.state == assignment::phase::closed) return;
-    invariant(!a.committed || offset >= *a.committed, "commits of an assignment never go back");
-    a.committed = offset;
+    invariant(!a.committed || sent.offset >= *a.committed, "commits of an assignment never go back");
+    a.committed = sent.offset;
+    a.committed_count = sent.finished_count;
     a.broker_has_commit = true;
     return;
   }

@@ -114,6 +114,7 @@ class engine final : private stream::source_events, private plan_watcher {
   struct sent_commit {
     assignment_ref of;
     std::int64_t offset;
+    std::uint64_t finished_count;
   };
   using partition_map = std::map<stream::partition_id, assignment_ref>;
 
@@ -121,6 +122,7 @@ class engine final : private stream::source_events, private plan_watcher {
   bool take_in();
   [[nodiscard]] std::size_t room();
   void on_record(const stream::record_view& record) override;
+  void pass_over(assignment& a, std::int64_t offset);
   void admit_waiting();
   // False: its schema is not known yet.
   [[nodiscard]] bool admit(envelope& e);
@@ -150,12 +152,13 @@ class engine final : private stream::source_events, private plan_watcher {
   void commit_if_due();
   void send_commit();
   void on_committed(std::span<const stream::commit_result> results) override;
-  void apply_commit_result(assignment& a, std::int64_t offset, const std::optional<error>& failure);
+  void apply_commit_result(const sent_commit& sent, const std::optional<error>& failure);
   [[nodiscard]] bool final_commit_over(const assignment& a, instant until) const;
   [[nodiscard]] bool final_commits_pending() const;
 
   // rebalance.cc
   void on_assigned(std::span<const stream::partition_id> partitions) override;
+  void on_position(const stream::partition_offset& start) override;
   void on_revoked(std::span<const stream::partition_id> partitions) override;
   void on_lost(std::span<const stream::partition_id> partitions) override;
   void on_source_error(const error& failure, bool fatal) override;

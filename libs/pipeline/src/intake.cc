@@ -76,6 +76,7 @@ void engine::on_record(const stream::record_view& view) {
                           std::to_string(*a->last_delivered) + " to " + std::to_string(view.offset) +
                           ": the topic was truncated or created anew; nothing was committed past this"));
   }
+  if (a->before.contains(view.offset)) return pass_over(*a, view.offset);
   envelope& e = pool_.take();
   e.retain();
   e.fill(blocks_.copy(view), *a, ports_.loop.now());
@@ -94,6 +95,14 @@ void engine::on_record(const stream::record_view& view) {
   meters_.received.add();
   meters_.received_bytes.add((view.key ? view.key->size() : 0) + (view.value ? view.value->size() : 0));
   if (a->waiting_count > 0 || !admit(e)) wait_for_schema(e);
+}
+
+// An earlier owner had finished it, beyond what it could commit.
+void engine::pass_over(assignment& a, std::int64_t offset) {
+  a.last_delivered = offset;
+  if (!a.committed) a.committed = offset;
+  a.tracker.finished(a.tracker.delivered(offset));
+  meters_.passed_over.add();
 }
 
 void engine::wait_for_schema(envelope& e) {

@@ -63,6 +63,9 @@ metric_families::metric_families(metrics::catalogue& d)
       strays(d.counter(
           {"millrace_records_stray_total",
            "Records that arrived for a partition that was being given up; not counted as received."})),
+      passed_over(
+          d.counter({"millrace_records_passed_over_total",
+                     "Records delivered again that an earlier owner of the partition had finished."})),
       errors(d.counter({"millrace_errors_total",
                         "Failures, retried ones included, by stage and error.",
                         metrics::unit::none,
@@ -159,6 +162,7 @@ meters::meters(metrics::shard& cells)
       done(cells.counter(families_.done)),
       abandoned(cells.counter(families_.abandoned)),
       strays(cells.counter(families_.strays)),
+      passed_over(cells.counter(families_.passed_over)),
       commits(cells.counter(families_.commits)),
       decode(cells.histogram(families_.decode)),
       decode_failed(cells.histogram(families_.decode_failed)),

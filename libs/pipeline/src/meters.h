@@ -16,7 +16,8 @@ enum class work_stage : std::uint8_t { source, intake, schema, decode, process, 
 struct metric_families {
   explicit metric_families(metrics::catalogue& declared);
 
-  metrics::counter_family received, received_bytes, done, skipped, dead_lettered, abandoned, strays;
+  metrics::counter_family received, received_bytes, done, skipped, dead_lettered, abandoned, strays,
+      passed_over;
   metrics::counter_family errors, retries, emitted;
   metrics::counter_family commits, commit_failures, rebalances;
   metrics::histogram_family decode, decode_failed, consume_delay, end_to_end, failed_end_to_end;
@@ -52,6 +53,7 @@ class meters {
   metrics::counter& done;
   metrics::counter& abandoned;
   metrics::counter& strays;
+  metrics::counter& passed_over;
   metrics::counter& commits;
   metrics::histogram& decode;
   metrics::histogram& decode_failed;

@@ -31,6 +31,16 @@ void engine::on_assigned(std::span<const stream::partition_id> partitions) {
   pauses_stale_ = true;
 }
 
+// What is known under another topic, or another offset, only costs work.
+void engine::on_position(const stream::partition_offset& start) {
+  assignment* a = find(start.partition);
+  if (a == nullptr || a->last_delivered) return;
+  a->topic_id = ports_.source.topic_id(start.partition.topic);
+  if (!a->remembers()) return;
+  auto finished = stream::decode_finished(start.metadata, a->topic_id, start.offset);
+  if (finished) a->before = stream::finished_before(*std::move(finished));
+}
+
 void engine::on_revoked(std::span<const stream::partition_id> partitions) {
   meters_.rebalanced("revoked");
   revocation& r = revocations_.emplace_back();

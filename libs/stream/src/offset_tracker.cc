@@ -37,6 +37,25 @@ std::optional<std::int64_t> offset_tracker::position() const noexcept {
   return std::nullopt;
 }
 
+std::vector<offset_range> offset_tracker::finished_beyond(std::size_t ranges_max) const {
+  std::vector<offset_range> ranges;
+  bool open = false;
+  for (const entry& e : entries_) {
+    if (!e.finished) {
+      open = false;
+      continue;
+    }
+    if (open) {
+      ranges.back().last = e.offset;
+      continue;
+    }
+    if (ranges.size() == ranges_max) break;
+    ranges.push_back({e.offset, e.offset});
+    open = true;
+  }
+  return ranges;
+}
+
 std::optional<std::int64_t> offset_tracker::lowest_unfinished() const noexcept {
   if (entries_.empty()) return std::nullopt;
   return entries_.front().offset;

@@ -20,7 +20,9 @@ bool seeded_random::chance(double probability) noexcept {
 }
 
 std::uint32_t simulated_log::add_topic(std::string name, std::int32_t partitions) {
-  topics_.push_back({std::move(name), std::vector<partition>(static_cast<std::size_t>(partitions))});
+  std::string id = "id of " + name;
+  topics_.push_back(
+      {std::move(name), std::vector<partition>(static_cast<std::size_t>(partitions)), std::move(id)});
   return static_cast<std::uint32_t>(topics_.size() - 1);
 }
 
@@ -59,10 +61,11 @@ std::optional<std::int64_t> simulated_log::committed(stream::partition_id of) co
   return at(of).committed;
 }
 
-bool simulated_log::commit(stream::partition_id of, std::int64_t offset, const void* by) {
-  partition& p = at(of);
+bool simulated_log::commit(const stream::partition_offset& what, const void* by) {
+  partition& p = at(what.partition);
   if (p.owner != by) return false;
-  p.committed = offset;
+  p.committed = what.offset;
+  p.metadata = what.metadata;
   return true;
 }
 

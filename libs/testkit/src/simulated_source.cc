@@ -100,7 +100,11 @@ void simulated_source::tell(stream::source_events& events, const news& item) {
         held_[id] = h;
         note(happening::assigned, id, begin);
       }
-      return events.on_assigned(item.partitions);
+      events.on_assigned(item.partitions);
+      for (const auto id : item.partitions) {
+        events.on_position({id, log_.committed(id).value_or(-1), log_.metadata(id)});
+      }
+      return;
     case news::kind::revoke: {
       std::vector<stream::partition_id> ours;
       for (const auto id : item.partitions) {
@@ -210,7 +214,7 @@ void simulated_source::answered(commit_run& run) {
   if (severed_) return;
   std::optional<error> failure = fate.failure;
   if (!failure || fate.applied_although) {
-    if (log_.commit(what.at.partition, what.at.offset, this)) {
+    if (log_.commit(what.at, this)) {
       note(happening::committed, what.at.partition, what.at.offset);
     } else {
       failure = error(errc::broker_fenced, "another member owns the partition");
@@ -271,6 +275,10 @@ bool simulated_source::closed() const noexcept { return severed_ || (closing_ &&
 
 std::string_view simulated_source::topic_name(std::uint32_t topic) const noexcept {
   return log_.topic_name(topic);
+}
+
+std::string_view simulated_source::topic_id(std::uint32_t topic) const noexcept {
+  return log_.topic_id(topic);
 }
 
 std::optional<std::int64_t> simulated_source::high_watermark(stream::partition_id partition) const noexcept {

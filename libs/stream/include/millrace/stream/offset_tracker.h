@@ -9,6 +9,9 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <vector>
+
+#include <millrace/stream/finished_map.h>
 
 namespace millrace::stream {
 
@@ -30,6 +33,13 @@ class offset_tracker {
   // now would deliver again.
   [[nodiscard]] std::uint64_t window() const noexcept { return entries_.size(); }
   [[nodiscard]] std::optional<std::int64_t> lowest_unfinished() const noexcept;
+  // What is finished beyond position(): at most `ranges_max` ranges, the nearest. Offsets that were never
+  // delivered belong to the range around them. O(window).
+  [[nodiscard]] std::vector<offset_range> finished_beyond(std::size_t ranges_max = finished_ranges_max) const;
+  // Grows with every record that ends.
+  [[nodiscard]] std::uint64_t finished_count() const noexcept {
+    return first_ + entries_.size() - unfinished_;
+  }
 
  private:
   struct entry {

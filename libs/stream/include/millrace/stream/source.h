@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include <millrace/base/errors.h>
@@ -16,6 +17,9 @@ namespace millrace::stream {
 struct partition_offset {
   partition_id partition;
   std::int64_t offset = 0;
+  // Kept by the broker with the offset and handed to the next owner (finished_map.h); at most
+  // commit_metadata_bytes_max.
+  std::string metadata = {};
 };
 
 struct commit_result {
@@ -30,6 +34,9 @@ class source_events {
   virtual void on_record(const record_view& record) = 0;
   // New partitions, incremental: those assigned before stay. Records follow after this returns.
   virtual void on_assigned(std::span<const partition_id> partitions) = 0;
+  // Where the partition is read from: once per assignment, after on_assigned and before its first record.
+  // `offset` is negative when the group has none for it. From here on topic_id() is that of its records.
+  virtual void on_position(const partition_offset& start) { static_cast<void>(start); }
   // The partitions are to be given up: stop taking, drain within a deadline, commit, then source::release().
   // Until then they are still ours and commits for them are valid.
   virtual void on_revoked(std::span<const partition_id> partitions) = 0;
@@ -67,6 +74,11 @@ class source {
   [[nodiscard]] virtual bool closed() const noexcept = 0;
 
   [[nodiscard]] virtual std::string_view topic_name(std::uint32_t topic) const noexcept = 0;
+  // Changes when the topic is deleted and created again; empty: not known.
+  [[nodiscard]] virtual std::string_view topic_id(std::uint32_t topic) const noexcept {
+    static_cast<void>(topic);
+    return {};
+  }
   // One past the last record of the partition that may be read, as last heard; nullopt when not known yet.
   [[nodiscard]] virtual std::optional<std::int64_t> high_watermark(partition_id partition) const noexcept = 0;
 };

@@ -14,6 +14,7 @@
 #include <millrace/base/bytes.h>
 #include <millrace/base/values.h>
 #include <millrace/stream/record.h>
+#include <millrace/stream/source.h>
 
 namespace millrace::testkit {
 
@@ -53,23 +54,30 @@ class simulated_log {
   // One past the last record.
   [[nodiscard]] std::int64_t end(stream::partition_id of) const;
   [[nodiscard]] std::optional<std::int64_t> committed(stream::partition_id of) const;
+  // Of the last commit.
+  [[nodiscard]] const std::string& metadata(stream::partition_id of) const { return at(of).metadata; }
+  // A topic that is created anew has another id. Empty: nobody knows it.
+  [[nodiscard]] const std::string& topic_id(std::uint32_t topic) const { return topics_[topic].id; }
+  void set_topic_id(std::uint32_t topic, std::string id) { topics_[topic].id = std::move(id); }
 
   // Ownership. A commit by anybody but the owner is refused.
   void give(stream::partition_id which, const void* owner) { at(which).owner = owner; }
   [[nodiscard]] const void* owner(stream::partition_id of) const { return at(of).owner; }
   // False: not the owner.
-  [[nodiscard]] bool commit(stream::partition_id of, std::int64_t offset, const void* by);
+  [[nodiscard]] bool commit(const stream::partition_offset& what, const void* by);
 
  private:
   struct partition {
     std::vector<simulated_record> records;
     std::int64_t end = 0;
     std::optional<std::int64_t> committed;
+    std::string metadata;
     const void* owner = nullptr;
   };
   struct topic {
     std::string name;
     std::vector<partition> partitions;
+    std::string id;
   };
   [[nodiscard]] partition& at(stream::partition_id which);
   [[nodiscard]] const partition& at(stream::partition_id which) const;
