@@ -1,11 +1,23 @@
 // One commit at a time: what is asked meanwhile waits, the newest offset per partition.
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "errors.h"
 #include "group_member.h"
 
 namespace millrace::kafka {
+namespace {
+
+// The list frees it.
+void attach(const std::string& metadata, rd_kafka_topic_partition_t& to) {
+  if (metadata.empty()) return;
+  to.metadata = rd_kafka_mem_malloc(nullptr, metadata.size());
+  to.metadata_size = metadata.size();
+  std::memcpy(to.metadata, metadata.data(), metadata.size());
+}
+
+}  // namespace
 
 void consumer::group_member::commit(std::span<const stream::partition_offset> offsets) {
   for (const stream::partition_offset& at : offsets) {
@@ -47,6 +59,7 @@ void consumer::group_member::send_commit() {
     rd_kafka_topic_partition_t* element =
         rd_kafka_topic_partition_list_add(list.get(), config_.topics[id.topic].c_str(), id.partition);
     element->offset = entry.at.offset;
+    attach(entry.at.metadata, *element);
     const std::int32_t epoch = epoch_before(owned(id), entry.at.offset);
     if (epoch >= 0) rd_kafka_topic_partition_set_leader_epoch(element, epoch);
   }

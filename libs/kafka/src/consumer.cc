@@ -156,6 +156,8 @@ std::string_view consumer::topic_name(std::uint32_t topic) const noexcept {
   return member_->topic_name(topic);
 }
 
+std::string_view consumer::topic_id(std::uint32_t topic) const noexcept { return member_->topic_id(topic); }
+
 std::optional<std::int64_t> consumer::high_watermark(stream::partition_id partition) const noexcept {
   const auto marks = member_->watermarks_of(partition);
   return marks ? std::optional(marks->high) : std::nullopt;

@@ -47,7 +47,11 @@ class consumer::group_member::release_everything final : public stream::source_e
 };
 
 consumer::group_member::group_member(consumer_config config, runtime::loop& worker, client_handle client)
-    : config_(std::move(config)), worker_(worker), client_(std::move(client)), owned_(config_.topics.size()) {
+    : config_(std::move(config)),
+      worker_(worker),
+      client_(std::move(client)),
+      owned_(config_.topics.size()),
+      topic_ids_(config_.topics.size()) {
   rd_kafka_poll_set_consumer(client_.get());
   group_queue_.reset(rd_kafka_queue_get_consumer(client_.get()));
   fetch_queue_.reset(rd_kafka_queue_new(client_.get()));

@@ -50,6 +50,7 @@ class consumer::group_member {
   void close();
   [[nodiscard]] bool closed() const noexcept { return closed_; }
   [[nodiscard]] std::string_view topic_name(std::uint32_t topic) const noexcept;
+  [[nodiscard]] std::string_view topic_id(std::uint32_t topic) const noexcept { return topic_ids_[topic]; }
   struct watermarks {
     std::int64_t low;
     std::int64_t high;
@@ -110,6 +111,7 @@ class consumer::group_member {
   queue_handle fetch_queue_;
   std::unique_ptr<offset_lookup> lookup_;
   std::vector<std::vector<owned_partition>> owned_;  // by topic, by partition
+  std::vector<std::string> topic_ids_;               // by topic; empty: not known
   std::uint64_t assignments_ = 0;
   std::vector<stream::partition_id> revoking_;
   bool revoke_pending_ = false;

@@ -25,6 +25,12 @@ using partition_list =
     std::unique_ptr<rd_kafka_topic_partition_list_t,
                     destroy_with<rd_kafka_topic_partition_list_t, rd_kafka_topic_partition_list_destroy>>;
 
+using topic_collection =
+    std::unique_ptr<rd_kafka_TopicCollection_t,
+                    destroy_with<rd_kafka_TopicCollection_t, rd_kafka_TopicCollection_destroy>>;
+using admin_options = std::unique_ptr<rd_kafka_AdminOptions_t,
+                                      destroy_with<rd_kafka_AdminOptions_t, rd_kafka_AdminOptions_destroy>>;
+
 struct destroy_client {
   // Never the blocking close: leaving the group is done asynchronously before.
   void operator()(rd_kafka_t* client) const noexcept {

@@ -1,13 +1,15 @@
 #include "offset_lookup.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <utility>
 
 namespace millrace::kafka {
 namespace {
 
-constexpr int attempt_ms_max = 3'000;
+constexpr int attempt_ms_max = 2'000;
+constexpr int topic_ids_ms_max = 500;
 constexpr std::chrono::milliseconds pause_first{100};
 constexpr std::chrono::milliseconds pause_max{2'000};
 
@@ -68,11 +70,50 @@ lookup_answer offset_lookup::attempt(const question& asked) {
     answer.failure = offsets->elems[i].err;
   }
   if (answer.failure == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    answer.topic_ids = topic_ids(*offsets);
     answer.offsets = std::move(offsets);
   } else {
     answer.final = needs_an_operator(answer.failure);
   }
   return answer;
+}
+
+// No answer within the time is no answer: a broker may be too old to know, or not let us ask.
+std::map<std::string, std::string> offset_lookup::topic_ids(const rd_kafka_topic_partition_list_t& of) {
+  std::map<std::string, std::string> ids;
+  for (int i = 0; i < of.cnt; ++i) ids.try_emplace(of.elems[i].topic);
+  std::vector<const char*> names;
+  for (const auto& [name, id] : ids) names.push_back(name.c_str());
+
+  const topic_collection topics(rd_kafka_TopicCollection_of_topic_names(names.data(), names.size()));
+  const admin_options options(rd_kafka_AdminOptions_new(client_, RD_KAFKA_ADMIN_OP_DESCRIBETOPICS));
+  std::array<char, 128> refused{};
+  rd_kafka_AdminOptions_set_request_timeout(options.get(), topic_ids_ms_max, refused.data(), refused.size());
+  // Any broker knows: one that answers is better than the controller, which the default would wait for.
+  const rd_kafka_metadata_t* known = nullptr;
+  if (rd_kafka_metadata(client_, 0, nullptr, &known, topic_ids_ms_max) != RD_KAFKA_RESP_ERR_NO_ERROR)
+    return {};
+  const std::int32_t first = known->broker_cnt > 0 ? known->brokers[0].id : -1;
+  const std::int32_t broker = known->orig_broker_id >= 0 ? known->orig_broker_id : first;
+  rd_kafka_metadata_destroy(known);
+  rd_kafka_AdminOptions_set_broker(options.get(), broker, refused.data(), refused.size());
+  const queue_handle answers(rd_kafka_queue_new(client_));
+  rd_kafka_DescribeTopics(client_, topics.get(), options.get(), answers.get());
+  const event_handle event(rd_kafka_queue_poll(answers.get(), topic_ids_ms_max));
+  if (!event || rd_kafka_event_error(event.get()) != RD_KAFKA_RESP_ERR_NO_ERROR) return {};
+  std::size_t count = 0;
+  const auto* const* described =
+      rd_kafka_DescribeTopics_result_topics(rd_kafka_event_DescribeTopics_result(event.get()), &count);
+  for (std::size_t i = 0; i < count; ++i) {
+    const rd_kafka_error_t* failure = rd_kafka_TopicDescription_error(described[i]);
+    if (failure != nullptr && rd_kafka_error_code(failure) != RD_KAFKA_RESP_ERR_NO_ERROR) continue;
+    const rd_kafka_Uuid_t* id = rd_kafka_TopicDescription_topic_id(described[i]);
+    // Brokers before 2.8 know no ids.
+    if (rd_kafka_Uuid_most_significant_bits(id) == 0 && rd_kafka_Uuid_least_significant_bits(id) == 0)
+      continue;
+    ids[rd_kafka_TopicDescription_name(described[i])] = rd_kafka_Uuid_base64str(id);
+  }
+  return ids;
 }
 
 void offset_lookup::run() {

@@ -1,5 +1,7 @@
 // Asks the group's coordinator for committed offsets on a thread of its own, because librdkafka's question
-// blocks; tries for ever, since a question without an answer must not become "nothing was committed".
+// blocks; tries for ever, since a question without an answer must not become "nothing was committed". The
+// topics' ids are asked for along with it, once: without them a commit's metadata is of no use, nothing
+// worse.
 //
 // ask(), take(), idle() are for the worker; the thread only runs the question and wakes the loop.
 #pragma once
@@ -7,6 +9,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -23,7 +26,8 @@ struct lookup_answer {
   std::uint64_t assignment = 0;  // as given to ask()
   partition_list offsets;        // set when `failure` is not
   rd_kafka_resp_err_t failure = RD_KAFKA_RESP_ERR_NO_ERROR;
-  bool final = true;  // false: a failed attempt that is being repeated
+  bool final = true;                             // false: a failed attempt that is being repeated
+  std::map<std::string, std::string> topic_ids = {};  // by name; those that the broker told
 };
 
 class offset_lookup {
@@ -49,6 +53,7 @@ class offset_lookup {
   };
   void run();
   [[nodiscard]] lookup_answer attempt(const question& asked);
+  [[nodiscard]] std::map<std::string, std::string> topic_ids(const rd_kafka_topic_partition_list_t& of);
 
   rd_kafka_t* client_;
   runtime::loop& worker_;

@@ -12,6 +12,11 @@ namespace millrace::kafka {
 
 namespace {
 using stage = owned_partition::stage;
+
+std::string metadata_of(const rd_kafka_topic_partition_t& partition) {
+  if (partition.metadata == nullptr) return {};
+  return {static_cast<const char*>(partition.metadata), partition.metadata_size};
+}
 }  // namespace
 
 bool consumer::group_member::eager() const noexcept {
@@ -168,6 +173,10 @@ void consumer::group_member::serve_lookups(stream::source_events& events) {
 void consumer::group_member::start_reading(const lookup_answer& answer, stream::source_events& events) {
   partition_list added = make_partition_list(static_cast<std::size_t>(answer.offsets->cnt));
   partition_list paused = make_partition_list(0);
+  for (std::uint32_t topic = 0; topic < topic_ids_.size(); ++topic) {
+    const auto told = answer.topic_ids.find(config_.topics[topic]);
+    if (told != answer.topic_ids.end()) topic_ids_[topic] = told->second;
+  }
   for (const stream::partition_id id : ids_of(*answer.offsets)) {
     owned_partition& partition = owned(id);
     if (partition.at != stage::asking || partition.assignment != answer.assignment) continue;
@@ -192,6 +201,7 @@ void consumer::group_member::start_reading(const lookup_answer& answer, stream::
       element->offset =
           config_.start_from == start_position::latest ? RD_KAFKA_OFFSET_END : RD_KAFKA_OFFSET_BEGINNING;
     }
+    events.on_position({id, committed ? known->offset : -1, metadata_of(*known)});
     partition.at = stage::reading;
     partition.in_assignment = true;
     if (partition.paused) add_to(paused.get(), id);

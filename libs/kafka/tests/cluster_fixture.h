@@ -72,8 +72,8 @@ class member final : public stream::source_events {
     commits_on_revoke = false;
     return close();
   }
-  void commit(stream::partition_id partition, std::int64_t offset) {
-    const stream::partition_offset at{partition, offset};
+  void commit(stream::partition_id partition, std::int64_t offset, std::string metadata = {}) {
+    const stream::partition_offset at{partition, offset, std::move(metadata)};
     consumer_->commit({&at, 1});
   }
   void commit_seen() {
@@ -102,6 +102,10 @@ class member final : public stream::source_events {
       EXPECT_TRUE(assigned.insert(partition).second) << "assigned twice";
       next_.erase(partition);
     }
+  }
+  void on_position(const stream::partition_offset& start) override {
+    EXPECT_TRUE(assigned.contains(start.partition)) << "a position of a partition that is not assigned";
+    positions.push_back(start);
   }
   void on_revoked(std::span<const stream::partition_id> partitions) override {
     ++revocations;
@@ -138,6 +142,7 @@ class member final : public stream::source_events {
 
   std::vector<seen_record> records;
   std::set<stream::partition_id> assigned;
+  std::vector<stream::partition_offset> positions;  // where reading began
   std::vector<stream::commit_result> commits;
   std::vector<error> errors;
   std::optional<error> fatal_error;

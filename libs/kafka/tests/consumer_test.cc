@@ -1,3 +1,5 @@
+#include <millrace/stream/finished_map.h>
+
 #include "cluster_fixture.h"
 
 namespace millrace::kafka {
@@ -86,6 +88,36 @@ TEST_F(consumer_test, a_restart_continues_at_the_commit) {
   std::set<std::pair<std::int32_t, std::int64_t>> seen;
   for (const auto& record : second.records) seen.emplace(record.from.partition, record.offset);
   EXPECT_EQ(seen, expected);
+}
+
+TEST_F(consumer_test, the_metadata_of_a_commit_reaches_the_next_owner) {
+  topic("t", 2);
+  fill("t", 20);
+  std::string id;
+  const std::string longest(stream::commit_metadata_bytes_max, 'x');
+  {
+    member first(reading({"t"}));
+    ASSERT_TRUE(first.until_records(20));
+    ASSERT_EQ(first.positions.size(), 2U);
+    for (const auto& start : first.positions) {
+      EXPECT_LT(start.offset, 0) << "the group has committed nothing";
+      EXPECT_EQ(start.metadata, "");
+    }
+    id = first.source().topic_id(0);
+    EXPECT_FALSE(id.empty());
+    first.commit({0, 0}, 3, longest);
+    first.commit({0, 1}, 4);
+    ASSERT_TRUE(first.until([&] { return first.commits.size() == 2; }));
+    for (const auto& commit : first.commits) EXPECT_FALSE(commit.failure) << commit.failure->to_string();
+    ASSERT_TRUE(first.leave());
+  }
+  member second(reading({"t"}));
+  ASSERT_TRUE(second.until([&] { return second.positions.size() == 2; }));
+  for (const auto& start : second.positions) {
+    EXPECT_EQ(start.offset, start.partition.partition == 0 ? 3 : 4);
+    EXPECT_EQ(start.metadata, start.partition.partition == 0 ? longest : "");
+  }
+  EXPECT_EQ(second.source().topic_id(0), id);
 }
 
 TEST_F(consumer_test, with_no_room_the_group_is_served_and_nothing_is_lost) {

@@ -94,6 +94,7 @@ class consumer final : public stream::source {
   void close() override;
   [[nodiscard]] bool closed() const noexcept override;
   [[nodiscard]] std::string_view topic_name(std::uint32_t topic) const noexcept override;
+  [[nodiscard]] std::string_view topic_id(std::uint32_t topic) const noexcept override;
   [[nodiscard]] std::optional<std::int64_t> high_watermark(
       stream::partition_id partition) const noexcept override;
 
