@@ -44,6 +44,9 @@ constexpr std::array all{
     PLANTED(count_bytes_twice),
     PLANTED(keep_the_bytes_of_the_abandoned),
     PLANTED(ignore_the_limit),
+    PLANTED(remember_the_unfinished),
+    PLANTED(remember_under_any_offset),
+    PLANTED(forget_what_was_not_delivered),
 };
 #undef PLANTED
 static_assert(all.size() + 1 == static_cast<std::size_t>(bug::end_), "every bug has its name");

@@ -235,7 +235,8 @@ bool world::caught_up() const {
 
 void world::catch_up() {
   for (std::int64_t waited = 0; waited < heal_ms_max && !caught_up(); waited += 1'000) run_for(1'000, false);
-  if (!caught_up()) history_.complaints.emplace_back("I7 the lag does not reach 0 although everything has healed");
+  if (!caught_up())
+    history_.complaints.emplace_back("I7 the lag does not reach 0 although everything has healed");
 }
 
 void world::heal() {

@@ -35,6 +35,9 @@ enum class bug : std::uint8_t {
   count_bytes_twice,
   keep_the_bytes_of_the_abandoned,
   ignore_the_limit,
+  remember_the_unfinished,
+  remember_under_any_offset,
+  forget_what_was_not_delivered,
   end_
 };
 
