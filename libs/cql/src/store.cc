@@ -162,11 +162,14 @@ void channel_store::on_completions() {
 
 std::size_t channel_store::take_completions() {
   const std::size_t count = millrace_cql_poll(channel_.get(), completions_.data(), completions_.size());
-  for (std::size_t k = 0; k < count; ++k) complete(completions_[k]);
+  if (count == 0) return 0;
+  // One time for all: they are here now, and handling the first ones is not the database's time.
+  const instant now = loop_.time().now();
+  for (std::size_t k = 0; k < count; ++k) complete(completions_[k], now);
   return count;
 }
 
-void channel_store::complete(const millrace_cql_completion& completion) {
+void channel_store::complete(const millrace_cql_completion& completion, instant now) {
   const auto place = static_cast<std::uint32_t>(completion.tag);
   invariant(place < slots_.size() && slots_[place].request != nullptr &&
                 completion.tag == tag_of(place, slots_[place].generation),
@@ -175,7 +178,7 @@ void channel_store::complete(const millrace_cql_completion& completion) {
   if (ask_for_next_page(place, completion, memory)) return;
   slot& done = slots_[place];
   stream::store_request& request = *done.request;
-  const instant started = done.started;
+  const nanoseconds took = now - done.started;
   result<stream::rows_ref> with = stream::rows_ref();
   if (completion.status != MILLRACE_CQL_OK) {
     const std::string_view message(completion.message, completion.message_size);
@@ -190,7 +193,7 @@ void channel_store::complete(const millrace_cql_completion& completion) {
   done.before.reset();
   ++done.generation;
   free_slots_.push_back(place);
-  answer(request, started, std::move(with));
+  answer(request, took, std::move(with));
 }
 
 bool channel_store::ask_for_next_page(std::uint32_t place, const millrace_cql_completion& completion,
@@ -231,10 +234,9 @@ stream::rows_ref channel_store::rows_of(slot& of, const millrace_cql_completion&
   return stream::rows_ref(rows);
 }
 
-void channel_store::answer(stream::store_request& request, instant started, result<stream::rows_ref> with) {
+void channel_store::answer(stream::store_request& request, nanoseconds took, result<stream::rows_ref> with) {
   --in_flight_;
   statement_meters& meters = statements_[request.statement->id()].meters;
-  const nanoseconds took = loop_.time().now() - started;
   if (with)
     meters.succeeded(took);
   else
@@ -252,7 +254,7 @@ void channel_store::cancel_everything() {
       const waiting_request next = waiting_.front();
       waiting_.pop_front();
       const statement& what = statements_[next.request->statement->id()];
-      answer(*next.request, next.since,
+      answer(*next.request, loop_.time().now() - next.since,
              error(errc::cancelled, "statement '" + what.name + "': the store is closing"));
     }
     hand_over();

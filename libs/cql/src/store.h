@@ -57,13 +57,13 @@ class channel_store final : public stream::store, private runtime::step {
   void on_completions();
   // Returns how many completions there were.
   std::size_t take_completions();
-  void complete(const millrace_cql_completion& completion);
+  void complete(const millrace_cql_completion& completion, instant now);
   // Whether `completion` was a page with more to come, which has been asked for.
   [[nodiscard]] bool ask_for_next_page(std::uint32_t place, const millrace_cql_completion& completion,
                                        owner_handle& memory);
   [[nodiscard]] stream::rows_ref rows_of(slot& of, const millrace_cql_completion& completion,
                                          owner_handle memory) const;
-  void answer(stream::store_request& request, instant started, result<stream::rows_ref> with);
+  void answer(stream::store_request& request, nanoseconds took, result<stream::rows_ref> with);
   [[nodiscard]] millrace_cql_request request_for(std::uint32_t place) const;
   [[nodiscard]] std::uint32_t take_slot(stream::store_request& request, instant started);
   void cancel_everything();

@@ -61,10 +61,10 @@ class engine final : private stream::source_events, private plan_watcher {
   [[nodiscard]] random_source& random() noexcept { return random_; }
   [[nodiscard]] timestamp_micros wall() const noexcept { return ports_.loop.time().wall(); }
   // A processor begins or goes on.
-  void enter_processor(std::size_t index, const stream::record_block& record) noexcept {
-    entered_partition_.store(record.from().partition, std::memory_order_relaxed);
-    entered_offset_.store(record.offset(), std::memory_order_relaxed);
-    entered_.store(work_.all[index].get(), std::memory_order_relaxed);
+  void enter(const processor_base& processor, std::int32_t partition, std::int64_t offset) noexcept {
+    entered_partition_.store(partition, std::memory_order_relaxed);
+    entered_offset_.store(offset, std::memory_order_relaxed);
+    entered_.store(&processor, std::memory_order_relaxed);
   }
   // Counts a failure and remembers it for the status.
   void note_failure(work_stage where, const error& cause);

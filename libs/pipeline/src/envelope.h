@@ -49,8 +49,7 @@ class processor_run final : public stream::execution, public runtime::deferred {
   enum class stage : std::uint8_t { idle, running, backing_off, emitting, burying, stuck, ended };
   enum class ending : std::uint8_t { none, done, skipped, dead };
 
-  processor_run(engine& owner, envelope& subject, std::size_t index)
-      : engine_(owner), envelope_(subject), index_(index), wake_(*this), letter_(*this) {}
+  processor_run(engine& owner, envelope& subject, std::size_t index);
 
   void start();
   // This run, standing for the whole record, ends in a dead letter without having run.
@@ -73,7 +72,7 @@ class processor_run final : public stream::execution, public runtime::deferred {
   [[nodiscard]] std::uint32_t attempt() const noexcept override { return attempt_; }
   byte_buffer& begin_emit(const stream::output_declaration& to, std::string_view key) override;
   void emit_failed(const error& cause) override { emit_error_ = cause; }
-  void resumed() noexcept override;
+  void resumed() noexcept override;  // reads nothing but this run: it is on the path of every answer
 
  private:
   friend class emission;
@@ -114,6 +113,9 @@ class processor_run final : public stream::execution, public runtime::deferred {
   engine& engine_;
   envelope& envelope_;
   std::size_t index_;
+  const processor_base& processor_;
+  std::int64_t offset_ = 0;  // of the record, since start()
+  std::int32_t partition_ = 0;
   stage stage_ = stage::idle;
   ending ended_as_ = ending::none;
   bool letter_truncated_ = false;

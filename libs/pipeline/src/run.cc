@@ -21,10 +21,18 @@ void reuse(byte_buffer& buffer) noexcept {
 
 }  // namespace
 
-std::string_view processor_run::name() const noexcept { return engine_.processor(index_).name(); }
+processor_run::processor_run(engine& owner, envelope& subject, std::size_t index)
+    : engine_(owner),
+      envelope_(subject),
+      index_(index),
+      processor_(owner.processor(index)),
+      wake_(*this),
+      letter_(*this) {}
+
+std::string_view processor_run::name() const noexcept { return processor_.name(); }
 runtime::loop& processor_run::loop() noexcept { return engine_.ports().loop; }
 stream::store& processor_run::database() noexcept { return engine_.ports().store; }
-void processor_run::resumed() noexcept { engine_.enter_processor(index_, envelope_.block()); }
+void processor_run::resumed() noexcept { engine_.enter(processor_, partition_, offset_); }
 const stream::record_block& processor_run::record() const noexcept { return envelope_.block(); }
 
 byte_buffer& processor_run::begin_emit(const stream::output_declaration& to, std::string_view key) {
@@ -50,6 +58,8 @@ void processor_run::start() {
   emits_used_ = 0;
   emit_error_.reset();
   ++envelope_.outstanding;
+  partition_ = envelope_.block().from().partition;
+  offset_ = envelope_.block().offset();
   resumed();
   task_ = engine_.processor(index_).run(envelope_, stream::context(*this));
   task_.start(loop(), *this);
