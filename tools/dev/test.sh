@@ -8,9 +8,11 @@ source tools/dev/common.sh
 # shellcheck source=tools/dev/packages.sh
 source tools/dev/packages.sh
 
-all_parts=(unit lint sanitize native integration)
+all_parts=(unit lint sanitize native avro integration)
 address_labels=(unit simulation)
 thread_labels=(runtime stream bridge)
+avro_pairs=2000 # of schemas and data, compared with other implementations
+avro_pairs_long=100000
 unit_rounds=1
 integration_rounds=1
 simulation_seeds=0 # besides those of the unit tests
@@ -23,8 +25,9 @@ main() {
         unit_rounds=3
         integration_rounds=2
         simulation_seeds=100000
+        avro_pairs=$avro_pairs_long
         ;;
-      unit | lint | sanitize | native | integration) parts+=("$argument") ;;
+      unit | lint | sanitize | native | avro | integration) parts+=("$argument") ;;
       *) fail "unknown part: $argument (one of: ${all_parts[*]})" ;;
     esac
   done
@@ -79,6 +82,21 @@ run_native() {
   if ! check configure-dev configure dev; then return; fi
   has_target dev tests_native && { check build-native build dev tests_native || true; }
   run_ctest dev native -L '^native$'
+}
+
+# Our codec beside Avro for Java and fastavro.
+run_avro() {
+  compgen -G "tests/avro/test_*.py" >/dev/null || return 0
+  need_packages servers
+  if ! check avro-environment prepare_avro; then return; fi
+  local python
+  python=$(tests/servers/setup.sh)
+  MILLRACE_AVRO_PAIRS=$avro_pairs run_pytest "$python" avro tests/avro
+}
+
+prepare_avro() {
+  tests/servers/setup.sh || return
+  build dev avro_driver
 }
 
 run_integration() {

@@ -1,0 +1,1 @@
+"""Our codec beside two others, Avro for Java and fastavro."""
