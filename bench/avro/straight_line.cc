@@ -26,6 +26,7 @@ using avro::map_view;
 template <bool Validate>
 struct reader {
   const std::uint8_t* p;
+  const std::uint8_t* begin;
   const std::uint8_t* end;
   avro::arena& memory;
   std::int64_t output_left;
@@ -86,7 +87,7 @@ struct reader {
     std::uint64_t size = 0;
     if (!length(size)) [[unlikely]]
       return false;
-    if (Validate && !avro::is_utf8(p, size, end)) [[unlikely]]
+    if (Validate && !avro::is_utf8(p, size, begin, end)) [[unlikely]]
       return false;
     out = std::string_view(reinterpret_cast<const char*>(p), size);
     p += size;
@@ -306,7 +307,7 @@ template <bool Validate>
   constexpr avro::limits limit;
   const auto* const begin = reinterpret_cast<const std::uint8_t*>(datum.data());
   reader<Validate> from{
-      begin, begin + datum.size(), memory,
+      begin, begin, begin + datum.size(), memory,
       static_cast<std::int64_t>(limit.output_bytes_base + limit.output_bytes_per_byte * datum.size())};
   return from.navigation(out) && from.p == from.end;
 }

@@ -132,7 +132,7 @@ class value_writer {
   }
   [[nodiscard]] bool write_string(const encode_node& node, std::string_view text) {
     const auto* bytes = reinterpret_cast<const std::uint8_t*>(text.data());
-    if (!is_utf8(bytes, text.size(), bytes + text.size())) {
+    if (!is_utf8(bytes, text.size())) {
       return fail(node, errc::invalid_utf8, "a string that is not UTF-8");
     }
     out_.put_bytes(text.data(), text.size());

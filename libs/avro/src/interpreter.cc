@@ -7,6 +7,7 @@
 
 #include "plan_code.h"
 #include "plan_steps.h"
+#include "run_macros.h"
 #include "utf8.h"
 #include "uuid_text.h"
 #include "wire_read.h"
@@ -76,73 +77,6 @@ struct frame {
 
 }  // namespace
 
-#define CASE(name) do_##name
-#define DISPATCH() goto* labels[static_cast<std::size_t>(pc->code)]
-#define NEXT()  \
-  do {          \
-    ++pc;       \
-    DISPATCH(); \
-  } while (false)
-#define FAIL(error_code, reason) \
-  do {                           \
-    failed_code = error_code;    \
-    why = reason;                \
-    goto fail;                   \
-  } while (false)
-// One byte and two are what lengths, counts, indexes and small numbers take; the rest is a call.
-#define READ_VARINT(var)                                              \
-  std::uint64_t var;                                                  \
-  do {                                                                \
-    if (p == end) [[unlikely]]                                        \
-      goto bad_varint;                                                \
-    var = *p;                                                         \
-    if (var < 0x80) {                                                 \
-      ++p;                                                            \
-    } else if (end - p >= 2 && p[1] < 0x80 && p[1] != 0) {            \
-      var = (var & 0x7FU) | (static_cast<std::uint64_t>(p[1]) << 7U); \
-      p += 2;                                                         \
-    } else {                                                          \
-      const varint read = read_rest(p, end, strict);                  \
-      if (read.next == nullptr) [[unlikely]]                          \
-        goto bad_varint;                                              \
-      var = read.value;                                               \
-      p = read.next;                                                  \
-    }                                                                 \
-  } while (false)
-#define READ_INT(value)                                            \
-  const std::uint8_t* const value##_at = p;                        \
-  READ_VARINT(value##_raw);                                        \
-  if (value##_raw > UINT32_MAX || p - value##_at > 5) [[unlikely]] \
-    FAIL(errc::malformed, why_long_varint);                        \
-  const auto value = static_cast<std::int32_t>(zigzag(value##_raw))
-#define READ_LENGTH(size)                                      \
-  READ_VARINT(size##_raw);                                     \
-  if ((size##_raw & 1U) != 0) [[unlikely]]                     \
-    FAIL(errc::malformed, why_negative_length);                \
-  const std::uint64_t size = size##_raw >> 1U;                 \
-  if (size > static_cast<std::uint64_t>(end - p)) [[unlikely]] \
-  FAIL(errc::truncated, why_truncated)
-#define NEED(size)                                               \
-  if (static_cast<std::uint64_t>(end - p) < (size)) [[unlikely]] \
-  FAIL(errc::truncated, why_truncated)
-// An index into the writer's branches or symbols.
-#define READ_INDEX(index, count, reason)                                      \
-  READ_VARINT(index##_raw);                                                   \
-  if ((index##_raw & 1U) != 0 || (index##_raw >> 1U) >= (count)) [[unlikely]] \
-    FAIL(errc::malformed, reason);                                            \
-  const std::uint64_t index = index##_raw >> 1U
-#define CHARGE(size)                                \
-  do {                                              \
-    output_left -= static_cast<std::int64_t>(size); \
-    if (output_left < 0) [[unlikely]]               \
-      FAIL(errc::limit_exceeded, why_too_large);    \
-  } while (false)
-#define PUSH(f)                               \
-  if (top == frames_end) [[unlikely]]         \
-    FAIL(errc::limit_exceeded, why_too_deep); \
-  frame* const f = top++;                     \
-  f->base = base
-
 std::size_t run(const plan_code& code, bytes_view in, arena& memory, void* out, fault& failed) {
   static const void* const labels[] = {
 #define MILLRACE_AVRO_LABEL(name) &&do_##name,
@@ -151,6 +85,7 @@ std::size_t run(const plan_code& code, bytes_view in, arena& memory, void* out, 
   };
   const auto* const begin = reinterpret_cast<const std::uint8_t*>(in.data());
   const std::uint8_t* p = begin;
+  const std::uint8_t* low = begin;  // first byte that may be read
   const std::uint8_t* end = begin + in.size();
   const std::uint8_t* message_p = nullptr;  // kept while a default is decoded
   const std::uint8_t* message_end = nullptr;
@@ -228,11 +163,13 @@ std::size_t run(const plan_code& code, bytes_view in, arena& memory, void* out, 
     message_end = end;
     const bytes_view value = code.defaults[pc->a];
     p = reinterpret_cast<const std::uint8_t*>(value.data());
+    low = p;
     end = p + value.size();
     NEXT();
   }
   CASE(leave_default) : {
     p = message_p;
+    low = begin;
     end = message_end;
     NEXT();
   }
@@ -299,8 +236,7 @@ std::size_t run(const plan_code& code, bytes_view in, arena& memory, void* out, 
   }
   CASE(string) : {
     READ_LENGTH(size);
-    if (!is_utf8(p, size, end)) [[unlikely]]
-      FAIL(errc::invalid_utf8, why_no_utf8);
+    CHECK_TEXT(p, size);
     new (base + pc->dst) std::string_view(reinterpret_cast<const char*>(p), size);
     p += size;
     NEXT();
@@ -319,8 +255,7 @@ std::size_t run(const plan_code& code, bytes_view in, arena& memory, void* out, 
   }
   CASE(owned_string) : {
     READ_LENGTH(size);
-    if (!is_utf8(p, size, end)) [[unlikely]]
-      FAIL(errc::invalid_utf8, why_no_utf8);
+    CHECK_TEXT(p, size);
     CHARGE(size);
     reinterpret_cast<std::string*>(base + pc->dst)->assign(reinterpret_cast<const char*>(p), size);
     p += size;
@@ -413,15 +348,52 @@ std::size_t run(const plan_code& code, bytes_view in, arena& memory, void* out, 
     DISPATCH();
   }
   CASE(optional_string) : {
+    // Without a branch on null: a null is a string of no bytes that takes no length.
+    if (end - p >= 2) [[likely]] {
+      const std::uint64_t is_full = static_cast<std::uint64_t>(p[0] ^ pc->aux) >> 1U;
+      const std::uint64_t raw = p[1] & (0U - is_full);
+      const std::uint8_t* const text = p + 1 + is_full;
+      const std::uint64_t size = raw >> 1U;
+      // Both bytes are a short index and a short length.
+      if (((p[0] & 0xFDU) | (raw & 0x81U)) == 0 && size <= static_cast<std::uint64_t>(end - text)) [[likely]] {
+        if (pc->b != 0) CHECK_TEXT(text, size);
+        base[pc->dst] = static_cast<std::byte>(is_full);
+        new (base + pc->a) std::string_view(reinterpret_cast<const char*>(text), size);
+        p = text + size;
+        NEXT();
+      }
+    }
     READ_INDEX(index, 2U, why_bad_branch);
     const bool full = index * 2 != pc->aux;
     base[pc->dst] = static_cast<std::byte>(full);
     if (full) {
       READ_LENGTH(size);
-      if (pc->b != 0 && !is_utf8(p, size, end)) [[unlikely]]
+      if (pc->b != 0 && !is_utf8(p, size, low, end)) [[unlikely]]
         FAIL(errc::invalid_utf8, why_no_utf8);
       new (base + pc->a) std::string_view(reinterpret_cast<const char*>(p), size);
       p += size;
+    }
+    NEXT();
+  }
+  CASE(optional_fixed) : {
+    if (end - p > 8 && (p[0] & 0xFDU) == 0) [[likely]] {
+      const std::uint64_t is_full = static_cast<std::uint64_t>(p[0] ^ pc->aux) >> 1U;
+      if (pc->b == 8) {
+        std::memcpy(base + pc->a, p + 1, 8);
+      } else {
+        std::memcpy(base + pc->a, p + 1, 4);
+      }
+      base[pc->dst] = static_cast<std::byte>(is_full);
+      p += 1 + (pc->b & (0U - is_full));
+      NEXT();
+    }
+    READ_INDEX(index, 2U, why_bad_branch);
+    const bool full = index * 2 != pc->aux;
+    base[pc->dst] = static_cast<std::byte>(full);
+    if (full) {
+      NEED(pc->b);
+      std::memcpy(base + pc->a, p, pc->b);
+      p += pc->b;
     }
     NEXT();
   }
@@ -440,11 +412,71 @@ std::size_t run(const plan_code& code, bytes_view in, arena& memory, void* out, 
 
   CASE(array) : {
     lp = &loops[pc->a];
-    if (p != end && *p == 0) {
-      ++p;
-      store(base + lp->dst, two_words{nullptr, 0});
-      pc = ops + lp->end;
-      DISPATCH();
+    // One block with its count in one byte is what most writers send.
+    if (p != end && (*p & 0x81U) == 0) [[likely]] {
+      const std::uint64_t count = *p >> 1U;
+      const std::uint64_t bytes = count * lp->stride;
+      if (count == 0) {
+        ++p;
+        store(base + lp->dst, two_words{nullptr, 0});
+        pc = ops + lp->end;
+        DISPATCH();
+      }
+      if (lp->plain && count * lp->wire_bytes_min < static_cast<std::uint64_t>(end - p) &&
+          static_cast<std::int64_t>(bytes) <= output_left) [[likely]] {
+        PUSH(opened);
+        ++p;
+        output_left -= static_cast<std::int64_t>(bytes);
+        base = static_cast<std::byte*>(memory.allocate(bytes, lp->align));
+        if (base == nullptr) FAIL(errc::limit_exceeded, why_too_large);
+        opened->items = base;
+        opened->done = opened->capacity = opened->run = count;
+        opened->in_block = 0;
+        opened->block_end = nullptr;
+        NEXT();
+      }
+    }
+    PUSH(opened);
+    opened->items = nullptr;
+    f = opened;
+    goto open_loop;
+  }
+  CASE(string_array) : {
+    lp = &loops[pc->a];
+    if (p != end && (*p & 0x81U) == 0) [[likely]] {
+      const std::uint64_t count = *p >> 1U;
+      const std::uint64_t bytes = count * lp->stride;
+      if (count == 0) {
+        ++p;
+        store(base + lp->dst, two_words{nullptr, 0});
+        pc = ops + lp->end;
+        DISPATCH();
+      }
+      if (static_cast<std::int64_t>(bytes) <= output_left && top != frames_end) [[likely]] {
+        ++p;
+        output_left -= static_cast<std::int64_t>(bytes);
+        auto* const items = static_cast<std::byte*>(memory.allocate(bytes, lp->align));
+        if (items == nullptr) FAIL(errc::limit_exceeded, why_too_large);
+        ++pc;  // `strings`, whose path names the items
+        for (std::byte *item = items, *const behind = items + bytes; item != behind; item += sizeof(std::string_view)) {
+          READ_LENGTH(size);
+          CHECK_TEXT(p, size);
+          new (item) std::string_view(reinterpret_cast<const char*>(p), size);
+          p += size;
+        }
+        if (p != end && *p == 0) [[likely]] {
+          ++p;
+          store(base + lp->dst, two_words{items, count});
+          NEXT();
+        }
+        PUSH(opened);
+        opened->items = items;
+        opened->done = opened->capacity = count;
+        opened->in_block = 0;
+        opened->block_end = nullptr;
+        f = opened;
+        goto next_block;
+      }
     }
     PUSH(opened);
     opened->items = nullptr;
@@ -474,7 +506,7 @@ std::size_t run(const plan_code& code, bytes_view in, arena& memory, void* out, 
   }
   CASE(map_key) : {
     READ_LENGTH(size);
-    if (!is_utf8(p, size, end) && code.options.validate_utf8) [[unlikely]]
+    if (!is_utf8(p, size, low, end) && code.options.validate_utf8) [[unlikely]]
       FAIL(errc::invalid_utf8, why_no_utf8);
     CHARGE(size);
     const frame& owner = *(top - 1);
@@ -487,8 +519,7 @@ std::size_t run(const plan_code& code, bytes_view in, arena& memory, void* out, 
     lp = &loops[pc->a];
     for (std::uint64_t left = f->run * pc->b; left != 0; --left) {
       READ_LENGTH(size);
-      if (!is_utf8(p, size, end)) [[unlikely]]
-        FAIL(errc::invalid_utf8, why_no_utf8);
+      CHECK_TEXT(p, size);
       new (base) std::string_view(reinterpret_cast<const char*>(p), size);
       base += sizeof(std::string_view);
       p += size;
@@ -505,6 +536,10 @@ std::size_t run(const plan_code& code, bytes_view in, arena& memory, void* out, 
     }
     lp = &loops[pc->a];
     if (f->in_block != 0) goto refill;
+    if (p != end && *p == 0 && lp->kind == loop_kind::array && f->block_end == nullptr) [[likely]] {
+      ++p;
+      goto close_loop;
+    }
     goto next_block;
   }
 

@@ -59,6 +59,7 @@ namespace millrace::avro {
   /* unions */                                                                             \
   X(optional)        /* dst: tag; a: pc when null; aux: index byte of null (0 or 2) */     \
   X(optional_string) /* dst, aux: as above; a: offset of the value; b: 1 validates */      \
+  X(optional_fixed)  /* dst, aux: as above; a: offset of the value; b: its bytes, 4 or 8 */ \
   X(variant)         /* dst: tag; a: first of the jump table; b: branches of the writer */ \
   X(branch)          /* a, b as above: no tag to store */                                  \
   /* collections: a: loop index */                                                         \
@@ -66,6 +67,7 @@ namespace millrace::avro {
   X(vector)                                                                                \
   X(owned_map)                                                                             \
   X(map_key) /* first of the body of an owned map */                                       \
+  X(string_array) /* a: loop index; the next operation is `strings` */                     \
   X(strings) /* all of a body: a: loop index; b: strings per item, which are all it is */  \
   X(next)    /* a: loop index; b: pc of the body; dst: stride */                           \
   /* wire only */                                                                          \
@@ -104,6 +106,7 @@ enum class loop_kind : std::uint8_t { array, vector, owned_map, skip };
 struct loop {
   loop_kind kind = loop_kind::skip;
   bool construct = false;    // items start as constructed objects
+  bool plain = false;        // an array_view or map_view whose items take wire bytes and need no construction
   std::uint32_t dst = 0;     // of the view, vector or map
   std::uint32_t stride = 0;  // bytes per item in memory
   std::uint32_t align = 1;

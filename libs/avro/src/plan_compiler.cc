@@ -446,6 +446,7 @@ result<void> plan_compiler::collection(const schema_node& writer, const target& 
     made.align = static_cast<std::uint32_t>(align);
     made.stride = static_cast<std::uint32_t>(is_map ? (entry + align - 1) / align * align : item.size);
     made.construct = needs_construction(item);
+    made.plain = !made.construct && made.wire_bytes_min > 0;
     made.operations = is_map ? &type.operations : &item.operations;
   } else if (type.kind == type_kind::vector) {
     made.kind = loop_kind::vector;
@@ -472,6 +473,7 @@ result<void> plan_compiler::collection(const schema_node& writer, const target& 
     const std::size_t each = here() - body;
     code_->ops.resize(body);
     code_->paths.resize(body);
+    code_->ops[body - 1].code = opcode::string_array;
     emit(opcode::strings, 0, index, each);
   } else {
     emit(opcode::next, made.kind == loop_kind::owned_map ? 0 : made.stride, index, body);

@@ -46,7 +46,7 @@ inline void store_decimal(std::byte* at, const std::uint8_t* data, std::size_t s
   const auto size = static_cast<std::size_t>(end - p);
   const bytes_view bytes(reinterpret_cast<const std::byte*>(p), size);
   const auto as = static_cast<opcode>(how.a);
-  if ((as == opcode::string || as == opcode::owned_string) && !is_utf8(p, size, end)) return false;
+  if ((as == opcode::string || as == opcode::owned_string) && !is_utf8(p, size)) return false;
   if (as == opcode::string || as == opcode::string_unchecked) {
     new (to) std::string_view(as_text(bytes));
   } else if (as == opcode::bytes) {

@@ -250,6 +250,11 @@ result<void> plan_compiler::nullable(const schema_node& writer, const target& to
          null_byte);
     return {};
   }
+  if (only == opcode::float32 || only == opcode::float64) {
+    restore(before);
+    emit(opcode::optional_fixed, tag, dst + to.type->payload_offset, only == opcode::float32 ? 4 : 8, null_byte);
+    return {};
+  }
   land(at);
   return {};
 }
