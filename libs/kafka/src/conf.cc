@@ -149,7 +149,7 @@ result<client_handle> conf_builder::make_client(rd_kafka_type_t type) {
     return error(tls ? errc::tls_error : errc::config_invalid,
                  "the Kafka client cannot start with this configuration: " + std::string(reason));
   }
-  static_cast<void>(conf_.release());  // the client owns it now
+  [[maybe_unused]] const auto* the_clients_now = conf_.release();
   rd_kafka_set_log_queue(client.get(), nullptr);
   return client;
 }
