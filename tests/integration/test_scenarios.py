@@ -10,6 +10,7 @@ from typing import Callable, Iterator
 import pytest
 
 from integration import scenarios
+from integration.application import Application
 
 COUNT = 6_000
 RATE = 1_500.0
@@ -61,7 +62,7 @@ def test_sigkill_in_the_middle_loses_nothing(make_world: MakeWorld):
     assert world.dead_lettered() == 0
 
 
-def test_passwords_are_not_in_the_configuration(make_world: MakeWorld):
-    world = make_world("secure_stack")
-    config = world.application.config_file.read_text()
-    assert world.kafka.password not in config and world.cassandra.password not in config
+def test_passwords_are_not_in_the_configuration(secure_stack, run_folder: pathlib.Path):
+    kafka, cassandra, _ = secure_stack
+    config = Application(run_folder / "passwords", *secure_stack, group="passwords").config_file.read_text()
+    assert kafka.password not in config and cassandra.password not in config
