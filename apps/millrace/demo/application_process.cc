@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -27,7 +28,11 @@ result<void> application_process::start(const std::vector<std::string>& argument
                                         const std::string& log_file) {
   const int log = ::open(log_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   if (log < 0) return error(errc::io_error, "cannot write " + log_file + ": " + std::strerror(errno));
-  std::string self = "/proc/self/exe";
+  // By its own name, which is what `top` shows.
+  std::error_code unreadable;
+  const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", unreadable);
+  std::string self =
+      !unreadable && std::filesystem::exists(program, unreadable) ? program.string() : "/proc/self/exe";
   std::vector<std::string> copies = arguments;
   std::vector<char*> argv{self.data()};
   for (std::string& argument : copies) argv.push_back(argument.data());

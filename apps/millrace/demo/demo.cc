@@ -29,8 +29,11 @@ constexpr double slowdown = 16;
 // before.
 constexpr std::uint64_t lag_max = 60'000;
 constexpr milliseconds tick{5};
+// A machine that cannot keep up still turns the loop.
+constexpr double records_per_turn_max = 1'000;
 // The application's first second (connections, first schema, first memory) belongs to no phase.
 constexpr double warm_up_seconds = 1;
+constexpr double shortest_line_seconds = 0.75;
 constexpr double sample_seconds = 0.5;  // between looks at the application's metrics
 constexpr int start_seconds_max = 30;
 constexpr int drain_seconds_max = 60;
@@ -91,9 +94,10 @@ class show {
   result<void> drive();
   void turn();
   void print_second();
-  void change_speed(double wanted, double elapsed);
+  void change_speed(double wanted);
   void offer(double elapsed);
-  [[nodiscard]] bool observe(double elapsed);
+  [[nodiscard]] bool observe();
+  [[nodiscard]] double elapsed() const { return seconds_since(began_); }
   void announce() const;
   result<void> drain();
   void conclude();
@@ -116,6 +120,7 @@ class show {
   double offered_ = 0;
   double last_offer_ = 0;
   double factor_ = 1;
+  std::chrono::steady_clock::time_point began_;  // of the load
   process_usage usage_at_start_;
   process_usage usage_;
   reading last_;       // the newest look at the metrics
@@ -250,7 +255,7 @@ void show::turn() {
 }
 
 result<void> show::drive() {
-  const auto began = std::chrono::steady_clock::now();
+  began_ = std::chrono::steady_clock::now();
   const double duration = arguments_.duration_seconds;
   usage_at_start_ = application_.usage();
   auto first = http_get(port_, "/metrics");
@@ -260,15 +265,15 @@ result<void> show::drive() {
   double next_sample = sample_seconds;
   double next_line = 1;
   std::fputs(live_heading(terminal_).c_str(), stdout);
-  for (double elapsed = 0; elapsed < duration && !interrupted(); elapsed = seconds_since(began)) {
+  for (double now = 0; now < duration && !interrupted(); now = elapsed()) {
     if (!application_.running())
       return error(errc::internal, "the application ended in the middle of the demo");
-    change_speed(elapsed >= duration / 2 && elapsed < duration * 3 / 4 ? slowdown : 1, elapsed);
-    offer(elapsed);
+    change_speed(now >= duration / 2 && now < duration * 3 / 4 ? slowdown : 1);
+    offer(now);
     turn();
-    if (elapsed < next_sample) continue;
+    if (now < next_sample) continue;
     next_sample += sample_seconds;
-    if (!observe(elapsed) || elapsed < next_line) continue;
+    if (!observe() || now < next_line) continue;
     next_line += 1;
     print_second();
   }
@@ -277,7 +282,10 @@ result<void> show::drive() {
     std::fputs("\ninterrupted: finishing and verifying what was produced (again to stop at once)\n", stdout);
     std::fflush(stdout);
   }
-  if (observe(std::min(seconds_since(began), duration)) && last_.at_seconds >= next_line) print_second();
+  // What the last turn left over, so that rate times duration is offered in all.
+  if (!report_.interrupted) offer(duration);
+  const bool seen = observe();
+  if (seen && last_.at_seconds - last_line_.at_seconds > shortest_line_seconds) print_second();
   world_.database().set_latency_factor(1);
   return {};
 }
@@ -291,9 +299,9 @@ void show::print_second() {
 }
 
 // The three phases of the run are the times at full speed, slow, and at full speed again.
-void show::change_speed(double wanted, double elapsed) {
+void show::change_speed(double wanted) {
   if (wanted == factor_) return;
-  static_cast<void>(observe(elapsed));
+  static_cast<void>(observe());
   world_.database().set_latency_factor(wanted);
   factor_ = wanted;
   (wanted > 1 ? report_.during : report_.after).begin(last_);
@@ -305,7 +313,7 @@ void show::offer(double elapsed) {
   last_offer_ = elapsed;
   const std::uint64_t behind = load_->produced() - load_->read_downstream();
   if (behind > lag_max || offered_ < 1) return;
-  const auto due = static_cast<std::uint64_t>(offered_);
+  const auto due = static_cast<std::uint64_t>(std::min(offered_, records_per_turn_max));
   for (; profiled_ < load_->produced() + due; ++profiled_) {
     const expected_visit visit = generator_.make(profiled_);
     if (auto added = world_.add_profile(visit.visitor, visit.visitor_id); !added) {
@@ -317,11 +325,12 @@ void show::offer(double elapsed) {
 }
 
 // False when the application did not answer.
-bool show::observe(double elapsed) {
+bool show::observe() {
+  const double now = elapsed();
   const auto page = http_get(port_, "/metrics");
   if (!page) return false;
-  last_ = reading::of(exposition::parse(*page), elapsed);
-  if (!report_.before.begun() && elapsed >= warm_up_seconds) report_.before.begin(last_);
+  last_ = reading::of(exposition::parse(*page), now);
+  if (!report_.before.begun() && now >= warm_up_seconds) report_.before.begin(last_);
   window& phase =
       report_.after.begun() ? report_.after : (report_.during.begun() ? report_.during : report_.before);
   if (phase.begun()) phase.extend(last_);
@@ -338,12 +347,11 @@ result<void> show::drain() {
     turn();
     const auto page = http_get(port_, "/metrics");
     if (!page) continue;
-    last_ = reading::of(exposition::parse(*page), report_.whole.to().at_seconds);
+    last_ = reading::of(exposition::parse(*page), elapsed());
     complete = load_->acknowledged() == load_->produced() && load_->read_downstream() >= load_->produced() &&
                last_.done + last_.dead_lettered >= static_cast<double>(load_->produced());
   }
   if (told_to_stop_now()) return error(errc::cancelled, "interrupted");
-  last_.at_seconds += seconds_since(began);
   report_.whole.extend(last_);
   usage_ = application_.usage();
   application_.terminate();

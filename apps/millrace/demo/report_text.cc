@@ -119,11 +119,15 @@ std::string spike(const report& all, const terminal& on) {
   if (!all.during.begun() || !all.after.begun() || before <= 0) return {};
   const double kept = std::min(all.during.rate() / before, 1.0);
   const bool undisturbed = kept >= undisturbed_ratio;
+  const double waited = all.during.in_flight_mean();
+  const double waited_before = all.before.in_flight_mean();
+  const std::string instead =
+      waited > waited_before ? fmt::format(", instead of {}", on.bold(grouped(waited_before))) : "";
   return fmt::format(
       "The database became {:.0f} times slower and intake {}: {} of the rate before.\n"
-      "On average {} records waited at once on one thread, instead of {}.\n",
+      "On average {} records waited at once on one thread{}.\n",
       all.slowdown, undisturbed ? "did not suffer" : "fell", on.bold(fmt::format("{:.0f} %", kept * 100)),
-      on.bold(grouped(all.during.in_flight_mean())), on.bold(grouped(all.before.in_flight_mean())));
+      on.bold(grouped(waited)), instead);
 }
 
 std::string cost(const report& all, const terminal& on) {
@@ -181,8 +185,8 @@ std::string live_heading(const terminal& on) {
 
 std::string live_line(const window& second, double slowdown, const terminal& on) {
   const reading& now = second.to();
-  std::string text = fmt::format("{:>4.0f}{:>11}{:>11}{:>9}", now.at_seconds, grouped(second.rate()),
-                                 grouped(now.in_flight), grouped(now.lag));
+  std::string text = fmt::format("{:>4.0f}{:>11}{:>11}{:>9}", std::floor(now.at_seconds),
+                                 grouped(second.rate()), grouped(now.in_flight), grouped(now.lag));
   const auto latency = [&](exposed_histogram reading::* which, double scale) {
     text += right(pair(second, which, scale), 14);
   };
