@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Where the CPU time of visits_bench's application goes, by sampling with perf (package linux-perf).
+"""Where the CPU time of `visits` goes, by sampling with perf (package linux-perf).
 
-split.py BUILD/bench/visits_bench [--in-flight N] [--records N]: runs one round and prints the share of each part, and
-the functions that take most. The kernel's part needs kernel.perf_event_paranoid below 2, or root.
+./dev bench visits --split [--in-flight N] [--records N] [--rounds N] [--top N] prints the share of each part, and the
+functions that take most. The kernel's part needs kernel.perf_event_paranoid below 2, or root.
 """
 
 from __future__ import annotations
@@ -42,22 +42,23 @@ def main() -> int:
     parser.add_argument("program", type=pathlib.Path)
     parser.add_argument("--in-flight", type=int, default=1024)
     parser.add_argument("--records", type=int, default=100_000)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--top", type=int, default=25, help="functions to print")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         data = pathlib.Path(folder) / "perf.data"
         run = subprocess.run(
             ["perf", "record", "-q", "-e", "cpu-clock", "-F", str(FREQUENCY_HZ), "-o", data, "--", arguments.program,
-             "--rounds", "1", "--in-flight", str(arguments.in_flight), "--records", str(arguments.records)],
+             "--rounds", str(arguments.rounds), "--in-flight", str(arguments.in_flight), "--records", str(arguments.records)],
             capture_output=True, text=True,
         )  # fmt: skip
-        started = re.search(r"is process (\d+)", run.stderr)
+        started = re.findall(r"is process (\d+)", run.stderr)
         if run.returncode != 0 or not started:
             print(run.stderr, file=sys.stderr)
             return 1
         print(run.stdout)
         script = subprocess.run(
-            ["perf", "script", "-i", data, "--pid", started[1], "-F", "comm,pid,ip,sym,dso"],
+            ["perf", "script", "-i", data, "--pid", ",".join(started), "-F", "comm,pid,ip,sym,dso"],
             capture_output=True, text=True, errors="replace",
         ).stdout  # fmt: skip
     samples = [Sample(found) for line in script.splitlines() if (found := SAMPLE.match(line.strip()))]

@@ -137,7 +137,7 @@ int bench::run() {
   int code = 0;
   for (; rounds_done_ < given_.rounds && code == 0; ++rounds_done_) {
     if (auto done = round(); !done) {
-      std::fprintf(stderr, "visits_bench: %s\n", done.error().to_string().c_str());
+      std::fprintf(stderr, "bench_visits: %s\n", done.error().to_string().c_str());
       code = 1;
     }
   }
@@ -256,7 +256,7 @@ void bench::print() const {
 int main(int argc, char** argv) {
   using namespace millrace;
   CLI::App cli("CPU per record of the example's processor `visits`, against only polling librdkafka",
-               "visits_bench");
+               "bench_visits");
   bench::arguments given;
   cli.add_option("--records", given.records, "Of one round")
       ->capture_default_str()
