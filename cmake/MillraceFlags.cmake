@@ -20,7 +20,9 @@ endif()
 
 if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
   # Part of Clang's -Wconversion, not of GCC's; and what Clang finds deprecated inside libstdc++'s own stable_sort.
-  target_compile_options(millrace_flags INTERFACE -Wno-sign-conversion -Wno-deprecated-declarations)
+  # Verdicts joined without branches, on purpose, are no mistake.
+  target_compile_options(millrace_flags INTERFACE -Wno-sign-conversion -Wno-deprecated-declarations
+    -Wno-bitwise-instead-of-logical)
 endif()
 
 if(MILLRACE_SANITIZE)

@@ -1,0 +1,35 @@
+// What is fuzzed. Each target takes any bytes and must return within its limits of time and memory; what it
+// finds wrong beyond that (two paths that disagree, a value that does not survive) breaks an invariant and
+// aborts.
+//
+// Where a target takes schemas and data, each schema is a line of its own in front, the data is the rest.
+#pragma once
+
+#include <string_view>
+
+#include <millrace/avro/limits.h>
+#include <millrace/base/bytes.h>
+
+namespace millrace::avro::fuzz {
+
+void schema_text(bytes_view input);   // a schema, all of the input
+void plan_compile(bytes_view input);  // writer, reader
+void decode(bytes_view input);        // writer, datum
+void resolve(bytes_view input);       // writer, reader, datum
+void container(bytes_view input);     // an object container file
+void framing(bytes_view input);       // a byte of options, a header of that many bytes, a message
+
+struct target {
+  std::string_view name;  // also the folder of its corpus
+  void (*run)(bytes_view input);
+};
+inline constexpr target targets[] = {{"schema", schema_text}, {"plan", plan_compile},   {"decode", decode},
+                                     {"resolve", resolve},    {"container", container}, {"framing", framing}};
+
+// Small, so that a run is short and reaches the limits.
+[[nodiscard]] limits small_limits();
+
+// Cuts the first line off.
+[[nodiscard]] std::string_view take_line(std::string_view& rest);
+
+}  // namespace millrace::avro::fuzz
