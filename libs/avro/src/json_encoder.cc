@@ -21,6 +21,7 @@ struct json_bounds {
   std::size_t depth_max;
   std::size_t bytes_max;
   std::size_t steps_max;
+  bool first_branch_only = false;
 };
 
 // The two differ in what stands for a union's value (the bare value, or {"branch": value}), in whether fields
@@ -207,7 +208,8 @@ class json_encoder {
 
   [[nodiscard]] result<void> encode_union(const schema_node& type, const json& value, std::size_t depth) {
     if (purpose_ == json_purpose::datum) return encode_tagged(type, value, depth);
-    for (std::size_t i = 0; i < type.branches.size(); ++i) {
+    const std::size_t allowed = bounds_.first_branch_only ? 1 : SIZE_MAX;
+    for (std::size_t i = 0; i < std::min(type.branches.size(), allowed); ++i) {
       const std::size_t before = out_.size();
       append_long(out_, static_cast<std::int64_t>(i));
       auto encoded = encode(*type.branches[i], value, depth);
@@ -246,10 +248,11 @@ std::string_view branch_name(const schema_node& branch) noexcept {
 }
 
 result<void> encode_default(const schema_node& type, std::string_view json_text, const limits& limit,
-                            byte_buffer& out) {
+                            byte_buffer& out, bool first_branch_only) {
   auto value = parse_json(json_text, limit.schema_text_bytes_max, 4 * limit.schema_depth_max);
   if (!value) return value.error();
-  const json_bounds bounds{limit.schema_depth_max, limit.default_bytes_max, default_steps_max};
+  const json_bounds bounds{limit.schema_depth_max, limit.default_bytes_max, default_steps_max,
+                           first_branch_only};
   return json_encoder(json_purpose::field_default, bounds, out).encode(type, *value, 0);
 }
 

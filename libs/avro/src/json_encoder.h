@@ -10,10 +10,11 @@ namespace millrace::avro {
 
 // A field's default: what the writer would have sent. Appends to `out`. Fields missing in the default of a
 // record are filled from their own defaults. The default of a union is of its first branch that fits
-// (specification 1.12.0; older ones asked for the first branch). errc::schema_invalid when the text does not
-// fit the type; errc::limit_exceeded.
+// (specification 1.12.0), or of its first (older ones). errc::schema_invalid when the text does not fit the
+// type; errc::limit_exceeded.
 [[nodiscard]] result<void> encode_default(const schema_node& type, std::string_view json_text,
-                                          const limits& limit, byte_buffer& out);
+                                          const limits& limit, byte_buffer& out,
+                                          bool first_branch_only = false);
 
 // What names a branch in Avro's JSON encoding: "long", "com.example.Page".
 [[nodiscard]] std::string_view branch_name(const schema_node& branch) noexcept;

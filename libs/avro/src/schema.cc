@@ -1,5 +1,7 @@
 #include <array>
 
+#include <openssl/evp.h>
+
 #include <millrace/avro/schema.h>
 
 #include "schema_document.h"
@@ -90,6 +92,27 @@ const std::string& schema::text() const noexcept { return document_->text; }
 const schema_node* schema::find(std::string_view full_name) const noexcept {
   const auto found = document_->names.find(full_name);
   return found == document_->names.end() ? nullptr : found->second;
+}
+
+namespace {
+
+template <std::size_t Size>
+[[nodiscard]] result<std::array<std::byte, Size>> digest(const std::string& text, const EVP_MD* algorithm) {
+  std::array<std::byte, Size> made{};
+  unsigned size = 0;
+  const int done = EVP_Digest(text.data(), text.size(), reinterpret_cast<unsigned char*>(made.data()), &size,
+                              algorithm, nullptr);
+  if (done != 1 || size != Size) return error(errc::unsupported, "this system's OpenSSL refuses the digest");
+  return made;
+}
+
+}  // namespace
+
+result<std::array<std::byte, 16>> schema::fingerprint_md5() const {
+  return digest<16>(canonical(), EVP_md5());
+}
+result<std::array<std::byte, 32>> schema::fingerprint_sha256() const {
+  return digest<32>(canonical(), EVP_sha256());
 }
 
 std::uint64_t schema::fingerprint() const { return rabin_fingerprint(canonical()); }

@@ -20,4 +20,7 @@ struct schema::document {
   std::vector<std::shared_ptr<const document>> references;
 };
 
+// A named type as JSON, self-contained: equal for equal definitions.
+[[nodiscard]] std::string definition_of(const schema_node& type);
+
 }  // namespace millrace::avro

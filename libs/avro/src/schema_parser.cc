@@ -33,10 +33,14 @@ constexpr std::array primitives = {schema_type::null,  schema_type::boolean, sch
 [[nodiscard]] bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 [[nodiscard]] std::vector<schema_property> other_attributes(const json& object,
-                                                            std::initializer_list<std::string_view> known) {
+                                                            std::initializer_list<std::string_view> known,
+                                                            const schema_node& node = {}) {
   std::vector<schema_property> others;
   for (const auto& [key, value] : object.items()) {
-    if (std::find(known.begin(), known.end(), key) == known.end()) others.emplace_back(key, dump(value));
+    const bool applied = (node.logical != logical_type::none && key == "logicalType") ||
+                         (node.logical == logical_type::decimal && (key == "precision" || key == "scale"));
+    if (!applied && std::find(known.begin(), known.end(), key) == known.end())
+      others.emplace_back(key, dump(value));
   }
   return others;
 }
@@ -102,16 +106,25 @@ constexpr std::array primitives = {schema_type::null,  schema_type::boolean, sch
 
 schema_parser::schema_parser(std::span<const schema> references, const parse_options& options)
     : options_(options), document_(std::make_shared<schema::document>()) {
-  for (const schema& reference : references) {
-    document_->references.push_back(reference.document_);
-    for (const auto& [name, node] : reference.document_->names) document_->names.emplace(name, node);
+  for (const schema& reference : references) document_->references.push_back(reference.document_);
+}
+
+result<void> schema_parser::take_references() {
+  for (const auto& reference : document_->references) {
+    for (const auto& [name, node] : reference->names) {
+      const auto [known, added] = document_->names.emplace(name, node);
+      if (added || known->second == node || definition_of(*known->second) == definition_of(*node)) continue;
+      return invalid("$", "two references define type " + in_quotes(name) + ", differently");
+    }
   }
+  return {};
 }
 
 result<schema> schema_parser::parse(std::string_view text) {
   const limits& limit = options_.limits;
   auto parsed = parse_json(text, limit.schema_text_bytes_max, 4 * limit.schema_depth_max);
   if (!parsed) return parsed.error();
+  if (auto taken = take_references(); !taken) return taken.error();
   auto root = parse_type(*parsed, {"", "$", 0});
   if (!root) return root.error();
   document_->text = text;
@@ -207,7 +220,7 @@ schema_parser::node_result schema_parser::parse_object(const json& text, const p
   if (!parsed) return parsed.error();
   (*node)->item = *parsed;
   // "default" on a collection is found in schemas of the field; the specification gives it no meaning.
-  (*node)->properties = other_attributes(text, {"type", key, "logicalType"});
+  (*node)->properties = other_attributes(text, {"type", key});
   return *node;
 }
 
@@ -216,7 +229,7 @@ schema_parser::node_result schema_parser::parse_primitive(schema_type type, cons
   auto node = new_node(type, at);
   if (!node) return node.error();
   annotate(**node, text);
-  (*node)->properties = other_attributes(text, {"type", "logicalType", "precision", "scale"});
+  (*node)->properties = other_attributes(text, {"type"}, **node);
   return *node;
 }
 
@@ -254,9 +267,8 @@ schema_parser::node_result schema_parser::parse_named(schema_type type, const js
                                                          : parse_fixed(node, text, inner);
   if (!body) return body.error();
   annotate(node, text);
-  node.properties =
-      other_attributes(text, {"type", "name", "namespace", "doc", "aliases", "fields", "symbols", "default",
-                              "size", "logicalType", "precision", "scale"});
+  node.properties = other_attributes(
+      text, {"type", "name", "namespace", "doc", "aliases", "fields", "symbols", "default", "size"}, node);
   return &node;
 }
 
@@ -410,7 +422,9 @@ result<std::vector<std::string>> schema_parser::aliases(const json& text, const 
 result<void> schema_parser::check_defaults() const {
   for (const pending_default& pending : defaults_) {
     byte_buffer bytes;
-    if (auto fits = encode_default(*pending.type, *pending.text, options_.limits, bytes); !fits) {
+    if (auto fits = encode_default(*pending.type, *pending.text, options_.limits, bytes,
+                                   options_.first_branch_defaults);
+        !fits) {
       const error& why = fits.error();
       return error(why.code() == errc::limit_exceeded ? errc::limit_exceeded : errc::schema_invalid,
                    pending.path + ": " + why.message());

@@ -30,6 +30,7 @@ class schema_parser {
     [[nodiscard]] place inside(const std::string& step) const { return {name_space, path + step, depth + 1}; }
   };
 
+  [[nodiscard]] result<void> take_references();
   [[nodiscard]] node_result parse_type(const json& text, const place& at);
   [[nodiscard]] node_result parse_reference(const std::string& name, const place& at);
   [[nodiscard]] node_result parse_union(const json& text, const place& at);

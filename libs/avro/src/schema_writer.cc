@@ -1,5 +1,6 @@
 // Schemas back to text: canonical form, and JSON with every attribute.
 #include <set>
+#include <string_view>
 
 #include <millrace/avro/schema.h>
 
@@ -51,7 +52,7 @@ class canonical_writer {
   }
   // False when the type was written before: then its name has been written again.
   [[nodiscard]] bool open(const schema_node& node) {
-    if (!written_.insert(&node).second) {
+    if (!written_.insert(node.name).second) {
       quote(node.name);
       return false;
     }
@@ -107,7 +108,7 @@ class canonical_writer {
   }
 
   std::string out_;
-  std::set<const schema_node*> written_;
+  std::set<std::string_view> written_;
 };
 
 class json_writer {
@@ -118,7 +119,7 @@ class json_writer {
       for (const schema_node* branch : node.branches) branches.push_back(write(*branch, around));
       return branches;
     }
-    if (node.is_named() && !written_.insert(&node).second) {
+    if (node.is_named() && !written_.insert(node.name).second) {
       return name_space(node.name) == around ? std::string(unqualified(node.name)) : node.name;
     }
     json out = json::object();
@@ -168,7 +169,7 @@ class json_writer {
     for (const auto& [name, text] : properties) out[name] = json::parse(text);
   }
 
-  std::set<const schema_node*> written_;
+  std::set<std::string_view> written_;
 };
 
 }  // namespace
@@ -180,5 +181,7 @@ std::string schema::canonical() const {
 }
 
 std::string schema::to_json() const { return dump(json_writer().write(root())); }
+
+std::string definition_of(const schema_node& type) { return dump(json_writer().write(type)); }
 
 }  // namespace millrace::avro

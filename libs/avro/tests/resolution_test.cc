@@ -11,10 +11,6 @@ struct point {
 struct only_f {
   std::int64_t f = 0;
 };
-struct person {
-  std::string_view name;
-  std::optional<std::string_view> mail;
-};
 enum class colour : std::uint8_t { red, green, blue };
 enum class wide_colour : std::int16_t { red = -5, green = 300 };
 struct sized {
@@ -74,12 +70,6 @@ struct describe<sized> {
 template <>
 struct describe<only_f> {
   static type_descriptor type() { return record_of<only_f>("", {field("f", &only_f::f)}); }
-};
-template <>
-struct describe<person> {
-  static type_descriptor type() {
-    return record_of<person>("", {field("name", &person::name), field("mail", &person::mail, "null")});
-  }
 };
 template <>
 struct describe<colour> {
@@ -174,123 +164,6 @@ TEST(resolution, members_that_nobody_describes_keep_their_initial_values) {
   EXPECT_EQ(maybe->value[1].has_value(), false);
   EXPECT_EQ(maybe->value[2]->width, 6);
   EXPECT_EQ(maybe->value[2]->note, 77);
-}
-
-TEST(resolution, avro_3240_the_end_of_the_input_is_an_error) {
-  const char* fields_old = R"({"name":"a","type":"long","default":42},{"name":"b","type":"string"})";
-  const std::string fields_new =
-      std::string(fields_old) + R"(,{"name":"c","type":["null","string"],"default":null},
-    {"name":"d","type":["null","long"],"default":null},{"name":"e","type":["null","boolean"],"default":null})";
-  const std::string message = string_of(hex("3606666f6f"));
-  auto as_new_writer = decode_to_json(schema_from(record(fields_new)), as_bytes(message));
-  ASSERT_FALSE(as_new_writer.ok());
-  EXPECT_EQ(as_new_writer.error().to_string(), "truncated: c: the message ends inside a value, at byte 5");
-  const auto typed = decode_as<person>(
-      record(
-          R"({"name":"a","type":"long"},{"name":"name","type":"string"},{"name":"mail","type":["null","string"]})"),
-      message);
-  EXPECT_EQ(typed->failure->to_string(), "truncated: mail: the message ends inside a value, at byte 5");
-  // The true old writer: the default fills.
-  const auto old =
-      decode_as<person>(record(R"({"name":"a","type":"long"},{"name":"name","type":"string"})"), message);
-  ASSERT_TRUE(old->ok()) << old->why();
-  EXPECT_EQ(old->value.name, "foo");
-  EXPECT_EQ(old->value.mail, std::nullopt);
-  for (const char* cut : {"540666", "54c80161"}) {
-    EXPECT_EQ(decode_to_json(schema_from(record(fields_old)), hex(cut)).error().code(), errc::truncated)
-        << cut;
-  }
-}
-
-struct wire_type {
-  std::string schema;
-  std::string value;
-};
-
-[[nodiscard]] std::vector<wire_type> one_of_every_type() {
-  return {
-      {R"("null")", ""},
-      {R"("boolean")", "\x01"},
-      {R"("int")", varint(-300)},
-      {R"("long")", varint(INT64_MAX)},
-      {R"("float")", raw(1.5F)},
-      {R"("double")", raw(2.5)},
-      {R"("bytes")", text("\xFF\xFE")},
-      {R"("string")", text("skip me")},
-      {R"({"type":"long","logicalType":"timestamp-millis"})", varint(1'760'000'000'000)},
-      {R"({"type":"int","logicalType":"date"})", varint(20'000)},
-      {R"({"type":"string","logicalType":"uuid"})", text("not even a uuid")},
-      {R"({"type":"bytes","logicalType":"decimal","precision":9,"scale":2})", text("\x30\x39")},
-      {R"({"type":"enum","name":"X","symbols":["A","B"]})", varint(1)},
-      {R"({"type":"fixed","name":"X","size":5})", "12345"},
-      {R"({"type":"fixed","name":"X","size":12,"logicalType":"duration"})", std::string(12, 'd')},
-      {R"({"type":"fixed","name":"X","size":3,"logicalType":"decimal","precision":5})", "abc"},
-      {R"({"type":"array","items":"string"})",
-       varint(2) + text("a") + text("b") + varint(-1) + varint(2) + text("c") + varint(0)},
-      {R"({"type":"array","items":"double"})", varint(2) + raw(1.0) + raw(2.0) + varint(0)},
-      {R"({"type":"array","items":"null"})", varint(3) + varint(0)},
-      {R"({"type":"array","items":{"type":"array","items":"int"}})",
-       varint(1) + varint(2) + varint(1) + varint(2) + varint(0) + varint(0)},
-      {R"({"type":"map","values":"string"})", varint(1) + text("k") + text("v") + varint(0)},
-      {R"({"type":"map","values":{"type":"long","logicalType":"timestamp-micros"}})",
-       varint(-1) + varint(3) + text("k") + varint(5) + varint(0)},
-      {R"({"type":"map","values":["null","string",{"type":"map","values":"int"}]})",
-       varint(2) + text("k") + varint(2) + varint(1) + text("q") + varint(7) + varint(0) + text("n") +
-           varint(0) + varint(0)},
-      {R"({"type":"record","name":"X","fields":[{"name":"p","type":"int"},{"name":"q","type":["null","string"]}]})",
-       varint(4) + varint(1) + text("deep")},
-      {R"({"type":"record","name":"X","fields":[]})", ""},
-      {R"({"type":"record","name":"X","fields":[{"name":"v","type":"int"},{"name":"next","type":["null","X"]}]})",
-       varint(1) + varint(1) + varint(2) + varint(0)}};
-}
-
-// AVRO-3232: a record with fields that the target does not know, of every type, bare and as [null, X], at
-// every place.
-TEST(resolution, avro_3232_unknown_fields_of_every_type_are_skipped_anywhere) {
-  std::vector<wire_type> types = one_of_every_type();
-  for (const wire_type& bare : one_of_every_type()) {
-    if (bare.schema == R"("null")") continue;
-    types.push_back({"[\"null\"," + bare.schema + "]", varint(1) + bare.value});
-    types.push_back({"[\"null\"," + bare.schema + "]", varint(0)});
-    types.push_back({"[" + bare.schema + ",\"null\"]", varint(0) + bare.value});
-  }
-  const std::string x = R"({"name":"x","type":"int"})", y = R"({"name":"y","type":"long"})";
-  for (const wire_type& unknown : types) {
-    const std::string u = R"({"name":"unknown","type":)" + unknown.schema + "}";
-    const std::string u2 = R"({"name":"more","type":["null","long",{"type":"map","values":"bytes"}]})";
-    const std::pair<std::string, std::string> layouts[] = {
-        {u + "," + x + "," + y, unknown.value + varint(7) + varint(8)},
-        {x + "," + u + "," + y, varint(7) + unknown.value + varint(8)},
-        {x + "," + u + "," + u2 + "," + y,
-         varint(7) + unknown.value + varint(2) + varint(1) + text("k") + text("v") + varint(0) + varint(8)},
-        {x + "," + y + "," + u, varint(7) + varint(8) + unknown.value},
-    };
-    for (const auto& [fields, message] : layouts) {
-      SCOPED_TRACE(fields);
-      const auto top = decode_as<point>(record(fields, "P"), message);
-      ASSERT_TRUE(top->ok()) << top->why();
-      EXPECT_EQ(top->value.x, 7);
-      EXPECT_EQ(top->value.y, 8);
-      EXPECT_EQ(top->used, message.size());
-      const auto list =
-          decode_as<array_view<point>>(R"({"type":"array","items":)" + record(fields, "P") + "}",
-                                       varint(2) + message + message + varint(0));
-      ASSERT_TRUE(list->ok()) << list->why();
-      ASSERT_EQ(list->value.size(), 2U);
-      EXPECT_EQ(list->value[1].x + list->value[1].y, 15);
-      const auto map = decode_as<map_view<point>>(R"({"type":"map","values":)" + record(fields, "P") + "}",
-                                                  varint(1) + text("a") + message + varint(-1) +
-                                                      varint(static_cast<std::int64_t>(2 + message.size())) +
-                                                      text("b") + message + varint(0));
-      ASSERT_TRUE(map->ok()) << map->why();
-      EXPECT_EQ(map->value.find("b")->y, 8);
-      // The end of the input inside something skipped is an error as well.
-      for (std::size_t cut = 0; cut < message.size(); ++cut) {
-        const auto shorter = decode_as<point>(record(fields, "P"), message.substr(0, cut));
-        ASSERT_EQ(shorter->code(), errc::truncated) << cut << ": " << shorter->why();
-      }
-    }
-  }
 }
 
 TEST(resolution, skipping_is_as_careful_as_reading) {

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <millrace/avro/schema.h>
+#include <millrace/base/bytes.h>
 
 namespace millrace::avro {
 namespace {
@@ -135,6 +136,85 @@ TEST(schema, references_provide_named_types) {
   EXPECT_EQ(visit->root().fields[0].type, &page.root());
   EXPECT_TRUE(contains(visit->to_json(), R"("name":"url")")) << "written back self-contained";
   EXPECT_FALSE(schema::parse(visit->text()).ok());
+}
+
+TEST(schema, references_may_have_references_in_common) {
+  const char* leaf = R"({"type":"fixed","name":"n.Leaf","size":4})";
+  const auto over_leaf = [&](const char* name, const char* leaf_text) {
+    const schema below[] = {parsed(leaf_text)};
+    return schema::parse(std::string(R"({"type":"record","name":"n.)") + name +
+                             R"(","fields":[{"name":"leaf","type":"Leaf"}]})",
+                         below)
+        .value();
+  };
+  const char* top = R"({"type":"record","name":"n.Top","fields":[{"name":"l","type":"Left"},
+    {"name":"r","type":"Right"}]})";
+  const schema diamond[] = {over_leaf("Left", leaf), over_leaf("Right", leaf)};  // the leaf is parsed twice
+  const auto whole = schema::parse(top, diamond);
+  ASSERT_TRUE(whole.ok()) << whole.error().message();
+  EXPECT_EQ(parsed(whole->to_json()).canonical(), whole->canonical()) << "the leaf is defined once";
+  const schema torn[] = {over_leaf("Left", leaf),
+                         over_leaf("Right", R"({"type":"fixed","name":"n.Leaf","size":5})")};
+  EXPECT_TRUE(contains(schema::parse(top, torn).error().message(), "two references define type 'n.Leaf'"));
+}
+
+TEST(schema, a_set_of_texts_is_parsed_in_the_order_it_needs) {
+  const std::string_view texts[] = {
+      R"({"type":"record","name":"n.Top","fields":[{"name":"a","type":"A"},{"name":"b","type":"n.B"}]})",
+      R"({"type":"record","name":"n.A","fields":[{"name":"b","type":["null","B"]}]})",
+      R"({"type":"enum","name":"n.B","symbols":["X"]})"};
+  const auto all = schema::parse_set(texts);
+  ASSERT_TRUE(all.ok()) << all.error().message();
+  ASSERT_EQ(all->size(), 3U);
+  EXPECT_EQ((*all)[0].root().name, "n.Top");
+  EXPECT_EQ((*all)[2].root().name, "n.B");
+  EXPECT_EQ((*all)[0].root().fields[1].type, &(*all)[2].root());
+  const std::string_view missing[] = {texts[2], texts[0]};
+  EXPECT_TRUE(
+      contains(schema::parse_set(missing).error().message(), "text 1: $.fields[0].type: unknown type 'A'"));
+  const std::string_view circle[] = {
+      R"({"type":"record","name":"A","fields":[{"name":"b","type":["null","B"]}]})",
+      R"({"type":"record","name":"B","fields":[{"name":"a","type":["null","A"]}]})"};
+  EXPECT_EQ(schema::parse_set(circle).error().code(), errc::schema_invalid);
+  parse_options small;
+  small.limits.schema_text_bytes_max = texts[0].size() + texts[1].size();
+  EXPECT_EQ(schema::parse_set(texts, small).error().code(), errc::limit_exceeded);
+  EXPECT_EQ(schema::parse_set(std::vector<std::string_view>(1001, R"("int")")).error().code(),
+            errc::limit_exceeded);
+  EXPECT_TRUE(schema::parse_set({})->empty());
+}
+
+TEST(schema, fingerprints_of_three_kinds) {
+  const schema type = parsed(R"("int")");  // the vectors of Apache Avro's own tests
+  EXPECT_EQ(type.fingerprint(), 0x7275d51a3f395c8fU);
+  EXPECT_EQ(to_hex(type.fingerprint_md5().value()), "ef524ea1b91e73173d938ade36c1db32");
+  EXPECT_EQ(to_hex(type.fingerprint_sha256().value()),
+            "3f2b87a9fe7cc9b13835598c3981cd45e3e355309e5090aa0933d7becb6fba45");
+}
+
+TEST(schema, a_logical_type_that_is_not_applied_is_kept_as_an_attribute) {
+  for (const char* text :
+       {R"({"type":"long","logicalType":"moon-phase"})", R"({"type":"string","logicalType":"date"})",
+        R"({"type":"bytes","logicalType":"decimal","precision":1,"scale":2})",
+        R"({"type":"array","items":{"type":"long"},"logicalType":"set"})",
+        R"({"type":"fixed","name":"F","size":3,"logicalType":"duration"})"}) {
+    const schema found = parsed(text);
+    EXPECT_EQ(found.root().logical, logical_type::none);
+    EXPECT_TRUE(contains(found.to_json(), R"("logicalType":)")) << found.to_json();
+    EXPECT_EQ(parsed(found.to_json()).to_json(), found.to_json());
+  }
+}
+
+TEST(schema, the_default_of_a_union_may_fit_any_branch_or_only_the_first) {
+  const char* second = R"({"type":"record","name":"R","fields":[
+    {"name":"a","type":["null","int"],"default":5}]})";
+  const char* first = R"({"type":"record","name":"R","fields":[
+    {"name":"a","type":["int","null"],"default":5}]})";
+  parse_options old;
+  old.first_branch_defaults = true;
+  EXPECT_TRUE(schema::parse(second).ok());
+  EXPECT_TRUE(schema::parse(first, old).ok());
+  EXPECT_TRUE(contains(schema::parse(second, old).error().message(), "$.fields[0].default"));
 }
 
 TEST(schema, recursion_needs_an_exit) {

@@ -7,6 +7,8 @@
 // as long as any copy of the handle (or of a plan compiled from it).
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -92,6 +94,7 @@ struct schema_node {
   std::size_t size = 0;                       // of a fixed
   std::int32_t precision = 0;                 // of a decimal
   std::int32_t scale = 0;
+  // A logical type that is not applied is here too.
   std::vector<schema_property> properties;
 
   // Derived. The fewest bytes a value takes on the wire (saturates at 65535), and whether a value of this
@@ -113,18 +116,28 @@ struct parse_options {
   // Off: a default of the wrong type is kept unseen and fails only where a plan needs it. For writers'
   // schemas that come from a registry: their defaults are never used.
   bool check_defaults = true;
+  // On: a union's default must fit its first branch, as it had to before Avro 1.12.0. Off: any branch.
+  bool first_branch_defaults = false;
   // On: names may hold any characters but quotes, backslashes and control characters.
   bool lenient_names = false;
 };
+
+inline constexpr std::size_t schema_set_texts_max = 1000;
 
 class schema {
  public:
   // errc::schema_invalid naming the JSON path, or errc::limit_exceeded. A name must be defined before it is
   // used; defining it again is accepted only when both definitions are equal (AVRO-4071).
   [[nodiscard]] static result<schema> parse(std::string_view text, const parse_options& options = {});
-  // The named types of `references` are known to the text. The new schema keeps them alive.
+  // The named types of `references` are known to the text. The new schema keeps them alive. Two references
+  // may define a name when both definitions are equal: references have references in common.
   [[nodiscard]] static result<schema> parse(std::string_view text, std::span<const schema> references,
                                             const parse_options& options = {});
+  // Texts that use each other's types, in any order; one schema for each, in theirs. The limit of the text
+  // size is on all of them together, which are at most `schema_set_texts_max`. An error names the text by its
+  // number: "text 2: $.fields[0].type: ...".
+  [[nodiscard]] static result<std::vector<schema>> parse_set(std::span<const std::string_view> texts,
+                                                             const parse_options& options = {});
 
   [[nodiscard]] const schema_node& root() const noexcept;
   // The text that was parsed.
@@ -139,6 +152,9 @@ class schema {
   [[nodiscard]] std::string canonical() const;
   // CRC-64-AVRO (Rabin) of the canonical form.
   [[nodiscard]] std::uint64_t fingerprint() const;
+  // Digests of the canonical form. errc::unsupported where the system's policy forbids MD5.
+  [[nodiscard]] result<std::array<std::byte, 16>> fingerprint_md5() const;
+  [[nodiscard]] result<std::array<std::byte, 32>> fingerprint_sha256() const;
 
  private:
   friend class schema_parser;
