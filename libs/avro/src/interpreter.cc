@@ -7,7 +7,7 @@
 
 #include "plan_code.h"
 #include "plan_steps.h"
-#include "run_macros.h"
+#include "run_steps.h"
 #include "utf8.h"
 #include "uuid_text.h"
 #include "wire_read.h"
@@ -21,61 +21,6 @@ const char* why_bad_varint(const std::uint8_t* p, const std::uint8_t* end, bool 
   }
   return why_long_varint;
 }
-
-namespace {
-
-constexpr std::size_t frames_max = 128;
-constexpr std::uint64_t reserve_items_max = 4096;  // a plausible count is still only a claim
-
-constexpr const char* why_negative_length = "a negative length";
-constexpr const char* why_bad_boolean = "a boolean that is neither 0 nor 1";
-constexpr const char* why_bad_branch = "a union branch that the writer's schema does not have";
-constexpr const char* why_bad_symbol = "an enum symbol that the writer's schema does not have";
-constexpr const char* why_bad_uuid = "not a UUID";
-constexpr const char* why_bad_decimal = "not a big-decimal";
-constexpr const char* why_bad_block = "an array or map block whose size is wrong";
-constexpr const char* why_no_utf8 = "a string that is not UTF-8";
-constexpr const char* why_no_branch = "this branch of the writer's union has no counterpart in the target";
-constexpr const char* why_no_symbol = "this symbol of the writer's enum has no counterpart in the target";
-constexpr const char* why_too_deep = "nested deeper than the limit";
-constexpr const char* why_too_many = "more items of no bytes than the limit";
-constexpr const char* why_too_large = "more decoded bytes than the limit";
-
-struct frame {
-  std::byte* base;                // of what encloses the record or collection
-  const op* resume;               // of a record: where to go on
-  std::byte* items;               // first item; of an owned map: the map
-  std::uint64_t done;             // items decoded when the current run ends
-  std::uint64_t capacity;         // items that fit
-  std::uint64_t in_block;         // items of the block behind the current run
-  std::uint64_t run;              // items of the run, the current one included
-  const std::uint8_t* block_end;  // where a sized block says it ends
-};
-
-[[gnu::noinline]] varint read_rest(const std::uint8_t* p, const std::uint8_t* end, bool strict) noexcept {
-  return read_long_varint(p, end, strict);
-}
-
-// Memory for an array that is full: at least twice as large, with what it holds. nullptr: over the limit.
-[[nodiscard]] std::byte* grow(frame& f, const loop& lp, arena& memory, std::int64_t& output_left) noexcept {
-  const std::uint64_t capacity =
-      std::max(f.done + std::min(f.in_block, reserve_items_max), std::uint64_t{2} * f.done);
-  std::uint64_t bytes = 0;
-  if (__builtin_mul_overflow(capacity, std::uint64_t{lp.stride}, &bytes) ||
-      bytes > static_cast<std::uint64_t>(std::max<std::int64_t>(output_left, 0))) {
-    return nullptr;
-  }
-  output_left -= static_cast<std::int64_t>(bytes);
-  auto* items = static_cast<std::byte*>(memory.allocate(bytes, lp.align));
-  if (items == nullptr) return nullptr;
-  if (f.done > 0) std::memcpy(items, f.items, f.done * lp.stride);
-  if (lp.construct) lp.operations->construct(items + f.done * lp.stride, capacity - f.done);
-  f.items = items;
-  f.capacity = capacity;
-  return items;
-}
-
-}  // namespace
 
 std::size_t run(const plan_code& code, bytes_view in, arena& memory, void* out, fault& failed) {
   static const void* const labels[] = {
@@ -96,6 +41,7 @@ std::size_t run(const plan_code& code, bytes_view in, arena& memory, void* out, 
   const std::int32_t* const symbols = code.symbols.data();
   const branch_target* const branches = code.branches.data();
   const bool strict = code.options.strict;
+  const bool validate = code.options.validate_utf8;
   const limits& limit = code.options.limits;
   auto zero_bytes_left = limit.zero_byte_items_max;
   auto output_left = static_cast<std::int64_t>(
@@ -397,7 +343,26 @@ std::size_t run(const plan_code& code, bytes_view in, arena& memory, void* out, 
     }
     NEXT();
   }
+  CASE(scalar_variant) : {
+    if (end - p > 8 && p[0] < 2 * pc->b && (p[0] & 0x81U) == 0) [[likely]] {
+      const branch_target& target = branches[pc->a + (p[0] >> 1U)];
+      const scalar read = read_scalar(p, target.shape);
+      if (read.good && read.used <= static_cast<std::uint64_t>(end - p)) [[likely]] {
+        const std::uint8_t* const text = p + 2;
+        if (validate) CHECK_TEXT(text, read.size);
+        base[pc->dst] = static_cast<std::byte>(target.tag);
+        std::byte* const value = base + pc->dst - pc->aux;
+        store(value, read.first);
+        store(value + 8, text);
+        p += read.used;
+        pc = ops + target.shape.after;
+        DISPATCH();
+      }
+    }
+    goto any_variant;
+  }
   CASE(variant) : {
+  any_variant:
     READ_INDEX(index, pc->b, why_bad_branch);
     const branch_target& target = branches[pc->a + index];
     base[pc->dst] = static_cast<std::byte>(target.tag);
@@ -405,6 +370,7 @@ std::size_t run(const plan_code& code, bytes_view in, arena& memory, void* out, 
     DISPATCH();
   }
   CASE(branch) : {
+  any_branch:
     READ_INDEX(index, pc->b, why_bad_branch);
     pc = ops + branches[pc->a + index].pc;
     DISPATCH();
@@ -502,11 +468,42 @@ std::size_t run(const plan_code& code, bytes_view in, arena& memory, void* out, 
     lp = &loops[pc->a];
     PUSH(opened);
     f = opened;
+    if (lp->plain && p != end && (*p & 0x81U) == 0) [[likely]] {
+      const std::uint64_t count = *p >> 1U;
+      if (count * lp->wire_bytes_min < static_cast<std::uint64_t>(end - p)) [[likely]] {
+        ++p;
+        if (count == 0) goto close_loop;
+        f->run = count;
+        f->in_block = 0;
+        f->block_end = nullptr;
+        NEXT();
+      }
+    }
+    goto open_loop;
+  }
+  CASE(skip_texts) : {
+    lp = &loops[pc->a];
+    PUSH(opened);
+    f = opened;
+    if (p != end && (*p & 0x81U) == 0) [[likely]] {
+      std::uint64_t left = static_cast<std::uint64_t>(*p >> 1U) * pc->b;
+      ++p;
+      if (left == 0) goto close_loop;
+      ++pc;  // its path names the items
+      for (; left != 0; --left) {
+        READ_LENGTH(size);
+        p += size;
+      }
+      if (p != end && *p == 0) [[likely]] {
+        ++p;
+        goto close_loop;
+      }
+    }
     goto open_loop;
   }
   CASE(map_key) : {
     READ_LENGTH(size);
-    if (!is_utf8(p, size, low, end) && code.options.validate_utf8) [[unlikely]]
+    if (!is_utf8(p, size, low, end) && validate) [[unlikely]]
       FAIL(errc::invalid_utf8, why_no_utf8);
     CHARGE(size);
     const frame& owner = *(top - 1);
@@ -536,7 +533,7 @@ std::size_t run(const plan_code& code, bytes_view in, arena& memory, void* out, 
     }
     lp = &loops[pc->a];
     if (f->in_block != 0) goto refill;
-    if (p != end && *p == 0 && lp->kind == loop_kind::array && f->block_end == nullptr) [[likely]] {
+    if (p != end && *p == 0 && f->block_end == nullptr) [[likely]] {
       ++p;
       goto close_loop;
     }
@@ -648,6 +645,18 @@ close_loop: {
       p += size;
     }
     NEXT();
+  }
+  CASE(skip_scalar) : {
+    if (end - p > 8 && p[0] < 2 * pc->b && (p[0] & 0x81U) == 0) [[likely]] {
+      const scalar_shape& shape = branches[pc->a + (p[0] >> 1U)].shape;
+      const scalar read = read_scalar(p, shape);
+      if (read.good && read.used <= static_cast<std::uint64_t>(end - p)) [[likely]] {
+        p += read.used;
+        pc = ops + shape.after;
+        DISPATCH();
+      }
+    }
+    goto any_branch;
   }
   CASE(skip_enum) : {
     READ_INDEX(index, pc->b, why_bad_symbol);

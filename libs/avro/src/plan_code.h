@@ -61,6 +61,7 @@ namespace millrace::avro {
   X(optional_string) /* dst, aux: as above; a: offset of the value; b: 1 validates */      \
   X(optional_fixed)  /* dst, aux: as above; a: offset of the value; b: its bytes, 4 or 8 */ \
   X(variant)         /* dst: tag; a: first of the jump table; b: branches of the writer */ \
+  X(scalar_variant)  /* as variant; aux: of the value before the tag; most branches are scalars */ \
   X(branch)          /* a, b as above: no tag to store */                                  \
   /* collections: a: loop index */                                                         \
   X(array)                                                                                 \
@@ -76,6 +77,8 @@ namespace millrace::avro {
   X(skip_long)  /* a: how many */                                                          \
   X(skip_bytes) /* a: how many */                                                          \
   X(skip_enum)  /* b: symbols of the writer */                                             \
+  X(skip_scalar) /* as branch; most branches are scalars */                                \
+  X(skip_texts)  /* as skip_loop, of items that are b lengths with their bytes */          \
   X(skip_loop)  /* a: loop index */                                                        \
   /* values of any schema */                                                               \
   X(set_type)    /* dst: of the value; a: node index */                                    \
@@ -106,7 +109,7 @@ enum class loop_kind : std::uint8_t { array, vector, owned_map, skip };
 struct loop {
   loop_kind kind = loop_kind::skip;
   bool construct = false;    // items start as constructed objects
-  bool plain = false;        // an array_view or map_view whose items take wire bytes and need no construction
+  bool plain = false;        // items take wire bytes, and need no construction
   std::uint32_t dst = 0;     // of the view, vector or map
   std::uint32_t stride = 0;  // bytes per item in memory
   std::uint32_t align = 1;
@@ -117,10 +120,24 @@ struct loop {
   const type_operations* operations = nullptr;
 };
 
+// How `scalar_variant` reads a branch without jumping: as numbers to compute with, so that values of any mixture of
+// branches cost no mispredicted jump. It sees the 8 bytes behind the index as one little-endian word.
+struct scalar_shape {
+  std::uint64_t last_bytes = 0;  // high bits of the bytes that may end a number; nothing set: not a scalar
+  std::uint64_t bad_word = 0;    // bits of the word that must not be set
+  std::uint64_t bad_number = 0;  // bits of the number that must not be set
+  std::uint64_t raw = 0;         // all ones: the word is the value
+  std::uint64_t number = 0;      // all ones: the zigzag number is the value
+  std::uint64_t text = 0;        // bits of a text's length
+  std::uint32_t wire_bytes = 0;  // besides a number's and a text's
+  std::uint32_t after = 0;       // pc behind the union
+};
+
 // A jump table's entry: where the branch's ops start, and the tag of the variant's alternative.
 struct branch_target {
   std::uint32_t pc = 0;
   std::uint32_t tag = 0;
+  scalar_shape shape;
 };
 
 struct point_target {

@@ -160,7 +160,10 @@ void plan_compiler::thread_jumps() {
     while (ops[at].code == opcode::jump) at = ops[at].a;  // all lead forward
     return at;
   };
-  for (branch_target& branch : code_->branches) branch.pc = goal(branch.pc);
+  for (branch_target& branch : code_->branches) {
+    branch.pc = goal(branch.pc);
+    branch.shape.after = goal(branch.shape.after);
+  }
   for (op& one : ops) {
     if (one.code == opcode::optional) one.a = goal(one.a);
     if (one.code != opcode::jump) continue;
@@ -446,7 +449,6 @@ result<void> plan_compiler::collection(const schema_node& writer, const target& 
     made.align = static_cast<std::uint32_t>(align);
     made.stride = static_cast<std::uint32_t>(is_map ? (entry + align - 1) / align * align : item.size);
     made.construct = needs_construction(item);
-    made.plain = !made.construct && made.wire_bytes_min > 0;
     made.operations = is_map ? &type.operations : &item.operations;
   } else if (type.kind == type_kind::vector) {
     made.kind = loop_kind::vector;
@@ -457,6 +459,7 @@ result<void> plan_compiler::collection(const schema_node& writer, const target& 
     made.stride = static_cast<std::uint32_t>(item.size);  // counted, not stepped over
     open = opcode::owned_map;
   }
+  made.plain = !made.construct && made.wire_bytes_min > 0;
   const std::size_t index = code_->loops.size();
   code_->loops.push_back(made);
   emit(open, 0, index);

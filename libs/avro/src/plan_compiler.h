@@ -81,6 +81,8 @@ class plan_compiler {
 
   // plan_union.cc
   [[nodiscard]] result<void> from_union(const schema_node& writer, const target& to, std::size_t dst);
+  void read_scalars(pc_t at, const type_descriptor& variant);
+  [[nodiscard]] bool shape_scalars(pc_t at, std::size_t payload = 0);
   [[nodiscard]] result<void> nullable(const schema_node& writer, const target& to, std::size_t dst);
   [[nodiscard]] result<std::size_t> into_union(const schema_node& writer, const target& to, std::size_t dst,
                                                bool set_tag);

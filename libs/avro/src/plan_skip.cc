@@ -77,7 +77,7 @@ result<void> plan_compiler::skip(const schema_node& writer) {
     case schema_type::union_of: {
       const std::size_t table = code_->branches.size();
       code_->branches.resize(table + writer.branches.size());
-      emit(opcode::branch, 0, table, writer.branches.size());
+      const pc_t at = emit(opcode::branch, 0, table, writer.branches.size());
       std::vector<pc_t> jumps;
       for (std::size_t i = 0; i < writer.branches.size(); ++i) {
         barrier();
@@ -87,6 +87,7 @@ result<void> plan_compiler::skip(const schema_node& writer) {
       }
       for (const pc_t jump : jumps) land(jump);
       barrier();
+      if (shape_scalars(at)) code_->ops[at].code = opcode::skip_scalar;
       return {};
     }
     case schema_type::null:
@@ -131,6 +132,7 @@ result<void> plan_compiler::skip_collection(const schema_node& writer) {
   loop made;
   made.kind = loop_kind::skip;
   made.wire_bytes_min = writer.item->wire_bytes_min + (is_map ? 1U : 0U);
+  made.plain = made.wire_bytes_min > 0 && !bytes;
   made.wire_bytes = bytes ? static_cast<std::int64_t>(*bytes) : -1;
   const std::size_t index = code_->loops.size();
   code_->loops.push_back(made);
@@ -140,6 +142,10 @@ result<void> plan_compiler::skip_collection(const schema_node& writer) {
   const step inside(*this, "[]");
   if (is_map) skip_run(opcode::skip_bytes, 1);
   if (auto done = skip(*writer.item); !done) return done;
+  if (here() == body + 1 && code_->ops[body].code == opcode::skip_bytes) {
+    code_->ops[body - 1].code = opcode::skip_texts;
+    code_->ops[body - 1].b = code_->ops[body].a;
+  }
   emit(opcode::next, 0, index, body);
   code_->loops[index].body = body;
   code_->loops[index].end = here();

@@ -11,6 +11,7 @@
 
 #include "plan_code.h"
 #include "utf8.h"
+#include "wire_read.h"
 
 namespace millrace::avro {
 
@@ -28,6 +29,23 @@ inline void store(std::byte* at, const T& value) noexcept {
 inline void store_decimal(std::byte* at, const std::uint8_t* data, std::size_t size,
                           std::int32_t scale) noexcept {
   new (at) decimal_view{bytes_view(reinterpret_cast<const std::byte*>(data), size), scale};
+}
+
+// A union's value by the shape of its branch. `at` is the index, in one byte; 8 bytes behind it can be read.
+struct scalar {
+  std::uint64_t first;  // of the two words that are stored
+  std::uint64_t size;   // of a text
+  std::uint64_t used;   // bytes, the index included
+  bool good;            // false: more than the shape can tell
+};
+[[nodiscard]] inline scalar read_scalar(const std::uint8_t* at, const scalar_shape& shape) noexcept {
+  const auto word = load<std::uint64_t>(at + 1);
+  const std::uint64_t last = ~word & 0x8080808080808080U;  // of bytes that could end a number
+  const std::uint64_t number = join_sevens(word & (last ^ (last - 1U)));
+  const std::uint64_t size = (word >> 1U) & shape.text;
+  return {(word & shape.raw) | (static_cast<std::uint64_t>(zigzag(number)) & shape.number) | size, size,
+          1U + shape.wire_bytes + (number_bytes(last) & shape.number) + size,
+          (last & shape.last_bytes) != 0 && ((word & shape.bad_word) | (number & shape.bad_number)) == 0};
 }
 
 // The fields of a record of values, which the view at `view` then shows. nullptr: no memory left.

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "plan_compiler.h"
+#include "plan_steps.h"
 
 namespace millrace::avro {
 namespace {
@@ -127,6 +128,26 @@ enum class base : std::uint16_t {
   if (type == schema_type::string) return bits(base::bytes);
   if (type == schema_type::bytes) return bits(base::string);
   return 0;
+}
+
+// Of a branch whose only operation is this one; an empty shape for what is no scalar.
+[[nodiscard]] scalar_shape scalar_of(const op& only) {
+  constexpr std::uint64_t all = ~std::uint64_t{0};
+  constexpr std::uint64_t five_bytes = 0x8080808080;
+  const opcode code = only.code;
+  const bool once = only.a == 1;  // of skips
+  if (code == opcode::boolean) return {.last_bytes = all, .bad_word = 0xFE, .raw = all, .wire_bytes = 1};
+  if (code == opcode::int32 || code == opcode::int32_to_int64 || (code == opcode::skip_int && once)) {
+    return {.last_bytes = five_bytes, .bad_number = all << 32U, .number = all};
+  }
+  if (code == opcode::int64 || (code == opcode::skip_long && once)) return {.last_bytes = all, .number = all};
+  if (code == opcode::float32) return {.last_bytes = all, .raw = all, .wire_bytes = 4};
+  if (code == opcode::float64) return {.last_bytes = all, .raw = all, .wire_bytes = 8};
+  if (code == opcode::skip_fixed && only.a <= 8) return {.last_bytes = all, .wire_bytes = only.a};
+  if (code == opcode::string || code == opcode::string_unchecked || (code == opcode::skip_bytes && once)) {
+    return {.last_bytes = all, .bad_word = 0x81, .text = 0x3F, .wire_bytes = 1};  // of less than 64 bytes
+  }
+  return {};
 }
 
 }  // namespace
@@ -259,6 +280,34 @@ result<void> plan_compiler::nullable(const schema_node& writer, const target& to
   return {};
 }
 
+// The union at `at`, whose branches have been compiled to ops up to here: shapes for the branches that are one scalar
+// (stored at `payload`) or nothing. False: too few are, or a careful reader wants more checks than the shapes have.
+bool plan_compiler::shape_scalars(pc_t at, std::size_t payload) {
+  const op& open = code_->ops[at];
+  std::size_t scalars = 0;
+  for (std::size_t i = 0; i < open.b; ++i) {
+    branch_target& branch = code_->branches[open.a + i];
+    const pc_t end = i + 1 < open.b ? code_->branches[open.a + i + 1].pc - 1 : here();  // without its jump
+    const op* const first = branch.pc == here() ? nullptr : &code_->ops[branch.pc];
+    if (end == branch.pc && (first == nullptr || first->code != opcode::unresolvable)) {
+      branch.shape.last_bytes = ~std::uint64_t{0};
+    } else if (end == branch.pc + 1 && first->dst == payload) {
+      branch.shape = scalar_of(*first);
+    }
+    branch.shape.after = here();
+    scalars += branch.shape.last_bytes != 0 ? 1 : 0;
+  }
+  return 2 * scalars > open.b && !options_.strict;
+}
+
+// A variant of scalars, most of them, is read without jumps. A scalar is stored as two words.
+void plan_compiler::read_scalars(pc_t at, const type_descriptor& variant) {
+  const std::size_t room = *direct_tag(variant) - variant.payload_offset;
+  if (room < sizeof(two_words) || room > UINT16_MAX || !shape_scalars(at, code_->ops[at].dst - room)) return;
+  code_->ops[at].code = opcode::scalar_variant;
+  code_->ops[at].aux = static_cast<std::uint16_t>(room);
+}
+
 result<void> plan_compiler::from_union(const schema_node& writer, const target& to, std::size_t dst) {
   const bool to_union = to.type->kind == type_kind::optional || to.type->kind == type_kind::variant;
   const bool has_null =
@@ -277,7 +326,7 @@ result<void> plan_compiler::from_union(const schema_node& writer, const target& 
   const std::size_t table = code_->branches.size();
   code_->branches.resize(table + writer.branches.size());
   const bool store_tag = to_union && direct_tag(*to.type).has_value();
-  emit(store_tag ? opcode::variant : opcode::branch, store_tag ? dst + *direct_tag(*to.type) : 0, table,
+  const pc_t at = emit(store_tag ? opcode::variant : opcode::branch, store_tag ? dst + *direct_tag(*to.type) : 0, table,
        writer.branches.size());
   std::vector<pc_t> jumps;
   std::optional<error> first;
@@ -313,6 +362,7 @@ result<void> plan_compiler::from_union(const schema_node& writer, const target& 
   }
   for (const pc_t jump : jumps) land(jump);
   barrier();
+  if (store_tag) read_scalars(at, *to.type);
   if (!any && !writer.branches.empty()) return *first;
   return {};
 }

@@ -104,7 +104,7 @@ struct builder<std::optional<T>> {
       auto& self = *static_cast<optional*>(object);
       if (alternative == 0) {
         self.reset();
-      } else {
+      } else if (!self) {
         self.emplace();
       }
     };
@@ -136,8 +136,9 @@ struct builder<std::variant<Ts...>> {
     type_descriptor type = describe_as<variant>(type_kind::variant);
     type.alternatives = {ref_to<Ts>()...};
     type.operations.emplace = [](void* object, std::size_t alternative) {
-      ((alternative == I ? static_cast<void>(static_cast<variant*>(object)->template emplace<I>()) : void()),
-       ...);
+      auto& self = *static_cast<variant*>(object);
+      if (self.index() == alternative) return;
+      ((alternative == I ? static_cast<void>(self.template emplace<I>()) : void()), ...);
     };
     type.operations.active = [](const void* object) { return static_cast<const variant*>(object)->index(); };
     const std::array<variant, sizeof...(Ts)> states{variant(std::in_place_index<I>)...};

@@ -3,6 +3,70 @@
 // because a function would keep `p` in memory.
 #pragma once
 
+#include <algorithm>
+#include <cstdint>
+
+#include "plan_code.h"
+#include "plan_steps.h"
+#include "wire_read.h"
+
+namespace millrace::avro {
+namespace {
+
+constexpr std::size_t frames_max = 128;
+constexpr std::uint64_t reserve_items_max = 4096;  // a plausible count is still only a claim
+
+constexpr const char* why_negative_length = "a negative length";
+constexpr const char* why_bad_boolean = "a boolean that is neither 0 nor 1";
+constexpr const char* why_bad_branch = "a union branch that the writer's schema does not have";
+constexpr const char* why_bad_symbol = "an enum symbol that the writer's schema does not have";
+constexpr const char* why_bad_uuid = "not a UUID";
+constexpr const char* why_bad_decimal = "not a big-decimal";
+constexpr const char* why_bad_block = "an array or map block whose size is wrong";
+constexpr const char* why_no_utf8 = "a string that is not UTF-8";
+constexpr const char* why_no_branch = "this branch of the writer's union has no counterpart in the target";
+constexpr const char* why_no_symbol = "this symbol of the writer's enum has no counterpart in the target";
+constexpr const char* why_too_deep = "nested deeper than the limit";
+constexpr const char* why_too_many = "more items of no bytes than the limit";
+constexpr const char* why_too_large = "more decoded bytes than the limit";
+
+struct frame {
+  std::byte* base;                // of what encloses the record or collection
+  const op* resume;               // of a record: where to go on
+  std::byte* items;               // first item; of an owned map: the map
+  std::uint64_t done;             // items decoded when the current run ends
+  std::uint64_t capacity;         // items that fit
+  std::uint64_t in_block;         // items of the block behind the current run
+  std::uint64_t run;              // items of the run, the current one included
+  const std::uint8_t* block_end;  // where a sized block says it ends
+};
+
+[[gnu::noinline]] varint read_rest(const std::uint8_t* p, const std::uint8_t* end, bool strict) noexcept {
+  return read_long_varint(p, end, strict);
+}
+
+// Memory for an array that is full: at least twice as large, with what it holds. nullptr: over the limit.
+[[nodiscard]] std::byte* grow(frame& f, const loop& lp, arena& memory, std::int64_t& output_left) noexcept {
+  const std::uint64_t capacity =
+      std::max(f.done + std::min(f.in_block, reserve_items_max), std::uint64_t{2} * f.done);
+  std::uint64_t bytes = 0;
+  if (__builtin_mul_overflow(capacity, std::uint64_t{lp.stride}, &bytes) ||
+      bytes > static_cast<std::uint64_t>(std::max<std::int64_t>(output_left, 0))) {
+    return nullptr;
+  }
+  output_left -= static_cast<std::int64_t>(bytes);
+  auto* items = static_cast<std::byte*>(memory.allocate(bytes, lp.align));
+  if (items == nullptr) return nullptr;
+  if (f.done > 0) std::memcpy(items, f.items, f.done * lp.stride);
+  if (lp.construct) lp.operations->construct(items + f.done * lp.stride, capacity - f.done);
+  f.items = items;
+  f.capacity = capacity;
+  return items;
+}
+
+}  // namespace
+}  // namespace millrace::avro
+
 #define CASE(name) do_##name
 #define DISPATCH() goto* labels[static_cast<std::size_t>(pc->code)]
 #define NEXT()  \
