@@ -278,6 +278,7 @@ result<void> show::drive() {
     print_second();
   }
   report_.interrupted = interrupted();
+  report_.load_seconds = std::min(elapsed(), duration);
   if (report_.interrupted) {
     std::fputs("\ninterrupted: finishing and verifying what was produced (again to stop at once)\n", stdout);
     std::fflush(stdout);

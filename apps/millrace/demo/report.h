@@ -75,6 +75,7 @@ struct second_seen {
 struct report {
   std::uint64_t seed = 0;
   std::uint64_t rate_offered = 0;
+  double load_seconds = 0;  // how long records were offered
   double slowdown = 1;
   bool interrupted = false;
   std::uint64_t records_produced = 0;

@@ -137,12 +137,14 @@ std::string cost(const report& all, const terminal& on) {
       on.bold(short_number(all.cpu_us_per_record)), on.micros(), all.cores,
       on.bold(fmt::format("{:.0f} MB", static_cast<double>(all.rss_bytes_max) / 1e6)),
       pair(all.whole, &reading::decode, us), on.micros());
-  const double rate = all.whole.rate();
-  if (rate < undisturbed_ratio * static_cast<double>(all.rate_offered) && !all.interrupted) {
+  const auto offered = static_cast<double>(all.rate_offered);
+  const double taken =
+      all.load_seconds > 0 ? static_cast<double>(all.records_produced) / all.load_seconds : offered;
+  if (taken < undisturbed_ratio * offered) {
     text += fmt::format(
-        "Offered were {} records/s; this machine, which also runs Kafka, the database and the verifier, did "
-        "{}.\n",
-        grouped(static_cast<double>(all.rate_offered)), grouped(rate));
+        "Offered were {} records/s; this machine, which also runs Kafka, the database and the\n"
+        "verifier, did {}.\n",
+        grouped(offered), grouped(taken));
   }
   return text;
 }
