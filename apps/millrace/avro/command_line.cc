@@ -83,7 +83,10 @@ void add_decode(CLI::App* avro, int& code) {
   input->excludes(hex);
   command->add_flag("--hex-lines", arguments->hex_lines, "The file holds a message in hexadecimal a line")
       ->excludes(hex);
-  command->add_flag("--framed", arguments->framed, "Messages begin with Confluent's frame (0, schema id)");
+  command->add_flag("--framed", arguments->framed,
+                    "Messages begin with Confluent's frame (schema id or GUID)");
+  command->add_flag("--single-object", arguments->single_object,
+                    "Messages begin with the header of single-object encoding");
   command->add_option("--schema", arguments->schema_file, "The schema that wrote the messages");
   command->add_option("--reader", arguments->reader_file, "Read as this schema (default: as it was written)");
   add_references(command, arguments->references);
@@ -115,6 +118,8 @@ void add_encode(CLI::App* avro, int& code) {
           {"container", encode_form::container}, {"datum", encode_form::datum}, {"hex", encode_form::hex}}))
       ->default_str("container");
   command->add_option("--framed", arguments->framed_id, "Put Confluent's frame with this schema id in front");
+  command->add_flag("--single-object", arguments->single_object,
+                    "Put the header of single-object encoding in front");
   command->add_option("--codec", arguments->codec, "Of a container: null, deflate, snappy or zstandard")
       ->capture_default_str();
   command->add_option("--level", arguments->level, "Of deflate (1 to 9) or zstandard (1 to 19)");

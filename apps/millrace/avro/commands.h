@@ -63,7 +63,8 @@ struct decode_arguments {
   std::string input;               // a file; "-" is standard input
   std::optional<std::string> hex;  // in place of `input`: one datum in hexadecimal
   bool hex_lines = false;          // `input` holds a datum in hexadecimal a line
-  bool framed = false;             // each datum stands behind Confluent's frame
+  bool framed = false;             // each datum stands behind Confluent's frame, of either version
+  bool single_object = false;      // each datum stands behind the header of single-object encoding
   std::string schema_file;         // the writer's; "": `input` is a container file, which has its own
   std::string reader_file;         // "": as the writer's
   std::vector<std::string> references;
@@ -84,6 +85,7 @@ struct encode_arguments {
   std::string output = "-";  // a file; "-" is standard output
   encode_form form = encode_form::container;
   std::optional<std::int32_t> framed_id;  // puts Confluent's frame with this schema id before each datum
+  bool single_object = false;             // puts the header of single-object encoding before each datum
   std::string codec = "deflate";          // of a container
   std::optional<int> level;
 };

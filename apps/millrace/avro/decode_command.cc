@@ -17,29 +17,21 @@ class json_printer {
   [[nodiscard]] static result<json_printer> create(const avro::schema& writer,
                                                    const std::optional<avro::schema>& reader,
                                                    const decode_arguments& arguments, std::ostream& out) {
-    json_printer made(writer, arguments, out);
-    if (reader) {
-      auto compiled = avro::decoder<avro::value>::compile(writer, *reader);
-      if (!compiled) return std::move(compiled).error();
-      made.reader_ = reader;
-      made.decoder_ = *std::move(compiled);
-    }
-    return made;
+    avro::plan_options options;
+    options.raw_root_bytes = arguments.framed;
+    auto compiled = reader ? avro::decoder<avro::value>::compile(writer, *reader, options)
+                           : avro::decoder<avro::value>::compile(writer, options);
+    if (!compiled) return std::move(compiled).error();
+    return json_printer(reader.value_or(writer), *std::move(compiled), arguments, out);
   }
 
   // Prints the datum at the front of `in` and returns the bytes it took.
   [[nodiscard]] result<std::size_t> print(bytes_view in) {
-    if (!decoder_) {
-      auto made = avro::decode_to_json(writer_, in, form_);
-      if (!made) return std::move(made).error();
-      out_ << made->text << '\n';
-      return made->bytes_used;
-    }
     memory_.reset();
     avro::value datum;
-    auto used = decoder_->decode(in, memory_, datum);
+    auto used = decoder_.decode(in, memory_, datum);
     if (!used) return used;
-    auto text = avro::to_json(*reader_, datum, form_);
+    auto text = avro::to_json(shown_, datum, form_);
     if (!text) return std::move(text).error();
     out_ << *text << '\n';
     return used;
@@ -55,14 +47,15 @@ class json_printer {
   }
 
  private:
-  json_printer(avro::schema writer, const decode_arguments& arguments, std::ostream& out)
-      : writer_(std::move(writer)),
+  json_printer(avro::schema shown, avro::decoder<avro::value> with, const decode_arguments& arguments,
+               std::ostream& out)
+      : shown_(std::move(shown)),
+        decoder_(std::move(with)),
         form_(arguments.avro_json ? avro::json_form::avro : avro::json_form::plain),
         out_(out) {}
 
-  avro::schema writer_;
-  std::optional<avro::schema> reader_;
-  std::optional<avro::decoder<avro::value>> decoder_;
+  avro::schema shown_;
+  avro::decoder<avro::value> decoder_;
   avro::json_form form_;
   avro::arena memory_;
   std::ostream& out_;
@@ -82,6 +75,7 @@ class decoding {
     if (arguments_.schema_file.empty()) return container();
     auto writer = load_schema(arguments_.schema_file, arguments_.references);
     if (!writer) return fail(exit_usage, writer.error().message());
+    fingerprint_ = writer->fingerprint();
     auto printer = json_printer::create(*writer, reader_, arguments_, to_.out);
     if (!printer) return incompatible(printer.error());
     if (arguments_.hex) return hex_datum(*printer, *arguments_.hex, "--hex");
@@ -95,23 +89,37 @@ class decoding {
     return code;
   }
   [[nodiscard]] int incompatible(const error& why) const {
+    if (!reader_) return fail(exit_bad_data, why.message());
     return fail(exit_bad_data, "the data cannot be read as " + arguments_.reader_file + ": " + why.message() +
                                    " (millrace avro compat lists every reason)");
   }
   [[nodiscard]] bool enough() const { return arguments_.records_max && printed_ >= *arguments_.records_max; }
 
   [[nodiscard]] int datum(json_printer& printer, bytes_view in, const std::string& where) {
-    if (arguments_.framed) {
-      auto frame = avro::split_frame(in);
-      if (!frame) return fail(exit_bad_data, where + ": " + frame.error().message());
-      in = frame->datum;
-    }
-    if (auto done = printer.print_exactly(in); !done) {
-      return fail(exit_bad_data,
-                  where + (arguments_.framed ? ": after the frame: " : ": ") + done.error().message());
+    auto bare = without_frame(in);
+    if (!bare) return fail(exit_bad_data, where + ": " + bare.error().message());
+    if (auto done = printer.print_exactly(*bare); !done) {
+      const bool behind = bare->size() < in.size();
+      return fail(exit_bad_data, where + (behind ? ": after the frame: " : ": ") + done.error().message());
     }
     ++printed_;
     return exit_done;
+  }
+  [[nodiscard]] result<bytes_view> without_frame(bytes_view in) const {
+    if (arguments_.framed) {
+      auto split = avro::split_message(std::nullopt, in);
+      if (!split) return std::move(split).error();
+      if (!split->has_value()) return error(errc::bad_frame, "no message");
+      return (*split)->datum;
+    }
+    if (!arguments_.single_object) return in;
+    auto split = avro::split_single_object(in);
+    if (!split) return std::move(split).error();
+    if (split->fingerprint != fingerprint_) {
+      return error(errc::bad_frame, "the message names another schema: its fingerprint is not that of " +
+                                        arguments_.schema_file + " (millrace avro schema fingerprint)");
+    }
+    return split->datum;
   }
   [[nodiscard]] int hex_datum(json_printer& printer, std::string_view text, const std::string& where) {
     auto bytes = from_hex(text);
@@ -138,8 +146,8 @@ class decoding {
   }
 
   [[nodiscard]] int container() {
-    if (arguments_.hex || arguments_.hex_lines || arguments_.framed)
-      return fail(exit_usage, "--schema is missing: hexadecimal and framed data do not hold their schema");
+    if (arguments_.hex || arguments_.hex_lines || arguments_.framed || arguments_.single_object)
+      return fail(exit_usage, "--schema is missing: single messages do not hold their schema");
     auto input = avro::open_file(arguments_.input);
     if (!input) return fail(exit_usage, input.error().message());
     auto file = avro::container_reader::open(*std::move(input));
@@ -168,6 +176,7 @@ class decoding {
   const decode_arguments& arguments_;
   const terminal& to_;
   std::optional<avro::schema> reader_;
+  std::uint64_t fingerprint_ = 0;  // of the writer's schema
   std::uint64_t printed_ = 0;
 };
 

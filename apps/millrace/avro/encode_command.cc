@@ -2,6 +2,7 @@
 #include <millrace/avro/container.h>
 #include <millrace/avro/framing.h>
 #include <millrace/avro/json.h>
+#include <millrace/avro/value.h>
 
 #include "commands.h"
 #include "lines.h"
@@ -66,8 +67,8 @@ class record_output {
     if (!codec) return std::move(codec).error();
     options.codec = *codec;
     options.level = arguments.level;
-    if (arguments.framed_id)
-      return error(errc::config_invalid, "--framed is for single messages, not for containers");
+    if (arguments.framed_id || arguments.single_object)
+      return error(errc::config_invalid, "frames are for single messages, not for containers");
   }
   auto file = open_output(arguments.output, out);
   if (!file) return std::move(file).error();
@@ -76,6 +77,47 @@ class record_output {
   if (!container) return std::move(container).error();
   return record_output(arguments, *std::move(container));
 }
+
+}  // namespace
+
+namespace {
+
+// JSON lines → data, each with what goes before it.
+class message_encoder {
+ public:
+  [[nodiscard]] static result<message_encoder> create(avro::schema writer,
+                                                      const encode_arguments& arguments) {
+    if (arguments.framed_id && arguments.single_object)
+      return error(errc::config_invalid, "a message has one frame: --framed or --single-object");
+    avro::encode_options options;
+    options.raw_root_bytes = arguments.framed_id.has_value();
+    auto compiled = avro::encoder<avro::value>::compile(writer, options);
+    if (!compiled) return std::move(compiled).error();
+    return message_encoder(std::move(writer), *std::move(compiled), arguments);
+  }
+
+  // Valid until the next call.
+  [[nodiscard]] result<bytes_view> encode(std::string_view line) {
+    datum_.clear();
+    if (arguments_.framed_id) avro::append_frame(*arguments_.framed_id, datum_);
+    if (arguments_.single_object) avro::append_single_object(writer_.fingerprint(), datum_);
+    memory_.reset();
+    auto value = avro::value_from_json(writer_, line, memory_);
+    if (!value) return std::move(value).error();
+    if (auto made = encoder_.encode(*value, datum_); !made) return std::move(made).error();
+    return bytes_view(datum_);
+  }
+
+ private:
+  message_encoder(avro::schema writer, avro::encoder<avro::value> with, const encode_arguments& arguments)
+      : writer_(std::move(writer)), encoder_(std::move(with)), arguments_(arguments) {}
+
+  avro::schema writer_;
+  avro::encoder<avro::value> encoder_;
+  const encode_arguments& arguments_;
+  avro::arena memory_;
+  byte_buffer datum_;
+};
 
 }  // namespace
 
@@ -88,11 +130,12 @@ int encode_data(const encode_arguments& arguments, const terminal& to) {
   if (!writer) return fail(exit_usage, writer.error().message());
   auto input = avro::open_file(arguments.input);
   if (!input) return fail(exit_usage, input.error().message());
+  auto messages = message_encoder::create(*writer, arguments);
+  if (!messages) return fail(exit_usage, messages.error().message());
   auto output = make_output(arguments, *writer, to.out);
   if (!output) return fail(exit_usage, output.error().message());
 
   lines text(*std::move(input));
-  byte_buffer datum;
   for (;;) {
     auto line = text.next();
     const auto in_line = [&](const error& why) {
@@ -101,10 +144,9 @@ int encode_data(const encode_arguments& arguments, const terminal& to) {
     };
     if (!line) return in_line(line.error());
     if (!line->has_value()) break;
-    datum.clear();
-    if (arguments.framed_id) avro::append_frame(*arguments.framed_id, datum);
-    if (auto made = avro::encode_json(*writer, **line, datum); !made) return in_line(made.error());
-    if (auto done = output->append(datum); !done) return in_line(done.error());
+    auto datum = messages->encode(**line);
+    if (!datum) return in_line(datum.error());
+    if (auto done = output->append(*datum); !done) return in_line(done.error());
   }
   if (auto done = output->close(); !done) return fail(exit_bad_data, done.error().message());
   return exit_done;

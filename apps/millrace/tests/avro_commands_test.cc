@@ -214,6 +214,54 @@ TEST_F(avro_command, encode_and_decode_through_every_form) {
   EXPECT_EQ(out(), std::string(visit_plain) + "\n");
 }
 
+TEST_F(avro_command, frames_of_every_kind) {
+  decode_arguments decode;
+  decode.schema_file = write("int.avsc", R"("int")");
+  decode.framed = true;
+  decode.hex =
+      "01897917622336418696742"
+      "99b90a802e20a";
+  EXPECT_EQ(run(decode_data, decode), exit_done) << err();
+  EXPECT_EQ(out(), "5\n") << "behind a GUID";
+  decode.hex = "02000000010a";
+  EXPECT_EQ(run(decode_data, decode), exit_bad_data);
+
+  encode_arguments encode;
+  encode.schema_file = decode.schema_file;
+  encode.input = write("five.json", "5");
+  encode.form = encode_form::hex;
+  encode.single_object = true;
+  ASSERT_EQ(run(encode_data, encode), exit_done) << err();
+  EXPECT_EQ(out(), "c3018f5c393f1ad575720a\n");
+  decode = {};
+  decode.schema_file = encode.schema_file;
+  decode.single_object = true;
+  decode.hex = "c3018f5c393f1ad575720a";
+  EXPECT_EQ(run(decode_data, decode), exit_done) << err();
+  EXPECT_EQ(out(), "5\n");
+  decode.schema_file = write("long.avsc", R"("long")");
+  EXPECT_EQ(run(decode_data, decode), exit_bad_data);
+  EXPECT_NE(err().find("the message names another schema"), std::string::npos) << err();
+  encode.framed_id = 1;
+  EXPECT_EQ(run(encode_data, encode), exit_usage);
+}
+
+TEST_F(avro_command, bytes_alone_are_raw_behind_a_frame) {
+  encode_arguments encode;
+  encode.schema_file = write("bytes.avsc", R"("bytes")");
+  encode.input = write("bytes.json", R"("abc")");
+  encode.form = encode_form::hex;
+  encode.framed_id = 7;
+  ASSERT_EQ(run(encode_data, encode), exit_done) << err();
+  EXPECT_EQ(out(), "0000000007616263\n");
+  decode_arguments decode;
+  decode.schema_file = encode.schema_file;
+  decode.framed = true;
+  decode.hex = "0000000007616263";
+  EXPECT_EQ(run(decode_data, decode), exit_done) << err();
+  EXPECT_EQ(out(), "\"616263\"\n");
+}
+
 TEST_F(avro_command, containers_of_every_codec) {
   std::string many;
   for (int i = 0; i < 100; ++i) many += std::string(visit_json) + "\n";
