@@ -1,4 +1,5 @@
 #include <optional>
+#include <unordered_map>
 
 #include "encode_code.h"
 #include "json_encoder.h"
@@ -11,7 +12,8 @@ constexpr std::size_t dense_symbols_max = 1024;
 
 class encode_compiler {
  public:
-  explicit encode_compiler(const limits& limit) : limit_(limit), code_(std::make_shared<encode_code>()) {}
+  explicit encode_compiler(const limits& limit)
+      : limit_(limit), code_(std::make_shared<encode_code>()), budget_left_(limit.default_bytes_total_max) {}
 
   using node_result = result<std::uint32_t>;
 
@@ -179,10 +181,13 @@ class encode_compiler {
   [[nodiscard]] node_result symbols(const schema_node& writer, const type_descriptor& source) {
     if (writer.type != schema_type::enumeration) return mismatch(writer, source);
     const std::uint32_t made = add(encode_op::symbol, source.size);
+    std::unordered_map<std::string_view, std::int32_t> indexes;
+    for (const std::string& symbol : writer.symbols)
+      indexes.emplace(symbol, static_cast<std::int32_t>(indexes.size()));
     for (const symbol_descriptor& symbol : source.symbols) {
-      const auto found = std::find(writer.symbols.begin(), writer.symbols.end(), symbol.name);
-      if (found == writer.symbols.end()) continue;
-      const auto index = static_cast<std::int32_t>(found - writer.symbols.begin());
+      const auto found = indexes.find(symbol.name);
+      if (found == indexes.end()) continue;
+      const std::int32_t index = found->second;
       node(made).is_signed |= symbol.value < 0;
       if (symbol.value >= 0 && static_cast<std::size_t>(symbol.value) < dense_symbols_max) {
         auto& dense = node(made).dense_symbols;
@@ -256,7 +261,9 @@ class encode_compiler {
                    path_ + ": the struct lacks this field, and the schema has no default for it");
     }
     const std::uint32_t made = add(encode_op::constant);
-    if (auto done = encode_default(*field.type, *field.default_json, limit_, node(made).constant); !done) {
+    if (auto done =
+            encode_default(*field.type, *field.default_json, limit_, budget_left_, node(made).constant);
+        !done) {
       return done.error().in(path_);
     }
     return made;
@@ -340,6 +347,7 @@ class encode_compiler {
 
   const limits& limit_;
   std::shared_ptr<encode_code> code_;
+  std::size_t budget_left_;  // of defaults
   std::map<std::pair<const schema_node*, const type_descriptor*>, std::uint32_t> records_;
   std::string path_;
   std::size_t depth_ = 0;

@@ -13,14 +13,13 @@
 namespace millrace::avro {
 namespace {
 
-constexpr std::size_t default_steps_max = 100'000;
+constexpr std::size_t value_cost = 8;
 
 enum class json_purpose { field_default, datum };
 
 struct json_bounds {
   std::size_t depth_max;
   std::size_t bytes_max;
-  std::size_t steps_max;
   bool first_branch_only = false;
 };
 
@@ -28,17 +27,16 @@ struct json_bounds {
 // may be missing, and in what an error may show.
 class json_encoder {
  public:
-  json_encoder(json_purpose purpose, const json_bounds& bounds, byte_buffer& out)
-      : purpose_(purpose), bounds_(bounds), out_(out), start_(out.size()) {}
+  json_encoder(json_purpose purpose, const json_bounds& bounds, std::size_t& budget_left, byte_buffer& out)
+      : purpose_(purpose), bounds_(bounds), budget_left_(budget_left), out_(out), start_(out.size()) {}
 
   [[nodiscard]] result<void> encode(const schema_node& type, const json& value, std::size_t depth) {
-    // Filled-in records can multiply without writing a byte, so steps are counted as well as bytes.
-    if (++steps_ > bounds_.steps_max || depth > bounds_.depth_max ||
-        out_.size() - start_ > bounds_.bytes_max) {
+    if (budget_left_ < value_cost || depth > bounds_.depth_max || out_.size() - start_ > bounds_.bytes_max) {
       return error(errc::limit_exceeded, purpose_ == json_purpose::datum
                                              ? "a value larger or deeper than the limit"
                                              : "a default larger or deeper than the limit");
     }
+    budget_left_ -= value_cost;
     switch (type.type) {
       case schema_type::null:
         return value.is_null() ? result<void>() : mismatch(type, value);
@@ -236,9 +234,9 @@ class json_encoder {
 
   json_purpose purpose_;
   json_bounds bounds_;
+  std::size_t& budget_left_;
   byte_buffer& out_;
   std::size_t start_;
-  std::size_t steps_ = 0;
 };
 
 }  // namespace
@@ -248,12 +246,14 @@ std::string_view branch_name(const schema_node& branch) noexcept {
 }
 
 result<void> encode_default(const schema_node& type, std::string_view json_text, const limits& limit,
-                            byte_buffer& out, bool first_branch_only) {
+                            std::size_t& budget_left, byte_buffer& out, bool first_branch_only) {
   auto value = parse_json(json_text, limit.schema_text_bytes_max, 4 * limit.schema_depth_max);
   if (!value) return value.error();
-  const json_bounds bounds{limit.schema_depth_max, limit.default_bytes_max, default_steps_max,
-                           first_branch_only};
-  return json_encoder(json_purpose::field_default, bounds, out).encode(type, *value, 0);
+  const json_bounds bounds{limit.schema_depth_max, limit.default_bytes_max, first_branch_only};
+  const std::size_t before = out.size();
+  auto done = json_encoder(json_purpose::field_default, bounds, budget_left, out).encode(type, *value, 0);
+  budget_left -= std::min(budget_left, out.size() - before);
+  return done;
 }
 
 result<void> encode_json(const schema& writer, std::string_view text, byte_buffer& out, const limits& limit) {
@@ -265,8 +265,9 @@ result<void> encode_json(const schema& writer, std::string_view text, byte_buffe
     return error(errc::malformed, "not JSON");
   }
   const std::size_t before = out.size();
-  const json_bounds bounds{limit.depth_max, limit.json_text_bytes_max, SIZE_MAX};
-  auto done = json_encoder(json_purpose::datum, bounds, out).encode(writer.root(), *value, 0);
+  const json_bounds bounds{limit.depth_max, limit.json_text_bytes_max};
+  std::size_t budget_left = SIZE_MAX;
+  auto done = json_encoder(json_purpose::datum, bounds, budget_left, out).encode(writer.root(), *value, 0);
   if (!done) out.resize(before);
   return done;
 }

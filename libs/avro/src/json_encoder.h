@@ -11,9 +11,10 @@ namespace millrace::avro {
 // A field's default: what the writer would have sent. Appends to `out`. Fields missing in the default of a
 // record are filled from their own defaults. The default of a union is of its first branch that fits
 // (specification 1.12.0), or of its first (older ones). errc::schema_invalid when the text does not fit the
-// type; errc::limit_exceeded.
+// type; errc::limit_exceeded. `budget_left` starts as limits::default_bytes_total_max and counts down over
+// all defaults of a schema or plan: filled-in records could multiply.
 [[nodiscard]] result<void> encode_default(const schema_node& type, std::string_view json_text,
-                                          const limits& limit, byte_buffer& out,
+                                          const limits& limit, std::size_t& budget_left, byte_buffer& out,
                                           bool first_branch_only = false);
 
 // What names a branch in Avro's JSON encoding: "long", "com.example.Page".

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <unordered_map>
 
 #include "schema_json.h"
 
@@ -96,7 +97,9 @@ constexpr std::size_t compile_depth_max = 400;
 }  // namespace
 
 plan_compiler::plan_compiler(const plan_options& options, std::shared_ptr<arena> constants)
-    : options_(options), code_(std::make_shared<plan_code>()) {
+    : options_(options),
+      code_(std::make_shared<plan_code>()),
+      budget_left_(options.limits.default_bytes_total_max) {
   code_->options = options;
   code_->constants = std::move(constants);
 }
@@ -394,11 +397,11 @@ result<void> plan_compiler::decimal_value(const schema_node& writer, const targe
 
 result<void> plan_compiler::symbol(const schema_node& writer, const target& to, std::size_t dst) {
   if (writer.type != schema_type::enumeration || !names_match(writer, to)) return mismatch(writer, to);
+  std::unordered_map<std::string_view, std::int32_t> values;
+  for (const symbol_descriptor& known : to.type->symbols) values.emplace(known.name, known.value);
   const auto value_of = [&](std::string_view name) {
-    const auto& symbols = to.type->symbols;
-    const auto found =
-        std::find_if(symbols.begin(), symbols.end(), [&](const auto& s) { return s.name == name; });
-    return found == symbols.end() ? no_symbol : found->value;
+    const auto found = values.find(name);
+    return found == values.end() ? no_symbol : found->second;
   };
   std::int32_t fallback = no_symbol;
   if (to.reader != nullptr && to.reader->default_symbol) fallback = value_of(*to.reader->default_symbol);

@@ -134,6 +134,7 @@ class plan_compiler {
   bool path_known_ = false;
   std::map<std::string, std::uint32_t, std::less<>> path_ids_;
   pc_t barrier_ = 0;
+  std::size_t budget_left_;  // of defaults
   const schema_node* raw_root_ = nullptr;
   std::size_t depth_ = 0;
   using pair_key = std::tuple<const schema_node*, const type_descriptor*, const schema_node*>;

@@ -1,6 +1,6 @@
 // Records: which field of the writer goes where, what is skipped, what takes its default.
 #include <algorithm>
-#include <map>
+#include <unordered_map>
 
 #include <millrace/avro/value.h>
 
@@ -11,10 +11,12 @@
 namespace millrace::avro {
 namespace {
 
-[[nodiscard]] const schema_field* find_field(const schema_node& record, std::string_view name) {
-  const auto found =
-      std::find_if(record.fields.begin(), record.fields.end(), [&](const auto& f) { return f.name == name; });
-  return found == record.fields.end() ? nullptr : &*found;
+using field_names = std::unordered_map<std::string_view, std::size_t>;
+
+[[nodiscard]] field_names names_of(const schema_node& record) {
+  field_names names;
+  for (std::size_t i = 0; i < record.fields.size(); ++i) names.emplace(record.fields[i].name, i);
+  return names;
 }
 
 }  // namespace
@@ -63,21 +65,22 @@ result<std::vector<const schema_field*>> plan_compiler::bind_fields(const schema
   std::vector<const schema_field*> readers(fields.size(), nullptr);
   target_of.assign(writer.fields.size(), -1);
   std::vector<bool> taken(fields.size(), false);
+  const field_names written = names_of(writer);
+  const field_names known = to.reader != nullptr ? names_of(*to.reader) : field_names();
   const auto take = [&](std::string_view writer_name, std::size_t field) {
-    for (std::size_t i = 0; i < writer.fields.size() && !taken[field]; ++i) {
-      if (writer.fields[i].name == writer_name && target_of[i] < 0) {
-        target_of[i] = static_cast<int>(field);
-        taken[field] = true;
-      }
-    }
+    const auto found = written.find(writer_name);
+    if (found == written.end() || taken[field] || target_of[found->second] >= 0) return;
+    target_of[found->second] = static_cast<int>(field);
+    taken[field] = true;
   };
   for (std::size_t i = 0; i < fields.size(); ++i) {
     if (to.reader != nullptr) {
-      readers[i] = find_field(*to.reader, fields[i].name);
-      if (readers[i] == nullptr) {
+      const auto found = known.find(fields[i].name);
+      if (found == known.end()) {
         return incompatible("the reader's schema " + in_quotes(to.reader->name) + " has no field " +
                             in_quotes(fields[i].name));
       }
+      readers[i] = &to.reader->fields[found->second];
     }
     take(fields[i].name, i);
   }
@@ -138,7 +141,7 @@ result<void> plan_compiler::record_body(const schema_node& writer, const target&
 result<void> plan_compiler::default_value(const schema_node& reader, std::string_view json, const target& to,
                                           std::size_t dst) {
   byte_buffer encoded;
-  if (auto done = encode_default(reader, json, options_.limits, encoded); !done) {
+  if (auto done = encode_default(reader, json, options_.limits, budget_left_, encoded); !done) {
     return error(
         done.error().code() == errc::limit_exceeded ? errc::limit_exceeded : errc::schema_incompatible,
         path_ + ": " + done.error().message());

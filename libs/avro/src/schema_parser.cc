@@ -420,9 +420,10 @@ result<std::vector<std::string>> schema_parser::aliases(const json& text, const 
 }
 
 result<void> schema_parser::check_defaults() const {
+  std::size_t budget_left = options_.limits.default_bytes_total_max;
   for (const pending_default& pending : defaults_) {
     byte_buffer bytes;
-    if (auto fits = encode_default(*pending.type, *pending.text, options_.limits, bytes,
+    if (auto fits = encode_default(*pending.type, *pending.text, options_.limits, budget_left, bytes,
                                    options_.first_branch_defaults);
         !fits) {
       const error& why = fits.error();

@@ -217,6 +217,22 @@ TEST(schema, the_default_of_a_union_may_fit_any_branch_or_only_the_first) {
   EXPECT_TRUE(contains(schema::parse(second, old).error().message(), "$.fields[0].default"));
 }
 
+TEST(schema, many_defaults_share_one_budget) {
+  const std::string inner = R"({"type":"record","name":"S","fields":[{"name":"s","type":"string","default":")" +
+                            std::string(60'000, 'x') + R"("}]})";
+  const auto with = [&](int fields) {
+    std::string text = R"({"type":"record","name":"R","fields":[{"name":"first","type":)" + inner + "}";
+    for (int i = 0; i < fields; ++i)
+      text += R"(,{"name":"f)" + std::to_string(i) + R"(","type":"S","default":{}})";
+    return text + "]}";
+  };
+  EXPECT_TRUE(schema::parse(with(50)).ok());
+  EXPECT_EQ(schema::parse(with(5000)).error().code(), errc::limit_exceeded);
+  parse_options unseen;
+  unseen.check_defaults = false;
+  EXPECT_TRUE(schema::parse(with(5000), unseen).ok()) << "a writer's defaults are never used";
+}
+
 TEST(schema, recursion_needs_an_exit) {
   accepts(R"({"type":"record","name":"L","fields":[{"name":"next","type":["null","L"]}]})");
   accepts(

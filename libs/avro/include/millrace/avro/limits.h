@@ -19,6 +19,8 @@ struct limits {
   std::size_t enum_symbols_max = 65'536;
   std::size_t fixed_bytes_max = std::size_t{16} << 20;
   std::size_t default_bytes_max = std::size_t{64} << 10;  // one default, in Avro's binary form
+  // All defaults that one schema checks, or one plan needs; each value in them counts 8 bytes more.
+  std::size_t default_bytes_total_max = std::size_t{4} << 20;
   // Plans.
   std::size_t plan_ops_max = 200'000;
   // One datum.
