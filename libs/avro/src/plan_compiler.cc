@@ -10,6 +10,7 @@ namespace millrace::avro {
 namespace {
 
 constexpr std::size_t compile_depth_max = 400;
+constexpr std::size_t work_per_op_max = 8;
 
 // The opcode that reads a writer's number into a number of the target, if the specification promotes it.
 [[nodiscard]] std::optional<opcode> promotion(schema_type from, type_kind to) {
@@ -139,6 +140,7 @@ plan_compiler::pc_t plan_compiler::emit(opcode code, std::size_t dst, std::size_
   next.dst = static_cast<std::uint32_t>(dst);
   next.a = static_cast<std::uint32_t>(a);
   next.b = static_cast<std::uint32_t>(b);
+  ++work_;
   code_->ops.push_back(next);
   code_->paths.push_back(path_id());
   return here() - 1;
@@ -230,7 +232,9 @@ bool plan_compiler::names_match(const schema_node& writer, const target& to) con
 }
 
 result<void> plan_compiler::value(const schema_node& writer, const target& to, std::size_t dst) {
-  if (depth_ > compile_depth_max || code_->ops.size() > options_.limits.plan_ops_max) {
+  // Nested unions of candidates that all fail would be tried in every combination.
+  if (++work_ > work_per_op_max * options_.limits.plan_ops_max || depth_ > compile_depth_max ||
+      code_->ops.size() > options_.limits.plan_ops_max) {
     return error(errc::limit_exceeded, "a plan larger or deeper than the limit");
   }
   ++depth_;

@@ -135,6 +135,7 @@ class plan_compiler {
   std::map<std::string, std::uint32_t, std::less<>> path_ids_;
   pc_t barrier_ = 0;
   std::size_t budget_left_;  // of defaults
+  std::size_t work_ = 0;     // what failed attempts cost is never taken back
   const schema_node* raw_root_ = nullptr;
   std::size_t depth_ = 0;
   using pair_key = std::tuple<const schema_node*, const type_descriptor*, const schema_node*>;

@@ -81,8 +81,10 @@ result<void> plan_compiler::projected(const schema_node& writer, const target& t
   // Nothing of this branch is wanted, but it has to be one that the reader can have.
   plan_compiler judge(options_, code_->constants);
   judge.path_ = path_;
-  if (auto readable = judge.compile(writer, {&descriptor_of<avro::value>(), inner.reader}); !readable)
-    return readable.error();
+  judge.work_ = work_;
+  auto readable = judge.compile(writer, {&descriptor_of<avro::value>(), inner.reader});
+  work_ = judge.work_;
+  if (!readable) return readable.error();
   if (auto skipped = skip(writer); !skipped) return skipped;
   null_slots(*to.type, dst);
   return {};

@@ -167,7 +167,9 @@ result<void> plan_compiler::default_value(const schema_node& reader, std::string
   plan_compiler inner(options_, code_->constants);
   inner.path_ = path_;
   const target whole{to.type == &typed_value() ? &descriptor_of<avro::value>() : to.type, to.reader};
+  inner.work_ = work_;
   auto plan = inner.compile(reader, whole);
+  work_ = inner.work_;
   if (!plan) return plan.error();
   std::byte* image = keep(to.type->size, to.type->align);
   std::fill_n(image, to.type->size, std::byte{0});

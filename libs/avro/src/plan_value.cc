@@ -54,7 +54,9 @@ const plan_compiler::shape& plan_compiler::shape_of(const schema_node& reader) {
     type.fields.push_back({field.name, i * sizeof(avro::value),
                            type_ref(typed ? typed_value() : descriptor_of<avro::value>()), std::nullopt});
     auto* bytes = reinterpret_cast<std::byte*>(new (image + i) avro::value());
-    if (typed) std::memcpy(bytes + avro::value::type_offset, &field.type, sizeof field.type);
+    if (typed)
+      std::memcpy(bytes + avro::value::type_offset, &field.type,
+                  avro::value::content_offset - avro::value::type_offset);
   }
   known->image = image;
   return *known;

@@ -508,6 +508,38 @@ TEST(plans, do_not_explode_where_records_repeat) {
   EXPECT_LT(compiled->untyped().size(), 5'000U);
 }
 
+// Every level offers two candidates that fail only at the bottom: 2^40 combinations.
+TEST(plans, do_not_try_every_combination) {
+  std::string writer = R"({"type":"record","name":"R0","fields":[{"name":"v","type":"int"}]})";
+  std::string reader = R"(["null",{"type":"record","name":"a.R0","fields":[{"name":"v","type":"string"}]},
+    {"type":"record","name":"b.R0","fields":[{"name":"v","type":"string"}]}])";
+  for (int i = 1; i <= 40; ++i) {
+    const auto n = std::to_string(i), below = std::to_string(i - 1);
+    writer = R"({"type":"record","name":"R)" + n + R"(","fields":[{"name":"u","type":)" + writer + "}]}";
+    reader = R"(["null",{"type":"record","name":"a.R)" + n + R"(","fields":[{"name":"u","type":)" + reader +
+             R"(}]},{"type":"record","name":"b.R)" + n + R"(","fields":[{"name":"u","type":["null","a.R)" +
+             below + R"(","b.R)" + below + R"("]}]}])";
+  }
+  parse_options deep;
+  deep.limits.schema_depth_max = 400;
+  const auto refused = decoder<value>::compile(schema_from(writer, deep), schema_from(reader, deep));
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code(), errc::limit_exceeded) << refused.error().to_string();
+}
+
+TEST(plans, enums_of_many_symbols) {
+  std::string symbols, reversed;
+  for (int i = 0; i < 60'000; ++i) {
+    const char* comma = i == 0 ? "" : ",";
+    symbols += comma + ("\"S" + std::to_string(i) + "\"");
+    reversed += comma + ("\"S" + std::to_string(59'999 - i) + "\"");
+  }
+  const auto type = [](const std::string& listed) {
+    return R"({"type":"enum","name":"E","symbols":[)" + listed + "]}";
+  };
+  EXPECT_EQ(resolve_as<value>(type(symbols), type(reversed), varint(7))->value.symbol(), "S7");
+}
+
 TEST(plans, neighbouring_skips_merge) {
   std::string fields;
   for (int i = 0; i < 20; ++i) fields += R"({"name":"s)" + std::to_string(i) + R"(","type":"string"},)";
