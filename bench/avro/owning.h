@@ -1,7 +1,7 @@
 // The reference schema in structs that own what they hold, described by hand: nothing views the message.
 #pragma once
 
-#include <map>
+#include <unordered_map>
 #include <optional>
 #include <string>
 #include <variant>
@@ -17,7 +17,7 @@ struct page {
   std::string url;
   std::optional<std::string> title;
   std::optional<std::string> referrer;
-  std::map<std::string, std::string> query;
+  std::unordered_map<std::string, std::string> query;
 };
 
 struct device {
@@ -46,7 +46,7 @@ struct product {
   millrace::byte_buffer price;
   std::int32_t quantity = 0;
   std::vector<std::string> categories;
-  std::map<std::string, attribute> attributes;
+  std::unordered_map<std::string, attribute> attributes;
 };
 
 struct campaign {
@@ -73,10 +73,10 @@ struct navigation {
   owning::page page;
   owning::device device;
   std::optional<owning::geo> geo;
-  std::map<std::string, tracking::Consent> consents;
+  std::unordered_map<std::string, tracking::Consent> consents;
   std::vector<product> products;
   std::optional<owning::campaign> campaign;
-  std::map<std::string, custom_value> custom;
+  std::unordered_map<std::string, custom_value> custom;
   session_info session;
   std::vector<std::string> tags;
 };

@@ -321,6 +321,25 @@ std::size_t run(const plan_code& code, bytes_view in, arena& memory, void* out, 
     }
     NEXT();
   }
+  CASE(optional_ints) : {
+    if (end - p > 8 && (p[0] & 0xFDU) == 0) [[likely]] {
+      const std::uint64_t is_full = static_cast<std::uint64_t>(p[0] ^ pc->aux) >> 1U;
+      const std::uint8_t* const next = read_short_ints(p + 1, 0U - is_full, pc->b, base + pc->a);
+      if (next != nullptr) [[likely]] {
+        base[pc->dst] = static_cast<std::byte>(is_full);
+        p = next;
+        NEXT();
+      }
+    }
+    READ_INDEX(index, 2U, why_bad_branch);
+    const bool full = index * 2 != pc->aux;
+    base[pc->dst] = static_cast<std::byte>(full);
+    for (std::uint32_t i = 0; full && i < pc->b; ++i) {
+      READ_INT(value);
+      store(base + pc->a + i * sizeof value, value);
+    }
+    NEXT();
+  }
   CASE(optional_fixed) : {
     if (end - p > 8 && (p[0] & 0xFDU) == 0) [[likely]] {
       const std::uint64_t is_full = static_cast<std::uint64_t>(p[0] ^ pc->aux) >> 1U;
@@ -424,13 +443,9 @@ std::size_t run(const plan_code& code, bytes_view in, arena& memory, void* out, 
         auto* const items = static_cast<std::byte*>(memory.allocate(bytes, lp->align));
         if (items == nullptr) FAIL(errc::limit_exceeded, why_too_large);
         ++pc;  // `strings`, whose path names the items
-        for (std::byte *item = items, *const behind = items + bytes; item != behind; item += sizeof(std::string_view)) {
-          READ_LENGTH(size);
-          CHECK_TEXT(p, size);
-          new (item) std::string_view(reinterpret_cast<const char*>(p), size);
-          p += size;
-        }
-        if (p != end && *p == 0) [[likely]] {
+        const strings_read read = read_strings(p, end, low, items, items + bytes);
+        p = read.next;
+        if (read.item == items + bytes && p != end && *p == 0) [[likely]] {
           ++p;
           store(base + lp->dst, two_words{items, count});
           NEXT();
@@ -440,8 +455,8 @@ std::size_t run(const plan_code& code, bytes_view in, arena& memory, void* out, 
         opened->done = opened->capacity = count;
         opened->in_block = 0;
         opened->block_end = nullptr;
-        f = opened;
-        goto next_block;
+        base = read.item;
+        DISPATCH();
       }
     }
     PUSH(opened);
@@ -454,7 +469,7 @@ std::size_t run(const plan_code& code, bytes_view in, arena& memory, void* out, 
     PUSH(opened);
     opened->items = nullptr;
     f = opened;
-    goto open_loop;
+    goto open_owner;
   }
   CASE(owned_map) : {
     lp = &loops[pc->a];
@@ -462,7 +477,7 @@ std::size_t run(const plan_code& code, bytes_view in, arena& memory, void* out, 
     opened->items = base + lp->dst;
     lp->operations->clear(opened->items);
     f = opened;
-    goto open_loop;
+    goto open_owner;
   }
   CASE(skip_loop) : {
     lp = &loops[pc->a];
@@ -514,7 +529,7 @@ std::size_t run(const plan_code& code, bytes_view in, arena& memory, void* out, 
   CASE(strings) : {
     f = top - 1;
     lp = &loops[pc->a];
-    for (std::uint64_t left = f->run * pc->b; left != 0; --left) {
+    for (const std::byte* const behind = f->items + f->done * lp->stride; base != behind;) {
       READ_LENGTH(size);
       CHECK_TEXT(p, size);
       new (base) std::string_view(reinterpret_cast<const char*>(p), size);
@@ -540,6 +555,21 @@ std::size_t run(const plan_code& code, bytes_view in, arena& memory, void* out, 
     goto next_block;
   }
 
+open_owner:
+  if (p != end && (*p & 0x81U) == 0 && lp->plain) [[likely]] {
+    const std::uint64_t count = *p >> 1U;
+    if (count * lp->wire_bytes_min < static_cast<std::uint64_t>(end - p)) [[likely]] {
+      ++p;
+      f->done = count;
+      if (count == 0) goto close_loop;
+      CHARGE(count * lp->stride);
+      if (lp->kind == loop_kind::vector) base = f->items = lp->operations->resize(base + lp->dst, count);
+      f->run = count;
+      f->in_block = 0;
+      f->block_end = nullptr;
+      NEXT();
+    }
+  }
 open_loop:
   f->done = 0;
   f->capacity = 0;

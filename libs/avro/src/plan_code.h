@@ -60,6 +60,7 @@ namespace millrace::avro {
   X(optional)        /* dst: tag; a: pc when null; aux: index byte of null (0 or 2) */     \
   X(optional_string) /* dst, aux: as above; a: offset of the value; b: 1 validates */      \
   X(optional_fixed)  /* dst, aux: as above; a: offset of the value; b: its bytes, 4 or 8 */ \
+  X(optional_ints)   /* dst, aux: as above; a: offset of the first int32; b: how many, at most 4 */ \
   X(variant)         /* dst: tag; a: first of the jump table; b: branches of the writer */ \
   X(scalar_variant)  /* as variant; aux: of the value before the tag; most branches are scalars */ \
   X(branch)          /* a, b as above: no tag to store */                                  \

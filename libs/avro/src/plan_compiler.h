@@ -81,6 +81,7 @@ class plan_compiler {
 
   // plan_union.cc
   [[nodiscard]] result<void> from_union(const schema_node& writer, const target& to, std::size_t dst);
+  [[nodiscard]] std::optional<std::size_t> only_ints(pc_t from) const;
   void read_scalars(pc_t at, const type_descriptor& variant);
   [[nodiscard]] bool shape_scalars(pc_t at, std::size_t payload = 0);
   [[nodiscard]] result<void> nullable(const schema_node& writer, const target& to, std::size_t dst);

@@ -22,7 +22,7 @@ struct two_words {
 static_assert(sizeof(array_view<int>) == sizeof(two_words) && sizeof(map_view<int>) == sizeof(two_words));
 
 template <class T>
-inline void store(std::byte* at, const T& value) noexcept {
+[[gnu::always_inline]] inline void store(std::byte* at, const T& value) noexcept {
   std::memcpy(at, &value, sizeof value);
 }
 
@@ -38,7 +38,7 @@ struct scalar {
   std::uint64_t used;   // bytes, the index included
   bool good;            // false: more than the shape can tell
 };
-[[nodiscard]] inline scalar read_scalar(const std::uint8_t* at, const scalar_shape& shape) noexcept {
+[[nodiscard, gnu::always_inline]] inline scalar read_scalar(const std::uint8_t* at, const scalar_shape& shape) noexcept {
   const auto word = load<std::uint64_t>(at + 1);
   const std::uint64_t last = ~word & 0x8080808080808080U;  // of bytes that could end a number
   const std::uint64_t number = join_sevens(word & (last ^ (last - 1U)));
@@ -46,6 +46,22 @@ struct scalar {
   return {(word & shape.raw) | (static_cast<std::uint64_t>(zigzag(number)) & shape.number) | size, size,
           1U + shape.wire_bytes + (number_bytes(last) & shape.number) + size,
           (last & shape.last_bytes) != 0 && ((word & shape.bad_word) | (number & shape.bad_number)) == 0};
+}
+
+// `count` ints of one or two bytes each, or none of them where `mask` is 0 instead of all ones: the same work for both.
+// nullptr: one has more bytes. 2 * count bytes can be read.
+[[nodiscard, gnu::always_inline]] inline const std::uint8_t* read_short_ints(const std::uint8_t* at, std::uint64_t mask,
+                                                                            std::uint32_t count,
+                                                                            std::byte* to) noexcept {
+  std::uint64_t longer = 0;
+  for (; count != 0; --count, to += sizeof(std::int32_t)) {
+    const std::uint64_t two = at[0] >> 7U;
+    const std::uint64_t second = at[1] & (0U - two);
+    longer |= second;
+    store(to, static_cast<std::int32_t>(zigzag((at[0] & 0x7FU) | (second << 7U))));
+    at += (1U + two) & mask;
+  }
+  return (longer & mask & 0x80U) == 0 ? at : nullptr;
 }
 
 // The fields of a record of values, which the view at `view` then shows. nullptr: no memory left.

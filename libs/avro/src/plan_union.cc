@@ -276,8 +276,25 @@ result<void> plan_compiler::nullable(const schema_node& writer, const target& to
     emit(opcode::optional_fixed, tag, dst + to.type->payload_offset, only == opcode::float32 ? 4 : 8, null_byte);
     return {};
   }
+  const auto ints = only_ints(at + 1);
   land(at);
+  if (ints) {
+    const op first = code_->ops[at + 1];
+    restore(before);
+    emit(opcode::optional_ints, tag, first.dst, *ints, null_byte);
+  }
   return {};
+}
+
+// How many operations there are from `from` on, where each reads an int32 behind the one before and they are few.
+std::optional<std::size_t> plan_compiler::only_ints(pc_t from) const {
+  const std::size_t count = here() - from;
+  if (count == 0 || count > 4 || options_.strict) return std::nullopt;
+  for (std::size_t i = 0; i < count; ++i) {
+    const op& one = code_->ops[from + i];
+    if (one.code != opcode::int32 || one.dst != code_->ops[from].dst + i * sizeof(std::int32_t)) return std::nullopt;
+  }
+  return count;
 }
 
 // The union at `at`, whose branches have been compiled to ops up to here: shapes for the branches that are one scalar

@@ -5,9 +5,12 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <new>
+#include <string_view>
 
 #include "plan_code.h"
 #include "plan_steps.h"
+#include "utf8.h"
 #include "wire_read.h"
 
 namespace millrace::avro {
@@ -62,6 +65,38 @@ struct frame {
   f.items = items;
   f.capacity = capacity;
   return items;
+}
+
+// Strings one after the other into [item, behind), as long as they are short of 8 KiB and UTF-8: where it stops, the
+// operation `strings` goes on and finds out why. A function, for a loop with all of its values in registers.
+struct strings_read {
+  const std::uint8_t* next;
+  std::byte* item;
+};
+[[nodiscard, gnu::noinline]] strings_read read_strings(const std::uint8_t* p, const std::uint8_t* end,
+                                                       const std::uint8_t* low, std::byte* item,
+                                                       const std::byte* behind) noexcept {
+  for (; item != behind && end - p >= 2; item += sizeof(std::string_view)) {
+    std::uint64_t size = p[0];
+    const std::uint8_t* text = p + 1;
+    if (size >= 0x80) {
+      if (p[1] >= 0x80 || p[1] == 0) break;
+      size = (size & 0x7FU) | static_cast<std::uint64_t>(p[1]) << 7U;
+      ++text;
+    }
+    if ((size & 1U) != 0) break;
+    size >>= 1U;
+    if (size > static_cast<std::uint64_t>(end - text)) break;
+    const std::uint8_t* const after = text + size;
+    if (size <= short_text_bytes && after - low >= 32) [[likely]] {
+      if (!short_text_is_ascii(after, size) && !is_utf8_slow(text, size)) break;
+    } else if (!is_utf8(text, size, low, end)) {
+      break;
+    }
+    new (item) std::string_view(reinterpret_cast<const char*>(text), size);
+    p = after;
+  }
+  return {p, item};
 }
 
 }  // namespace

@@ -15,21 +15,20 @@ namespace millrace::avro {
 // Text of up to this many bytes is looked at with one pair of loads whatever its size, so that no branch depends on it.
 inline constexpr std::size_t short_text_bytes = 32;
 
-// The high bits of 32 bytes, the first byte's lowest.
-[[nodiscard]] inline std::uint64_t high_bits(const std::uint8_t* at) noexcept {
-  const auto of = [](const std::uint8_t* sixteen) {
-    return static_cast<std::uint32_t>(
-        _mm_movemask_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(sixteen))));
-  };
-  return of(at + 16) << 16U | of(at);
+// The high bits of 16 and of 32 bytes, the first byte's lowest.
+[[nodiscard, gnu::always_inline]] inline std::uint32_t high_bits16(const std::uint8_t* at) noexcept {
+  return static_cast<std::uint32_t>(_mm_movemask_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at))));
+}
+[[nodiscard, gnu::always_inline]] inline std::uint64_t high_bits(const std::uint8_t* at) noexcept {
+  return high_bits16(at + 16) << 16U | high_bits16(at);
 }
 // `behind` is the end of a short text; the 32 bytes before it may be read.
-[[nodiscard]] inline bool short_text_is_ascii(const std::uint8_t* behind, std::size_t size) noexcept {
+[[nodiscard, gnu::always_inline]] inline bool short_text_is_ascii(const std::uint8_t* behind, std::size_t size) noexcept {
   return high_bits(behind - short_text_bytes) << size >> short_text_bytes == 0;
 }
 #else
 inline constexpr std::size_t short_text_bytes = 0;
-[[nodiscard]] inline bool short_text_is_ascii(const std::uint8_t* /*behind*/, std::size_t /*size*/) noexcept {
+[[nodiscard, gnu::always_inline]] inline bool short_text_is_ascii(const std::uint8_t* /*behind*/, std::size_t /*size*/) noexcept {
   return true;  // of no bytes
 }
 #endif

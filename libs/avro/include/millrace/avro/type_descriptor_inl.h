@@ -238,7 +238,8 @@ struct owned_map_builder {
     type.operations.clear = [](void* object) { static_cast<Map*>(object)->clear(); };
     type.operations.insert = [](void* object, std::string_view key) {
       // The last of equal keys wins, and starts afresh.
-      auto [at, added] = static_cast<Map*>(object)->insert_or_assign(std::string(key), value{});
+      auto [at, added] = static_cast<Map*>(object)->try_emplace(std::string(key));
+      if (!added) at->second = value{};
       return reinterpret_cast<std::byte*>(&at->second);
     };
     type.operations.count = [](const void* object) { return static_cast<const Map*>(object)->size(); };
