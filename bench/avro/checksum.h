@@ -1,5 +1,5 @@
-// The checksum of README.md, over any struct with the reference schema's members: views or owners, the reference's
-// own types or promoted ones.
+// The checksum of README.md, over any struct with the reference schema's members: views or owners, the
+// reference's own types or promoted ones.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +9,7 @@
 #include <variant>
 
 #include <millrace/avro/type_descriptor.h>
+#include <millrace/avro/value.h>
 #include <millrace/base/values.h>
 
 namespace millrace::bench {
@@ -74,6 +75,52 @@ class checksum {
       } else {
         add(key, value);
       }
+    }
+  }
+
+  // A value of any type.
+  void add_value(std::string_view name, const avro::value& from) {
+    switch (from.type().type) {
+      case avro::schema_type::null:
+      case avro::schema_type::union_of:  // never a value's type
+        break;
+      case avro::schema_type::boolean:
+        add(name, from.boolean());
+        break;
+      case avro::schema_type::int32:
+      case avro::schema_type::int64:
+        add(name, from.int64());
+        break;
+      case avro::schema_type::float32:
+      case avro::schema_type::float64:
+        add(name, from.float64());
+        break;
+      case avro::schema_type::string:
+        add(name, from.text());
+        break;
+      case avro::schema_type::bytes:
+        add(name, from.decimal().value());
+        break;
+      case avro::schema_type::fixed:
+        add(name, from.bytes());
+        break;
+      case avro::schema_type::enumeration:
+        add(name, from.symbol());
+        break;
+      case avro::schema_type::array:
+        for (const avro::value& item : from.items()) add_value(name, item);
+        break;
+      case avro::schema_type::map:
+        for (const auto& [key, value] : from.entries()) {
+          add(name, key);
+          add_value(key, value);
+        }
+        break;
+      case avro::schema_type::record:
+        for (std::size_t i = 0; i < from.fields().size(); ++i) {
+          add_value(from.type().fields[i].name, from.fields()[i]);
+        }
+        break;
     }
   }
 

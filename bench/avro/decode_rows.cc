@@ -1,6 +1,8 @@
 // Decoding the reference records: plans into the generated struct, into owners, into five fields; and the
 // hand-written decoder.
 #include <millrace/avro/plan.h>
+#include <millrace/avro/projection.h>
+#include <millrace/avro/value.h>
 
 #include "checksum.h"
 #include "navigation.avsc.h"
@@ -33,6 +35,15 @@ void add_to(checksum& sum, const five_fields& nav) {
   sum.add("url", nav.page.url);
   sum.add("sequence", nav.session.sequence);
 }
+using five_slots = std::array<avro::value, 5>;
+void add_to(checksum& sum, const five_slots& slots) {
+  sum.add("event_time", slots[0].int64());
+  sum.add("partner_id", slots[1].int32());
+  sum.add("visitor_id", slots[2].text());
+  sum.add("url", slots[3].text());
+  sum.add("sequence", slots[4].int32());
+}
+void add_to(checksum& sum, const avro::value& datum) { sum.add_value("", datum); }
 template <class Navigation>
 void add_to(checksum& sum, const Navigation& nav) {
   sum.add_navigation(nav);
@@ -106,12 +117,22 @@ void add_decode_rows(const data_files& files, std::vector<row>& rows) {
   unchecked.validate_utf8 = false;
 
   rows.push_back(plan_row<tracking::Navigation>("millrace struct, views", data, writer));
-  rows.push_back(plan_row<tracking::Navigation>("millrace struct, views, UTF-8 unchecked", data, writer, unchecked));
+  rows.push_back(
+      plan_row<tracking::Navigation>("millrace struct, views, UTF-8 unchecked", data, writer, unchecked));
   rows.push_back(plan_row<owning::navigation>("millrace struct, owning", data, writer));
   rows.push_back(plan_row<five_fields>("millrace projection of five fields", data, writer));
+  const std::array<avro::projected_field, 5> wanted{
+      {{"event_time"}, {"partner_id"}, {"visitor_id"}, {"page.url"}, {"session.sequence"}}};
+  auto slots = avro::projection::compile(writer, wanted).value();
+  rows.push_back(decode_row<five_slots>("millrace projection of five fields, slots", data,
+                                        [slots](bytes_view datum, avro::arena& memory, five_slots& out) {
+                                          auto used = slots.decode(datum, memory, out);
+                                          return used.ok() && *used == datum.size();
+                                        }));
+  rows.push_back(plan_row<avro::value>("millrace generic value", data, writer));
   rows.push_back(decode_row<tracking::Navigation>("hand-written", data, straight_line::decode));
-  rows.push_back(
-      decode_row<tracking::Navigation>("hand-written, UTF-8 unchecked", data, straight_line::decode_unchecked));
+  rows.push_back(decode_row<tracking::Navigation>("hand-written, UTF-8 unchecked", data,
+                                                  straight_line::decode_unchecked));
 }
 
 }  // namespace millrace::bench

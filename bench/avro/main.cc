@@ -24,8 +24,8 @@ int main(int argc, char** argv) {
   std::fflush(stdout);
   for (std::string line; std::getline(std::cin, line);) {
     const std::size_t tab = line.find('\t');
-    const auto found =
-        std::find_if(rows.begin(), rows.end(), [&](const row& one) { return one.name == line.substr(tab + 1); });
+    const auto found = std::find_if(rows.begin(), rows.end(),
+                                    [&](const row& one) { return one.name == line.substr(tab + 1); });
     millrace::invariant(tab != std::string::npos && found != rows.end(), "WHAT<tab>ROW");
     if (line.substr(0, tab) == "sum") {
       std::printf("%016" PRIx64 "\n", found->sum());

@@ -12,7 +12,8 @@ namespace millrace::bench {
 namespace {
 
 template <class T>
-[[nodiscard]] row older_row(std::string name, std::shared_ptr<const records> data, const avro::schema& writer) {
+[[nodiscard]] row older_row(std::string name, std::shared_ptr<const records> data,
+                            const avro::schema& writer) {
   auto decoder = avro::decoder<T>::compile(writer).value();
   const auto every = [data, decoder](checksum* sum) {
     avro::arena memory;

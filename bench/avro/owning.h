@@ -1,9 +1,9 @@
 // The reference schema in structs that own what they hold, described by hand: nothing views the message.
 #pragma once
 
-#include <unordered_map>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <variant>
 #include <vector>
 
@@ -99,33 +99,34 @@ template <>
 struct describe<owning::device> {
   static type_descriptor type() {
     using owning::device;
-    return record_of<device>("Device",
-                             {field("user_agent", &device::user_agent), field("ip", &device::ip),
-                              field("screen", &device::screen), field("viewport", &device::viewport),
-                              field("languages", &device::languages)},
-                             members::all);
+    return record_of<device>(
+        "Device",
+        {field("user_agent", &device::user_agent), field("ip", &device::ip), field("screen", &device::screen),
+         field("viewport", &device::viewport), field("languages", &device::languages)},
+        members::all);
   }
 };
 template <>
 struct describe<owning::geo> {
   static type_descriptor type() {
     using owning::geo;
-    return record_of<geo>("Geo",
-                          {field("country", &geo::country), field("city", &geo::city), field("lat", &geo::lat),
-                           field("lon", &geo::lon), field("accuracy", &geo::accuracy)},
-                          members::all);
+    return record_of<geo>(
+        "Geo",
+        {field("country", &geo::country), field("city", &geo::city), field("lat", &geo::lat),
+         field("lon", &geo::lon), field("accuracy", &geo::accuracy)},
+        members::all);
   }
 };
 template <>
 struct describe<owning::product> {
   static type_descriptor type() {
     using owning::product;
-    return record_of<product>("Product",
-                              {field("sku", &product::sku), field("name", &product::name),
-                               field("price", &product::price), field("quantity", &product::quantity),
-                               field("categories", &product::categories),
-                               field("attributes", &product::attributes)},
-                              members::all);
+    return record_of<product>(
+        "Product",
+        {field("sku", &product::sku), field("name", &product::name), field("price", &product::price),
+         field("quantity", &product::quantity), field("categories", &product::categories),
+         field("attributes", &product::attributes)},
+        members::all);
   }
 };
 template <>

@@ -30,8 +30,8 @@ class records {
 
 struct row {
   std::string name;
-  std::function<void()> pass;           // every record once
-  std::function<std::uint64_t()> sum;   // the same, and the checksum of what came out
+  std::function<void()> pass;          // every record once
+  std::function<std::uint64_t()> sum;  // the same, and the checksum of what came out
 };
 
 struct data_files {

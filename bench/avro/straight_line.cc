@@ -141,7 +141,8 @@ struct reader {
 
   // Blocks of items; `read` fills one item, which is not constructed yet.
   template <class T, class Read>
-  [[nodiscard]] INLINE bool items(const T*& first, std::size_t& size, std::uint64_t wire_bytes_min, Read read) {
+  [[nodiscard]] INLINE bool items(const T*& first, std::size_t& size, std::uint64_t wire_bytes_min,
+                                  Read read) {
     T* made = nullptr;
     std::size_t done = 0;
     for (;;) {

@@ -1,5 +1,5 @@
-// The limit: a decoder of exactly the reference schema, written by hand, with the codec's checks. What a plan costs
-// over it is the price of knowing the schema only at run time.
+// The limit: a decoder of exactly the reference schema, written by hand, with the codec's checks. What a plan
+// costs over it is the price of knowing the schema only at run time.
 #pragma once
 
 #include <millrace/avro/arena.h>

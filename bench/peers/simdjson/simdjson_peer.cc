@@ -1,7 +1,5 @@
-// The simdjson row of the benchmark: the same records as JSON, every field extracted into a struct. The protocol is in
-// bench/avro/README.md. usage: avro-peers DATA_FOLDER SCHEMA_FILE
-#include <simdjson.h>
-
+// The simdjson row of the benchmark: the same records as JSON, every field extracted into a struct. The
+// protocol is in bench/avro/README.md. usage: avro-peers DATA_FOLDER SCHEMA_FILE
 #include <charconv>
 #include <cinttypes>
 #include <cstdio>
@@ -15,6 +13,8 @@
 #include <utility>
 #include <variant>
 #include <vector>
+
+#include <simdjson.h>
 
 namespace {
 

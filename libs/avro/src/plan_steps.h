@@ -38,7 +38,8 @@ struct scalar {
   std::uint64_t used;   // bytes, the index included
   bool good;            // false: more than the shape can tell
 };
-[[nodiscard, gnu::always_inline]] inline scalar read_scalar(const std::uint8_t* at, const scalar_shape& shape) noexcept {
+[[nodiscard, gnu::always_inline]] inline scalar read_scalar(const std::uint8_t* at,
+                                                            const scalar_shape& shape) noexcept {
   const auto word = load<std::uint64_t>(at + 1);
   const std::uint64_t last = ~word & 0x8080808080808080U;  // of bytes that could end a number
   const std::uint64_t number = join_sevens(word & (last ^ (last - 1U)));
@@ -48,11 +49,12 @@ struct scalar {
           (last & shape.last_bytes) != 0 && ((word & shape.bad_word) | (number & shape.bad_number)) == 0};
 }
 
-// `count` ints of one or two bytes each, or none of them where `mask` is 0 instead of all ones: the same work for both.
-// nullptr: one has more bytes. 2 * count bytes can be read.
-[[nodiscard, gnu::always_inline]] inline const std::uint8_t* read_short_ints(const std::uint8_t* at, std::uint64_t mask,
-                                                                            std::uint32_t count,
-                                                                            std::byte* to) noexcept {
+// `count` ints of one or two bytes each, or none of them where `mask` is 0 instead of all ones: the same work
+// for both. nullptr: one has more bytes. 2 * count bytes can be read.
+[[nodiscard, gnu::always_inline]] inline const std::uint8_t* read_short_ints(const std::uint8_t* at,
+                                                                             std::uint64_t mask,
+                                                                             std::uint32_t count,
+                                                                             std::byte* to) noexcept {
   std::uint64_t longer = 0;
   for (; count != 0; --count, to += sizeof(std::int32_t)) {
     const std::uint64_t two = at[0] >> 7U;

@@ -273,7 +273,8 @@ result<void> plan_compiler::nullable(const schema_node& writer, const target& to
   }
   if (only == opcode::float32 || only == opcode::float64) {
     restore(before);
-    emit(opcode::optional_fixed, tag, dst + to.type->payload_offset, only == opcode::float32 ? 4 : 8, null_byte);
+    emit(opcode::optional_fixed, tag, dst + to.type->payload_offset, only == opcode::float32 ? 4 : 8,
+         null_byte);
     return {};
   }
   const auto ints = only_ints(at + 1);
@@ -286,19 +287,22 @@ result<void> plan_compiler::nullable(const schema_node& writer, const target& to
   return {};
 }
 
-// How many operations there are from `from` on, where each reads an int32 behind the one before and they are few.
+// How many operations there are from `from` on, where each reads an int32 behind the one before and they are
+// few.
 std::optional<std::size_t> plan_compiler::only_ints(pc_t from) const {
   const std::size_t count = here() - from;
   if (count == 0 || count > 4 || options_.strict) return std::nullopt;
   for (std::size_t i = 0; i < count; ++i) {
     const op& one = code_->ops[from + i];
-    if (one.code != opcode::int32 || one.dst != code_->ops[from].dst + i * sizeof(std::int32_t)) return std::nullopt;
+    if (one.code != opcode::int32 || one.dst != code_->ops[from].dst + i * sizeof(std::int32_t))
+      return std::nullopt;
   }
   return count;
 }
 
-// The union at `at`, whose branches have been compiled to ops up to here: shapes for the branches that are one scalar
-// (stored at `payload`) or nothing. False: too few are, or a careful reader wants more checks than the shapes have.
+// The union at `at`, whose branches have been compiled to ops up to here: shapes for the branches that are
+// one scalar (stored at `payload`) or nothing. False: too few are, or a careful reader wants more checks than
+// the shapes have.
 bool plan_compiler::shape_scalars(pc_t at, std::size_t payload) {
   const op& open = code_->ops[at];
   std::size_t scalars = 0;
@@ -343,8 +347,8 @@ result<void> plan_compiler::from_union(const schema_node& writer, const target& 
   const std::size_t table = code_->branches.size();
   code_->branches.resize(table + writer.branches.size());
   const bool store_tag = to_union && direct_tag(*to.type).has_value();
-  const pc_t at = emit(store_tag ? opcode::variant : opcode::branch, store_tag ? dst + *direct_tag(*to.type) : 0, table,
-       writer.branches.size());
+  const pc_t at = emit(store_tag ? opcode::variant : opcode::branch,
+                       store_tag ? dst + *direct_tag(*to.type) : 0, table, writer.branches.size());
   std::vector<pc_t> jumps;
   std::optional<error> first;
   bool any = false;

@@ -1,6 +1,6 @@
-// The vocabulary of run(), interpreter.cc alone: what operations share, over its local variables (`p` and `end` of the
-// message, `low` the first byte that may be read, `base`, `pc`, the frames) and its labels bad_varint and fail. Macros,
-// because a function would keep `p` in memory.
+// The vocabulary of run(), interpreter.cc alone: what operations share, over its local variables (`p` and
+// `end` of the message, `low` the first byte that may be read, `base`, `pc`, the frames) and its labels
+// bad_varint and fail. Macros, because a function would keep `p` in memory.
 #pragma once
 
 #include <algorithm>
@@ -67,8 +67,9 @@ struct frame {
   return items;
 }
 
-// Strings one after the other into [item, behind), as long as they are short of 8 KiB and UTF-8: where it stops, the
-// operation `strings` goes on and finds out why. A function, for a loop with all of its values in registers.
+// Strings one after the other into [item, behind), as long as they are short of 8 KiB and UTF-8: where it
+// stops, the operation `strings` goes on and finds out why. A function, for a loop with all of its values in
+// registers.
 struct strings_read {
   const std::uint8_t* next;
   std::byte* item;
@@ -164,15 +165,15 @@ struct strings_read {
       FAIL(errc::limit_exceeded, why_too_large);    \
   } while (false)
 // UTF-8 of [text, text + size).
-#define CHECK_TEXT(text, size)                                                        \
-  do {                                                                                \
-    const std::uint8_t* const behind = (text) + (size);                               \
-    if ((size) <= short_text_bytes && behind - low >= 32) [[likely]] {                \
+#define CHECK_TEXT(text, size)                                                          \
+  do {                                                                                  \
+    const std::uint8_t* const behind = (text) + (size);                                 \
+    if ((size) <= short_text_bytes && behind - low >= 32) [[likely]] {                  \
       if (!short_text_is_ascii(behind, size) && !is_utf8_slow(text, size)) [[unlikely]] \
-        FAIL(errc::invalid_utf8, why_no_utf8);                                        \
-    } else if (!is_utf8(text, size, low, end)) [[unlikely]] {                         \
-      FAIL(errc::invalid_utf8, why_no_utf8);                                          \
-    }                                                                                 \
+        FAIL(errc::invalid_utf8, why_no_utf8);                                          \
+    } else if (!is_utf8(text, size, low, end)) [[unlikely]] {                           \
+      FAIL(errc::invalid_utf8, why_no_utf8);                                            \
+    }                                                                                   \
   } while (false)
 #define PUSH(f)                               \
   if (top == frames_end) [[unlikely]]         \

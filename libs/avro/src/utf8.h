@@ -12,7 +12,8 @@ namespace millrace::avro {
 [[nodiscard]] bool is_utf8_slow(const std::uint8_t* text, std::size_t size) noexcept;
 
 #if defined(__SSE2__)
-// Text of up to this many bytes is looked at with one pair of loads whatever its size, so that no branch depends on it.
+// Text of up to this many bytes is looked at with one pair of loads whatever its size, so that no branch
+// depends on it.
 inline constexpr std::size_t short_text_bytes = 32;
 
 // The high bits of 16 and of 32 bytes, the first byte's lowest.
@@ -23,17 +24,20 @@ inline constexpr std::size_t short_text_bytes = 32;
   return high_bits16(at + 16) << 16U | high_bits16(at);
 }
 // `behind` is the end of a short text; the 32 bytes before it may be read.
-[[nodiscard, gnu::always_inline]] inline bool short_text_is_ascii(const std::uint8_t* behind, std::size_t size) noexcept {
+[[nodiscard, gnu::always_inline]] inline bool short_text_is_ascii(const std::uint8_t* behind,
+                                                                  std::size_t size) noexcept {
   return high_bits(behind - short_text_bytes) << size >> short_text_bytes == 0;
 }
 #else
 inline constexpr std::size_t short_text_bytes = 0;
-[[nodiscard, gnu::always_inline]] inline bool short_text_is_ascii(const std::uint8_t* /*behind*/, std::size_t /*size*/) noexcept {
+[[nodiscard, gnu::always_inline]] inline bool short_text_is_ascii(const std::uint8_t* /*behind*/,
+                                                                  std::size_t /*size*/) noexcept {
   return true;  // of no bytes
 }
 #endif
 
-// True when no byte of [text, text + size) has its high bit set. May read anything in [begin, end), never outside.
+// True when no byte of [text, text + size) has its high bit set. May read anything in [begin, end), never
+// outside.
 [[nodiscard]] inline bool is_ascii(const std::uint8_t* text, std::size_t size, const std::uint8_t* begin,
                                    const std::uint8_t* end) noexcept {
 #if defined(__SSE2__)

@@ -1,4 +1,5 @@
-// The canonical text of a UUID to its 16 bytes: sixteen digits at a time where there is SSE2, else eight in one word.
+// The canonical text of a UUID to its 16 bytes: sixteen digits at a time where there is SSE2, else eight in
+// one word.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +14,8 @@ namespace millrace::avro {
 inline constexpr std::size_t uuid_text_bytes = 36;
 
 #if defined(__SSE2__)
-// Sixteen hexadecimal digits → eight bytes, each in the low half of a 16-bit lane. `ok` loses the bytes that are no digit.
+// Sixteen hexadecimal digits → eight bytes, each in the low half of a 16-bit lane. `ok` loses the bytes that
+// are no digit.
 [[nodiscard]] inline __m128i parse_hex16(__m128i text, __m128i& ok) noexcept {
   const __m128i digit = _mm_sub_epi8(text, _mm_set1_epi8('0'));
   const __m128i letter = _mm_sub_epi8(_mm_or_si128(text, _mm_set1_epi8(0x20)), _mm_set1_epi8('a'));

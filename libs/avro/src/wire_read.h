@@ -58,15 +58,16 @@ struct varint {
   return static_cast<std::int64_t>((value >> 1U) ^ (~(value & 1U) + 1U));
 }
 
-// A word of up to 8 bytes of a varint, the first byte lowest, without what follows it: the 7 bits of each byte joined.
+// A word of up to 8 bytes of a varint, the first byte lowest, without what follows it: the 7 bits of each
+// byte joined.
 [[nodiscard]] inline std::uint64_t join_sevens(std::uint64_t word) noexcept {
   word = (word & 0x007F007F007F007FU) | ((word & 0x7F007F007F007F00U) >> 1U);
   word = (word & 0x00003FFF00003FFFU) | ((word & 0x3FFF00003FFF0000U) >> 2U);
   return (word & 0x000000000FFFFFFFU) | ((word & 0x0FFFFFFF00000000U) >> 4U);
 }
 
-// How many bytes a number takes: `last` has the high bits of the bytes that could end it, at least one of them unless
-// the number is longer than the word.
+// How many bytes a number takes: `last` has the high bits of the bytes that could end it, at least one of
+// them unless the number is longer than the word.
 [[nodiscard]] inline std::uint64_t number_bytes(std::uint64_t last) noexcept {
   return (static_cast<std::uint64_t>(__builtin_ctzll(last | (std::uint64_t{1} << 63U))) >> 3U) + 1U;
 }
