@@ -28,6 +28,7 @@ fault_plan::fault_plan(seeded_random& random) {
   schema_error = rate(0.5);
   eager = random.chance(0.25);
   spike_every_ms = period(1'000, 10'000);
+  outages = random.chance(0.3);
   rebalance_every_ms = period(200, 5'000);
   lose_every_ms = period(500, 8'000);
   crash_every_ms = period(1'000, 10'000);
@@ -48,6 +49,10 @@ testkit::store_fate fault_injector::of_statement(bool write) {
   if (strikes(plan_.database_stuck)) fate.until_answered += 20s;
   if (strikes(plan_.database_stop)) {
     fate.failure = error(errc::db_unauthorized, "permission was withdrawn");
+    return fate;
+  }
+  if (plan_.outages && spike_ && !healed_) {
+    fate.failure = error(errc::db_unavailable, "no replica answers");
     return fate;
   }
   if (!strikes(plan_.database_error)) return fate;

@@ -22,6 +22,7 @@ struct fault_plan {
   double database_stuck = 0;  // answers after 20 s
   double database_stop = 0;   // an error that stops the line
   double slow = 1;            // factor during a spike
+  bool outages = false;       // a spike is an outage of the database
   double produce_error = 0;
   double produce_refused = 0;
   double produce_rejected = 0;

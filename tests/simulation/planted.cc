@@ -47,6 +47,8 @@ constexpr std::array all{
     PLANTED(remember_the_unfinished),
     PLANTED(remember_under_any_offset),
     PLANTED(forget_what_was_not_delivered),
+    PLANTED(breaker_stays_open),
+    PLANTED(breaker_burns_attempts),
 };
 #undef PLANTED
 static_assert(all.size() + 1 == static_cast<std::size_t>(bug::end_), "every bug has its name");

@@ -25,6 +25,9 @@ pipeline::line_options draw_options(seeded_random& random) {
   o.retry.backoff_first = milliseconds(random.between(5, 100));
   o.retry.backoff_max = milliseconds(random.between(100, 2'000));
   o.brake.ratio = 1;
+  o.breaker.ratio = random.chance(0.3) ? 1.0 : static_cast<double>(random.between(1, 9)) / 10;
+  o.breaker.failures_min = static_cast<std::uint32_t>(random.between(2, 60));
+  o.breaker.open_max = milliseconds(random.between(500, 10'000));
   // In some runs hardly anything ticks: what waits must be woken.
   o.commit_interval = milliseconds(random.chance(0.2) ? 40'000 : random.between(20, 1'500));
   o.status_interval = milliseconds(random.chance(0.3) ? 3'600'000 : 250);

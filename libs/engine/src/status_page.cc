@@ -66,6 +66,13 @@ pipeline::books total(const process_view& process) {
   return sum;
 }
 
+json breakers_json(const pipeline::line_status& line) {
+  json breakers = json::object();
+  for (const pipeline::breaker_status& b : line.breakers)
+    breakers[std::string(b.dependency)] = pipeline::to_string(b.state);
+  return breakers;
+}
+
 }  // namespace
 
 std::string status_json(const process_view& process) {
@@ -86,6 +93,7 @@ std::string status_json(const process_view& process) {
                        {"in_flight_bytes", w.line.in_flight_bytes},
                        {"retrying", w.line.retrying},
                        {"schemas_missing", w.line.schemas_missing},
+                       {"breakers", breakers_json(w.line)},
                        {"partitions", std::move(partitions)}});
   }
   const std::string not_ready = not_ready_because(process);

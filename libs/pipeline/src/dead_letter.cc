@@ -48,6 +48,7 @@ void processor_run::bury(const error& cause, std::string_view stage_name) {
 void processor_run::send_letter() {
   const result<void> taken = produce_letter();
   if (!taken) return on_letter_failure(taken.error());
+  engine_.try_began(dependency::broker);
   ++receipts_outstanding_;
   ++envelope_.outstanding;
   if (planted(stream::bug::commit_before_the_dead_letter) && envelope_.unended == 1) {
@@ -58,6 +59,7 @@ void processor_run::send_letter() {
 void processor_run::on_letter_answer(result<void> answer) {
   --receipts_outstanding_;
   if (!still_counts()) return;
+  tell_breaker(answer);
   if (!answer && !planted(stream::bug::drop_a_failed_dead_letter)) return on_letter_failure(answer.error());
   end(ending::dead);
 }

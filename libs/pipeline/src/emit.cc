@@ -16,6 +16,7 @@ void processor_run::send_emits() {
     const stream::outgoing out{e.to->topic(), bytes_view(e.key), bytes_view(e.value), {}};
     const result<void> taken = engine_.ports().sink.produce(out, e);
     if (!taken) return on_emit_failure(taken.error());
+    engine_.try_began(dependency::broker);
     e.outstanding = true;
     ++receipts_outstanding_;
     ++envelope_.outstanding;
@@ -25,10 +26,16 @@ void processor_run::send_emits() {
   }
 }
 
+void processor_run::tell_breaker(const result<void>& answer) {
+  if (answer) return engine_.try_succeeded(dependency::broker);
+  if (dependency_of(answer.error().code()) == dependency::broker) engine_.try_failed(dependency::broker);
+}
+
 void processor_run::on_emit_answer(emission& which, result<void> answer) {
   which.outstanding = false;
   --receipts_outstanding_;
   if (!still_counts()) return;
+  tell_breaker(answer);
   if (!answer && !planted(stream::bug::drop_a_failed_emit)) return on_emit_failure(answer.error());
   which.acknowledged = true;
   engine_.counters().emitted(which.to->topic());

@@ -12,6 +12,7 @@ engine::engine(line_ports ports, line_options options, processors work)
       plans_(ports.loop, ports.schemas, work_.all.front()->input(), options_, *this),
       barrier_(options_.in_flight_records_max),
       brake_(options_.brake),
+      breakers_{circuit_breaker(options_.breaker), circuit_breaker(options_.breaker)},
       random_(options_.seed),
       barrier_seed_(random_.next()) {
   invariant(options_.in_flight_records_max > 0 && options_.take_records_max > 0,

@@ -7,6 +7,7 @@
 // Nothing here calls the source from within its poll, except that poll itself.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <list>
@@ -25,6 +26,7 @@
 #include "assignment.h"
 #include "backoff.h"
 #include "brake.h"
+#include "breaker.h"
 #include "envelope.h"
 #include "key_barrier.h"
 #include "meters.h"
@@ -76,8 +78,26 @@ class engine final : private stream::source_events, private plan_watcher {
   void ghost_gone(envelope& e);
   void recycled(envelope& e) noexcept;
   void leave_barrier(envelope& e);
-  void began_waiting_for_retry() noexcept { ++retrying_; }
-  void ended_waiting_for_retry() noexcept { --retrying_; }
+  // breakers.cc. What a try of a processor, or of the producer, says about the dependency.
+  void try_began(dependency on) noexcept;
+  void try_succeeded(dependency on);
+  void try_failed(dependency on);
+  [[nodiscard]] bool uses_database(std::size_t processor) const noexcept {
+    return work_.uses_database[processor];
+  }
+  [[nodiscard]] bool is_well(dependency d) const noexcept {
+    return breaker(d).state() == breaker_state::closed;
+  }
+  // Zero: a retry may go now.
+  [[nodiscard]] nanoseconds retry_waits(dependency on);
+  void began_waiting_for_retry(std::optional<dependency> on) noexcept {
+    ++retrying_;
+    if (on == dependency::database) ++waiting_for_database_;
+  }
+  void ended_waiting_for_retry(std::optional<dependency> on) noexcept {
+    --retrying_;
+    if (on == dependency::database) --waiting_for_database_;
+  }
   // What keeps a drain waiting: work that may still end.
   void began_work() noexcept { ++working_; }
   void ended_work() noexcept { --working_; }
@@ -136,6 +156,20 @@ class engine final : private stream::source_events, private plan_watcher {
   void on_schema_failure(const error& failure) override;
   [[nodiscard]] nanoseconds age_of(const envelope& e, instant at) const;
 
+  // breakers.cc
+  [[nodiscard]] const circuit_breaker& breaker(dependency d) const noexcept {
+    return breakers_[static_cast<std::size_t>(d)];
+  }
+  [[nodiscard]] circuit_breaker& breaker(dependency d) noexcept {
+    return breakers_[static_cast<std::size_t>(d)];
+  }
+  // How many records the breakers let in now.
+  [[nodiscard]] std::size_t let_in() const noexcept;
+  // Work that is in flight will probe it, sooner or later.
+  [[nodiscard]] bool will_be_probed(dependency d) const noexcept;
+  void breaker_changed(dependency d);
+  void forgive_the_unasked();
+
   // settle.cc
   bool settle_turn();
   void count_ending(const envelope& e);
@@ -191,6 +225,7 @@ class engine final : private stream::source_events, private plan_watcher {
   plan_table plans_;
   key_barrier barrier_;
   dead_letter_brake brake_;
+  std::array<circuit_breaker, dependency_count> breakers_;
   random_source random_;
 
   line_state state_ = line_state::idle;
@@ -200,6 +235,7 @@ class engine final : private stream::source_events, private plan_watcher {
   std::size_t working_ = 0;
   std::size_t usual_bytes_ = 4'096;  // of a record
   std::size_t retrying_ = 0;
+  std::size_t waiting_for_database_ = 0;  // of those
   std::uint64_t last_epoch_ = 0;
   std::uint64_t barrier_seed_;
   bool plans_changed_ = false;

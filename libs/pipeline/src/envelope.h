@@ -19,6 +19,7 @@
 #include <millrace/stream/sink.h>
 
 #include "assignment.h"
+#include "breaker.h"
 
 namespace millrace::pipeline {
 
@@ -98,9 +99,13 @@ class processor_run final : public stream::execution, public runtime::deferred {
   void failed(const error& cause);
   void get_stuck(const error& cause);
   void wake_after(std::uint32_t failures);
+  void wake_in(nanoseconds delay);
+  void tell_breakers(const stream::outcome& out);
   // Of one callback that was outstanding. False: the record was abandoned meanwhile, and may be gone now.
   [[nodiscard]] bool still_counts();
 
+  // What the broker's answer says about the broker.
+  void tell_breaker(const result<void>& answer);
   void send_emits();
   void on_emit_answer(emission& which, result<void> answer);
   void on_emit_failure(const error& cause);
@@ -120,6 +125,8 @@ class processor_run final : public stream::execution, public runtime::deferred {
   ending ended_as_ = ending::none;
   bool letter_truncated_ = false;
   std::uint32_t attempt_ = 0;
+  std::uint32_t uncounted_attempts_ = 0;  // that failed while their dependency was unwell
+  std::optional<dependency> waits_for_;   // of a retry
   std::uint32_t produce_failures_ = 0;
   std::uint32_t receipts_outstanding_ = 0;
   instant first_failed_;

@@ -41,8 +41,8 @@ std::size_t engine::room() {
   if (in_use >= options_.in_flight_records_max) return 0;
   const std::size_t affordable = lease_.room() / usual_bytes_;
   // With nothing in flight one record is always taken, or other workers could starve this one for ever.
-  if (affordable == 0) return in_use == 0 ? 1 : 0;
-  return std::min({options_.in_flight_records_max - in_use, options_.take_records_max, affordable});
+  if (affordable == 0) return in_use == 0 ? std::min<std::size_t>(let_in(), 1) : 0;
+  return std::min({options_.in_flight_records_max - in_use, let_in(), affordable});
 }
 
 bool engine::take_in() {

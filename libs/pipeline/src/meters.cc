@@ -16,6 +16,7 @@ label stages() {
   return label::closed("stage",
                        {"source", "intake", "schema", "decode", "process", "emit", "dead_letter", "commit"});
 }
+label dependencies() { return label::closed("dependency", {"database", "broker"}); }
 std::vector<label> by_partition() {
   return {label::open("topic", topics_max), label::open("partition", partitions_max)};
 }
@@ -87,6 +88,10 @@ metric_families::metric_families(metrics::catalogue& d)
                             "Changes of the assigned partitions, by type.",
                             metrics::unit::none,
                             {label::closed("type", {"assigned", "revoked", "lost"})}})),
+      breaker_openings(d.counter({"millrace_breaker_openings_total",
+                                  "How often a circuit breaker opened, by dependency.",
+                                  metrics::unit::none,
+                                  {dependencies()}})),
       decode(d.histogram({"millrace_decode_seconds",
                           "CPU time to decode one record, successful ones only.",
                           {},
@@ -150,7 +155,12 @@ metric_families::metric_families(metrics::catalogue& d)
       window(
           d.gauge({"millrace_partition_uncommitted_records",
                    "Delivered records from the lowest unfinished one on: what a crash would repeat, at most.",
-                   metrics::unit::none, by_partition()})) {}
+                   metrics::unit::none, by_partition()})),
+      breaker_state(d.gauge({"millrace_breaker_state",
+                             "Circuit breaker: 0 closed, 1 probing, 2 open: the worst of all workers.",
+                             metrics::unit::none,
+                             {dependencies()},
+                             metrics::merge::max})) {}
 
 void declare_metrics(metrics::catalogue& into) { const metric_families declared(into); }
 

@@ -19,11 +19,11 @@ struct metric_families {
   metrics::counter_family received, received_bytes, done, skipped, dead_lettered, abandoned, strays,
       passed_over;
   metrics::counter_family errors, retries, emitted;
-  metrics::counter_family commits, commit_failures, rebalances;
+  metrics::counter_family commits, commit_failures, rebalances, breaker_openings;
   metrics::histogram_family decode, decode_failed, consume_delay, end_to_end, failed_end_to_end;
   metrics::histogram_family commit_time, commit_failed_time, rebalance_time;
   metrics::gauge_family in_flight_records, in_flight_bytes, retrying, assigned, paused, state, last_commit;
-  metrics::gauge_family oldest_age, lag, high_watermark, window;
+  metrics::gauge_family oldest_age, lag, high_watermark, window, breaker_state;
 };
 
 class meters {
@@ -39,6 +39,12 @@ class meters {
   }
   void emitted(std::string_view topic) { cells_.counter(families_.emitted, {topic}).add(); }
   void retried(std::string_view processor) { cells_.counter(families_.retries, {processor}).add(); }
+  void breaker_opened(std::string_view dependency) {
+    cells_.counter(families_.breaker_openings, {dependency}).add();
+  }
+  [[nodiscard]] metrics::gauge& breaker(std::string_view dependency) {
+    return cells_.gauge(families_.breaker_state, {dependency});
+  }
   void rebalanced(std::string_view type) { cells_.counter(families_.rebalances, {type}).add(); }
   [[nodiscard]] metrics::shard& cells() noexcept { return cells_; }
   [[nodiscard]] const metric_families& families() const noexcept { return families_; }

@@ -28,6 +28,7 @@ result<processors> build(const processor_set& factories) {
   const stream::declaration_scope collecting(built.declared);
   std::set<std::string, std::less<>> names;
   for (const processor_factory& create : factories) {
+    const std::size_t statements = built.declared.statements.size();
     std::unique_ptr<processor_base> made = create();
     const std::string name(made->name());
     if (!names.insert(name).second) {
@@ -41,6 +42,7 @@ result<processors> build(const processor_set& factories) {
                                              ": the processors of one application share each decoded record");
     }
     built.all.push_back(std::move(made));
+    built.uses_database.push_back(built.declared.statements.size() > statements);
   }
   return built;
 }

@@ -53,6 +53,7 @@ void processor_run::start() {
   invariant(stage_ == stage::idle || stage_ == stage::backing_off, "an attempt starts when none is running");
   if (stage_ == stage::idle) engine_.began_work();
   ++attempt_;
+  if (engine_.uses_database(index_)) engine_.try_began(dependency::database);
   if (attempt_ > 1) engine_.counters().retried(name());
   stage_ = stage::running;
   emits_used_ = 0;
@@ -77,6 +78,7 @@ void processor_run::run() {
   const stream::outcome out = task_.take();
   task_ = {};
   if (!still_counts()) return;
+  tell_breakers(out);
   switch (out.what()) {
     case stream::outcome::kind::done:
       if (emit_error_) return failed(*emit_error_);
@@ -95,6 +97,16 @@ void processor_run::run() {
   }
 }
 
+void processor_run::tell_breakers(const stream::outcome& out) {
+  waits_for_.reset();
+  if (out.what() == stream::outcome::kind::failed) {
+    waits_for_ = dependency_of(out.cause()->code());
+    if (waits_for_) engine_.try_failed(*waits_for_);
+  } else if (engine_.uses_database(index_)) {
+    engine_.try_succeeded(dependency::database);
+  }
+}
+
 void processor_run::failed(const error& cause) {
   engine_.note_failure(work_stage::process, cause);
   cause_ = cause;
@@ -106,7 +118,12 @@ void processor_run::failed(const error& cause) {
   switch (stream::disposition_of(cause.code())) {
     case stream::disposition::retry: {
       const retry_policy& policy = engine_.options().retry;
-      if (attempt_ >= policy.attempts_max || now - first_failed_ >= policy.age_max) {
+      if (waits_for_ && !engine_.is_well(*waits_for_) && !planted(stream::bug::breaker_burns_attempts)) {
+        ++uncounted_attempts_;
+        first_failed_ = now;
+      }
+      const std::uint32_t counted = attempt_ - uncounted_attempts_;
+      if (counted >= policy.attempts_max || now - first_failed_ >= policy.age_max) {
         return bury(cause, to_string(work_stage::process));
       }
       if (planted(stream::bug::emit_what_failed_too)) send_emits();
@@ -114,8 +131,8 @@ void processor_run::failed(const error& cause) {
         engine_.leave_barrier(envelope_);
       }
       stage_ = stage::backing_off;
-      engine_.began_waiting_for_retry();
-      return wake_after(attempt_);
+      engine_.began_waiting_for_retry(waits_for_);
+      return wake_after(std::max<std::uint32_t>(counted, 1));
     }
     case stream::disposition::dead_letter:
       return bury(cause, to_string(work_stage::process));
@@ -136,15 +153,22 @@ void processor_run::get_stuck(const error& cause) {
 void processor_run::wake_after(std::uint32_t failures) {
   if (planted(stream::bug::lose_the_wake_up_of_a_retry) && failures == 3) return;
   const retry_policy& policy = engine_.options().retry;
+  wake_in(backoff(failures, policy.backoff_first, policy.backoff_max, policy.jitter, engine_.random()));
+}
+
+void processor_run::wake_in(nanoseconds delay) {
   ++envelope_.outstanding;
-  loop().start(wake_,
-               backoff(failures, policy.backoff_first, policy.backoff_max, policy.jitter, engine_.random()));
+  loop().start(wake_, delay);
 }
 
 void processor_run::on_wake() {
   if (!still_counts()) return;
   if (stage_ == stage::backing_off) {
-    engine_.ended_waiting_for_retry();
+    if (waits_for_) {
+      if (const nanoseconds more = engine_.retry_waits(*waits_for_); more > nanoseconds(0))
+        return wake_in(more);
+    }
+    engine_.ended_waiting_for_retry(waits_for_);
     return start();
   }
   if (stage_ == stage::emitting) return emit_verdict_ ? on_emit_failure(*emit_verdict_) : send_emits();
@@ -164,7 +188,7 @@ void processor_run::abandon() noexcept {
     wake_.cancel();
     --envelope_.outstanding;
   }
-  if (stage_ == stage::backing_off) engine_.ended_waiting_for_retry();
+  if (stage_ == stage::backing_off) engine_.ended_waiting_for_retry(waits_for_);
   if (stage_ != stage::idle && stage_ != stage::ended && stage_ != stage::stuck) engine_.ended_work();
   stage_ = stage::ended;
 }
@@ -179,6 +203,8 @@ void processor_run::reset() noexcept {
   ended_as_ = ending::none;
   letter_truncated_ = false;
   attempt_ = 0;
+  uncounted_attempts_ = 0;
+  waits_for_.reset();
   produce_failures_ = 0;
   first_failed_wall_.reset();
   cause_.reset();

@@ -82,6 +82,7 @@ void engine::tick() {
   const nanoseconds every = std::min(options_.status_interval, options_.commit_interval);
   ports_.loop.start(tick_, every);
   pauses_stale_ = true;  // a partition may have stalled meanwhile
+  forgive_the_unasked();
   update_gauges();
   publish();
 }
@@ -113,6 +114,9 @@ line_status engine::status_now() const {
   now.in_flight_bytes = lease_.used();
   now.retrying = retrying_;
   now.schemas_missing = plans_.missing();
+  for (const dependency d : {dependency::database, dependency::broker}) {
+    now.breakers.push_back({to_string(d), breaker(d).state()});
+  }
   now.partitions.reserve(assignments_.size());
   for (const auto& [id, a] : assignments_) {
     partition_status p;
@@ -162,6 +166,9 @@ void engine::update_gauges() {
   meters_.retrying.set(static_cast<double>(retrying_));
   meters_.assigned.set(static_cast<double>(assignments_.size()));
   meters_.state.set(static_cast<double>(state_));
+  for (const dependency d : {dependency::database, dependency::broker}) {
+    meters_.breaker(to_string(d)).set(static_cast<double>(breaker(d).state()));
+  }
   std::size_t paused = 0;
   for (const auto& [id, a] : assignments_) {
     if (a->paused) ++paused;

@@ -77,6 +77,13 @@ void engine::arm_deadline() {
     if (!next || at < *next) next = at;
   };
   for (const revocation& r : revocations_) consider(r.commit_until.value_or(r.drain_until));
+  if (state_ == line_state::running) {
+    // The next record taken is to be a probe. When its time has come already, only new records are missing.
+    for (const dependency d : {dependency::database, dependency::broker}) {
+      const bool waits = !is_well(d) && !will_be_probed(d) && breaker(d).next_try() > ports_.loop.now();
+      if (waits) consider(breaker(d).next_try());
+    }
+  }
   if (state_ == line_state::draining) consider(drain_until_);
   if (state_ == line_state::leaving && !close_requested_) consider(*last_commits_until_);
   if ((state_ == line_state::leaving || !revocations_.empty()) && sent_.empty() && final_commits_pending()) {

@@ -70,6 +70,7 @@ class line_test : public testing::Test {
     options.version = "9.9";
     options.retry.jitter = 0;
     options.brake.ratio = 1;
+    options.breaker.ratio = 1;
     schemas.add(schema_id, "parcel");
     source_options.on_event = [this](happening what, stream::partition_id at, std::int64_t offset) {
       events.push_back({what, at.partition, offset});
@@ -175,6 +176,7 @@ class line_test : public testing::Test {
   // Scripts: how long the database takes per number, and what it answers.
   nanoseconds database_delay{0};
   bool hold_database = false;
+  bool database_down = false;
   bool hold_sink = false;
   std::map<std::int64_t, std::vector<error>> database_errors;  // taken front to back
   std::vector<testkit::produce_fate> produce_fates;            // taken front to back
@@ -188,6 +190,7 @@ class line_test : public testing::Test {
                                  {[this](const testkit::executed_statement& e) {
                                     testkit::store_fate fate;
                                     fate.until_applied = hold_database ? hours_from_now : database_delay;
+                                    if (database_down) fate.failure = error(errc::db_unavailable);
                                     auto& errors = database_errors[e.parameters[0].bigint()];
                                     if (!errors.empty()) {
                                       fate.failure = errors.front();

@@ -35,6 +35,20 @@ struct brake_policy {
   seconds window{60};
 };
 
+// A circuit breaker per dependency (database, broker). It opens when, within a window, at least
+// `failures_min` tries and more than `ratio` of all failed because the dependency is unwell. Until it closes
+// nothing is taken from the source, retries wait, and what fails neither counts as an attempt nor makes a
+// record older.
+struct breaker_policy {
+  double ratio = 0.5;  // 1 or more: never
+  std::uint32_t failures_min = 50;
+  seconds window{10};
+  milliseconds open_first{500};  // then a probe; doubles with every probe that fails
+  milliseconds open_max{10'000};
+  milliseconds probe_interval{100};
+  std::uint32_t probes_min = 3;  // that succeed, one after another, to close it
+};
+
 struct line_options {
   std::size_t in_flight_records_max = 1'024;  // taken and not finished, queued and retrying ones included
   std::size_t take_records_max = 256;         // in one turn
@@ -56,6 +70,7 @@ struct line_options {
   trailing_bytes_policy trailing_bytes = trailing_bytes_policy::dead_letter;
   retry_policy retry;
   brake_policy brake;
+  breaker_policy breaker;
 
   milliseconds commit_interval{1'000};
   milliseconds commit_timeout{10'000};  // for the answer to one commit, and for the last commit of a stop

@@ -88,6 +88,7 @@ template <class P, class... Arguments>
 struct processors {
   std::vector<std::unique_ptr<processor_base>> all;
   stream::declarations declared;
+  std::vector<bool> uses_database;  // declared a statement; as `all`
 };
 
 // Constructs every processor. errc::config_invalid when there is none, more than processors_max, two share a

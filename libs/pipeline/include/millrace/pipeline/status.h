@@ -70,6 +70,19 @@ struct partition_status {
   std::optional<oldest_record> oldest;
 };
 
+// The number is the value of millrace_breaker_state.
+enum class breaker_state : std::uint8_t {
+  closed = 0,   // all is well
+  probing = 1,  // a request now and then shows whether it is well again
+  open = 2,     // nothing is asked
+};
+[[nodiscard]] std::string_view to_string(breaker_state s) noexcept;
+
+struct breaker_status {
+  std::string_view dependency;  // database, broker
+  breaker_state state = breaker_state::closed;
+};
+
 struct line_status {
   line_state state = line_state::idle;
   std::optional<error> failure;  // why the line stopped by itself
@@ -78,6 +91,7 @@ struct line_status {
   std::size_t in_flight_bytes = 0;
   std::size_t retrying = 0;         // waiting for their next attempt
   std::size_t schemas_missing = 0;  // ids being fetched
+  std::vector<breaker_status> breakers;
   std::vector<partition_status> partitions;
 };
 

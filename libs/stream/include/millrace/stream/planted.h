@@ -38,6 +38,8 @@ enum class bug : std::uint8_t {
   remember_the_unfinished,
   remember_under_any_offset,
   forget_what_was_not_delivered,
+  breaker_stays_open,
+  breaker_burns_attempts,
   end_
 };
 
