@@ -10,6 +10,7 @@ import time
 import uuid
 from typing import Callable, Iterable, Iterator
 
+from cassandra.cluster import Session
 from cassandra.concurrent import execute_concurrent_with_args
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.schema_registry.avro import AvroSerializer
@@ -164,18 +165,21 @@ def prepare(kafka: KafkaAccess, cassandra: CassandraAccess, records: Iterable[di
         ddl = re.sub(r"--.*", "", (EXAMPLE / "schema.cql").read_text())
         for statement in filter(None, (part.strip() for part in ddl.split(";"))):
             session.execute(statement)
-        insert = session.prepare(
-            f"INSERT INTO {KEYSPACE}.visitor_profile (visitor_id, segment, score) VALUES (?, ?, ?)"
-        )
-        profiles = {record["visitor_id"]: profile_of(record["visitor_id"]) for record in records}
-        rows = [(visitor, *profile) for visitor, profile in profiles.items() if profile]
-        execute_concurrent_with_args(session, insert, rows, concurrency=100)
+        write_profiles(session, records)
     finally:
         session.cluster.shutdown()
     existing = kafka.admin().list_topics(timeout=METADATA_TIMEOUT_S).topics
     for topic, partitions in TOPICS.items():
         if topic not in existing:
             kafka.create_topic(topic, partitions)
+
+
+def write_profiles(session: Session, records: Iterable[dict]) -> None:
+    """What visitor_profile must hold before these records are read."""
+    insert = session.prepare(f"INSERT INTO {KEYSPACE}.visitor_profile (visitor_id, segment, score) VALUES (?, ?, ?)")
+    profiles = {record["visitor_id"]: profile_of(record["visitor_id"]) for record in records}
+    rows = [(visitor, *profile) for visitor, profile in profiles.items() if profile]
+    execute_concurrent_with_args(session, insert, rows, concurrency=100)
 
 
 def reset(kafka: KafkaAccess, cassandra: CassandraAccess) -> None:

@@ -156,6 +156,9 @@ class Kafka(Server, KafkaAccess):
             "group.min.session.timeout.ms": "1000",
             "group.consumer.min.session.timeout.ms": "1000",
             "group.consumer.min.heartbeat.interval.ms": "200",
+            # Under the protocol "consumer" the brokers decide how long a dead member's partitions wait.
+            "group.consumer.session.timeout.ms": "8000",
+            "group.consumer.heartbeat.interval.ms": "1000",
             "log.segment.bytes": str(64 << 20),
             "log.index.size.max.bytes": str(1 << 20),
             "log.cleaner.dedupe.buffer.size": str(8 << 20),

@@ -8,7 +8,7 @@ source tools/dev/common.sh
 # shellcheck source=tools/dev/packages.sh
 source tools/dev/packages.sh
 
-all_parts=(unit lint sanitize native avro integration)
+all_parts=(unit lint sanitize native avro integration faults)
 address_labels=(unit simulation)
 thread_labels=(runtime stream bridge)
 avro_pairs=2000 # of schemas and data, compared with other implementations
@@ -16,6 +16,8 @@ avro_pairs_long=100000
 unit_rounds=1
 integration_rounds=1
 simulation_seeds=0 # besides those of the unit tests
+faults_long=no
+soak_hours=0.17 # of --long: ten minutes
 
 main() {
   local parts=() argument part
@@ -26,8 +28,9 @@ main() {
         integration_rounds=2
         simulation_seeds=100000
         avro_pairs=$avro_pairs_long
+        faults_long=yes
         ;;
-      unit | lint | sanitize | native | avro | integration) parts+=("$argument") ;;
+      unit | lint | sanitize | native | avro | integration | faults) parts+=("$argument") ;;
       *) fail "unknown part: $argument (one of: ${all_parts[*]})" ;;
     esac
   done
@@ -112,6 +115,26 @@ run_integration() {
   for ((round = 1; round <= integration_rounds; round++)); do
     run_pytest "$python" "integration-$round" "${folders[@]}"
   done
+}
+
+# Kills, stops and restarts of a group of processes between real servers.
+run_faults() {
+  compgen -G "tests/faults/test_*.py" >/dev/null || return 0
+  need_packages servers
+  if ! check faults-environment prepare_faults; then return; fi
+  local python seed=${MILLRACE_FAULTS_SEED:-$((RANDOM + 1))}
+  python=$(tests/servers/setup.sh)
+  say "faults: again with MILLRACE_FAULTS_SEED=$seed"
+  MILLRACE_FAULTS_SEED=$seed run_pytest "$python" faults tests/faults
+  [[ $faults_long == yes ]] || return 0
+  MILLRACE_FAULTS_SEED=$seed run_pytest "$python" faults-storm tests/faults/storm.py
+  MILLRACE_BUILD=$build_root PYTHONPATH=tests check "soak-$soak_hours-hours" \
+    "$python" -m faults soak "$soak_hours" --seed "$seed" --ignore-latency || true
+}
+
+prepare_faults() {
+  tests/servers/setup.sh --jars || return
+  build dev millrace
 }
 
 prepare_integration() {

@@ -1,0 +1,104 @@
+"""./dev chaos and ./dev soak."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import pathlib
+import shlex
+import sys
+import time
+
+import yaml
+
+from servers.fleet import Fleet
+from servers.process import ServerError
+from servers.state import BUILD
+
+from . import chaos, foreign, soak
+
+SERVERS = ("kafka", "cassandra", "registry")
+HOUR_S = 3600.0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="./dev", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    storm = commands.add_parser(
+        "chaos",
+        prog="./dev chaos",
+        help="faults by seed on a group of processes, an offline check, a report",
+        description="Kills, stops, pauses and restarts the processes of one consumer group for some minutes, then "
+        "checks that nothing was lost and prints a report. Without --application: the navigation example on servers "
+        "of its own, whose broker is restarted too, and every effect is checked. With it: your application on your "
+        "servers and your load, and what can be seen from outside.",
+    )
+    storm.add_argument("--minutes", type=float, default=5.0)
+    storm.add_argument("--seed", type=int, help="of the faults and the records; printed, and random unless given")
+    storm.add_argument("--protocol", choices=chaos.PROTOCOLS, help="group protocol; classic unless given")
+    storm.add_argument("--processes", type=int, default=3)
+    storm.add_argument("--rate", type=float, default=chaos.RATE, help="records per second, of the example")
+    storm.add_argument("--report", type=pathlib.Path, help="also write the report to this file")
+    storm.add_argument("--application", help="command of a Millrace application; it is given: run CONFIG --set ...")
+    storm.add_argument("--config", type=pathlib.Path, help="its configuration")
+    long = commands.add_parser("soak", prog="./dev soak", help="steady load; do memory, descriptors, latency drift?")
+    long.add_argument("hours", type=float)
+    long.add_argument("--seed", type=int)
+    long.add_argument("--rate", type=float, default=soak.RATE, help="records per second")
+    long.add_argument("--ignore-latency", action="store_true", help="show latency, judge only memory and descriptors")
+    arguments = parser.parse_args()
+    if arguments.command == "chaos" and bool(arguments.application) != bool(arguments.config):
+        parser.error("--application and --config belong together")
+    if arguments.seed is None:
+        arguments.seed = chaos.default_seed()
+    print(f"seed {arguments.seed}", flush=True)
+    folder = (BUILD / "servers" / f"{arguments.command}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}").resolve()
+    try:
+        if arguments.command == "chaos" and arguments.application:
+            return of_a_user(arguments, folder)
+        return on_own_servers(arguments, folder)
+    except (ServerError, foreign.Unusable) as failure:
+        print(f"{arguments.command}: {failure}", file=sys.stderr)
+        return 1
+
+
+def on_own_servers(arguments: argparse.Namespace, folder: pathlib.Path) -> int:
+    fleet = Fleet(folder)
+    try:
+        servers = fleet.need(*SERVERS)
+        seed, rate = arguments.seed, arguments.rate
+        if arguments.command == "soak":
+            seconds = arguments.hours * HOUR_S
+            return 0 if soak.run(servers, folder / "soak", seconds, seed, rate, not arguments.ignore_latency, say) else 1
+        protocol = arguments.protocol or "classic"
+        setup = chaos.example(servers, folder / "chaos", arguments.processes, protocol, seed, rate)
+        return play(arguments, setup, broker=True)
+    finally:
+        fleet.kill()
+        fleet.remove_data()
+
+
+def of_a_user(arguments: argparse.Namespace, folder: pathlib.Path) -> int:
+    config = yaml.safe_load(arguments.config.read_text())
+    command = shlex.split(arguments.application)
+    setup = foreign.application(
+        command, arguments.config.resolve(), config, folder, arguments.processes, arguments.protocol, arguments.seed
+    )
+    return play(arguments, setup, broker=False)
+
+
+def play(arguments: argparse.Namespace, setup: chaos.Setup, broker: bool) -> int:
+    happening = chaos.timed(arguments.seed, arguments.minutes * 60.0, broker)
+    report, verdict = chaos.Chaos(setup, say).run(happening)
+    print(f"\n{report}")
+    if arguments.report:
+        arguments.report.write_text(report + "\n")
+    return 0 if verdict.passed else 1
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
