@@ -1,6 +1,7 @@
 #include "command_line.h"
 
 #include <iostream>
+#include <map>
 #include <memory>
 
 #include <CLI/CLI.hpp>
@@ -27,13 +28,27 @@ void add_check(CLI::App* schema, int& code) {
   command->callback([arguments, &code] { code = check_schemas(*arguments, standard); });
 }
 
-void add_printer(CLI::App* schema, const char* name, const char* what,
-                 int (*print)(const schema_arguments&, const terminal&), int& code) {
+void add_canonical(CLI::App* schema, int& code) {
   auto arguments = std::make_shared<schema_arguments>();
-  CLI::App* command = schema->add_subcommand(name, what);
+  CLI::App* command = schema->add_subcommand("canonical", "Print the Parsing Canonical Form");
   command->add_option("file", arguments->file, "Schema file (.avsc)")->required();
   add_references(command, arguments->references);
-  command->callback([arguments, print, &code] { code = print(*arguments, standard); });
+  command->callback([arguments, &code] { code = print_canonical(*arguments, standard); });
+}
+
+void add_fingerprint(CLI::App* schema, int& code) {
+  auto arguments = std::make_shared<fingerprint_arguments>();
+  CLI::App* command = schema->add_subcommand("fingerprint", "Print a fingerprint of the canonical form");
+  command->add_option("file", arguments->file, "Schema file (.avsc)")->required();
+  add_references(command, arguments->references);
+  const std::map<std::string, fingerprint_algorithm> algorithms{{"rabin", fingerprint_algorithm::rabin},
+                                                                {"md5", fingerprint_algorithm::md5},
+                                                                {"sha256", fingerprint_algorithm::sha256}};
+  command
+      ->add_option("--algorithm", arguments->algorithm,
+                   "rabin (CRC-64-AVRO, as single-object encoding has it; the default), md5 or sha256")
+      ->transform(CLI::CheckedTransformer(algorithms));
+  command->callback([arguments, &code] { code = print_fingerprint(*arguments, standard); });
 }
 
 void add_pair(CLI::App* command, pair_arguments& pair) {
@@ -46,10 +61,8 @@ void add_schema(CLI::App* avro, int& code) {
   CLI::App* schema = avro->add_subcommand("schema", "Check, normalise and compare schemas");
   schema->require_subcommand(1);
   add_check(schema, code);
-  add_printer(schema, "canonical", "Print the Parsing Canonical Form", print_canonical, code);
-  add_printer(schema, "fingerprint",
-              "Print the CRC-64-AVRO of the canonical form, as single-object encoding has it",
-              print_fingerprint, code);
+  add_canonical(schema, code);
+  add_fingerprint(schema, code);
   auto arguments = std::make_shared<pair_arguments>();
   CLI::App* diff =
       schema->add_subcommand("diff", "List what changed between two schemas; code 1 when anything did");

@@ -38,8 +38,16 @@ struct schema_arguments {
 };
 // schema canonical: the Parsing Canonical Form.
 [[nodiscard]] int print_canonical(const schema_arguments& arguments, const terminal& to);
-// schema fingerprint: CRC-64-AVRO of it, the eight bytes of single-object encoding in hexadecimal.
-[[nodiscard]] int print_fingerprint(const schema_arguments& arguments, const terminal& to);
+
+enum class fingerprint_algorithm : std::uint8_t { rabin, md5, sha256 };
+struct fingerprint_arguments {
+  std::string file;
+  std::vector<std::string> references;
+  fingerprint_algorithm algorithm = fingerprint_algorithm::rabin;
+};
+// schema fingerprint: a digest of the canonical form in hexadecimal. rabin is CRC-64-AVRO, its eight bytes in
+// the order of single-object encoding.
+[[nodiscard]] int print_fingerprint(const fingerprint_arguments& arguments, const terminal& to);
 
 // schema diff BEFORE AFTER: what changed, a line each; code 1 when anything did.
 struct pair_arguments {

@@ -2,6 +2,7 @@
 #include <iomanip>
 
 #include <millrace/avro/compare.h>
+#include <millrace/base/assert.h>
 #include <millrace/base/bytes.h>
 
 #include "commands.h"
@@ -18,6 +19,30 @@ namespace {
   if (loaded) return *std::move(loaded);
   to.err << "millrace avro: " << loaded.error().message() << "\n";
   return std::nullopt;
+}
+
+[[nodiscard]] result<byte_buffer> fingerprint_of(const avro::schema& of, fingerprint_algorithm algorithm) {
+  const auto as_buffer = [](const auto& bytes) { return byte_buffer(bytes.begin(), bytes.end()); };
+  switch (algorithm) {
+    case fingerprint_algorithm::rabin: {
+      std::uint64_t left = of.fingerprint();
+      byte_buffer bytes;
+      for (std::size_t i = 0; i < sizeof left; ++i, left >>= 8U)
+        bytes.push_back(static_cast<std::byte>(left));
+      return bytes;
+    }
+    case fingerprint_algorithm::md5: {
+      auto digest = of.fingerprint_md5();
+      if (!digest) return std::move(digest).error();
+      return as_buffer(*digest);
+    }
+    case fingerprint_algorithm::sha256: {
+      auto digest = of.fingerprint_sha256();
+      if (!digest) return std::move(digest).error();
+      return as_buffer(*digest);
+    }
+  }
+  invariant_broken("every algorithm is in the list");
 }
 
 }  // namespace
@@ -43,13 +68,15 @@ int print_canonical(const schema_arguments& arguments, const terminal& to) {
   return exit_done;
 }
 
-int print_fingerprint(const schema_arguments& arguments, const terminal& to) {
+int print_fingerprint(const fingerprint_arguments& arguments, const terminal& to) {
   const auto loaded = load(arguments.file, arguments.references, to);
   if (!loaded) return exit_usage;
-  std::uint64_t left = loaded->fingerprint();
-  byte_buffer bytes;
-  for (std::size_t i = 0; i < sizeof left; ++i, left >>= 8U) bytes.push_back(static_cast<std::byte>(left));
-  to.out << to_hex(bytes) << "\n";
+  auto digest = fingerprint_of(*loaded, arguments.algorithm);
+  if (!digest) {
+    to.err << "millrace avro: " << digest.error().message() << "\n";
+    return exit_bad_data;
+  }
+  to.out << to_hex(*digest) << "\n";
   return exit_done;
 }
 

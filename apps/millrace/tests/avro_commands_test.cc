@@ -134,8 +134,16 @@ TEST_F(avro_command, canonical_and_fingerprint) {
   arguments.file = write("int.avsc", R"({"type": "int", "doc": "x"})");
   EXPECT_EQ(run(print_canonical, arguments), exit_done);
   EXPECT_EQ(out(), "\"int\"\n");
-  EXPECT_EQ(run(print_fingerprint, arguments), exit_done);
+  fingerprint_arguments digest;
+  digest.file = arguments.file;
+  EXPECT_EQ(run(print_fingerprint, digest), exit_done);
   EXPECT_EQ(out(), "8f5c393f1ad57572\n") << "7275d51a3f395c8f, low byte first";
+  digest.algorithm = fingerprint_algorithm::md5;
+  EXPECT_EQ(run(print_fingerprint, digest), exit_done);
+  EXPECT_EQ(out(), "ef524ea1b91e73173d938ade36c1db32\n");
+  digest.algorithm = fingerprint_algorithm::sha256;
+  EXPECT_EQ(run(print_fingerprint, digest), exit_done);
+  EXPECT_EQ(out(), "3f2b87a9fe7cc9b13835598c3981cd45e3e355309e5090aa0933d7becb6fba45\n");
   arguments.file = write("bad.avsc", "\"nt\"");
   EXPECT_EQ(run(print_canonical, arguments), exit_usage);
   EXPECT_EQ(err(), "millrace avro: bad.avsc:1:1: $: unknown type 'nt'\n");

@@ -91,6 +91,10 @@ class value_printer {
       out_ += std::isnan(number) ? "\"NaN\"" : number > 0 ? "\"Infinity\"" : "\"-Infinity\"";
       return;
     }
+    if (number == 0 && std::signbit(number)) {
+      out_ += "-0.0";  // "-0" is an integer to many parsers, and loses its sign
+      return;
+    }
     char text[40];
     const auto written = std::to_chars(text, text + sizeof text, number);
     out_.append(text, written.ptr);

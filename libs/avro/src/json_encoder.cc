@@ -109,7 +109,8 @@ class json_encoder {
       return mismatch(type, value);
     }
     if (type.type == schema_type::float32) {
-      const bool fits = !std::isfinite(number) || std::fabs(number) <= std::numeric_limits<float>::max();
+      // What rounds to the largest float or less: the shortest text of the largest float is a larger double.
+      const bool fits = !std::isfinite(number) || std::fabs(number) < 0x1.ffffffp+127;
       if (!fits) return mismatch(type, value);
       append_raw(out_, static_cast<float>(number));
     } else {

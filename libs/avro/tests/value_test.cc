@@ -139,6 +139,7 @@ TEST(values, json_that_does_not_fit_names_the_field) {
   EXPECT_EQ(refused(pair, "{"), "malformed: not JSON");
   EXPECT_EQ(refused(R"("bytes")", R"("\u0100")"), "malformed: no bytes");
   EXPECT_EQ(refused(R"("float")", "1e300"), "malformed: no float");
+  EXPECT_EQ(refused(R"("float")", "3.4028236e+38"), "malformed: no float");
   EXPECT_EQ(refused(R"({"type":"fixed","name":"F","size":2})", R"("a")"), "malformed: no F");
   std::string deep;
   for (int i = 0; i < 200; ++i) deep += R"({"array":[)";
@@ -158,6 +159,9 @@ TEST(values, json_of_special_numbers) {
   }
   EXPECT_EQ(both(R"("long")", "-9223372036854775808"), "-9223372036854775808");
   EXPECT_EQ(both(R"("double")", "0.1"), "0.1");
+  EXPECT_EQ(both(R"("double")", "-0.0"), "-0.0");
+  EXPECT_EQ(both(R"("float")", "3.4028235e+38"), "3.4028235e+38")
+      << "the largest float, in its shortest text";
   EXPECT_EQ(both(R"({"type":"long","logicalType":"timestamp-millis"})", "12"), "12");
 }
 
