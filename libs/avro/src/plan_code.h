@@ -133,6 +133,7 @@ struct scalar_shape {
   std::uint64_t text = 0;        // bits of a text's length
   std::uint32_t wire_bytes = 0;  // besides a number's and a text's
   std::uint32_t after = 0;       // pc behind the union
+  std::uint32_t more = 0;        // 1: two numbers, one after the other; to be skipped
 };
 
 // A jump table's entry: where the branch's ops start, and the tag of the variant's alternative.

@@ -41,7 +41,8 @@ struct scalar {
 [[nodiscard, gnu::always_inline]] inline scalar read_scalar(const std::uint8_t* at,
                                                             const scalar_shape& shape) noexcept {
   const auto word = load<std::uint64_t>(at + 1);
-  const std::uint64_t last = ~word & 0x8080808080808080U;  // of bytes that could end a number
+  const std::uint64_t ends = ~word & 0x8080808080808080U;  // of bytes that could end a number
+  const std::uint64_t last = ends & (ends - shape.more);
   const std::uint64_t number = join_sevens(word & (last ^ (last - 1U)));
   const std::uint64_t size = (word >> 1U) & shape.text;
   return {(word & shape.raw) | (static_cast<std::uint64_t>(zigzag(number)) & shape.number) | size, size,

@@ -140,6 +140,9 @@ enum class base : std::uint16_t {
   if (code == opcode::int32 || code == opcode::int32_to_int64 || (code == opcode::skip_int && once)) {
     return {.last_bytes = five_bytes, .bad_number = all << 32U, .number = all};
   }
+  if (code == opcode::skip_int && only.a == 2) {
+    return {.last_bytes = five_bytes, .number = all, .more = 1};  // in five bytes, so that each is an int
+  }
   if (code == opcode::int64 || (code == opcode::skip_long && once)) return {.last_bytes = all, .number = all};
   if (code == opcode::float32) return {.last_bytes = all, .raw = all, .wire_bytes = 4};
   if (code == opcode::float64) return {.last_bytes = all, .raw = all, .wire_bytes = 8};

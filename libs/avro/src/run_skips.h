@@ -26,7 +26,9 @@ CASE(skip_texts) : {
     ++p;
     if (left == 0) goto close_loop;
     ++pc;  // its path names the items
-    for (; left != 0; --left) {
+    const lengths_skipped skipped = skip_lengths(p, end, left);
+    p = skipped.next;
+    for (left = skipped.left; left != 0; --left) {
       READ_LENGTH(size);
       p += size;
     }

@@ -100,6 +100,27 @@ struct strings_read {
   return {p, item};
 }
 
+// Skips lengths with their bytes, as long as the lengths are short of 8 KiB; what is left is for READ_LENGTH.
+struct lengths_skipped {
+  const std::uint8_t* next;
+  std::uint64_t left;
+};
+[[nodiscard, gnu::noinline]] lengths_skipped skip_lengths(const std::uint8_t* p, const std::uint8_t* end,
+                                                          std::uint64_t left) noexcept {
+  for (; left != 0 && end - p >= 2; --left) {
+    std::uint64_t size = p[0];
+    const std::uint8_t* text = p + 1;
+    if (size >= 0x80) {
+      if (p[1] >= 0x80 || p[1] == 0) break;
+      size = (size & 0x7FU) | static_cast<std::uint64_t>(p[1]) << 7U;
+      ++text;
+    }
+    if ((size & 1U) != 0 || size >> 1U > static_cast<std::uint64_t>(end - text)) break;
+    p = text + (size >> 1U);
+  }
+  return {p, left};
+}
+
 }  // namespace
 }  // namespace millrace::avro
 

@@ -279,6 +279,45 @@ TEST(navigation, mutated_bytes_give_a_value_or_an_error) {
   EXPECT_GT(errors, 0U);
 }
 
+// A strict plan does without the operations that read several bytes at once.
+TEST(navigation, short_cuts_read_what_a_strict_plan_reads) {
+  const fixture records;
+  const auto quick = navigation_decoder();
+  plan_options options;
+  options.strict = true;
+  const auto careful = navigation_decoder(options);
+  const auto encode = encoder<tracking::Navigation>::compile().value();
+  arena memory;
+  tracking::Navigation left;
+  tracking::Navigation right;
+  std::size_t equal = 0;
+  for (std::size_t i = 6; i < 12; ++i) {
+    const byte_buffer original(records.datum(i).begin(), records.datum(i).end());
+    byte_buffer mutated = original;
+    for (std::size_t at = 0; at < mutated.size(); ++at) {
+      for (const unsigned flip : {0x00U, 0x02U, 0x04U, 0x40U, 0x80U, 0xFFU}) {
+        mutated[at] = original[at] ^ static_cast<std::byte>(flip);
+        memory.reset();
+        const auto expected = careful.decode(mutated, memory, left);
+        const auto found = quick.decode(mutated, memory, right);
+        if (expected.ok()) {
+          ASSERT_TRUE(found.ok()) << found.error().message();
+          EXPECT_EQ(*found, *expected);
+          byte_buffer left_bytes;
+          byte_buffer right_bytes;
+          ASSERT_TRUE(encode.encode(left, left_bytes).ok() && encode.encode(right, right_bytes).ok());
+          EXPECT_EQ(left_bytes, right_bytes);
+          ++equal;
+        } else if (!found.ok() && expected.error().code() != errc::malformed) {
+          EXPECT_EQ(found.error().code(), expected.error().code()) << expected.error().message();
+        }
+      }
+      mutated[at] = original[at];
+    }
+  }
+  EXPECT_GT(equal, 0U);
+}
+
 TEST(navigation, decoding_and_encoding_allocate_nothing_in_the_steady_state) {
   const fixture records;
   const auto decode = navigation_decoder();
