@@ -68,8 +68,8 @@ def on_own_servers(arguments: argparse.Namespace, folder: pathlib.Path) -> int:
         servers = fleet.need(*SERVERS)
         seed, rate = arguments.seed, arguments.rate
         if arguments.command == "soak":
-            seconds = arguments.hours * HOUR_S
-            return 0 if soak.run(servers, folder / "soak", seconds, seed, rate, not arguments.ignore_latency, say) else 1
+            seconds, latency = arguments.hours * HOUR_S, not arguments.ignore_latency
+            return 0 if soak.run(servers, folder / "soak", seconds, seed, rate, latency, say) else 1
         protocol = arguments.protocol or "classic"
         setup = chaos.example(servers, folder / "chaos", arguments.processes, protocol, seed, rate)
         return play(arguments, setup, broker=True)

@@ -31,6 +31,7 @@ class Life:
     member: str
     ending: str = ""
     exit_code: int | None = None
+    ended_at: float = 0.0  # monotonic seconds
     books: dict[str, int] | None = None  # of the closing line
     seen: dict[str, float] = dataclasses.field(default_factory=dict)  # metrics at the last look
 
@@ -146,6 +147,7 @@ class Member:
             return life
         life.ending = ending
         life.exit_code = self.process.exit_code
+        life.ended_at = time.monotonic()
         with open(self.process.log, errors="replace") as log:
             log.seek(self._log_from)
             closing = closing_books(log.read())

@@ -20,7 +20,7 @@ CLEAN = {"received": 100, "done": 100, "skipped": 0, "dead_lettered": 0, "abando
 def facts(**changes) -> Facts:
     right = {
         "events": collections.Counter(kill=1),
-        "lives": [Life("member-1", "kill", -9), Life("member-1", "stop", 0, CLEAN)],
+        "lives": [Life("member-1", "kill", -9), Life("member-1", "stop", 0, 2.0, CLEAN)],
         "exposures": [Exposure("SIGKILL of member-1", 1.0, {PLACE: (40, 60)})],
         "regressions": [],
         "looks": 10,
@@ -62,13 +62,14 @@ def test_a_right_run_passes():
         (lambda: (facts(lives=[Life("m", "itself", 134)]), effects()), "ended by itself with code 134"),
         (lambda: (facts(lives=[Life("m")]), effects()), "never stopped"),
         (lambda: (facts(lives=[Life("m", "stop", 0)]), effects()), "without its closing line"),
-        (lambda: (facts(lives=[Life("m", "stop", 1, CLEAN)]), effects()), "exit code 1 after stop"),
-        (lambda: (facts(exposures=[], lives=[Life("m", "stop", 1, BOOKS)]), effects()), "exit code 1 after stop"),
-        (lambda: (facts(exposures=[AN_OTHERS], lives=[Life("m", "stop", 1, BOOKS)]), effects()), "exit code 1 after"),
-        (lambda: (facts(lives=[Life("m", "abort", 134, CLEAN)]), effects()), "exit code 134 after abort"),
-        (lambda: (facts(lives=[Life("m", "stop", 0, BOOKS | {"done": 91})]), effects()), "do not balance"),
+        (lambda: (facts(lives=[Life("m", "stop", 1, 2.0, CLEAN)]), effects()), "exit code 1 after stop"),
+        (lambda: (facts(exposures=[], lives=[Life("m", "stop", 1, 2.0, BOOKS)]), effects()), "exit code 1 after stop"),
+        (lambda: (facts(lives=[Life("m", "stop", 1, 99.0, BOOKS)]), effects()), "exit code 1 after stop"),
+        (lambda: (facts(exposures=[AN_OTHERS], lives=[Life("m", "stop", 1, 2.0, BOOKS)]), effects()), "exit code 1 after"),
+        (lambda: (facts(lives=[Life("m", "abort", 134, 2.0, CLEAN)]), effects()), "exit code 134 after abort"),
+        (lambda: (facts(lives=[Life("m", "stop", 0, 2.0, BOOKS | {"done": 91})]), effects()), "do not balance"),
         (
-            lambda: (facts(exposures=[], lives=[Life("m", "stop", 0, CLEAN)]), effects(produced=99, repeats={})),
+            lambda: (facts(exposures=[], lives=[Life("m", "stop", 0, 2.0, CLEAN)]), effects(produced=99, repeats={})),
             "100 records were done according to the closing lines, and 99 were produced",
         ),
         (lambda: (facts(troubles=["member-2 did not start"]), effects()), "member-2 did not start"),
@@ -82,11 +83,15 @@ def test_every_planted_fault_is_found(broken, because: str):
 
 
 def test_what_was_abandoned_may_be_repeated_once():
-    lives = [Life("m", "stop", 0, BOOKS)]
+    lives = [Life("m", "stop", 0, 2.0, BOOKS)]
     five = {(PLACE, offset): 1 for offset in range(5)}
     assert verdict.judge(facts(exposures=[], lives=lives), effects(repeats=five)).passed
     six = five | {(PLACE, 5): 1}
     assert not verdict.judge(facts(exposures=[], lives=lives), effects(repeats=six)).passed
+
+
+def test_a_process_may_learn_of_its_loss_while_it_stops():
+    assert verdict.judge(facts(lives=[Life("m", "stop", 1, 2.0, BOOKS)]), effects()).passed
 
 
 def test_dead_letters_of_somebody_elses_application_are_only_counted():
@@ -97,7 +102,7 @@ def test_the_closing_line_is_read_from_the_log():
     line = "level=info event=stopped received=7 done=4 skipped=1 dead_lettered=1 abandoned=1 exit=1"
     books, code = member.closing_books(f"event=running\n{line}\n")
     assert list(books.values()) == [7, 4, 1, 1, 1] and code == 1
-    assert Life("m", "stop", code, books).balanced
+    assert Life("m", "stop", code, 2.0, books).balanced
     assert member.closing_books("event=running\n") is None
 
 

@@ -10,6 +10,7 @@ from .member import REBALANCES, Life
 
 Place = tuple[str, int]  # topic, partition
 SHOWN_MAX = 10
+LEARNT_WITHIN_S = 20.0
 
 
 @dataclasses.dataclass
@@ -25,6 +26,11 @@ class Exposure:
     @property
     def records(self) -> int:
         return sum(end - begin for begin, end in self.ranges.values())
+
+    def shakes(self, life: Life) -> bool:
+        """Whether that life may learn during its stop that it has lost partitions, and so abandon records."""
+        concerned = not self.members or life.member in self.members
+        return concerned and life.ended_at - self.at < LEARNT_WITHIN_S
 
     def covers(self, place: Place, offset: int) -> bool:
         begin, end = self.ranges.get(place, (0, 0))
@@ -93,8 +99,7 @@ def judge(facts: Facts, effects: Effects | None) -> Verdict:
 
 def _exits(lives: Iterable[Life], exposures: list[Exposure]) -> Iterable[str]:
     for life in lives:
-        # It may learn during its stop that it has lost partitions.
-        shaken = any(not exposure.members or life.member in exposure.members for exposure in exposures)
+        shaken = any(exposure.shakes(life) for exposure in exposures)
         if life.ending == "itself":
             yield f"{life.member} ended by itself with code {life.exit_code}"
         elif not life.ending:
@@ -156,13 +161,15 @@ def report(title: dict[str, str], facts: Facts, effects: Effects | None, verdict
     rebalances = ", ".join(f"{sum(life.rebalances(kind) for life in facts.lives)} {kind}" for kind in REBALANCES)
     rows = dict(title)
     rows["events"] = f"{facts.events.total()}: {kinds}"
-    rows["starts"] = f"{len(facts.lives)}; ended by {', '.join(f'{n} {ending}' for ending, n in sorted(endings.items()))}"
+    ended_by = ", ".join(f"{count} {ending}" for ending, count in sorted(endings.items()))
+    rows["starts"] = f"{len(facts.lives)}; ended by {ended_by}"
     rows["rebalances"] = rebalances
     rows["standstill"] = f"longest {facts.standstill_s:.0f} s without a commit while records waited"
     rows["uncommitted"] = f"at most {facts.uncommitted_most} records in the group, as the members showed it"
     if effects:
         verified = effects.produced - effects.lost
-        rows["records"] = f"{effects.produced} produced, {verified} verified, {effects.lost} lost, {effects.wrong} wrong"
+        counts = f"{effects.lost} lost, {effects.wrong} wrong, {effects.unexpected} unexpected"
+        rows["records"] = f"{effects.produced} produced, {verified} verified, {counts}"
         rows["repeated"] = f"{effects.repeated}; the faults of this run allow {verdict.bound}"
     rows["dead letters"] = str(facts.dead_lettered)
     rows["lag"] = f"{facts.lag} at the end"

@@ -17,6 +17,7 @@ REQUEST_TIMEOUT_S = 20.0
 LOOK_EVERY_S = 1.0
 REMEMBERED_S = 45.0  # a member learns late that it has lost its partitions
 REGRESSIONS_MAX = 20
+UNCOMMITTED = "millrace_partition_uncommitted_records{"
 
 # While a broker is down its refused connections are no news.
 _unheard = logging.getLogger("faults.librdkafka")
@@ -30,7 +31,8 @@ class Group:
     def __init__(self, client_config: dict, group: str, topics: list[str]):
         quiet = {"socket.timeout.ms": 10_000}
         self._consumer = Consumer(client_config | quiet | {"group.id": group}, logger=_unheard)
-        self._admin = AdminClient(client_config | quiet, logger=_unheard)
+        self._admin_config = client_config | quiet
+        self._admin = AdminClient(self._admin_config, logger=_unheard)
         self.places: list[Place] = []
         for topic in topics:
             partitions = self._consumer.list_topics(topic, timeout=REQUEST_TIMEOUT_S).topics[topic].partitions
@@ -72,8 +74,13 @@ class Group:
 
     def _offsets(self, which: OffsetSpec) -> dict[Place, int]:
         asked = {TopicPartition(*place): which for place in self.places}
-        answers = self._admin.list_offsets(asked, request_timeout=REQUEST_TIMEOUT_S)
-        return {(place.topic, place.partition): future.result().offset for place, future in answers.items()}
+        try:
+            answers = self._admin.list_offsets(asked, request_timeout=REQUEST_TIMEOUT_S)
+            return {(place.topic, place.partition): future.result().offset for place, future in answers.items()}
+        except KafkaException:
+            # It keeps asking in a leader's epoch that ended with the broker's restart; a new one learns the new epoch.
+            self._admin = AdminClient(self._admin_config, logger=_unheard)
+            raise
 
 
 class Watch(threading.Thread):
@@ -130,7 +137,7 @@ class Watch(threading.Thread):
         uncommitted = 0.0
         for member in self._members:
             seen = member.look()
-            uncommitted += sum(v for k, v in seen.items() if k.startswith("millrace_partition_uncommitted_records{"))
+            uncommitted += sum(value for name, value in seen.items() if name.startswith(UNCOMMITTED))
         self.uncommitted_most = max(self.uncommitted_most, int(uncommitted))
 
     def _note_losses(self, ends: dict[Place, int]) -> None:
