@@ -79,6 +79,58 @@ void processor_run::on_letter_failure(const error& cause) {
   get_stuck(cause.in("dead letter to '" + engine_.options().dead_letter_topic + "'"));
 }
 
+// What the headers view.
+struct processor_run::letter_text {
+  std::string offset;
+  std::string created;
+  std::string schema_id;
+  std::string attempts;
+  std::string first_failed;
+  std::string trace;
+  std::string_view message;
+};
+
+void processor_run::describe_letter(letter_text& text) const {
+  const stream::record_block& original = record();
+  text.offset = std::to_string(original.offset());
+  text.created = std::to_string(original.created().time_since_epoch().count());
+  text.schema_id = std::to_string(envelope_.schema_id);
+  text.attempts = std::to_string(attempt_);
+  text.first_failed = std::to_string(to_millis(*first_failed_wall_));
+  text.message = std::string_view(cause_->message()).substr(0, message_bytes_max);
+  text.trace = "stage " + std::string(buried_at_);
+  if (!envelope_.condemned) text.trace += ", processor " + std::string(name()) + ", attempt " + text.attempts;
+}
+
+void processor_run::add_own_headers(const letter_text& text, std::vector<stream::header_view>& to) const {
+  const line_options& options = engine_.options();
+  const bool by_user = cause_->code() == errc::rejected;
+  to.push_back(text_header("millrace.dlq.reason", by_user ? text.message : describe(cause_->code())));
+  to.push_back(text_header("millrace.dlq.code", to_string(cause_->code())));
+  to.push_back(text_header("millrace.dlq.stage", buried_at_));
+  to.push_back(text_header("millrace.dlq.message", text.message));
+  to.push_back(text_header("millrace.dlq.topic", envelope_.topic()));
+  to.push_back(text_header("millrace.dlq.partition", envelope_.of().number));
+  to.push_back(text_header("millrace.dlq.offset", text.offset));
+  to.push_back(text_header("millrace.dlq.timestamp", text.created));
+  if (envelope_.schema_id >= 0) to.push_back(text_header("millrace.dlq.schema_id", text.schema_id));
+  to.push_back(text_header("millrace.dlq.attempts", text.attempts));
+  to.push_back(text_header("millrace.dlq.first_failed_at", text.first_failed));
+  if (!envelope_.condemned) to.push_back(text_header("millrace.dlq.processor", name()));
+  to.push_back(text_header("millrace.dlq.group", options.group));
+  to.push_back(text_header("millrace.dlq.version", options.version));
+}
+
+// KIP-1034. A class name stands in `exception` there; here it is the error's code.
+void processor_run::add_streams_headers(const letter_text& text, std::vector<stream::header_view>& to) const {
+  to.push_back(text_header("__streams.errors.exception", to_string(cause_->code())));
+  to.push_back(text_header("__streams.errors.stacktrace", text.trace));
+  to.push_back(text_header("__streams.errors.message", text.message));
+  to.push_back(text_header("__streams.errors.topic", envelope_.topic()));
+  to.push_back(text_header("__streams.errors.partition", envelope_.of().number));
+  to.push_back(text_header("__streams.errors.offset", text.offset));
+}
+
 result<void> processor_run::produce_letter() {
   const line_options& options = engine_.options();
   if (options.dead_letter_topic.empty()) {
@@ -86,31 +138,13 @@ result<void> processor_run::produce_letter() {
                  "no dead-letter topic is configured; the record failed with " + cause_->to_string());
   }
   const stream::record_block& original = record();
-  const std::string offset = std::to_string(original.offset());
-  const std::string created = std::to_string(original.created().time_since_epoch().count());
-  const std::string schema_id = std::to_string(envelope_.schema_id);
-  const std::string attempts = std::to_string(attempt_);
-  const std::string first_failed = std::to_string(to_millis(*first_failed_wall_));
-  const std::string_view message = std::string_view(cause_->message()).substr(0, message_bytes_max);
-  const bool by_user = cause_->code() == errc::rejected;
-
+  letter_text text;
+  describe_letter(text);
   std::vector<stream::header_view> headers;
-  headers.reserve(original.header_count() + 16);
+  headers.reserve(original.header_count() + 24);
   for (std::uint32_t i = 0; i < original.header_count(); ++i) headers.push_back(original.header_at(i));
-  headers.push_back(text_header("millrace.dlq.reason", by_user ? message : describe(cause_->code())));
-  headers.push_back(text_header("millrace.dlq.code", to_string(cause_->code())));
-  headers.push_back(text_header("millrace.dlq.stage", buried_at_));
-  headers.push_back(text_header("millrace.dlq.message", message));
-  headers.push_back(text_header("millrace.dlq.topic", envelope_.topic()));
-  headers.push_back(text_header("millrace.dlq.partition", envelope_.of().number));
-  headers.push_back(text_header("millrace.dlq.offset", offset));
-  headers.push_back(text_header("millrace.dlq.timestamp", created));
-  if (envelope_.schema_id >= 0) headers.push_back(text_header("millrace.dlq.schema_id", schema_id));
-  headers.push_back(text_header("millrace.dlq.attempts", attempts));
-  headers.push_back(text_header("millrace.dlq.first_failed_at", first_failed));
-  if (!envelope_.condemned) headers.push_back(text_header("millrace.dlq.processor", name()));
-  headers.push_back(text_header("millrace.dlq.group", options.group));
-  headers.push_back(text_header("millrace.dlq.version", options.version));
+  if (options.dead_letter_headers != letter_headers::streams) add_own_headers(text, headers);
+  if (options.dead_letter_headers != letter_headers::millrace) add_streams_headers(text, headers);
   if (letter_truncated_) headers.push_back(text_header("millrace.dlq.value_dropped", "too large"));
 
   stream::outgoing out{options.dead_letter_topic, original.key(), original.value(), headers};

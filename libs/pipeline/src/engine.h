@@ -46,6 +46,7 @@ class engine final : private stream::source_events, private plan_watcher {
   void request_stop();
   void abort();
   void fail(error cause);
+  [[nodiscard]] verb_answer act_on(const record_name& which, record_verb verb);
   [[nodiscard]] line_state state() const noexcept { return state_; }
   [[nodiscard]] bool quiescent() const noexcept;
   [[nodiscard]] const std::optional<error>& failure() const noexcept { return failure_; }
@@ -152,6 +153,8 @@ class engine final : private stream::source_events, private plan_watcher {
   void start_processors(envelope& e, instant at);
   void condemn(envelope& e, const error& cause, work_stage where);
   void skip(envelope& e, std::string_view reason);
+  // False: it was redriven for another group.
+  [[nodiscard]] bool is_for_us(const envelope& e) const noexcept;
   void on_plan_settled() override { plans_changed_ = !planted(stream::bug::lose_the_wake_up_of_a_schema); }
   void on_schema_failure(const error& failure) override;
   [[nodiscard]] nanoseconds age_of(const envelope& e, instant at) const;
@@ -208,6 +211,11 @@ class engine final : private stream::source_events, private plan_watcher {
   void seal_the_rest();
   void arm_deadline();
   void deadline_passed() {}  // the turn it causes does the work
+
+  // verb.cc
+  [[nodiscard]] assignment* find(const record_name& which);
+  [[nodiscard]] verb_answer act_on(envelope& e, record_verb verb);
+  [[nodiscard]] verb_answer act_on_waiting(envelope& e, record_verb verb);
 
   // status.cc
   void tick();

@@ -13,6 +13,7 @@
 #include <millrace/pipeline/processor.h>
 #include <millrace/pipeline/record.h>
 #include <millrace/pipeline/value.h>
+#include <millrace/pipeline/verb.h>
 #include <millrace/runtime/loop.h>
 #include <millrace/runtime/timer.h>
 #include <millrace/stream/context.h>
@@ -55,6 +56,10 @@ class processor_run final : public stream::execution, public runtime::deferred {
   void start();
   // This run, standing for the whole record, ends in a dead letter without having run.
   void condemn(const error& cause, std::string_view stage_name);
+  // A redriven record that names another processor.
+  void pass_over();
+  // verb.cc. What happened, or why nothing did; a run that has ended is not asked.
+  [[nodiscard]] verb_answer obey(record_verb verb);
   void end(ending how);
   // The record was abandoned: forget what can be forgotten.
   void abandon() noexcept;
@@ -97,6 +102,11 @@ class processor_run final : public stream::execution, public runtime::deferred {
   void run() override;  // the task has finished
   void on_wake();
   void failed(const error& cause);
+  void stop_waiting();
+  [[nodiscard]] verb_answer obey_retry();
+  [[nodiscard]] verb_answer retry_now();
+  [[nodiscard]] verb_answer obey_end(record_verb verb);
+  void end_as_ordered(record_verb verb);
   void get_stuck(const error& cause);
   void wake_after(std::uint32_t failures);
   void wake_in(nanoseconds delay);
@@ -114,6 +124,10 @@ class processor_run final : public stream::execution, public runtime::deferred {
   void on_letter_answer(result<void> answer);
   void on_letter_failure(const error& cause);
   [[nodiscard]] result<void> produce_letter();
+  struct letter_text;
+  void describe_letter(letter_text& text) const;
+  void add_own_headers(const letter_text& text, std::vector<stream::header_view>& to) const;
+  void add_streams_headers(const letter_text& text, std::vector<stream::header_view>& to) const;
 
   engine& engine_;
   envelope& envelope_;
@@ -135,6 +149,7 @@ class processor_run final : public stream::execution, public runtime::deferred {
   std::optional<error> cause_;
   std::optional<error> emit_error_;  // of this attempt
   std::optional<error> emit_verdict_;
+  std::optional<record_verb> ordered_;  // by an operator, for when this attempt has failed
   runtime::task<stream::outcome> task_;
   wake wake_;
   letter letter_;

@@ -133,7 +133,14 @@ void engine::admit_waiting() {
   }
 }
 
+bool engine::is_for_us(const envelope& e) const noexcept {
+  if (e.block().header_count() == 0) return true;
+  const std::optional<bytes_view> group = e.block().header(redrive_group_header);
+  return !group || as_text(*group) == options_.group;
+}
+
 bool engine::admit(envelope& e) {
+  if (!is_for_us(e)) return skip(e, "redriven for another group"), true;
   const std::optional<bytes_view> value = e.block().value();
   if (!value) {
     if (options_.tombstones == tombstone_policy::skip) {
@@ -218,7 +225,15 @@ void engine::start_processors(envelope& e, instant at) {
   meters_.consume_delay.observe(age_of(e, at));
   // A run may be the last to end and settle the record before the loop is over; the handle keeps it.
   e.retain();
-  for (processor_run& run : e.runs) run.start();
+  const std::optional<bytes_view> only =
+      e.block().header_count() == 0 ? std::nullopt : e.block().header(redrive_processor_header);
+  for (processor_run& run : e.runs) {
+    if (only && as_text(*only) != run.name()) {
+      run.pass_over();
+    } else {
+      run.start();
+    }
+  }
   e.release();
 }
 

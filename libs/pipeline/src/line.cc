@@ -12,6 +12,7 @@ void line::start() { engine_->start(); }
 void line::request_stop() { engine_->request_stop(); }
 void line::abort() { engine_->abort(); }
 void line::fail(error cause) { engine_->fail(std::move(cause)); }
+verb_answer line::act_on(const record_name& which, record_verb verb) { return engine_->act_on(which, verb); }
 line_state line::state() const noexcept { return engine_->state(); }
 bool line::finished() const noexcept {
   return engine_->state() == line_state::stopped || engine_->state() == line_state::failed;

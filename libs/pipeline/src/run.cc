@@ -110,6 +110,7 @@ void processor_run::tell_breakers(const stream::outcome& out) {
 void processor_run::failed(const error& cause) {
   engine_.note_failure(work_stage::process, cause);
   cause_ = cause;
+  if (ordered_) return end_as_ordered(*ordered_);
   const instant now = loop().time().now();
   if (!first_failed_wall_) {
     first_failed_ = now;
@@ -175,6 +176,11 @@ void processor_run::on_wake() {
   if (stage_ == stage::burying) send_letter();
 }
 
+void processor_run::pass_over() {
+  cause_ = error(errc::rejected, "redriven for another processor");
+  end(ending::skipped);
+}
+
 void processor_run::end(ending how) {
   if (stage_ != stage::idle) engine_.ended_work();
   stage_ = stage::ended;
@@ -209,6 +215,7 @@ void processor_run::reset() noexcept {
   first_failed_wall_.reset();
   cause_.reset();
   emit_verdict_.reset();
+  ordered_.reset();
 }
 
 }  // namespace millrace::pipeline

@@ -21,6 +21,7 @@
 #include <millrace/pipeline/options.h>
 #include <millrace/pipeline/processor.h>
 #include <millrace/pipeline/status.h>
+#include <millrace/pipeline/verb.h>
 #include <millrace/runtime/loop.h>
 #include <millrace/stream/schemas.h>
 #include <millrace/stream/sink.h>
@@ -63,6 +64,9 @@ class line {
   void abort();
   // Ends the line as failed, as an error with disposition stop would.
   void fail(error cause);
+
+  // An operator's verb about the oldest unfinished record of a partition.
+  [[nodiscard]] verb_answer act_on(const record_name& which, record_verb verb);
 
   [[nodiscard]] line_state state() const noexcept;
   // stopped or failed: the group was left, the books are closed.

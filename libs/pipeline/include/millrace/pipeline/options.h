@@ -19,6 +19,10 @@ enum class tombstone_policy : std::uint8_t { skip, dead_letter };
 // Bytes left over after the decoded value.
 enum class trailing_bytes_policy : std::uint8_t { dead_letter, ignore };
 
+// Names of the headers that say why: millrace.dlq.*, those of Kafka Streams (KIP-1034: __streams.errors.*),
+// or both.
+enum class letter_headers : std::uint8_t { millrace, streams, both };
+
 struct retry_policy {
   std::uint32_t attempts_max = 10;  // the first try included
   milliseconds age_max{300'000};    // since the first failure; then a dead letter
@@ -82,6 +86,7 @@ struct line_options {
   milliseconds status_interval{250};
 
   std::string dead_letter_topic;
+  letter_headers dead_letter_headers = letter_headers::millrace;
   std::string group;    // dead-letter header
   std::string version;  // dead-letter header: of the application
   std::uint64_t seed = 1;
@@ -90,5 +95,11 @@ struct line_options {
 // Header that carries a record's creation as microseconds since 1970: eight bytes big-endian, or decimal
 // text.
 inline constexpr char created_header[] = "millrace-created-us";
+
+// Headers of a record that was produced again from its dead letter (`millrace dlq redrive`). With a group, a
+// line of another group skips it; with a processor, only that one runs, and the others count it as skipped.
+inline constexpr char redrive_group_header[] = "millrace.redrive.group";
+inline constexpr char redrive_processor_header[] = "millrace.redrive.processor";
+inline constexpr char redrive_count_header[] = "millrace.redrive.count";  // decimal, from 1
 
 }  // namespace millrace::pipeline
