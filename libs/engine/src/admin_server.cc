@@ -24,8 +24,9 @@ constexpr auto accept_pause = std::chrono::milliseconds(100);
 // One connection: read a request, answer it, close.
 class exchange final : public std::enable_shared_from_this<exchange> {
  public:
-  exchange(net::ip::tcp::socket socket, const admin_server::page_handler& pages)
-      : stream_(std::move(socket)), pages_(pages) {
+  exchange(net::ip::tcp::socket socket, const admin_server::page_handler& pages,
+           const admin_server::order_handler& orders)
+      : stream_(std::move(socket)), pages_(pages), orders_(orders) {
     parser_.body_limit(0);
     parser_.header_limit(request_bytes_max);
   }
@@ -40,17 +41,22 @@ class exchange final : public std::enable_shared_from_this<exchange> {
  private:
   void answer() {
     const auto& request = parser_.get();
+    const std::string_view target(request.target().data(), request.target().size());
+    const std::string_view path = target.substr(0, target.find('?'));
     admin_page page;
-    if (request.method() != http::verb::get && request.method() != http::verb::head) {
-      page = {405, "text/plain; charset=utf-8", "only GET is answered here\n"};
+    if (request.method() == http::verb::get || request.method() == http::verb::head) {
+      page = pages_(path);
+    } else if (request.method() == http::verb::post && orders_) {
+      const auto given = request[http::field::authorization];
+      page = orders_({path, {given.data(), given.size()}});
     } else {
-      const std::string_view target(request.target().data(), request.target().size());
-      page = pages_(target.substr(0, target.find('?')));
+      page = {405, "text/plain; charset=utf-8", "only GET is answered here\n"};
     }
     response_.version(request.version());
     response_.result(page.status);
     response_.set(http::field::content_type, page.content_type);
     response_.set(http::field::cache_control, "no-store");
+    if (page.asks_for_token) response_.set(http::field::www_authenticate, "Bearer");
     response_.set(http::field::connection, "close");
     response_.body() = std::move(page.body);
     response_.prepare_payload();
@@ -67,6 +73,7 @@ class exchange final : public std::enable_shared_from_this<exchange> {
 
   beast::tcp_stream stream_;
   const admin_server::page_handler& pages_;
+  const admin_server::order_handler& orders_;
   beast::flat_buffer buffer_{request_bytes_max};
   http::request_parser<http::empty_body> parser_;
   http::response<http::string_body> response_;
@@ -75,7 +82,8 @@ class exchange final : public std::enable_shared_from_this<exchange> {
 
 class beast_server final : public admin_server {
  public:
-  explicit beast_server(page_handler pages) : pages_(std::move(pages)), acceptor_(context_) {}
+  beast_server(page_handler pages, order_handler orders)
+      : pages_(std::move(pages)), orders_(std::move(orders)), acceptor_(context_) {}
   beast_server(const beast_server&) = delete;
   beast_server& operator=(const beast_server&) = delete;
   ~beast_server() override {
@@ -112,7 +120,7 @@ class beast_server final : public admin_server {
   void accept() {
     acceptor_.async_accept([this](error_code code, net::ip::tcp::socket socket) {
       if (code) return accept_later();
-      std::make_shared<exchange>(std::move(socket), pages_)->begin();
+      std::make_shared<exchange>(std::move(socket), pages_, orders_)->begin();
       accept();
     });
   }
@@ -126,6 +134,7 @@ class beast_server final : public admin_server {
   }
 
   const page_handler pages_;
+  const order_handler orders_;
   net::io_context context_{1};
   net::ip::tcp::acceptor acceptor_;
   net::steady_timer pause_{context_};
@@ -136,8 +145,8 @@ class beast_server final : public admin_server {
 }  // namespace
 
 result<std::unique_ptr<admin_server>> admin_server::start(const std::string& address, std::uint16_t port,
-                                                          page_handler pages) {
-  auto server = std::make_unique<beast_server>(std::move(pages));
+                                                          page_handler pages, order_handler orders) {
+  auto server = std::make_unique<beast_server>(std::move(pages), std::move(orders));
   if (auto listening = server->listen(address, port); !listening) return listening.error();
   return std::unique_ptr<admin_server>(std::move(server));
 }

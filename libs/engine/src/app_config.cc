@@ -117,6 +117,12 @@ const spec<engine_config>& engine_spec() {
           .required()
           .doc("Where records go that can never be processed, untouched, with the reason in headers.")
           .example("navigation-dlq"),
+      field(&engine_config::dead_letter_headers, "dead_letter_headers")
+          .choices({{"millrace", pipeline::letter_headers::millrace},
+                    {"streams", pipeline::letter_headers::streams},
+                    {"both", pipeline::letter_headers::both}})
+          .doc("Names of a dead letter's headers: millrace.dlq.*, those of Kafka Streams (KIP-1034: "
+               "__streams.errors.*), or both."),
       field(&engine_config::retry_attempts_max, "retry_attempts_max")
           .range(1U, 1'000'000U)
           .doc("Attempts on one record, the first included; then it is dead-lettered."),
@@ -149,6 +155,11 @@ const spec<admin_config>& admin_spec() {
       field(&admin_config::port, "port")
           .range(std::uint16_t{0}, std::uint16_t{65535})
           .doc("0: a free port, printed at start."),
+      field(&admin_config::token, "token")
+          .doc("Bearer token of POST /records/TOPIC/PARTITION/OFFSET/{retry|skip|dead-letter}. Empty: these "
+               "are "
+               "off.")
+          .example("${file:/run/secrets/millrace-admin}"),
   };
   return declared;
 }
@@ -224,6 +235,7 @@ pipeline::line_options line_options_of(const app_config& from, std::uint64_t see
   options.drain_timeout = from.engine.drain_timeout;
   options.revoke_drain_timeout = from.engine.revoke_drain_timeout;
   options.dead_letter_topic = from.engine.dead_letter_topic;
+  options.dead_letter_headers = from.engine.dead_letter_headers;
   options.group = from.kafka.group;
   options.seed = seed;
   return options;

@@ -23,6 +23,7 @@
 #include "adapters.h"
 #include "advice.h"
 #include "front_page.h"
+#include "record_orders.h"
 #include "status_page.h"
 #include "watchdog.h"
 #include "worker.h"
@@ -32,6 +33,8 @@ namespace {
 
 // After the second signal; a worker whose loop is stuck cannot obey.
 constexpr seconds abort_obeyed_within{5};
+// For a worker's answer to an operator: the admin thread waits for it, and other pages wait meanwhile.
+constexpr milliseconds verb_patience{1'000};
 constexpr int exit_ok = 0;
 constexpr int exit_failure = 1;
 constexpr int exit_config = 78;  // EX_CONFIG
@@ -120,6 +123,7 @@ class process {
   int closing();
   [[nodiscard]] process_view view() const;
   [[nodiscard]] admin_page page(std::string_view path);
+  [[nodiscard]] admin_page order(const admin_order& wanted);
 
   const application& app_;
   const app_config settings_;
@@ -161,8 +165,9 @@ int process::run() {
 }
 
 result<void> process::start_admin() {
-  auto started = admin_server::start(settings_.admin.address, settings_.admin.port,
-                                     [this](std::string_view path) { return page(path); });
+  auto started = admin_server::start(
+      settings_.admin.address, settings_.admin.port, [this](std::string_view path) { return page(path); },
+      [this](const admin_order& wanted) { return order(wanted); });
   if (!started) return started.error();
   admin_ = std::move(*started);
   spdlog::info("event=admin_listening address={} port={} pages=\"/ /metrics /healthz /readyz /status\"",
@@ -357,6 +362,20 @@ admin_page process::page(std::string_view path) {
   if (path == "/status") return {200, "application/json", status_json(view())};
   if (path == "/") return {200, "text/html; charset=utf-8", std::string(front_page)};
   return {404, std::string(text), "no such page; try / /metrics /healthz /readyz /status\n"};
+}
+
+admin_page process::order(const admin_order& wanted) {
+  std::vector<worker_door> doors;
+  {
+    // A worker lives longer than the admin thread once it is in the list.
+    const std::lock_guard lock(mutex_);
+    for (const auto& each : workers_) {
+      doors.push_back([w = each.get()](const pipeline::record_name& which, pipeline::record_verb verb) {
+        return w->ask(which, verb, verb_patience);
+      });
+    }
+  }
+  return obey(wanted, settings_.admin.token, doors);
 }
 
 int print_config(const run_arguments& arguments, const std::string& what) {

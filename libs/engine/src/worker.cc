@@ -37,6 +37,24 @@ void worker::request_abort() noexcept {
   loop_.wake();
 }
 
+std::optional<pipeline::verb_answer> worker::ask(const pipeline::record_name& which,
+                                                 pipeline::record_verb verb, nanoseconds patience) {
+  if (over_.load(std::memory_order_relaxed)) return std::nullopt;
+  auto request = std::make_shared<verb_request>(which, verb);
+  if (!requests_.post(std::shared_ptr<verb_request>(request))) return std::nullopt;
+  return request->wait(patience);
+}
+
+void worker::answer_requests() {
+  requests_.take(requests_taken_);
+  for (const auto& request : requests_taken_) {
+    request->answer([this](const pipeline::record_name& which, pipeline::record_verb verb) {
+      return line_->act_on(which, verb);
+    });
+  }
+  requests_taken_.clear();
+}
+
 worker_pulse worker::pulse_at(instant now) const {
   worker_pulse pulse;
   if (over_.load(std::memory_order_relaxed)) return pulse;
@@ -53,6 +71,7 @@ void worker::join() {
 }
 
 bool worker::on_turn() {
+  answer_requests();
   const command wanted = wanted_.load(std::memory_order_relaxed);
   if (wanted != obeyed_) {
     obeyed_ = wanted;

@@ -5,15 +5,19 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <thread>
+#include <vector>
 
 #include <millrace/pipeline/line.h>
 #include <millrace/runtime/loop.h>
+#include <millrace/runtime/mailbox.h>
 #include <millrace/stream/schemas.h>
 #include <millrace/stream/sink.h>
 #include <millrace/stream/source.h>
 #include <millrace/stream/store.h>
 
+#include "verb_request.h"
 #include "watchdog.h"
 
 namespace millrace::engine {
@@ -28,7 +32,7 @@ struct worker_ports {
 
 class worker final : private runtime::step {
  public:
-  explicit worker(const clock& time) : loop_(time) {}
+  explicit worker(const clock& time) : loop_(time), requests_(loop_, requests_max) {}
   worker(const worker&) = delete;
   worker& operator=(const worker&) = delete;
   // The thread must have ended.
@@ -45,6 +49,10 @@ class worker final : private runtime::step {
   void request_stop() noexcept;
   void request_abort() noexcept;
   [[nodiscard]] pipeline::line_status status() const { return line_->status(); }
+  // Has the line act on a record, on the worker's thread, in its next turn. nullopt: the worker has ended, or
+  // did not turn its loop within `patience`; then nothing was done and nothing will be.
+  [[nodiscard]] std::optional<pipeline::verb_answer> ask(const pipeline::record_name& which,
+                                                         pipeline::record_verb verb, nanoseconds patience);
   // For the watchdog. A worker whose thread has ended by itself is not stuck.
   [[nodiscard]] worker_pulse pulse_at(instant now) const;
 
@@ -54,10 +62,14 @@ class worker final : private runtime::step {
 
  private:
   enum class command : std::uint8_t { none, stop, abort };
+  static constexpr std::size_t requests_max = 16;
 
   bool on_turn() override;
+  void answer_requests();
 
   runtime::loop loop_;
+  runtime::mailbox<std::shared_ptr<verb_request>> requests_;
+  std::vector<std::shared_ptr<verb_request>> requests_taken_;
   worker_ports ports_;
   std::unique_ptr<pipeline::line> line_;
   std::function<void()> on_end_;

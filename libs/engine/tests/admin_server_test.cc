@@ -56,6 +56,23 @@ TEST(AdminServer, ChangesNothing) {
                   .starts_with("HTTP/1.1 405"));
 }
 
+TEST(AdminServer, HandsOrdersOnWithTheirAuthorization) {
+  auto server = admin_server::start("127.0.0.1", 0, echo, [](const admin_order& order) {
+    admin_page page{401, "text/plain", std::string(order.path) + " by " + std::string(order.authorization)};
+    page.asks_for_token = true;
+    return page;
+  });
+  ASSERT_TRUE(server);
+  const std::string answer =
+      exchange((*server)->port(),
+               "POST /do/it?q=1 HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer t\r\nContent-Length: 0\r\n\r\n");
+  EXPECT_TRUE(answer.starts_with("HTTP/1.1 401")) << answer;
+  EXPECT_TRUE(answer.ends_with("/do/it by Bearer t")) << answer;
+  EXPECT_NE(answer.find("WWW-Authenticate: Bearer"), std::string::npos) << answer;
+  EXPECT_TRUE(exchange((*server)->port(), "PUT /do/it HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
+                  .starts_with("HTTP/1.1 405"));
+}
+
 TEST(AdminServer, ABusyPortIsAClearError) {
   auto first = admin_server::start("127.0.0.1", 0, echo);
   ASSERT_TRUE(first);

@@ -47,6 +47,20 @@ TEST(AppConfig, TlsFilesWithoutTlsAreRefused) {
   EXPECT_FALSE(loaded.ok());
 }
 
+TEST(AppConfig, DeadLettersMayHaveTheHeadersOfKafkaStreams) {
+  const auto loaded = load(std::string(smallest) + "  dead_letter_headers: both\n");
+  ASSERT_TRUE(loaded.ok());
+  EXPECT_EQ(line_options_of(loaded.value, 1).dead_letter_headers, pipeline::letter_headers::both);
+}
+
+TEST(AppConfig, TheAdminTokenIsASecretAndOffByDefault) {
+  EXPECT_TRUE(load(smallest).value.admin.token.empty());
+  const auto loaded = load(std::string(smallest) + "admin:\n  token: hunter2\n");
+  ASSERT_TRUE(loaded.ok());
+  EXPECT_EQ(loaded.value.admin.token.reveal(), "hunter2");
+  EXPECT_EQ(config::show(app_spec(), loaded.value).find("hunter2"), std::string::npos);
+}
+
 TEST(AppConfig, AbsentSectionsStayAbsent) {
   const auto loaded = load(smallest);
   EXPECT_FALSE(loaded.value.cql);

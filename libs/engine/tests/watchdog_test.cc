@@ -174,6 +174,24 @@ TEST_F(stuck_worker, IsNamedAlsoWhenItBlocksAfterAWait) {
   EXPECT_NE(not_alive_because(view()).find("offset 41"), std::string::npos) << not_alive_because(view());
 }
 
+TEST_F(stuck_worker, DoesNotObeyLaterWhatWasReportedAsNotDone) {
+  launch("at once");
+  wait_until([&] { return gate_.entered.load(); });
+  EXPECT_EQ(worker_.ask({"parcels", 0, 41}, pipeline::record_verb::skip, 20ms), std::nullopt);
+  gate_.open = true;
+  wait_until([&] { return worker_.status().counts.done == 1; });
+  EXPECT_EQ(worker_.status().counts.skipped, 0U);
+}
+
+TEST_F(stuck_worker, AnswersAnOperatorWhenItTurns) {
+  gate_.open = true;
+  launch("at once");
+  wait_until([&] { return worker_.status().counts.done == 1; });
+  const auto answer = worker_.ask({"parcels", 0, 41}, pipeline::record_verb::skip, 20s);
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->what, pipeline::verb_answer::kind::not_here) << answer->text;
+}
+
 TEST_F(stuck_worker, IsNotStuckWhenItsThreadHasEnded) {
   gate_.open = true;
   launch("at once");

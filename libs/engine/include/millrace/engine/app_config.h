@@ -66,6 +66,7 @@ struct engine_config {
   config::byte_size memory_max{256U << 20U};
   pipeline::order_mode order = pipeline::order_mode::unordered;
   std::string dead_letter_topic;
+  pipeline::letter_headers dead_letter_headers = pipeline::letter_headers::millrace;
   std::uint32_t retry_attempts_max = 10;
   milliseconds retry_age_max{300'000};
   milliseconds commit_interval{1'000};
@@ -79,6 +80,7 @@ struct engine_config {
 struct admin_config {
   std::string address = "127.0.0.1";
   std::uint16_t port = 9464;
+  config::secret token;  // of the verbs; empty: they are off
 };
 
 struct log_config {
