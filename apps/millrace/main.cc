@@ -12,6 +12,7 @@
 
 #include "avro/command_line.h"
 #include "demo/demo.h"
+#include "dlq/command_line.h"
 #include "navigation_application.h"
 
 namespace {
@@ -107,6 +108,7 @@ int main(int argc, char** argv) {
   codegen_command->callback([&] { code = codegen(schema_file, cpp_namespace, output_file); });
 
   avro_commands::add_to(cli, code);
+  dlq_commands::add_to(cli, code);
 
   cli.add_subcommand("version", "Print the version")->callback([] {
     std::cout << "millrace " MILLRACE_VERSION "\n";

@@ -1,0 +1,148 @@
+#include "command_line.h"
+
+#include <csignal>
+#include <cstdlib>
+#include <iostream>
+#include <memory>
+
+#include <CLI/CLI.hpp>
+#include <unistd.h>
+
+#include <millrace/config/load.h>
+
+#include "commands.h"
+
+namespace millrace::dlq_commands {
+namespace {
+
+const terminal standard{std::cout, std::cerr};
+
+std::atomic<bool> stop_asked{false};
+static_assert(std::atomic<bool>::is_always_lock_free, "a signal's action may set it");
+extern "C" void ask_to_stop(int) { stop_asked = true; }
+
+// The configuration is the one that `run` gets.
+struct configuration {
+  std::string file;
+  std::vector<std::string> set;
+};
+
+void add_configuration(CLI::App* command, configuration& from) {
+  command->add_option("config", from.file, "Configuration file (YAML), the one of `run`")->required();
+  command->add_option("--set", from.set, "Overrides a setting: section.key=value");
+}
+
+void add_filter(CLI::App* command, letter_filter& filter) {
+  command->add_option("--reason", filter.reason, "Only letters with this reason, or this error code");
+  command->add_option("--processor", filter.processor, "Only letters of this processor");
+  command->add_option("--topic", filter.topic, "Only letters that came from this topic");
+}
+
+std::optional<engine::app_config> load(const configuration& from) {
+  config::inputs inputs;
+  inputs.file = from.file;
+  inputs.environment = config::process_environment();
+  inputs.set = from.set;
+  auto loaded = config::load(engine::app_spec(), inputs);
+  const bool colour = ::isatty(STDERR_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr;
+  if (!loaded.diagnostics.empty()) std::cerr << config::to_text(loaded.diagnostics, colour);
+  if (!loaded.ok()) return std::nullopt;
+  return std::move(loaded.value);
+}
+
+template <typename Command>
+int with_settings(const configuration& from, const Command& command) {
+  const auto settings = load(from);
+  return settings ? command(*settings) : exit_config;
+}
+
+void add_ls(CLI::App* dlq, int& code) {
+  struct all {
+    configuration from;
+    ls_arguments arguments;
+  };
+  auto given = std::make_shared<all>();
+  CLI::App* command =
+      dlq->add_subcommand("ls", "Count the letters by reason, processor and where they came from");
+  add_configuration(command, given->from);
+  add_filter(command, given->arguments.filter);
+  command->add_option("--limit", given->arguments.limit,
+                      "A line for each of the first so many letters as well");
+  command->callback([given, &code] {
+    code = with_settings(given->from, [&](const engine::app_config& settings) {
+      return list_letters(settings, given->arguments, standard);
+    });
+  });
+}
+
+void add_show(CLI::App* dlq, int& code) {
+  struct all {
+    configuration from;
+    show_arguments arguments;
+  };
+  auto given = std::make_shared<all>();
+  CLI::App* command =
+      dlq->add_subcommand("show", "Print one letter: its key and headers, its value on demand");
+  add_configuration(command, given->from);
+  command->add_option("offset", given->arguments.offset, "Of the letter in the dead-letter topic")
+      ->required()
+      ->check(CLI::NonNegativeNumber);
+  command->add_option("--partition", given->arguments.partition,
+                      "Of the dead-letter topic; needed when it has several");
+  command->add_flag("--payload", given->arguments.payload,
+                    "Print the value too: as JSON when the registry knows its schema, or in hexadecimal");
+  command->callback([given, &code] {
+    code = with_settings(given->from, [&](const engine::app_config& settings) {
+      return show_letter(settings, given->arguments, standard);
+    });
+  });
+}
+
+void add_redrive(CLI::App* dlq, int& code) {
+  struct all {
+    configuration from;
+    redrive_arguments arguments;
+  };
+  auto given = std::make_shared<all>();
+  redrive_arguments& arguments = given->arguments;
+  CLI::App* command = dlq->add_subcommand("redrive",
+                                          "Produce letters again to the topics they came from, for the group "
+                                          "and processor they name. Remembered in "
+                                          "the group <kafka.group>-redrive: nothing is sent twice, and an "
+                                          "interrupted redrive goes on where it was");
+  add_configuration(command, given->from);
+  add_filter(command, arguments.filter);
+  command->add_option("--rate", arguments.rate, "Letters a second")
+      ->capture_default_str()
+      ->check(CLI::Range(0.01, 100'000.0));
+  command->add_option("--limit", arguments.limit, "Stop after so many letters");
+  command
+      ->add_option("--redrives-max", arguments.redrives_max,
+                   "Refuse letters that were redriven so often already: what fails again and again stays")
+      ->capture_default_str();
+  command->add_option("--to", arguments.to_topic,
+                      "Produce to this topic instead of the one the letter names");
+  command->add_flag("--for-all", arguments.for_all,
+                    "For every group and processor, not only for those that failed");
+  command->add_flag("--dry-run", arguments.dry_run, "Say what would be redriven; produce and commit nothing");
+  command->callback([given, &code] {
+    code = with_settings(given->from, [&](const engine::app_config& settings) {
+      std::signal(SIGINT, ask_to_stop);
+      std::signal(SIGTERM, ask_to_stop);
+      return redrive_letters(settings, given->arguments, standard, stop_asked);
+    });
+  });
+}
+
+}  // namespace
+
+void add_to(CLI::App& program, int& code) {
+  CLI::App* dlq =
+      program.add_subcommand("dlq", "Look at the dead letters of a configuration, and send them back");
+  dlq->require_subcommand(1);
+  add_ls(dlq, code);
+  add_show(dlq, code);
+  add_redrive(dlq, code);
+}
+
+}  // namespace millrace::dlq_commands

@@ -1,0 +1,66 @@
+// `millrace dlq`: what is in the dead-letter topic of a configuration, and back to where it came from.
+//
+// Each command writes its answer to `out` and what went wrong to `err`, and returns the exit code: 0 done; 1
+// something was refused, failed or not found; 78 the configuration cannot be used.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <ostream>
+#include <string>
+
+#include <millrace/engine/app_config.h>
+
+#include "letter.h"
+
+namespace millrace::dlq_commands {
+
+inline constexpr int exit_done = 0;
+inline constexpr int exit_failure = 1;
+inline constexpr int exit_config = 78;  // EX_CONFIG
+
+struct terminal {
+  std::ostream& out;
+  std::ostream& err;
+};
+
+// ls: how many letters there are, by reason, processor and topic/partition; with `limit` one line for each of
+// the first letters as well. Reads in a group of its own and commits nothing.
+struct ls_arguments {
+  letter_filter filter;
+  std::size_t limit = 0;
+};
+[[nodiscard]] int list_letters(const engine::app_config& settings, const ls_arguments& arguments,
+                               const terminal& to);
+
+// show: one letter with its key and headers; its value only when asked for, as JSON when the registry knows
+// its schema, in hexadecimal otherwise.
+struct show_arguments {
+  std::int64_t offset = 0;
+  std::optional<std::int32_t> partition;  // needed when the topic has several
+  bool payload = false;
+};
+[[nodiscard]] int show_letter(const engine::app_config& settings, const show_arguments& arguments,
+                              const terminal& to);
+
+// redrive: produces key, value and original headers again to the topic that the letter names, for the group
+// and the processor it names. What was redriven is remembered as committed offsets of the group
+// `<kafka.group>-redrive`, after the broker has acknowledged each record: a redrive that was interrupted goes
+// on where it was. Letters that the filter leaves out stay for a later redrive. It ends at what was in the
+// topic when it began, so a letter that comes back is not sent again.
+struct redrive_arguments {
+  letter_filter filter;
+  double rate = 50;                // letters a second
+  std::uint32_t redrives_max = 3;  // a letter that was redriven so often is refused
+  std::optional<std::uint64_t> limit;
+  std::string to_topic;  // instead of the topic that the letter names
+  bool for_all = false;  // every group and processor works on them
+  bool dry_run = false;
+};
+// `stop` may be set at any time, from any thread: what was sent is awaited and committed, the rest stays.
+[[nodiscard]] int redrive_letters(const engine::app_config& settings, const redrive_arguments& arguments,
+                                  const terminal& to, const std::atomic<bool>& stop);
+
+}  // namespace millrace::dlq_commands

@@ -1,0 +1,65 @@
+// What the headers of a dead letter say, under either set of names.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <millrace/base/values.h>
+#include <millrace/stream/record.h>
+
+namespace millrace::dlq_commands {
+
+struct letter {
+  std::int32_t partition = 0;  // of the dead-letter topic
+  std::int64_t offset = 0;
+  timestamp written;
+  std::string reason;  // empty: not a letter that Millrace or Kafka Streams wrote
+  std::string code;
+  std::string processor;  // empty: the record as a whole
+  std::string topic;      // where it came from; empty: not said
+  std::string from_partition;
+  std::string from_offset;
+  std::string group;
+  std::uint32_t redrives = 0;  // how often it was redriven before
+  bool value_dropped = false;  // the dead-letter topic did not accept the value
+};
+
+// The last header of a name counts, as Kafka clients read it.
+[[nodiscard]] letter read_letter(const stream::record_view& record);
+
+// Empty parts accept everything.
+struct letter_filter {
+  std::string reason;  // or the error's code
+  std::string processor;
+  std::string topic;
+
+  [[nodiscard]] bool accepts(const letter& of) const noexcept {
+    return (reason.empty() || reason == of.reason || reason == of.code) &&
+           (processor.empty() || processor == of.processor) && (topic.empty() || topic == of.topic);
+  }
+};
+
+// The headers of the record that is produced again: the original ones in their order, without what the letter
+// and earlier redrives added, and then what this redrive says. Views `letter`, `record` and itself.
+class redrive_headers {
+ public:
+  redrive_headers(const stream::record_view& record, const letter& of, bool for_all);
+  redrive_headers(const redrive_headers&) = delete;
+  redrive_headers& operator=(const redrive_headers&) = delete;
+  [[nodiscard]] std::span<const stream::header_view> all() const noexcept { return headers_; }
+
+ private:
+  std::string count_;
+  std::vector<stream::header_view> headers_;
+};
+
+// "2026-11-25T23:58:01.250Z"
+[[nodiscard]] std::string to_text(timestamp at);
+// Bytes as text when all of them are printable ASCII, otherwise "0x" and hexadecimal.
+[[nodiscard]] std::string to_text(std::optional<bytes_view> bytes);
+
+}  // namespace millrace::dlq_commands

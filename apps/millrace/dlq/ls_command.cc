@@ -1,0 +1,58 @@
+// millrace dlq ls
+#include "commands.h"
+#include "summary.h"
+#include "topic_walk.h"
+
+namespace millrace::dlq_commands {
+namespace {
+
+class counting final : public letter_listener {
+ public:
+  counting(const ls_arguments& arguments, std::ostream& out) : arguments_(arguments), out_(out) {}
+
+  void on_letter(const stream::record_view& record) override {
+    const letter read = read_letter(record);
+    if (!arguments_.filter.accepts(read)) return;
+    if (counts.letters() < arguments_.limit) print(read);
+    counts.add(read);
+  }
+
+  summary counts;
+
+ private:
+  void print(const letter& read) {
+    out_ << read.partition << '/' << read.offset << "  " << to_text(read.written) << "  " << read.reason;
+    if (!read.processor.empty()) out_ << "  processor " << read.processor;
+    if (!read.topic.empty()) {
+      out_ << "  from " << read.topic << '/' << read.from_partition << " offset " << read.from_offset;
+    }
+    if (read.redrives > 0) out_ << "  redriven " << read.redrives << " times";
+    out_ << '\n';
+  }
+
+  const ls_arguments& arguments_;
+  std::ostream& out_;
+};
+
+}  // namespace
+
+int list_letters(const engine::app_config& settings, const ls_arguments& arguments, const terminal& to) {
+  const auto failed = [&](const error& why) {
+    to.err << "millrace dlq ls: " << why.to_string() << "\n";
+    return exit_failure;
+  };
+  runtime::loop loop(system_clock());
+  counting all(arguments, to.out);
+  const std::string& topic = settings.engine.dead_letter_topic;
+  auto walk = topic_walk::open(settings, topic, viewer_group(settings), loop, all);
+  if (!walk) return failed(walk.error());
+  while (!(*walk)->at_end() && !(*walk)->failure()) (*walk)->turn(letters_a_turn);
+  (*walk)->close();
+  if ((*walk)->failure()) return failed(*(*walk)->failure());
+  if (arguments.limit > 0 && all.counts.letters() > 0) to.out << '\n';
+  to.out << all.counts.letters() << " letters in " << topic << "\n";
+  if (all.counts.letters() > 0) all.counts.print(to.out);
+  return exit_done;
+}
+
+}  // namespace millrace::dlq_commands

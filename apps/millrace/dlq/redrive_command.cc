@@ -1,0 +1,285 @@
+// millrace dlq redrive
+#include <deque>
+#include <map>
+#include <memory>
+#include <utility>
+
+#include <millrace/kafka/producer.h>
+
+#include "commands.h"
+#include "pace.h"
+#include "redriven.h"
+#include "topic_walk.h"
+
+namespace millrace::dlq_commands {
+namespace {
+
+constexpr std::size_t in_flight_max = 1'000;
+constexpr milliseconds commit_interval{200};
+constexpr seconds last_commit_within{15};
+
+class redrive;
+
+// One letter that is on its way back.
+class shipment final : public stream::receipt {
+ public:
+  shipment(redrive& owner, redriven& of, stream::offset_tracker::ticket ticket, std::string to)
+      : owner_(owner), of_(of), ticket_(ticket), to_(std::move(to)) {}
+  void on_acknowledged(result<void> answer) override;
+  [[nodiscard]] bool answered() const noexcept { return answered_; }
+
+ private:
+  redrive& owner_;
+  redriven& of_;
+  const stream::offset_tracker::ticket ticket_;
+  const std::string to_;
+  bool answered_ = false;
+};
+
+class redrive final : public letter_listener {
+ public:
+  redrive(const engine::app_config& settings, const redrive_arguments& arguments, const terminal& to,
+          const std::atomic<bool>& stop)
+      : settings_(settings),
+        arguments_(arguments),
+        to_(to),
+        stop_(stop),
+        loop_(system_clock()),
+        pace_(arguments.rate, loop_.time().now()) {}
+
+  int run();
+
+  void on_start(const stream::partition_offset& start) override;
+  void on_letter(const stream::record_view& record) override;
+  void on_committed(std::span<const stream::commit_result> results) override;
+  void sent(redriven& of, stream::offset_tracker::ticket ticket, const std::string& to,
+            const result<void>& answer);
+
+ private:
+  result<void> open();
+  void walk_on();
+  void finish();
+  [[nodiscard]] bool may_take() const;
+  [[nodiscard]] std::size_t room();
+  [[nodiscard]] std::string refusal(const letter& read, const std::string& target) const;
+  void refuse(const letter& read, const std::string& why);
+  void send(const stream::record_view& record, const letter& read, redriven& of,
+            stream::offset_tracker::ticket ticket, const std::string& target);
+  void commit();
+  void stop_for(const error& why) {
+    if (!failure_) failure_ = why;
+  }
+  int report() const;
+
+  const engine::app_config& settings_;
+  const redrive_arguments& arguments_;
+  const terminal& to_;
+  const std::atomic<bool>& stop_;
+  runtime::loop loop_;
+  pace pace_;
+  std::deque<shipment> shipments_;  // before the producer, which answers them when it ends
+  std::map<stream::partition_id, redriven> partitions_;
+  std::unique_ptr<kafka::producer> producer_;
+  std::unique_ptr<topic_walk> walk_;
+  std::optional<error> failure_;
+  std::size_t in_flight_ = 0;
+  bool committing_ = false;
+  instant committed_at_;
+  std::map<std::string, std::uint64_t> sent_to_;  // by topic
+  std::uint64_t chosen_ = 0;
+  std::uint64_t failed_ = 0;
+  std::uint64_t refused_ = 0;
+  std::uint64_t left_out_ = 0;
+  std::uint64_t sent_before_ = 0;
+};
+
+void shipment::on_acknowledged(result<void> answer) {
+  answered_ = true;
+  owner_.sent(of_, ticket_, to_, answer);
+}
+
+result<void> redrive::open() {
+  if (!arguments_.dry_run) {
+    kafka::producer_config config;
+    config.client = client_of(settings_);
+    for (const auto& [name, value] : settings_.kafka.producer_properties)
+      config.client.properties[name] = value;
+    auto producer = kafka::producer::create(std::move(config), loop_);
+    if (!producer) return producer.error();
+    producer_ = std::move(*producer);
+  }
+  auto walk = topic_walk::open(settings_, settings_.engine.dead_letter_topic,
+                               settings_.kafka.group + "-redrive", loop_, *this);
+  if (!walk) return walk.error();
+  walk_ = std::move(*walk);
+  return {};
+}
+
+int redrive::run() {
+  if (auto opened = open(); !opened) {
+    to_.err << "millrace dlq redrive: " << opened.error().to_string() << "\n";
+    return exit_failure;
+  }
+  while (may_take() && !walk_->at_end()) walk_on();
+  finish();
+  if (!failure_ && walk_->failure()) failure_ = walk_->failure();
+  walk_->close();
+  producer_.reset();
+  return report();
+}
+
+bool redrive::may_take() const {
+  return !stop_ && !failure_ && !walk_->failure() && (!arguments_.limit || chosen_ < *arguments_.limit);
+}
+
+std::size_t redrive::room() {
+  if (!may_take() || in_flight_ >= in_flight_max) return 0;
+  std::size_t most = std::min(in_flight_max - in_flight_, pace_.allowed(loop_.time().now()));
+  if (arguments_.limit) most = std::min<std::size_t>(most, *arguments_.limit - chosen_);
+  return most;
+}
+
+void redrive::walk_on() {
+  walk_->turn(room());
+  if (loop_.time().now() - committed_at_ >= commit_interval) commit();
+}
+
+// What was sent is awaited and committed, whatever ended the walk.
+void redrive::finish() {
+  if (producer_) producer_->flush();
+  while (in_flight_ > 0) walk_on();  // the producer answers within its delivery timeout
+  const instant until = loop_.time().now() + last_commit_within;
+  commit();
+  while (committing_ && loop_.time().now() < until) {
+    walk_->turn(0);
+    if (!committing_) commit();
+  }
+  if (committing_) {
+    stop_for(error(errc::broker_unavailable,
+                   "the last commit was not answered: a later redrive may repeat what this one sent last"));
+  }
+}
+
+void redrive::on_start(const stream::partition_offset& start) {
+  partitions_.try_emplace(start.partition, settings_.engine.dead_letter_topic, start);
+}
+
+void redrive::on_letter(const stream::record_view& record) {
+  redriven& of = partitions_.at(record.from);
+  const auto ticket = of.delivered(record.offset);
+  if (!ticket) {
+    ++sent_before_;
+    return;
+  }
+  const letter read = read_letter(record);
+  if (!arguments_.filter.accepts(read)) {
+    ++left_out_;
+    return;
+  }
+  std::string target = arguments_.to_topic.empty() ? read.topic : arguments_.to_topic;
+  if (target.empty() && settings_.kafka.topics.size() == 1) target = settings_.kafka.topics.front();
+  if (const std::string why = refusal(read, target); !why.empty()) return refuse(read, why);
+  ++chosen_;
+  pace_.went();
+  if (arguments_.dry_run) {
+    ++sent_to_[target];
+    to_.out << read.partition << '/' << read.offset << "  " << read.reason << "  to " << target
+            << (read.processor.empty() || arguments_.for_all ? "" : "  for processor " + read.processor)
+            << '\n';
+    return;
+  }
+  send(record, read, of, *ticket, target);
+}
+
+std::string redrive::refusal(const letter& read, const std::string& target) const {
+  if (target.empty()) return "it does not say which topic it came from (--to TOPIC says so)";
+  if (target == settings_.engine.dead_letter_topic) return "it came from the dead-letter topic itself";
+  if (read.value_dropped)
+    return "its value was too large for the dead-letter topic; it is in the source topic only";
+  if (read.redrives >= arguments_.redrives_max) {
+    return read.redrives == UINT32_MAX
+               ? "its redrive count cannot be read"
+               : "it was redriven " + std::to_string(read.redrives) + " times (--redrives-max)";
+  }
+  return {};
+}
+
+// It stays: a later redrive finds it again.
+void redrive::refuse(const letter& read, const std::string& why) {
+  ++refused_;
+  to_.err << "refused " << read.partition << '/' << read.offset << ": " << why << '\n';
+}
+
+void redrive::send(const stream::record_view& record, const letter& read, redriven& of,
+                   stream::offset_tracker::ticket ticket, const std::string& target) {
+  const redrive_headers headers(record, read, arguments_.for_all);
+  while (!shipments_.empty() && shipments_.front().answered()) shipments_.pop_front();
+  shipment& way = shipments_.emplace_back(*this, of, ticket, target);
+  const result<void> taken = producer_->produce({target, record.key, record.value, headers.all()}, way);
+  ++in_flight_;
+  if (!taken) way.on_acknowledged(taken);
+}
+
+void redrive::sent(redriven& of, stream::offset_tracker::ticket ticket, const std::string& to,
+                   const result<void>& answer) {
+  --in_flight_;
+  if (!answer) {
+    ++failed_;
+    return stop_for(answer.error().in("topic '" + to + "'"));
+  }
+  ++sent_to_[to];
+  of.sent(ticket);
+}
+
+void redrive::commit() {
+  committed_at_ = loop_.time().now();
+  if (committing_) return;
+  std::vector<stream::partition_offset> all;
+  for (auto& [id, of] : partitions_) {
+    if (auto at = of.news()) all.push_back(std::move(*at));
+    if (of.full()) {
+      stop_for(error(errc::limit_exceeded,
+                     "the letters that stay are too scattered to remember which of those between them were "
+                     "redriven; redrive the others first, or choose a wider filter"));
+    }
+  }
+  if (all.empty()) return;
+  committing_ = true;
+  walk_->source().commit(all);
+}
+
+void redrive::on_committed(std::span<const stream::commit_result> results) {
+  committing_ = false;
+  for (const stream::commit_result& one : results) {
+    if (!one.failure) continue;
+    const auto of = partitions_.find(one.partition);
+    if (of != partitions_.end()) of->second.commit_again();
+    if (one.failure->code() != errc::broker_unavailable) stop_for(one.failure->in("commit"));
+  }
+}
+
+int redrive::report() const {
+  std::uint64_t total = 0;
+  for (const auto& [topic, count] : sent_to_) total += count;
+  to_.out << (arguments_.dry_run ? "would redrive " : "redrove ") << total << " letters";
+  for (const auto& [topic, count] : sent_to_) to_.out << "; to " << topic << ": " << count;
+  if (failed_ > 0) to_.out << "; failed: " << failed_;
+  if (refused_ > 0) to_.out << "; refused: " << refused_;
+  if (left_out_ > 0) to_.out << "; left out by the filter: " << left_out_;
+  if (sent_before_ > 0) to_.out << "; redriven before: " << sent_before_;
+  to_.out << '\n';
+  if (failure_) {
+    to_.err << "millrace dlq redrive: " << failure_->to_string()
+            << "; nothing is lost, run it again to go on\n";
+  }
+  return failure_ || refused_ > 0 ? exit_failure : exit_done;
+}
+
+}  // namespace
+
+int redrive_letters(const engine::app_config& settings, const redrive_arguments& arguments,
+                    const terminal& to, const std::atomic<bool>& stop) {
+  return redrive(settings, arguments, to, stop).run();
+}
+
+}  // namespace millrace::dlq_commands

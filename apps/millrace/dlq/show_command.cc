@@ -1,0 +1,124 @@
+// millrace dlq show OFFSET
+#include <future>
+#include <memory>
+
+#include <millrace/avro/framing.h>
+#include <millrace/avro/json.h>
+#include <millrace/avro/schema.h>
+#include <millrace/registry/client.h>
+
+#include "commands.h"
+#include "topic_walk.h"
+
+namespace millrace::dlq_commands {
+namespace {
+
+result<std::string> schema_text(const engine::registry_config& from, std::int32_t id) {
+  registry::client_options options;
+  options.urls = from.urls;
+  options.user = from.user;
+  options.password = std::string(from.password.reveal());
+  options.ca_file = from.ca_file;
+  options.timeout = from.timeout;
+  auto client = registry::client::create(std::move(options));
+  if (!client) return client.error();
+  std::promise<result<registry::client::schema_text>> told;
+  auto answer = told.get_future();
+  (*client)->fetch(id,
+                   [&told](result<registry::client::schema_text> text) { told.set_value(std::move(text)); });
+  const result<registry::client::schema_text> text = answer.get();
+  if (!text) return text.error();
+  return **text;
+}
+
+result<std::string> as_json(const engine::app_config& settings, bytes_view value) {
+  const result<avro::framed> framed = avro::split_frame(value);
+  if (!framed) return framed.error();
+  if (!settings.registry) return error(errc::config_invalid, "the configuration has no `registry` section");
+  const result<std::string> text = schema_text(*settings.registry, framed->schema_id);
+  if (!text) return text.error().in("schema " + std::to_string(framed->schema_id));
+  const auto schema = avro::schema::parse(*text);
+  if (!schema) return schema.error().in("schema " + std::to_string(framed->schema_id));
+  auto json = avro::decode_to_json(*schema, framed->datum);
+  if (!json) return json.error();
+  if (json->bytes_used != framed->datum.size()) {
+    return error(errc::trailing_bytes,
+                 std::to_string(framed->datum.size() - json->bytes_used) + " bytes follow the value");
+  }
+  return std::move(json->text);
+}
+
+class searching final : public letter_listener {
+ public:
+  searching(const engine::app_config& settings, const show_arguments& arguments, std::ostream& out)
+      : settings_(settings), arguments_(arguments), out_(out) {}
+
+  void on_letter(const stream::record_view& record) override {
+    if (record.from.partition != arguments_.partition.value_or(0)) return;
+    if (record.offset == arguments_.offset) print(record);
+    if (record.offset >= arguments_.offset) over = true;
+  }
+
+  bool found = false;
+  bool over = false;
+
+ private:
+  void print(const stream::record_view& record) {
+    found = true;
+    out_ << "offset: " << record.from.partition << '/' << record.offset
+         << "\nwritten: " << to_text(record.created) << "\nkey: " << to_text(record.key) << '\n';
+    for (const stream::header_view& header : record.headers) {
+      out_ << "header " << header.name << ": " << to_text(header.value) << '\n';
+    }
+    print_value(record.value);
+  }
+
+  void print_value(std::optional<bytes_view> value) {
+    if (!value) {
+      out_ << "value: null\n";
+      return;
+    }
+    if (!arguments_.payload) {
+      out_ << "value: " << value->size() << " bytes; --payload shows them\n";
+      return;
+    }
+    const result<std::string> json = as_json(settings_, *value);
+    if (json) {
+      out_ << "value: " << *json << '\n';
+    } else {
+      out_ << "value in hexadecimal (" << json.error().to_string() << "): " << to_hex(*value) << '\n';
+    }
+  }
+
+  const engine::app_config& settings_;
+  const show_arguments& arguments_;
+  std::ostream& out_;
+};
+
+}  // namespace
+
+int show_letter(const engine::app_config& settings, const show_arguments& arguments, const terminal& to) {
+  const auto failed = [&](const std::string& why) {
+    to.err << "millrace dlq show: " << why << "\n";
+    return exit_failure;
+  };
+  runtime::loop loop(system_clock());
+  searching wanted(settings, arguments, to.out);
+  const std::string& topic = settings.engine.dead_letter_topic;
+  auto walk = topic_walk::open(settings, topic, viewer_group(settings), loop, wanted);
+  if (!walk) return failed(walk.error().to_string());
+  const std::int32_t partitions = (*walk)->partition_count();
+  if (!arguments.partition && partitions > 1) {
+    (*walk)->close();
+    return failed("'" + topic + "' has " + std::to_string(partitions) +
+                  " partitions; say which: --partition N");
+  }
+  while (!wanted.over && !(*walk)->at_end() && !(*walk)->failure()) (*walk)->turn(letters_a_turn);
+  (*walk)->close();
+  if ((*walk)->failure()) return failed((*walk)->failure()->to_string());
+  if (wanted.found) return exit_done;
+  return failed("there is no letter at offset " + std::to_string(arguments.offset) + " of partition " +
+                std::to_string(arguments.partition.value_or(0)) + " of '" + topic + "'");
+}
+
+}  // namespace millrace::dlq_commands

@@ -1,0 +1,261 @@
+// `millrace dlq` from end to end, on a cluster and a registry in this process.
+#include <functional>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include <millrace/avro/framing.h>
+#include <millrace/kafka/producer.h>
+#include <millrace/testkit/mock_kafka.h>
+#include <millrace/testkit/registry_double.h>
+
+#include "dlq/commands.h"
+#include "dlq/topic_walk.h"
+
+namespace millrace::dlq_commands {
+namespace {
+
+using headers = std::vector<std::pair<std::string, std::string>>;
+
+constexpr const char* letters_topic = "visits-dlq";
+constexpr std::string_view schema =
+    R"({"type":"record","name":"Visit","fields":[{"name":"page","type":"string"}]})";
+
+struct answer final : stream::receipt {
+  void on_acknowledged(result<void> given) override { outcome = std::move(given); }
+  std::optional<result<void>> outcome;
+};
+
+struct found_record {
+  std::int64_t offset = 0;
+  std::optional<std::string> key;
+  std::optional<std::string> value;
+  headers all;
+};
+
+struct keeping final : letter_listener {
+  void on_letter(const stream::record_view& record) override {
+    found_record one;
+    one.offset = record.offset;
+    if (record.key) one.key = std::string(as_text(*record.key));
+    if (record.value) one.value = std::string(as_text(*record.value));
+    for (const auto& header : record.headers) {
+      one.all.emplace_back(std::string(header.name),
+                           std::string(as_text(header.value.value_or(bytes_view()))));
+    }
+    records.push_back(std::move(one));
+  }
+  std::vector<found_record> records;
+};
+
+class dlq_test : public testing::Test {
+ protected:
+  void SetUp() override {
+    auto brokers = testkit::mock_kafka::start();
+    ASSERT_TRUE(brokers) << brokers.error().to_string();
+    kafka_ = std::move(*brokers);
+    kafka_->set_initial_rebalance_delay(milliseconds(0));
+    for (const char* topic : {"visits", letters_topic}) ASSERT_TRUE(kafka_->create_topic(topic, 1));
+    auto registry = testkit::registry_double::start();
+    ASSERT_TRUE(registry) << registry.error().to_string();
+    registry_ = std::move(*registry);
+    registry_->put(7, schema);
+    settings.kafka.bootstrap_servers = kafka_->bootstrap_servers();
+    settings.kafka.group = "navigation";
+    settings.kafka.topics = {"visits"};
+    settings.kafka.properties["fetch.wait.max.ms"] = "5";
+    settings.registry.emplace();
+    settings.registry->urls = {registry_->url()};
+    settings.engine.dead_letter_topic = letters_topic;
+    redrive.rate = 1'000;
+  }
+
+  static std::string visit(std::string_view page) {
+    byte_buffer bytes;
+    avro::append_frame(7, bytes);
+    bytes.push_back(static_cast<std::byte>(page.size() * 2));
+    bytes.insert(bytes.end(), as_bytes(page).begin(), as_bytes(page).end());
+    return std::string(as_text(bytes));
+  }
+  void write(const std::string& topic, const std::string& key, const std::string& value, const headers& all) {
+    runtime::loop loop(system_clock());
+    kafka::producer_config config;
+    config.client = client_of(settings);
+    auto producer = kafka::producer::create(std::move(config), loop);
+    ASSERT_TRUE(producer);
+    std::vector<stream::header_view> views;
+    for (const auto& [name, text] : all) views.push_back({name, as_bytes(text)});
+    answer told;
+    ASSERT_TRUE((*producer)->produce({topic, as_bytes(key), as_bytes(value), views}, told));
+    while (!told.outcome) loop.run_turn(milliseconds(5));
+    ASSERT_TRUE(told.outcome->ok());
+  }
+  void bury(const std::string& key, const std::string& reason, const std::string& processor,
+            headers before = {{"trace", "abc"}}) {
+    before.insert(before.end(), {{"millrace.dlq.reason", reason},
+                                 {"millrace.dlq.code", "rejected"},
+                                 {"millrace.dlq.topic", "visits"},
+                                 {"millrace.dlq.partition", "0"},
+                                 {"millrace.dlq.offset", "41"},
+                                 {"millrace.dlq.processor", processor},
+                                 {"millrace.dlq.group", "navigation"}});
+    write(letters_topic, key, visit("/" + key), before);
+  }
+  std::vector<found_record> in_topic(const std::string& topic) {
+    runtime::loop loop(system_clock());
+    keeping all;
+    auto walk = topic_walk::open(settings, topic, viewer_group(settings), loop, all);
+    EXPECT_TRUE(walk);
+    if (!walk) return {};
+    while (!(*walk)->at_end() && !(*walk)->failure()) (*walk)->turn(100);
+    (*walk)->close();
+    return all.records;
+  }
+  std::vector<std::string> keys_in(const std::string& topic) {
+    std::vector<std::string> keys;
+    for (const auto& one : in_topic(topic)) keys.push_back(one.key.value_or("null"));
+    return keys;
+  }
+  int run(const std::function<int(const terminal&)>& command) {
+    out.str({});
+    err.str({});
+    return command({out, err});
+  }
+  int run_redrive() {
+    return run([&](const terminal& to) { return redrive_letters(settings, redrive, to, stop); });
+  }
+
+  std::unique_ptr<testkit::mock_kafka> kafka_;
+  std::unique_ptr<testkit::registry_double> registry_;
+  engine::app_config settings;
+  redrive_arguments redrive;
+  std::atomic<bool> stop{false};
+  std::ostringstream out;
+  std::ostringstream err;
+};
+
+TEST_F(dlq_test, LsCountsAndLists) {
+  bury("a", "broken seal", "enrich");
+  bury("b", "broken seal", "enrich");
+  bury("c", "no such page", "last_seen");
+  ls_arguments arguments;
+  arguments.limit = 1;
+  EXPECT_EQ(run([&](const terminal& to) { return list_letters(settings, arguments, to); }), exit_done)
+      << err.str();
+  const std::string text = out.str();
+  EXPECT_NE(text.find("3 letters in visits-dlq"), std::string::npos) << text;
+  EXPECT_NE(text.find("2  broken seal   enrich"), std::string::npos) << text;
+  EXPECT_NE(text.find("from visits/0 offset 41"), std::string::npos) << text;
+  arguments = {{"", "last_seen", ""}, 0};
+  EXPECT_EQ(run([&](const terminal& to) { return list_letters(settings, arguments, to); }), exit_done);
+  EXPECT_NE(out.str().find("1 letters in visits-dlq"), std::string::npos) << out.str();
+}
+
+TEST_F(dlq_test, ShowKeepsThePayloadToItselfUntilAsked) {
+  bury("a", "broken seal", "enrich");
+  bury("b", "broken seal", "enrich");
+  show_arguments arguments;
+  arguments.offset = 1;
+  const auto show = [&](const terminal& to) { return show_letter(settings, arguments, to); };
+  EXPECT_EQ(run(show), exit_done) << err.str();
+  EXPECT_NE(out.str().find("key: b\n"), std::string::npos) << out.str();
+  EXPECT_NE(out.str().find("header millrace.dlq.reason: broken seal\n"), std::string::npos) << out.str();
+  EXPECT_EQ(out.str().find("/b"), std::string::npos) << out.str();
+  arguments.payload = true;
+  EXPECT_EQ(run(show), exit_done);
+  EXPECT_NE(out.str().find("value: {\"page\":\"/b\"}"), std::string::npos) << out.str();
+  settings.registry.reset();
+  EXPECT_EQ(run(show), exit_done);
+  EXPECT_NE(out.str().find("0000000007042f62"), std::string::npos) << out.str();
+  arguments.offset = 2;
+  EXPECT_EQ(run(show), exit_failure);
+  EXPECT_NE(err.str().find("no letter at offset 2"), std::string::npos) << err.str();
+}
+
+TEST_F(dlq_test, RedriveSendsTheUntouchedRecordBackOnce) {
+  bury("a", "broken seal", "enrich");
+  EXPECT_EQ(run_redrive(), exit_done) << err.str();
+  const auto back = in_topic("visits");
+  ASSERT_EQ(back.size(), 1U);
+  EXPECT_EQ(back[0].key, "a");
+  EXPECT_EQ(back[0].value, visit("/a"));
+  EXPECT_EQ(back[0].all, (headers{{"trace", "abc"},
+                                  {"millrace.redrive.count", "1"},
+                                  {"millrace.redrive.group", "navigation"},
+                                  {"millrace.redrive.processor", "enrich"}}));
+  EXPECT_EQ(run_redrive(), exit_done) << err.str();
+  EXPECT_NE(out.str().find("redrove 0 letters"), std::string::npos) << out.str();
+  bury("b", "broken seal", "enrich");
+  EXPECT_EQ(run_redrive(), exit_done) << err.str();
+  EXPECT_EQ(keys_in("visits"), (std::vector<std::string>{"a", "b"}));
+}
+
+TEST_F(dlq_test, ADryRunChangesNothing) {
+  bury("a", "broken seal", "enrich");
+  redrive.dry_run = true;
+  EXPECT_EQ(run_redrive(), exit_done) << err.str();
+  EXPECT_NE(out.str().find("would redrive 1 letters"), std::string::npos) << out.str();
+  EXPECT_TRUE(in_topic("visits").empty());
+  redrive.dry_run = false;
+  EXPECT_EQ(run_redrive(), exit_done) << err.str();
+  EXPECT_EQ(keys_in("visits"), (std::vector<std::string>{"a"}));
+}
+
+TEST_F(dlq_test, WhatTheFilterLeavesOutStaysForALaterRedrive) {
+  bury("a", "no such page", "enrich");
+  bury("b", "broken seal", "enrich");
+  bury("c", "no such page", "enrich");
+  redrive.filter.reason = "broken seal";
+  EXPECT_EQ(run_redrive(), exit_done) << err.str();
+  EXPECT_NE(out.str().find("left out by the filter: 2"), std::string::npos) << out.str();
+  redrive.filter = {};
+  EXPECT_EQ(run_redrive(), exit_done) << err.str();
+  EXPECT_EQ(keys_in("visits"), (std::vector<std::string>{"b", "a", "c"}));
+}
+
+TEST_F(dlq_test, ARedriveThatEndsEarlyGoesOnWhereItWas) {
+  for (const char* key : {"a", "b", "c"}) bury(key, "broken seal", "enrich");
+  redrive.limit = 2;
+  EXPECT_EQ(run_redrive(), exit_done) << err.str();
+  stop = true;
+  EXPECT_EQ(run_redrive(), exit_done) << err.str();
+  EXPECT_NE(out.str().find("redrove 0 letters"), std::string::npos) << out.str();
+  stop = false;
+  redrive.limit.reset();
+  EXPECT_EQ(run_redrive(), exit_done) << err.str();
+  EXPECT_EQ(keys_in("visits"), (std::vector<std::string>{"a", "b", "c"}));
+}
+
+TEST_F(dlq_test, WhatFailsAgainAndAgainIsRefusedAndStays) {
+  bury("a", "broken seal", "enrich", {{"millrace.redrive.count", "3"}});
+  bury("b", "broken seal", "enrich", {{"millrace.redrive.count", "2"}});
+  EXPECT_EQ(run_redrive(), exit_failure);
+  EXPECT_NE(err.str().find("refused 0/0: it was redriven 3 times"), std::string::npos) << err.str();
+  EXPECT_EQ(keys_in("visits"), (std::vector<std::string>{"b"}));
+  redrive.redrives_max = 4;
+  EXPECT_EQ(run_redrive(), exit_done) << err.str();
+  EXPECT_EQ(keys_in("visits"), (std::vector<std::string>{"b", "a"}));
+}
+
+TEST_F(dlq_test, ALetterWithoutItsValueOrItsTopicIsNotGuessed) {
+  settings.kafka.topics = {"visits", "other"};
+  write(letters_topic, "a", "x", {{"trace", "abc"}});
+  bury("b", "broken seal", "enrich", {{"millrace.dlq.value_dropped", "too large"}});
+  EXPECT_EQ(run_redrive(), exit_failure);
+  EXPECT_NE(err.str().find("which topic it came from"), std::string::npos) << err.str();
+  EXPECT_NE(err.str().find("too large"), std::string::npos) << err.str();
+  EXPECT_TRUE(in_topic("visits").empty());
+}
+
+TEST_F(dlq_test, AMissingTopicIsOneClearError) {
+  settings.engine.dead_letter_topic = "nowhere";
+  EXPECT_EQ(run_redrive(), exit_failure);
+  EXPECT_NE(err.str().find("nowhere"), std::string::npos) << err.str();
+}
+
+}  // namespace
+}  // namespace millrace::dlq_commands
