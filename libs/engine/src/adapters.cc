@@ -14,6 +14,7 @@
 #include <millrace/registry/client.h>
 
 #include "advice.h"
+#include "reporting_source.h"
 
 namespace millrace::engine {
 namespace {
@@ -192,7 +193,10 @@ class real_connections final : public connections {
     ports.sink = std::move(*sink);
     auto source = kafka::consumer::create(consumer_of(settings_.kafka, application_, index), loop);
     if (!source) return source.error();
-    ports.source = std::move(*source);
+    ports.source = std::make_unique<reporting_source>(
+        std::move(*source), trouble_log(system_clock(), [index](const std::string& line) {
+          spdlog::warn("{} worker={}", line, index);
+        }));
     return {};
   }
 

@@ -22,6 +22,7 @@
 
 #include "adapters.h"
 #include "advice.h"
+#include "closing.h"
 #include "front_page.h"
 #include "record_orders.h"
 #include "status_page.h"
@@ -35,14 +36,6 @@ namespace {
 constexpr seconds abort_obeyed_within{5};
 // For a worker's answer to an operator: the admin thread waits for it, and other pages wait meanwhile.
 constexpr milliseconds verb_patience{1'000};
-constexpr int exit_ok = 0;
-constexpr int exit_failure = 1;
-constexpr int exit_config = 78;  // EX_CONFIG
-
-[[nodiscard]] bool is_config_error(errc code) noexcept {
-  return code == errc::config_invalid || code == errc::db_type_mismatch || code == errc::schema_invalid ||
-         code == errc::schema_incompatible;
-}
 
 int fail(const error& why) {
   spdlog::error("{}", why.to_string());
@@ -120,6 +113,7 @@ class process {
   result<void> prepare(const worker_ports& ports, pipeline::processors& work);
   void supervise();
   void watch();
+  void note_abandoned();
   int closing();
   [[nodiscard]] process_view view() const;
   [[nodiscard]] admin_page page(std::string_view path);
@@ -136,6 +130,7 @@ class process {
   std::vector<std::unique_ptr<worker>> workers_;
   bool started_ = false;
   std::atomic<unsigned> ended_{0};
+  std::optional<std::uint64_t> abandoned_before_;  // the stop began
   const instant began_ = system_clock().now();
   watchdog watchdog_;
   std::unique_ptr<admin_server> admin_;  // last: its thread reads the rest
@@ -271,11 +266,13 @@ void process::supervise() {
     const int number = ::sigtimedwait(&signals, nullptr, &patience);
     if (number > 0) {
       ++received;
+      note_abandoned();
       spdlog::info("event=signal signal={} action={}", number == SIGTERM ? "SIGTERM" : "SIGINT",
                    received == 1 ? "drain" : "abort");
       for (auto& w : workers_) received == 1 ? w->request_stop() : w->request_abort();
       if (received > 1 && !aborted_at) aborted_at = system_clock().now();
     } else if (ended_.load(std::memory_order_acquire) > 0) {
+      note_abandoned();
       for (auto& w : workers_) w->request_stop();
     }
     watch();
@@ -309,10 +306,17 @@ void process::watch() {
   }
 }
 
+// Once, when the stop begins.
+void process::note_abandoned() {
+  if (abandoned_before_) return;
+  abandoned_before_ = 0;
+  for (const auto& w : workers_) *abandoned_before_ += w->status().counts.abandoned;
+}
+
 int process::closing() {
   for (auto& w : workers_) w->join();
   admin_.reset();
-  int code = exit_ok;
+  std::optional<error> first_failure;
   pipeline::books sum;
   for (std::size_t i = 0; i < workers_.size(); ++i) {
     const pipeline::line& line = workers_[i]->line();
@@ -324,10 +328,10 @@ int process::closing() {
     sum.abandoned += counts.abandoned;
     if (const auto& failure = line.failure()) {
       spdlog::error("event=failed worker={} error=\"{}\"", i, failure->to_string());
-      code = is_config_error(failure->code()) ? exit_config : exit_failure;
+      if (!first_failure || is_config_error(failure->code())) first_failure = failure;
     }
   }
-  if (sum.abandoned > 0 && code == exit_ok) code = exit_failure;
+  const int code = exit_code_of(first_failure, sum.abandoned, abandoned_before_.value_or(0));
   spdlog::info("event=stopped received={} done={} skipped={} dead_lettered={} abandoned={} exit={}",
                sum.received, sum.done, sum.skipped, sum.dead_lettered, sum.abandoned, code);
   workers_.clear();
