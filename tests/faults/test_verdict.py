@@ -65,7 +65,7 @@ def test_a_right_run_passes():
         (lambda: (facts(lives=[Life("m", "stop", 1, 2.0, CLEAN)]), effects()), "exit code 1 after stop"),
         (lambda: (facts(exposures=[], lives=[Life("m", "stop", 1, 2.0, BOOKS)]), effects()), "exit code 1 after stop"),
         (lambda: (facts(lives=[Life("m", "stop", 1, 99.0, BOOKS)]), effects()), "exit code 1 after stop"),
-        (lambda: (facts(exposures=[AN_OTHERS], lives=[Life("m", "stop", 1, 2.0, BOOKS)]), effects()), "exit code 1 after"),
+        (lambda: (facts(exposures=[AN_OTHERS], lives=[Life("m", "stop", 1, 2.0, BOOKS)]), effects()), "exit code 1"),
         (lambda: (facts(lives=[Life("m", "abort", 134, 2.0, CLEAN)]), effects()), "exit code 134 after abort"),
         (lambda: (facts(lives=[Life("m", "stop", 0, 2.0, BOOKS | {"done": 91})]), effects()), "do not balance"),
         (

@@ -164,7 +164,8 @@ def report(title: dict[str, str], facts: Facts, effects: Effects | None, verdict
     ended_by = ", ".join(f"{count} {ending}" for ending, count in sorted(endings.items()))
     rows["starts"] = f"{len(facts.lives)}; ended by {ended_by}"
     rows["rebalances"] = rebalances
-    rows["standstill"] = f"longest {facts.standstill_s:.0f} s without a commit while records waited"
+    stood = f"{facts.standstill_s:.0f} s"
+    rows["standstill"] = f"at most {stood} in which a partition's committed offset stood while records waited"
     rows["uncommitted"] = f"at most {facts.uncommitted_most} records in the group, as the members showed it"
     if effects:
         verified = effects.produced - effects.lost

@@ -78,7 +78,7 @@ class Group:
             answers = self._admin.list_offsets(asked, request_timeout=REQUEST_TIMEOUT_S)
             return {(place.topic, place.partition): future.result().offset for place, future in answers.items()}
         except KafkaException:
-            # It keeps asking in a leader's epoch that ended with the broker's restart; a new one learns the new epoch.
+            # It keeps asking in a leader's epoch that ended with the broker's restart; a new one learns the next.
             self._admin = AdminClient(self._admin_config, logger=_unheard)
             raise
 
@@ -90,15 +90,15 @@ class Watch(threading.Thread):
         super().__init__(name="watch", daemon=True)
         self.looks = 0
         self.regressions: list[str] = []
-        self.standstill_s = 0.0  # the longest time in which nothing was committed although records waited
+        self.standstill_s = 0.0  # the longest time in which a partition's offset stood although records waited
         self.uncommitted_most = 0  # records a crash of the whole group would have repeated, at most
         self._group = group
         self._members = members
         self._exposures = exposures
         self._over = threading.Event()
         self._before: collections.deque[tuple[float, dict[Place, int]]] = collections.deque()
-        self._highest: dict[Place, int] = {}
-        self._moved_at = time.monotonic()
+        self._last: dict[Place, int] = {}
+        self._moved_at: dict[Place, float] = {}
         self._lost: dict[tuple[str, int], int] = {}
 
     def run(self) -> None:
@@ -117,17 +117,14 @@ class Watch(threading.Thread):
 
     def _note(self, committed: dict[Place, int], ends: dict[Place, int]) -> None:
         now = time.monotonic()
-        moved = not self._highest
         for place, offset in committed.items():
-            before = self._highest.get(place, offset)
+            before = self._last.get(place, offset)
             if offset < before and len(self.regressions) < REGRESSIONS_MAX:
                 self.regressions.append(f"{place[0]}/{place[1]} went back from {before} to {offset}")
-            moved = moved or offset > before
-            self._highest[place] = offset
-        waiting = any(ends[place] > committed[place] for place in committed)
-        if moved or not waiting:
-            self._moved_at = now
-        self.standstill_s = max(self.standstill_s, now - self._moved_at)
+            if place not in self._last or offset > before or ends[place] <= offset:
+                self._moved_at[place] = now
+            self._last[place] = offset
+            self.standstill_s = max(self.standstill_s, now - self._moved_at[place])
         self._before.append((now, committed))
         while self._before[0][0] < now - REMEMBERED_S:
             self._before.popleft()
@@ -154,4 +151,4 @@ class Watch(threading.Thread):
                 continue
             begin = self._before[0][1]
             ranges = {place: (begin[place], ends[place]) for place in begin if ends[place] > begin[place]}
-            self._exposures.append(Exposure(f"{member.name} lost its partitions", time.monotonic(), ranges, (member.name,)))
+            # It keeps asking in a leader's epoch that ended with the restart of a broker; a new one does not.
