@@ -95,8 +95,7 @@ bool value_encoder::write_union(const schema_node& type, const value& datum) {
 
 bool value_encoder::write_text(std::string_view text) {
   const auto* bytes = reinterpret_cast<const std::uint8_t*>(text.data());
-  if (!is_utf8(bytes, text.size()))
-    return fail(errc::invalid_utf8, "a string that is not UTF-8");
+  if (!is_utf8(bytes, text.size())) return fail(errc::invalid_utf8, "a string that is not UTF-8");
   out_.put_bytes(text.data(), text.size());
   return true;
 }

@@ -279,7 +279,8 @@ TEST(navigation, mutated_bytes_give_a_value_or_an_error) {
   EXPECT_GT(errors, 0U);
 }
 
-// A strict plan does without the operations that read several bytes at once.
+// A strict plan does without the operations that read several bytes at once. It also looks at the sizes of
+// blocks and refuses long varints, so that it alone, or earlier, may find a message malformed or truncated.
 TEST(navigation, short_cuts_read_what_a_strict_plan_reads) {
   const fixture records;
   const auto quick = navigation_decoder();
@@ -308,7 +309,8 @@ TEST(navigation, short_cuts_read_what_a_strict_plan_reads) {
           ASSERT_TRUE(encode.encode(left, left_bytes).ok() && encode.encode(right, right_bytes).ok());
           EXPECT_EQ(left_bytes, right_bytes);
           ++equal;
-        } else if (!found.ok() && expected.error().code() != errc::malformed) {
+        } else if (!found.ok() && expected.error().code() != errc::malformed &&
+                   expected.error().code() != errc::truncated) {
           EXPECT_EQ(found.error().code(), expected.error().code()) << expected.error().message();
         }
       }

@@ -218,8 +218,9 @@ TEST(schema, the_default_of_a_union_may_fit_any_branch_or_only_the_first) {
 }
 
 TEST(schema, many_defaults_share_one_budget) {
-  const std::string inner = R"({"type":"record","name":"S","fields":[{"name":"s","type":"string","default":")" +
-                            std::string(60'000, 'x') + R"("}]})";
+  const std::string inner =
+      R"({"type":"record","name":"S","fields":[{"name":"s","type":"string","default":")" +
+      std::string(60'000, 'x') + R"("}]})";
   const auto with = [&](int fields) {
     std::string text = R"({"type":"record","name":"R","fields":[{"name":"first","type":)" + inner + "}";
     for (int i = 0; i < fields; ++i)

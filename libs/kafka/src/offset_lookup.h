@@ -26,7 +26,7 @@ struct lookup_answer {
   std::uint64_t assignment = 0;  // as given to ask()
   partition_list offsets;        // set when `failure` is not
   rd_kafka_resp_err_t failure = RD_KAFKA_RESP_ERR_NO_ERROR;
-  bool final = true;                             // false: a failed attempt that is being repeated
+  bool final = true;                                  // false: a failed attempt that is being repeated
   std::map<std::string, std::string> topic_ids = {};  // by name; those that the broker told
 };
 

@@ -15,7 +15,8 @@ using pipeline::parcel;
 class plain_statement final : public stream::statement_declaration {
  public:
   using statement_declaration::statement_declaration;
-  result<void> check(const std::vector<stream::column>& parameters, const std::vector<stream::column>&) override {
+  result<void> check(const std::vector<stream::column>& parameters,
+                     const std::vector<stream::column>&) override {
     if (parameters.size() != 1) return error(errc::db_type_mismatch, name() + " binds one value");
     return {};
   }
@@ -103,7 +104,8 @@ TEST(ProcessorRunner, FeedsBytesAsTheyComeFromTheTopic) {
   const byte_buffer framed = pipeline::framed_parcel(1, 99, "box");
   ASSERT_TRUE(run.feed_bytes("parcel", bytes_view(framed).subspan(5)));
   EXPECT_EQ(run.executed(insert_receipt).front().parameters.front().bigint(), 99);
-  EXPECT_FALSE(run.feed_bytes("parcel", bytes_view(framed).subspan(5, 4))) << "a truncated record does not decode";
+  EXPECT_FALSE(run.feed_bytes("parcel", bytes_view(framed).subspan(5, 4)))
+      << "a truncated record does not decode";
   EXPECT_FALSE(run.feed_bytes("something else", bytes_view(framed).subspan(5)));
 }
 

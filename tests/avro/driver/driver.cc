@@ -1,6 +1,6 @@
-// Our side of the comparison with other implementations: a line of tab-separated words in, a line out, the same words
-// as oracle/Oracle.java understands. "ok", then the answer; "refused" and why, when no datum of the two schemas can be
-// read; "error" and why.
+// Our side of the comparison with other implementations: a line of tab-separated words in, a line out, the
+// same words as oracle/Oracle.java understands. "ok", then the answer; "refused" and why, when no datum of
+// the two schemas can be read; "error" and why.
 #include <iostream>
 #include <string>
 #include <string_view>

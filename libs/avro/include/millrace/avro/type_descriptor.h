@@ -136,8 +136,8 @@ struct symbol_descriptor {
 // What a type can do that its bytes cannot. Objects are passed by address.
 struct type_operations {
   void (*construct)(void* first, std::size_t count) = nullptr;
-  // Optional: 0 empties, 1 makes a value; variant: the alternative. A value that is there already is kept, with the
-  // memory it owns, and decoded into like any other reused object.
+  // Optional: 0 empties, 1 makes a value; variant: the alternative. A value that is there already is kept,
+  // with the memory it owns, and decoded into like any other reused object.
   void (*emplace)(void* object, std::size_t alternative) = nullptr;
   std::size_t (*active)(const void* object) = nullptr;
   std::byte* (*resize)(void* vector, std::size_t size) = nullptr;

@@ -19,8 +19,8 @@
 // itself calls fatal. After it no more records are handed over; close() still works. Everything else is
 // retried by the client and reported as not fatal. A commit's failure: errc::broker_unavailable may succeed
 // when tried again (also where the group has a new generation or member epoch: a cooperative rebalance leaves
-// the partition here), errc::broker_fenced never (another member has this identity), errc::broker_unauthorized
-// not without an operator.
+// the partition here), errc::broker_fenced never (another member has this identity),
+// errc::broker_unauthorized not without an operator.
 //
 // A static member (`instance_id`) does not leave the group on close under the classic protocol: its
 // partitions wait for its return until the session times out.
