@@ -11,7 +11,7 @@ namespace millrace::dlq_commands {
 class pace {
  public:
   // `rate` a second, more than 0. The first may go at once.
-  pace(double rate, instant now) noexcept : rate_(rate), most_(std::max(1.0, rate / 10)), last_(now) {}
+  pace(double rate, instant now) noexcept : rate_(rate), most_(1 + rate / 10), last_(now) {}
 
   // How many may go now.
   [[nodiscard]] std::size_t allowed(instant now) noexcept {

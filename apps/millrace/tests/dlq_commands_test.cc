@@ -68,6 +68,9 @@ class dlq_test : public testing::Test {
     settings.kafka.group = "navigation";
     settings.kafka.topics = {"visits"};
     settings.kafka.properties["fetch.wait.max.ms"] = "5";
+    // The mock cluster lets the next member of a group that everybody left wait for almost a session timeout.
+    settings.kafka.properties["session.timeout.ms"] = "4000";
+    settings.kafka.properties["heartbeat.interval.ms"] = "500";
     settings.registry.emplace();
     settings.registry->urls = {registry_->url()};
     settings.engine.dead_letter_topic = letters_topic;
