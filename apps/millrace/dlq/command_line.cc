@@ -107,9 +107,9 @@ void add_redrive(CLI::App* dlq, int& code) {
   redrive_arguments& arguments = given->arguments;
   CLI::App* command = dlq->add_subcommand("redrive",
                                           "Produce letters again to the topics they came from, for the group "
-                                          "and processor they name. Remembered in "
-                                          "the group <kafka.group>-redrive: nothing is sent twice, and an "
-                                          "interrupted redrive goes on where it was");
+                                          "and processor they name. What the broker "
+                                          "has acknowledged is remembered in the group "
+                                          "<kafka.group>-redrive: an interrupted redrive goes on there");
   add_configuration(command, given->from);
   add_filter(command, arguments.filter);
   command->add_option("--rate", arguments.rate, "Letters a second")

@@ -49,6 +49,7 @@ int list_letters(const engine::app_config& settings, const ls_arguments& argumen
   while (!(*walk)->at_end() && !(*walk)->failure()) (*walk)->turn(letters_a_turn);
   (*walk)->close();
   if ((*walk)->failure()) return failed(*(*walk)->failure());
+  if (!(*walk)->read_all()) to.err << silent_before_the_end << '\n';
   if (arguments.limit > 0 && all.counts.letters() > 0) to.out << '\n';
   to.out << all.counts.letters() << " letters in " << topic << "\n";
   if (all.counts.letters() > 0) all.counts.print(to.out);

@@ -123,6 +123,7 @@ int redrive::run() {
   while (may_take() && !walk_->at_end()) walk_on();
   finish();
   if (!failure_ && walk_->failure()) failure_ = walk_->failure();
+  if (may_take() && !walk_->read_all()) to_.err << silent_before_the_end << '\n';
   walk_->close();
   producer_.reset();
   return report();

@@ -13,7 +13,7 @@ namespace {
 
 constexpr milliseconds connect_timeout{10'000};
 // A member that was killed keeps its partitions until its session has timed out.
-constexpr seconds joined_within{90};
+constexpr seconds ready_within{90};
 // Transaction markers and compaction may leave nothing to deliver before the end.
 constexpr seconds silent_at_end{15};
 constexpr seconds left_within{5};
@@ -66,13 +66,13 @@ void topic_walk::turn(std::size_t records_max) {
   const instant now = loop_.time().now();
   if (taken > 0 || records_max == 0) heard_ = now;
   loop_.run_turn(taken > 0 ? nanoseconds(0) : turn_sleep_max);
-  const auto count = static_cast<std::size_t>(partition_count_);
-  if (!failure_ && partitions_.size() < count && now - began_ > joined_within) {
-    failure_ = error(errc::timed_out, "only " + std::to_string(partitions_.size()) + " of the " +
-                                          std::to_string(count) + " partitions of '" + topic_ +
-                                          "' came to this member of the group '" + group_ +
-                                          "'; does another one run?");
-  }
+  if (failure_ || now - began_ <= ready_within || ready()) return;
+  const auto known = std::count_if(partitions_.begin(), partitions_.end(),
+                                   [](const auto& p) { return p.second.end.has_value(); });
+  failure_ = error(errc::timed_out, "only " + std::to_string(known) + " of the " +
+                                        std::to_string(partition_count_) + " partitions of '" + topic_ +
+                                        "' could be read; does another member of the group '" + group_ +
+                                        "' run, or is a broker down?");
 }
 
 // The broker tells a partition's end with every answer to a fetch.
@@ -82,14 +82,19 @@ void topic_walk::note_ends() {
   }
 }
 
+bool topic_walk::ready() const {
+  return partitions_.size() >= static_cast<std::size_t>(partition_count_) &&
+         std::all_of(partitions_.begin(), partitions_.end(),
+                     [](const auto& p) { return p.second.end.has_value(); });
+}
+
 bool topic_walk::at_end() const {
-  if (partitions_.size() < static_cast<std::size_t>(partition_count_)) return false;
-  const bool known = std::all_of(partitions_.begin(), partitions_.end(),
-                                 [](const auto& p) { return p.second.end.has_value(); });
-  if (!known) return false;
-  if (loop_.time().now() - heard_ > silent_at_end) return true;
+  return ready() && (read_all() || loop_.time().now() - heard_ > silent_at_end);
+}
+
+bool topic_walk::read_all() const {
   return std::all_of(partitions_.begin(), partitions_.end(),
-                     [](const auto& p) { return p.second.next >= *p.second.end; });
+                     [](const auto& p) { return p.second.end && p.second.next >= *p.second.end; });
 }
 
 void topic_walk::close() {

@@ -21,6 +21,11 @@ namespace millrace::dlq_commands {
 // For commands that may read as fast as they can.
 inline constexpr std::size_t letters_a_turn = 1'000;
 
+inline constexpr const char* silent_before_the_end =
+    "note: nothing came for a while before the topic's end; compaction and transactions look like that, and "
+    "a "
+    "broker that is down";
+
 class letter_listener {
  public:
   // Where a partition is read from, before its first letter.
@@ -50,8 +55,10 @@ class topic_walk final : private stream::source_events {
 
   // Takes at most `records_max` and turns the loop once.
   void turn(std::size_t records_max);
-  // Every partition was read to what was its end at first.
+  // Every partition was read to what was its end at first, or nothing more comes.
   [[nodiscard]] bool at_end() const;
+  // False at the end: compaction or the markers of transactions left nothing there, or a broker is silent.
+  [[nodiscard]] bool read_all() const;
   // It cannot go on.
   [[nodiscard]] const std::optional<error>& failure() const noexcept { return failure_; }
   [[nodiscard]] std::int32_t partition_count() const noexcept { return partition_count_; }
@@ -83,6 +90,8 @@ class topic_walk final : private stream::source_events {
   void on_committed(std::span<const stream::commit_result> results) override;
   void on_source_error(const error& failure, bool fatal) override;
   void note_ends();
+  // Every partition is ours, and its end is known.
+  [[nodiscard]] bool ready() const;
 
   const std::string topic_;
   const std::string group_;
