@@ -151,4 +151,5 @@ class Watch(threading.Thread):
                 continue
             begin = self._before[0][1]
             ranges = {place: (begin[place], ends[place]) for place in begin if ends[place] > begin[place]}
-            # It keeps asking in a leader's epoch that ended with the restart of a broker; a new one does not.
+            what = f"{member.name} lost its partitions"
+            self._exposures.append(Exposure(what, time.monotonic(), ranges, (member.name,)))
