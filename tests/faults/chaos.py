@@ -217,9 +217,12 @@ class Chaos:
                 self._tell(f"{member.name} ended by itself")
 
     def _wait_for_lag(self) -> int:
-        """0, or what is left when the time is over."""
+        """Of the records that are there now, which are all unless somebody else writes: 0, or what is left when the
+        time is over."""
+        group = self._group
+        ends = group.patiently(group.ends)
         deadline = time.monotonic() + HEAL_TIMEOUT_S
-        while (lag := self._group.patiently(self._group.lag)) > 0 and time.monotonic() < deadline:
+        while (lag := group.patiently(lambda: group.lag(ends))) > 0 and time.monotonic() < deadline:
             self._note_ends()
             time.sleep(0.5)
         if lag:

@@ -95,8 +95,9 @@ def run(
             looks.append(Look(time.monotonic() - began, dict(member.look())))
         written = writing.finish()
         group = Group(setup.client_config, setup.group, setup.topics)
+        ends = group.patiently(group.ends)
         deadline = time.monotonic() + chaos.HEAL_TIMEOUT_S
-        while (lag := group.patiently(group.lag)) > 0 and member.running and time.monotonic() < deadline:
+        while (lag := group.patiently(lambda: group.lag(ends))) > 0 and member.running and time.monotonic() < deadline:
             time.sleep(0.5)
         group.close()
         ended = member.note_end()

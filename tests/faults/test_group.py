@@ -47,6 +47,7 @@ def test_a_process_that_leaves_and_comes_back_repeats_nothing(run):
         time.sleep(WORK_S)
         leaving = running.setup.members[0]
         leaving.look()
+        running.happened["stop"] += 1
         assert leaving.stop().books["done"] > 0
         time.sleep(WORK_S)
         leaving.start()
@@ -65,6 +66,7 @@ def test_a_killed_process_is_replaced_and_repeats_only_what_was_not_committed(ru
         wait_until_shared(running)
         time.sleep(WORK_S)
         victim, other = running.setup.members
+        running.happened["kill"] += 1
         running.kill(victim)
         deadline = time.monotonic() + SHARE_TIMEOUT_S
         while other.partitions() != set(running.group.places) and time.monotonic() < deadline:

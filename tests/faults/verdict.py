@@ -46,7 +46,7 @@ class Facts:
     looks: int
     standstill_s: float
     uncommitted_most: int
-    lag: int  # after the load and the faults had ended
+    lag: int  # of what was there when the load and the faults had ended, after some time
     dead_lettered: int
     dead_letters_expected: bool = False  # of somebody else's application: counted, not judged
     troubles: list[str] = dataclasses.field(default_factory=list)  # what kept the run from its plan

@@ -54,8 +54,9 @@ class Group:
     def ends(self) -> dict[Place, int]:
         return self._offsets(OffsetSpec.latest())
 
-    def lag(self) -> int:
-        committed, ends = self.committed(), self.ends()
+    def lag(self, ends: dict[Place, int]) -> int:
+        """Up to these ends."""
+        committed = self.committed()
         return sum(max(ends[place] - committed[place], 0) for place in self.places)
 
     def patiently(self, ask):
