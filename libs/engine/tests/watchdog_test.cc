@@ -102,8 +102,9 @@ class stuck_worker : public testing::Test {
         std::make_unique<testkit::simulated_source>(log_, loop, testkit::simulated_source::options());
     source->assign({{0, 0}});
     testkit::simulated_store::options later;
-    later.fate_of = [](const testkit::executed_statement&) {
+    later.fate_of = [this](const testkit::executed_statement&) {
       testkit::store_fate fate;
+      fate.failure = store_failure_;
       fate.until_answered = 20ms;  // several turns
       return fate;
     };
@@ -139,6 +140,7 @@ class stuck_worker : public testing::Test {
   }
 
   static constexpr nanoseconds stuck_after = 1s;
+  std::optional<error> store_failure_;  // before launch()
   gate gate_;
   testkit::simulated_log log_;
   metrics::catalogue declared_;
@@ -190,6 +192,17 @@ TEST_F(stuck_worker, AnswersAnOperatorWhenItTurns) {
   const auto answer = worker_.ask({"parcels", 0, 41}, pipeline::record_verb::skip, 20s);
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->what, pipeline::verb_answer::kind::not_here) << answer->text;
+}
+
+TEST_F(stuck_worker, ObeysAnOperatorAboutTheRecordThatHoldsItUp) {
+  store_failure_ = error(errc::db_overloaded, "not now");
+  gate_.open = true;
+  launch("after a wait");
+  wait_until([&] { return worker_.status().last_error.has_value(); });
+  const auto answer = worker_.ask({"parcels", 0, 41}, pipeline::record_verb::skip, 20s);
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->what, pipeline::verb_answer::kind::obeyed) << answer->text;
+  wait_until([&] { return worker_.status().counts.skipped == 1; });
 }
 
 TEST_F(stuck_worker, IsNotStuckWhenItsThreadHasEnded) {
