@@ -119,6 +119,7 @@ member::member(common& shared, int number, std::uint64_t seed)
       number_(number),
       loop_(shared.time),
       budget_(shared.budget_bytes),
+      retries_(shared.retries),
       registry_(declared_) {
   source_ = std::make_unique<testkit::simulated_source>(
       shared.log, loop_,
@@ -146,7 +147,8 @@ member::member(common& shared, int number, std::uint64_t seed)
   pipeline::line_options options = shared.options;
   options.seed = seed;
   line_ = std::make_unique<pipeline::line>(
-      pipeline::line_ports{loop_, *source_, *sink_, *store_, *schemas_, budget_, registry_.add_shard()},
+      pipeline::line_ports{loop_, *source_, *sink_, *store_, *schemas_, budget_, retries_,
+                           registry_.add_shard()},
       options, std::move(*pipeline::build({pipeline::make<writing>(this), pipeline::make<emitting>(this)})));
   line_->start();
 }

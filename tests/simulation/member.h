@@ -37,6 +37,7 @@ struct common {
   history& told;
   millrace::pipeline::line_options options;
   std::size_t budget_bytes = 0;
+  millrace::pipeline::retry_budget_policy retries;
 };
 
 class member {
@@ -88,6 +89,7 @@ class member {
   std::unique_ptr<millrace::testkit::simulated_store> store_;
   std::unique_ptr<millrace::testkit::simulated_schemas> schemas_;
   millrace::pipeline::byte_budget budget_;
+  millrace::pipeline::retry_budget retries_;
   millrace::metrics::catalogue declared_;
   millrace::metrics::registry registry_;
   std::unique_ptr<millrace::pipeline::line> line_;

@@ -49,6 +49,7 @@ constexpr std::array all{
     PLANTED(forget_what_was_not_delivered),
     PLANTED(breaker_stays_open),
     PLANTED(breaker_burns_attempts),
+    PLANTED(ignore_the_retry_budget),
 };
 #undef PLANTED
 static_assert(all.size() + 1 == static_cast<std::size_t>(bug::end_), "every bug has its name");

@@ -46,12 +46,20 @@ std::size_t draw_budget(seeded_random& random) {
   return static_cast<std::size_t>(random.chance(0.3) ? random.between(32, 128) : 4'096) << 10U;
 }
 
+pipeline::retry_budget_policy draw_retries(seeded_random& random) {
+  return {.ratio = random.chance(0.2) ? 1.0 : static_cast<double>(random.between(0, 30)) / 100,
+          .reserve =
+              static_cast<std::uint32_t>(random.chance(0.3) ? random.between(1, 5) : random.between(5, 100)),
+          .window = seconds(random.between(1, 10))};
+}
+
 }  // namespace
 
 world::world(std::uint64_t seed)
     : random_(seed),
       faults_(random_, fault_plan(random_)),
-      shared_{time_, log_, faults_, history_, draw_options(random_), draw_budget(random_)},
+      shared_{
+          time_, log_, faults_, history_, draw_options(random_), draw_budget(random_), draw_retries(random_)},
       partitions_(static_cast<std::int32_t>(random_.between(1, 5))),
       members_wanted_(static_cast<std::size_t>(random_.between(1, 3))) {
   log_.add_topic("parcels", partitions_);

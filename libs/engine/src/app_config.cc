@@ -95,6 +95,72 @@ const spec<cql_config>& cql_spec() {
   return declared;
 }
 
+const spec<pipeline::retry_policy>& retry_spec() {
+  using pipeline::retry_policy;
+  static const spec<retry_policy> declared{
+      field(&retry_policy::attempts_max, "attempts_max")
+          .range(1U, 1'000'000U)
+          .doc("Attempts on one record, the first included; then it is dead-lettered."),
+      field(&retry_policy::age_max, "age_max")
+          .range(milliseconds(0), hours(24))
+          .doc("How long a record is retried after its first failure; then it is dead-lettered."),
+      field(&retry_policy::backoff_first, "backoff_first")
+          .range(milliseconds(1), seconds(60))
+          .doc("Wait before the second attempt. It doubles with every further one."),
+      field(&retry_policy::backoff_max, "backoff_max")
+          .range(milliseconds(1), seconds(600))
+          .doc("The longest wait between two attempts."),
+      field(&retry_policy::jitter, "jitter")
+          .range(0.0, 1.0)
+          .doc("Share of the wait that is taken off at random, so that retries spread."),
+  };
+  return declared;
+}
+
+const spec<pipeline::retry_budget_policy>& retry_budget_spec() {
+  using pipeline::retry_budget_policy;
+  static const spec<retry_budget_policy> declared{
+      field(&retry_budget_policy::ratio, "ratio")
+          .range(0.0, 1.0)
+          .doc("Retries that may fail within the window, as a share of the first attempts. 1: no limit."),
+      field(&retry_budget_policy::reserve, "reserve")
+          .range(1U, 1'000'000U)
+          .doc("Retries that may fail within the window besides, so that single failures are retried at "
+               "once."),
+      field(&retry_budget_policy::window, "window")
+          .range(seconds(1), seconds(600))
+          .doc("The sliding window."),
+  };
+  return declared;
+}
+
+const spec<pipeline::breaker_policy>& breaker_spec() {
+  using pipeline::breaker_policy;
+  static const spec<breaker_policy> declared{
+      field(&breaker_policy::ratio, "ratio")
+          .range(0.01, 1.0)
+          .doc("It opens when more than this share of the requests within the window fail because the server "
+               "is unwell. 1: never."),
+      field(&breaker_policy::failures_min, "failures_min")
+          .range(1U, 1'000'000U)
+          .doc("It does not open for fewer failures than these."),
+      field(&breaker_policy::window, "window").range(seconds(1), seconds(600)).doc("The sliding window."),
+      field(&breaker_policy::open_first, "open_first")
+          .range(milliseconds(10), seconds(60))
+          .doc("How long nothing is asked after it opened. It doubles with every probe that fails."),
+      field(&breaker_policy::open_max, "open_max")
+          .range(milliseconds(10), seconds(600))
+          .doc("The longest time nothing is asked: what a recovery may cost."),
+      field(&breaker_policy::probe_interval, "probe_interval")
+          .range(milliseconds(1), seconds(60))
+          .doc("Time between two probes that are under way."),
+      field(&breaker_policy::probes_min, "probes_min")
+          .range(1U, 1'000U)
+          .doc("Probes in a row that must succeed to close it."),
+  };
+  return declared;
+}
+
 const spec<engine_config>& engine_spec() {
   using pipeline::order_mode;
   static const spec<engine_config> declared{
@@ -123,12 +189,14 @@ const spec<engine_config>& engine_spec() {
                     {"both", pipeline::letter_headers::both}})
           .doc("Names of a dead letter's headers: millrace.dlq.*, those of Kafka Streams (KIP-1034: "
                "__streams.errors.*), or both."),
-      field(&engine_config::retry_attempts_max, "retry_attempts_max")
-          .range(1U, 1'000'000U)
-          .doc("Attempts on one record, the first included; then it is dead-lettered."),
-      field(&engine_config::retry_age_max, "retry_age_max")
-          .range(milliseconds(0), hours(24))
-          .doc("How long a record is retried; then it is dead-lettered."),
+      section(&engine_config::retry, "retry", retry_spec())
+          .doc("Attempts on a record whose processing failed with an error that may pass."),
+      section(&engine_config::retry_budget, "retry_budget", retry_budget_spec())
+          .doc("How many retries of the whole process may fail, so that a sick database is not hammered. A "
+               "retry over it waits longer; it costs no attempt, and its record does not get older."),
+      section(&engine_config::breaker, "breaker", breaker_spec())
+          .doc("The circuit breakers of database and broker, of each worker. While one is open nothing is "
+               "taken from Kafka, and what fails costs no attempt."),
       field(&engine_config::commit_interval, "commit_interval")
           .range(milliseconds(10), seconds(600))
           .doc("How often offsets are committed."),
@@ -201,6 +269,14 @@ void check_engine(const app_config& value, findings& found) {
                   "choose a topic that is not in `kafka.topics`");
     }
   }
+  if (value.engine.retry.backoff_first > value.engine.retry.backoff_max) {
+    found.error("engine.retry.backoff_first", "the first wait is longer than `backoff_max`, the longest",
+                "lower it, or raise `engine.retry.backoff_max`");
+  }
+  if (value.engine.breaker.open_first > value.engine.breaker.open_max) {
+    found.error("engine.breaker.open_first", "the first pause is longer than `open_max`, the longest",
+                "lower it, or raise `engine.breaker.open_max`");
+  }
   if (value.kafka.start_from == offset_policy::latest) {
     found.warning("kafka.start_from", "records produced before the first start will not be processed");
   }
@@ -229,8 +305,8 @@ pipeline::line_options line_options_of(const app_config& from, std::uint64_t see
   options.order = from.engine.order;
   options.trailing_bytes = from.engine.ignore_trailing_bytes ? pipeline::trailing_bytes_policy::ignore
                                                              : pipeline::trailing_bytes_policy::dead_letter;
-  options.retry.attempts_max = from.engine.retry_attempts_max;
-  options.retry.age_max = from.engine.retry_age_max;
+  options.retry = from.engine.retry;
+  options.breaker = from.engine.breaker;
   options.commit_interval = from.engine.commit_interval;
   options.drain_timeout = from.engine.drain_timeout;
   options.revoke_drain_timeout = from.engine.revoke_drain_timeout;

@@ -92,6 +92,7 @@ class process {
         settings_(std::move(settings)),
         counts_(declared_),
         budget_(static_cast<std::size_t>(settings_.engine.memory_max.bytes)),
+        retries_(settings_.engine.retry_budget),
         watchdog_(settings_.engine.stuck_after) {}
 
   int run();
@@ -125,6 +126,7 @@ class process {
   metrics::registry counts_;
   metrics::scrape_hook process_metrics_;
   pipeline::byte_budget budget_;
+  pipeline::retry_budget retries_;
   std::unique_ptr<connections> connections_;
   mutable std::mutex mutex_;  // guards workers_ and started_ against the admin thread
   std::vector<std::unique_ptr<worker>> workers_;
@@ -242,7 +244,8 @@ result<void> process::start_workers() {
     pipeline::line_options options = line_options_of(settings_, i + 1);
     options.version = app_.version;
     made[i].thread->launch(std::move(made[i].ports), std::move(options), std::move(made[i].work), budget_,
-                           *made[i].counts, [this] { ended_.fetch_add(1, std::memory_order_release); });
+                           retries_, *made[i].counts,
+                           [this] { ended_.fetch_add(1, std::memory_order_release); });
     const std::lock_guard lock(mutex_);
     workers_.push_back(std::move(made[i].thread));
   }

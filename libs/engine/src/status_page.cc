@@ -1,5 +1,7 @@
 #include "status_page.h"
 
+#include <algorithm>
+
 #include <nlohmann/json.hpp>
 
 namespace millrace::engine {
@@ -66,6 +68,18 @@ pipeline::books total(const process_view& process) {
   return sum;
 }
 
+// All workers tell of the same budget, at moments of their own.
+json retry_budget_json(const process_view& process) {
+  if (process.workers.empty()) return nullptr;
+  std::uint64_t left = process.workers.front().line.retries_left;
+  std::size_t waiting = 0;
+  for (const worker_view& w : process.workers) {
+    left = std::min(left, w.line.retries_left);
+    waiting += w.line.over_budget;
+  }
+  return {{"left", left}, {"retries_waiting", waiting}};
+}
+
 json breakers_json(const pipeline::line_status& line) {
   json breakers = json::object();
   for (const pipeline::breaker_status& b : line.breakers)
@@ -105,6 +119,7 @@ std::string status_json(const process_view& process) {
                     {"not_ready_because", not_ready.empty() ? json(nullptr) : json(not_ready)},
                     {"lag", lag},
                     {"books", books_json(total(process))},
+                    {"retry_budget", retry_budget_json(process)},
                     {"workers", std::move(workers)}};
   // Keys and messages may hold bytes that are not UTF-8.
   return all.dump(2, ' ', false, json::error_handler_t::replace) + "\n";

@@ -30,6 +30,59 @@ TEST(AppConfig, TheSmallestFileHasSafeDefaults) {
   EXPECT_EQ(options.group, "g");
 }
 
+TEST(AppConfig, PoliciesOfRetryAndBreakerHaveTheDefaultsOfTheLine) {
+  const auto loaded = load(smallest);
+  ASSERT_TRUE(loaded.ok());
+  const auto options = line_options_of(loaded.value, 1);
+  const pipeline::line_options untouched;
+  EXPECT_EQ(options.retry.attempts_max, untouched.retry.attempts_max);
+  EXPECT_EQ(options.breaker.failures_min, untouched.breaker.failures_min);
+  EXPECT_EQ(loaded.value.engine.retry_budget.ratio, 0.1);
+  EXPECT_EQ(loaded.value.engine.retry_budget.reserve, 100U);
+}
+
+TEST(AppConfig, PoliciesOfRetryAndBreakerReachTheLine) {
+  const std::string text =
+      std::string(smallest) +
+      "  retry: {attempts_max: 3, age_max: 1m, backoff_first: 20ms, backoff_max: 2s, "
+      "jitter: 0.25}\n"
+      "  retry_budget: {ratio: 0.3, reserve: 7, window: 5s}\n"
+      "  breaker: {ratio: 0.8, failures_min: 9, window: 20s, open_first: 100ms, open_max: "
+      "3s, probe_interval: 50ms, probes_min: 2}\n";
+  const auto loaded = load(text);
+  ASSERT_TRUE(loaded.ok()) << problems(text);
+  const auto options = line_options_of(loaded.value, 1);
+  EXPECT_EQ(options.retry.attempts_max, 3U);
+  EXPECT_EQ(options.retry.age_max, std::chrono::minutes(1));
+  EXPECT_EQ(options.retry.backoff_first, milliseconds(20));
+  EXPECT_EQ(options.retry.backoff_max, seconds(2));
+  EXPECT_EQ(options.retry.jitter, 0.25);
+  EXPECT_EQ(loaded.value.engine.retry_budget.ratio, 0.3);
+  EXPECT_EQ(loaded.value.engine.retry_budget.reserve, 7U);
+  EXPECT_EQ(loaded.value.engine.retry_budget.window, seconds(5));
+  EXPECT_EQ(options.breaker.ratio, 0.8);
+  EXPECT_EQ(options.breaker.failures_min, 9U);
+  EXPECT_EQ(options.breaker.window, seconds(20));
+  EXPECT_EQ(options.breaker.open_first, milliseconds(100));
+  EXPECT_EQ(options.breaker.open_max, seconds(3));
+  EXPECT_EQ(options.breaker.probe_interval, milliseconds(50));
+  EXPECT_EQ(options.breaker.probes_min, 2U);
+}
+
+TEST(AppConfig, PoliciesOutOfRangeOrAgainstEachOtherAreRefusedByName) {
+  const auto refused = [](const std::string& policy, const std::string& named) {
+    const std::string text = problems(std::string(smallest) + "  " + policy + "\n");
+    return text.find(named) != std::string::npos ? std::string() : policy + " gives: " + text;
+  };
+  EXPECT_EQ(refused("retry: {jitter: 1.5}", "jitter"), "");
+  EXPECT_EQ(refused("retry: {attempts_max: 0}", "attempts_max"), "");
+  EXPECT_EQ(refused("retry_budget: {reserve: 0}", "reserve"), "");
+  EXPECT_EQ(refused("breaker: {ratio: 0}", "ratio"), "");
+  EXPECT_EQ(refused("breaker: {probes_min: 0}", "probes_min"), "");
+  EXPECT_EQ(refused("retry: {backoff_first: 20s, backoff_max: 1s}", "engine.retry.backoff_max"), "");
+  EXPECT_EQ(refused("breaker: {open_first: 20s, open_max: 1s}", "engine.breaker.open_max"), "");
+}
+
 TEST(AppConfig, AMistypedKeyIsNamedWithItsPlaceAndASuggestion) {
   const std::string text = problems(std::string(smallest) + "  drain_timout: 5s\n");
   EXPECT_NE(text.find("config.yaml:7:3"), std::string::npos) << text;

@@ -52,6 +52,16 @@ TEST(StatusPage, SumsTheWorkersAndNamesTheOldestRecordOfAPartition) {
   EXPECT_EQ(oldest["age_seconds"], 1.5);
 }
 
+TEST(StatusPage, TheRetryBudgetIsThatOfTheProcess) {
+  process_view seen = running();
+  seen.workers[0].line.retries_left = 40;
+  seen.workers[1].line.retries_left = 38;
+  for (worker_view& w : seen.workers) w.line.over_budget = 3;
+  const json page = json::parse(status_json(seen));
+  EXPECT_EQ(page["retry_budget"]["left"], 38);
+  EXPECT_EQ(page["retry_budget"]["retries_waiting"], 6);
+}
+
 TEST(StatusPage, KeysThatAreNotTextDoNotBreakThePage) {
   process_view seen = running();
   seen.workers[0].line.partitions[0].oldest->key = "\xFF\xFE\"";

@@ -117,8 +117,8 @@ class stuck_worker : public testing::Test {
     ASSERT_TRUE(work);
     pipeline::line_options options;
     options.dead_letter_topic = "dead";
-    worker_.launch(std::move(ports), std::move(options), std::move(*work), budget_, counts_.add_shard(),
-                   [] {});
+    worker_.launch(std::move(ports), std::move(options), std::move(*work), budget_, retries_,
+                   counts_.add_shard(), [] {});
     launched_ = true;
   }
   ~stuck_worker() override {
@@ -146,6 +146,7 @@ class stuck_worker : public testing::Test {
   metrics::catalogue declared_;
   metrics::registry counts_{declared_};
   pipeline::byte_budget budget_{64U << 20U};
+  pipeline::retry_budget retries_{{}};
   bool launched_ = false;
   worker worker_{system_clock()};
 };

@@ -1,12 +1,13 @@
-// What the tries of processors and of the producer tell the circuit breakers, and what the breakers hold
-// back.
+// What the tries of processors and of the producer tell the circuit breakers and the retry budget, and what
+// these hold back.
 #include <algorithm>
+#include <utility>
 
 #include "engine.h"
 
 namespace millrace::pipeline {
 namespace {
-// A retry that a breaker holds back asks again after so long, plus up to as much.
+// A retry that is held back asks again after so long, plus up to as much.
 constexpr milliseconds asks_again_after{250};
 }  // namespace
 
@@ -38,9 +39,23 @@ void engine::forgive_the_unasked() {
 nanoseconds engine::retry_waits(dependency on) {
   const instant now = ports_.loop.time().now();
   if (breaker(on).lets_through(now)) return nanoseconds(0);
+  return std::max<nanoseconds>(breaker(on).next_try() - now - asks_again_after, nanoseconds(0)) +
+         asks_again();
+}
+
+nanoseconds engine::asks_again() noexcept {
   const nanoseconds spread(static_cast<std::int64_t>(
       random_.fraction() * static_cast<double>(nanoseconds(asks_again_after).count())));
-  return std::max<nanoseconds>(breaker(on).next_try() - now, asks_again_after) + spread;
+  return asks_again_after + spread;
+}
+
+void engine::report_first_tries() noexcept {
+  if (first_tries_ > 0) ports_.retries.first_tries(std::exchange(first_tries_, 0), ports_.loop.time().now());
+}
+
+bool engine::take_retry() noexcept {
+  report_first_tries();
+  return ports_.retries.try_take(ports_.loop.time().now());
 }
 
 std::size_t engine::let_in() const noexcept {

@@ -91,6 +91,19 @@ class engine final : private stream::source_events, private plan_watcher {
   }
   // Zero: a retry may go now.
   [[nodiscard]] nanoseconds retry_waits(dependency on);
+  // How long a retry that may not go now waits until it asks again.
+  [[nodiscard]] nanoseconds asks_again() noexcept;
+  void first_try() noexcept {
+    if (++first_tries_ >= first_tries_kept_max) report_first_tries();
+  }
+  // False: over the retry budget.
+  [[nodiscard]] bool take_retry() noexcept;
+  void give_back_retry() noexcept { ports_.retries.give_back(ports_.loop.time().now()); }
+  void began_waiting_for_budget() noexcept {
+    ++over_budget_;
+    meters_.retries_delayed.add();
+  }
+  void ended_waiting_for_budget() noexcept { --over_budget_; }
   void began_waiting_for_retry(std::optional<dependency> on) noexcept {
     ++retrying_;
     if (on == dependency::database) ++waiting_for_database_;
@@ -104,6 +117,9 @@ class engine final : private stream::source_events, private plan_watcher {
   void ended_work() noexcept { --working_; }
 
  private:
+  // First tries that the retry budget hears of together: the record path touches nothing that is shared.
+  static constexpr std::uint32_t first_tries_kept_max = 64;
+
   template <bool (engine::*Method)()>
   class turn_step final : public runtime::step {
    public:
@@ -171,6 +187,7 @@ class engine final : private stream::source_events, private plan_watcher {
   // Work that is in flight will probe it, sooner or later.
   [[nodiscard]] bool will_be_probed(dependency d) const noexcept;
   void breaker_changed(dependency d);
+  void report_first_tries() noexcept;
   void forgive_the_unasked();
 
   // settle.cc
@@ -244,6 +261,8 @@ class engine final : private stream::source_events, private plan_watcher {
   std::size_t usual_bytes_ = 4'096;  // of a record
   std::size_t retrying_ = 0;
   std::size_t waiting_for_database_ = 0;  // of those
+  std::size_t over_budget_ = 0;           // of those, too
+  std::uint32_t first_tries_ = 0;         // not reported yet
   std::uint64_t last_epoch_ = 0;
   std::uint64_t barrier_seed_;
   bool plans_changed_ = false;

@@ -103,6 +103,9 @@ class processor_run final : public stream::execution, public runtime::deferred {
   void on_wake();
   void failed(const error& cause);
   void stop_waiting();
+  void stop_backing_off() noexcept;
+  // Zero: the next attempt may start.
+  [[nodiscard]] nanoseconds held_back_for();
   [[nodiscard]] verb_answer obey_retry();
   [[nodiscard]] verb_answer retry_now();
   [[nodiscard]] verb_answer obey_end(record_verb verb);
@@ -141,6 +144,9 @@ class processor_run final : public stream::execution, public runtime::deferred {
   std::uint32_t attempt_ = 0;
   std::uint32_t uncounted_attempts_ = 0;  // that failed while their dependency was unwell
   std::optional<dependency> waits_for_;   // of a retry
+  bool over_budget_ = false;              // a retry that waits for the retry budget
+  bool took_retry_ = false;               // this attempt, from the retry budget
+  bool hurried_ = false;                  // by an operator, who is above the retry budget
   std::uint32_t produce_failures_ = 0;
   std::uint32_t receipts_outstanding_ = 0;
   instant first_failed_;

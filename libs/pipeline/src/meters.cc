@@ -92,6 +92,8 @@ metric_families::metric_families(metrics::catalogue& d)
                                   "How often a circuit breaker opened, by dependency.",
                                   metrics::unit::none,
                                   {dependencies()}})),
+      retries_delayed(d.counter({"millrace_retries_delayed_total",
+                                 "Retries that waited longer because the retry budget was spent."})),
       decode(d.histogram({"millrace_decode_seconds",
                           "CPU time to decode one record, successful ones only.",
                           {},
@@ -160,7 +162,12 @@ metric_families::metric_families(metrics::catalogue& d)
                              "Circuit breaker: 0 closed, 1 probing, 2 open: the worst of all workers.",
                              metrics::unit::none,
                              {dependencies()},
-                             metrics::merge::max})) {}
+                             metrics::merge::max})),
+      retry_budget_left(d.gauge({"millrace_retry_budget_left",
+                                 "Retries that the budget of the process would let start now.",
+                                 metrics::unit::none,
+                                 {},
+                                 metrics::merge::min})) {}
 
 void declare_metrics(metrics::catalogue& into) { const metric_families declared(into); }
 
@@ -174,6 +181,7 @@ meters::meters(metrics::shard& cells)
       strays(cells.counter(families_.strays)),
       passed_over(cells.counter(families_.passed_over)),
       commits(cells.counter(families_.commits)),
+      retries_delayed(cells.counter(families_.retries_delayed)),
       decode(cells.histogram(families_.decode)),
       decode_failed(cells.histogram(families_.decode_failed)),
       consume_delay(cells.histogram(families_.consume_delay)),
@@ -188,7 +196,8 @@ meters::meters(metrics::shard& cells)
       assigned(cells.gauge(families_.assigned)),
       paused(cells.gauge(families_.paused)),
       state(cells.gauge(families_.state)),
-      last_commit(cells.gauge(families_.last_commit)) {}
+      last_commit(cells.gauge(families_.last_commit)),
+      retry_budget_left(cells.gauge(families_.retry_budget_left)) {}
 
 void meters::error(work_stage where, errc what) {
   cells_.counter(families_.errors, {to_string(where), millrace::to_string(what)}).add();

@@ -19,11 +19,11 @@ struct metric_families {
   metrics::counter_family received, received_bytes, done, skipped, dead_lettered, abandoned, strays,
       passed_over;
   metrics::counter_family errors, retries, emitted;
-  metrics::counter_family commits, commit_failures, rebalances, breaker_openings;
+  metrics::counter_family commits, commit_failures, rebalances, breaker_openings, retries_delayed;
   metrics::histogram_family decode, decode_failed, consume_delay, end_to_end, failed_end_to_end;
   metrics::histogram_family commit_time, commit_failed_time, rebalance_time;
   metrics::gauge_family in_flight_records, in_flight_bytes, retrying, assigned, paused, state, last_commit;
-  metrics::gauge_family oldest_age, lag, high_watermark, window, breaker_state;
+  metrics::gauge_family oldest_age, lag, high_watermark, window, breaker_state, retry_budget_left;
 };
 
 class meters {
@@ -61,6 +61,7 @@ class meters {
   metrics::counter& strays;
   metrics::counter& passed_over;
   metrics::counter& commits;
+  metrics::counter& retries_delayed;
   metrics::histogram& decode;
   metrics::histogram& decode_failed;
   metrics::histogram& consume_delay;
@@ -76,6 +77,7 @@ class meters {
   metrics::gauge& paused;
   metrics::gauge& state;
   metrics::gauge& last_commit;
+  metrics::gauge& retry_budget_left;
 };
 
 }  // namespace millrace::pipeline

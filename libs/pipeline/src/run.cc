@@ -1,5 +1,6 @@
 // Attempts of one processor on one record.
 #include <algorithm>
+#include <utility>
 
 #include <millrace/avro/framing.h>
 #include <millrace/stream/outcome.h>
@@ -54,7 +55,11 @@ void processor_run::start() {
   if (stage_ == stage::idle) engine_.began_work();
   ++attempt_;
   if (engine_.uses_database(index_)) engine_.try_began(dependency::database);
-  if (attempt_ > 1) engine_.counters().retried(name());
+  if (attempt_ == 1) {
+    engine_.first_try();
+  } else {
+    engine_.counters().retried(name());
+  }
   stage_ = stage::running;
   emits_used_ = 0;
   emit_error_.reset();
@@ -99,6 +104,9 @@ void processor_run::run() {
 
 void processor_run::tell_breakers(const stream::outcome& out) {
   waits_for_.reset();
+  if (std::exchange(took_retry_, false) && out.what() != stream::outcome::kind::failed) {
+    engine_.give_back_retry();
+  }
   if (out.what() == stream::outcome::kind::failed) {
     waits_for_ = dependency_of(out.cause()->code());
     if (waits_for_) engine_.try_failed(*waits_for_);
@@ -165,15 +173,34 @@ void processor_run::wake_in(nanoseconds delay) {
 void processor_run::on_wake() {
   if (!still_counts()) return;
   if (stage_ == stage::backing_off) {
-    if (waits_for_) {
-      if (const nanoseconds more = engine_.retry_waits(*waits_for_); more > nanoseconds(0))
-        return wake_in(more);
-    }
-    engine_.ended_waiting_for_retry(waits_for_);
+    if (const nanoseconds more = held_back_for(); more > nanoseconds(0)) return wake_in(more);
+    stop_backing_off();
     return start();
   }
   if (stage_ == stage::emitting) return emit_verdict_ ? on_emit_failure(*emit_verdict_) : send_emits();
   if (stage_ == stage::burying) send_letter();
+}
+
+// What the breaker lets through to probe is outside the budget: it is little, and says when to go on.
+nanoseconds processor_run::held_back_for() {
+  const bool hurried = std::exchange(hurried_, false);
+  if (waits_for_) {
+    const bool probes = !engine_.is_well(*waits_for_);
+    if (const nanoseconds more = engine_.retry_waits(*waits_for_); more > nanoseconds(0)) return more;
+    if (probes) return nanoseconds(0);
+  }
+  if (hurried || planted(stream::bug::ignore_the_retry_budget)) return nanoseconds(0);
+  took_retry_ = engine_.take_retry();
+  if (took_retry_) return nanoseconds(0);
+  if (!std::exchange(over_budget_, true)) engine_.began_waiting_for_budget();
+  const nanoseconds more = engine_.asks_again();
+  first_failed_ = first_failed_ + more;  // it does not get older
+  return more;
+}
+
+void processor_run::stop_backing_off() noexcept {
+  engine_.ended_waiting_for_retry(waits_for_);
+  if (std::exchange(over_budget_, false)) engine_.ended_waiting_for_budget();
 }
 
 void processor_run::pass_over() {
@@ -194,7 +221,7 @@ void processor_run::abandon() noexcept {
     wake_.cancel();
     --envelope_.outstanding;
   }
-  if (stage_ == stage::backing_off) engine_.ended_waiting_for_retry(waits_for_);
+  if (stage_ == stage::backing_off) stop_backing_off();
   if (stage_ != stage::idle && stage_ != stage::ended && stage_ != stage::stuck) engine_.ended_work();
   stage_ = stage::ended;
 }
@@ -211,6 +238,7 @@ void processor_run::reset() noexcept {
   attempt_ = 0;
   uncounted_attempts_ = 0;
   waits_for_.reset();
+  took_retry_ = hurried_ = false;
   produce_failures_ = 0;
   first_failed_wall_.reset();
   cause_.reset();

@@ -83,6 +83,7 @@ void engine::tick() {
   ports_.loop.start(tick_, every);
   pauses_stale_ = true;  // a partition may have stalled meanwhile
   forgive_the_unasked();
+  report_first_tries();
   update_gauges();
   publish();
 }
@@ -113,6 +114,8 @@ line_status engine::status_now() const {
   now.counts = books_;
   now.in_flight_bytes = lease_.used();
   now.retrying = retrying_;
+  now.over_budget = over_budget_;
+  now.retries_left = ports_.retries.left(ports_.loop.time().now());
   now.schemas_missing = plans_.missing();
   for (const dependency d : {dependency::database, dependency::broker}) {
     now.breakers.push_back({to_string(d), breaker(d).state()});
@@ -164,6 +167,7 @@ void engine::update_gauges() {
   meters_.in_flight_records.set(static_cast<double>(books_.in_flight));
   meters_.in_flight_bytes.set(static_cast<double>(lease_.used()));
   meters_.retrying.set(static_cast<double>(retrying_));
+  meters_.retry_budget_left.set(static_cast<double>(ports_.retries.left(ports_.loop.time().now())));
   meters_.assigned.set(static_cast<double>(assignments_.size()));
   meters_.state.set(static_cast<double>(state_));
   for (const dependency d : {dependency::database, dependency::broker}) {

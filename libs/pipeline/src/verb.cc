@@ -123,6 +123,7 @@ verb_answer processor_run::obey_retry() {
 verb_answer processor_run::retry_now() {
   const std::uint32_t before = attempt_;
   wake_.cancel();
+  hurried_ = true;
   on_wake();
   if (attempt_ == before)
     return {kind::not_now, "its dependency is unwell; it is tried when that may be asked"};
@@ -162,7 +163,7 @@ void processor_run::stop_waiting() {
   invariant(wake_.armed(), "a run that waits has its timer");
   wake_.cancel();
   --envelope_.outstanding;
-  if (stage_ == stage::backing_off) engine_.ended_waiting_for_retry(waits_for_);
+  if (stage_ == stage::backing_off) stop_backing_off();
 }
 
 void processor_run::end_as_ordered(record_verb verb) {

@@ -37,11 +37,12 @@ TEST_F(line_test, RetryQueueWithoutBound) {
 
 TEST_F(line_test, TakesNoMoreBytesThanTheProcessMayHold) {
   byte_budget small(64U << 10U);
+  retry_budget unlimited({.ratio = 1});
   database_delay = 1s;
   processor_set set{make<storing>(std::string("storing"))};
   source = std::make_unique<simulated_source>(log, loop, source_options);
-  line_ = std::make_unique<line>(line_ports{loop, *source, sink, store, schemas, small, shard}, options,
-                                 std::move(*build(set)));
+  line_ = std::make_unique<line>(line_ports{loop, *source, sink, store, schemas, small, unlimited, shard},
+                                 options, std::move(*build(set)));
   line_->start();
   assign({0});
   for (int i = 0; i < 300; ++i) produce(0, i);

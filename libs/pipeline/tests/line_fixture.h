@@ -95,8 +95,9 @@ class line_test : public testing::Test {
     result<processors> built = build(set);
     ASSERT_TRUE(built) << built.error().to_string();
     source = std::make_unique<simulated_source>(log, loop, source_options);
-    line_ = std::make_unique<line>(line_ports{loop, *source, sink, store, schemas, budget, shard}, options,
-                                   std::move(*built));
+    retries = std::make_unique<retry_budget>(retry_policy_of_process);
+    line_ = std::make_unique<line>(line_ports{loop, *source, sink, store, schemas, budget, *retries, shard},
+                                   options, std::move(*built));
     line_->start();
   }
   void assign(std::vector<std::int32_t> partitions) {
@@ -220,6 +221,8 @@ class line_test : public testing::Test {
                                      }}};
   std::vector<error> schema_errors;
   byte_budget budget{64U << 20U};
+  retry_budget_policy retry_policy_of_process{.ratio = 1};
+  std::unique_ptr<retry_budget> retries;  // since start()
   metrics::catalogue declared;
   metrics::registry registry{declared};
   metrics::shard& shard{registry.add_shard()};

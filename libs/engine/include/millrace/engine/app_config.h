@@ -67,8 +67,9 @@ struct engine_config {
   pipeline::order_mode order = pipeline::order_mode::unordered;
   std::string dead_letter_topic;
   pipeline::letter_headers dead_letter_headers = pipeline::letter_headers::millrace;
-  std::uint32_t retry_attempts_max = 10;
-  milliseconds retry_age_max{300'000};
+  pipeline::retry_policy retry;
+  pipeline::retry_budget_policy retry_budget;
+  pipeline::breaker_policy breaker;
   milliseconds commit_interval{1'000};
   milliseconds drain_timeout{30'000};
   milliseconds revoke_drain_timeout{5'000};

@@ -20,6 +20,7 @@
 #include <millrace/pipeline/budget.h>
 #include <millrace/pipeline/options.h>
 #include <millrace/pipeline/processor.h>
+#include <millrace/pipeline/retry_budget.h>
 #include <millrace/pipeline/status.h>
 #include <millrace/pipeline/verb.h>
 #include <millrace/runtime/loop.h>
@@ -30,7 +31,7 @@
 
 namespace millrace::pipeline {
 
-// All must outlive the line; `budget` is shared by the workers of the process, the rest is this worker's.
+// All must outlive the line; the budgets are shared by the workers of the process, the rest is this worker's.
 struct line_ports {
   runtime::loop& loop;
   stream::source& source;
@@ -38,6 +39,7 @@ struct line_ports {
   stream::store& store;
   stream::schemas& schemas;
   byte_budget& budget;
+  retry_budget& retries;
   metrics::shard& metrics;
 };
 

@@ -31,6 +31,14 @@ struct retry_policy {
   double jitter = 0.5;  // of the backoff, taken off at random, so that retries spread
 };
 
+// The retry budget of the process (retry_budget.h): in every window at most `reserve` retries and `ratio` of
+// the first tries may fail. A retry over it waits longer, and while it waits its record does not get older.
+struct retry_budget_policy {
+  double ratio = 0.1;           // 1 or more: no limit
+  std::uint32_t reserve = 100;  // so that single failures are retried at once; at least 1
+  seconds window{10};
+};
+
 // The dead-letter brake: the line stops when, within a window, at least `letters_min` records and more than
 // `ratio` of all were dead-lettered.
 struct brake_policy {

@@ -90,6 +90,8 @@ struct line_status {
   books counts;
   std::size_t in_flight_bytes = 0;
   std::size_t retrying = 0;         // waiting for their next attempt
+  std::size_t over_budget = 0;      // of those, held back by the retry budget
+  std::uint64_t retries_left = 0;   // in the retry budget, which is that of the process
   std::size_t schemas_missing = 0;  // ids being fetched
   std::vector<breaker_status> breakers;
   std::vector<partition_status> partitions;

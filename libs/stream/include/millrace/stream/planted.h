@@ -40,6 +40,7 @@ enum class bug : std::uint8_t {
   forget_what_was_not_delivered,
   breaker_stays_open,
   breaker_burns_attempts,
+  ignore_the_retry_budget,
   end_
 };
 
