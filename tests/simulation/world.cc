@@ -35,6 +35,7 @@ pipeline::line_options draw_options(seeded_random& random) {
   o.drain_timeout = milliseconds(random.between(1'000, 10'000));
   o.revoke_drain_timeout = milliseconds(random.between(200, 5'000));
   o.schema_not_found_grace = milliseconds(500);
+  o.partition_pause_after = milliseconds(random.between(0, 300));
   o.partition_stall_after = milliseconds(random.between(200, 2'000));
   o.dead_letter_topic = "dead";
   o.group = "simulation";

@@ -61,7 +61,8 @@ class assignment {
   const std::string number = std::to_string(id.partition);  // label and header value
   phase state = phase::open;
   bool paused = false;
-  bool fenced = false;  // the broker refused our generation: no more commits
+  bool crowding = false;  // holds its share, and is not paused for it yet
+  bool fenced = false;    // the broker refused our generation: no more commits
   stream::offset_tracker tracker;
   std::optional<std::int64_t> last_delivered;
   std::optional<std::int64_t> committed;  // or, before the first commit, where delivery began

@@ -10,6 +10,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <limits>
 #include <list>
 #include <map>
 #include <memory>
@@ -120,6 +121,8 @@ class engine final : private stream::source_events, private plan_watcher {
   // First tries that the retry budget hears of together: the record path touches nothing that is shared.
   static constexpr std::uint32_t first_tries_kept_max = 64;
 
+  static constexpr std::size_t no_limit = std::numeric_limits<std::size_t>::max();
+
   template <bool (engine::*Method)()>
   class turn_step final : public runtime::step {
    public:
@@ -201,6 +204,9 @@ class engine final : private stream::source_events, private plan_watcher {
   void close(assignment& a);
   void update_pauses();
   [[nodiscard]] bool should_pause(const assignment& a) const;
+  [[nodiscard]] std::size_t partition_share() const noexcept;
+  [[nodiscard]] static instant oldest_taken_at(const assignment& a) noexcept;
+  void note_share(assignment& a);
 
   // commit.cc
   void commit_if_due();
@@ -268,6 +274,8 @@ class engine final : private stream::source_events, private plan_watcher {
   bool plans_changed_ = false;
   bool room_was_short_ = false;
   bool pauses_stale_ = false;
+  std::size_t share_room_ = no_limit;      // of the partition that is nearest to its share
+  std::optional<instant> crowding_until_;  // then a partition that crowds is paused
   bool aborted_ = false;
   bool close_requested_ = false;
   instant drain_until_;

@@ -39,10 +39,11 @@ std::size_t engine::room() {
   const std::size_t in_use = pool_.in_use();
   if (planted(stream::bug::ignore_the_limit)) return options_.take_records_max;
   if (in_use >= options_.in_flight_records_max) return 0;
+  if (share_room_ == 0) return 0;
   const std::size_t affordable = lease_.room() / usual_bytes_;
   // With nothing in flight one record is always taken, or other workers could starve this one for ever.
   if (affordable == 0) return in_use == 0 ? std::min<std::size_t>(let_in(), 1) : 0;
-  return std::min({options_.in_flight_records_max - in_use, let_in(), affordable});
+  return std::min({options_.in_flight_records_max - in_use, let_in(), affordable, share_room_});
 }
 
 bool engine::take_in() {

@@ -13,6 +13,7 @@ bool engine::settle_turn() {
   if (!revocations_.empty()) advance_revocations();
   if (state_ == line_state::draining || state_ == line_state::leaving) advance_stop();
   commit_if_due();
+  if (crowding_until_ && ports_.loop.now() >= *crowding_until_) pauses_stale_ = true;
   if (pauses_stale_) update_pauses();
   arm_deadline();
   return room_was_short_ && room() > 0;
@@ -62,7 +63,7 @@ void engine::finish(envelope& e) {
   --a.in_flight;
   --books_.in_flight;
   static_cast<unsettled_hook&>(e).unlink();
-  if (a.paused) pauses_stale_ = true;
+  if (a.paused || a.crowding) pauses_stale_ = true;
   if (e.key_hash != 0) leave_barrier(e);
   let_go(e);
 }
@@ -155,18 +156,43 @@ void engine::recycled(envelope& e) noexcept {
 
 void engine::update_pauses() {
   pauses_stale_ = false;
+  share_room_ = no_limit;
+  crowding_until_.reset();
   for (const auto& [id, a] : assignments_) {
     if (a->state != assignment::phase::open) continue;
     const bool wanted = state_ == line_state::running && should_pause(*a);
-    if (wanted == a->paused) continue;
-    if (a->paused && planted(stream::bug::never_resume)) continue;
-    a->paused = wanted;
-    if (wanted) {
-      ports_.source.pause(id);
-    } else {
-      ports_.source.resume(id);
+    if (wanted != a->paused && !(a->paused && planted(stream::bug::never_resume))) {
+      a->paused = wanted;
+      if (wanted) {
+        ports_.source.pause(id);
+      } else {
+        ports_.source.resume(id);
+      }
     }
+    note_share(*a);
   }
+}
+
+// Whose records come next is not known before they are taken: no more are asked for than every partition that
+// is not paused may still have.
+void engine::note_share(assignment& a) {
+  const std::size_t share = partition_share();
+  a.crowding = !a.paused && a.in_flight >= share;
+  if (a.paused) return;
+  share_room_ = std::min(share_room_, share - std::min(a.in_flight, share));
+  if (!a.crowding) return;
+  const instant until = oldest_taken_at(a) + options_.partition_pause_after;
+  if (!crowding_until_ || until < *crowding_until_) crowding_until_ = until;
+}
+
+std::size_t engine::partition_share() const noexcept {
+  if (options_.partition_share_max != 0) return options_.partition_share_max;
+  const std::size_t all = options_.in_flight_records_max;
+  return assignments_.size() > 1 ? std::max<std::size_t>(all - all / 8, 1) : no_limit;
+}
+
+instant engine::oldest_taken_at(const assignment& a) noexcept {
+  return static_cast<const envelope&>(*const_cast<assignment&>(a).unsettled.front()).taken_at;
 }
 
 // A paused partition resumes at half of what paused it.
@@ -176,17 +202,16 @@ bool engine::should_pause(const assignment& a) const {
   };
   if (over(a.waiting_count, options_.schema_wait_records_max)) return true;
   if (over(a.tracker.window(), options_.partition_window_max)) return true;
+  if (a.in_flight == 0) return false;
+  const nanoseconds age = ports_.loop.now() - oldest_taken_at(a);
+  if (over(a.in_flight, partition_share()) && (a.paused || age >= options_.partition_pause_after))
+    return true;
   const std::size_t all = options_.in_flight_records_max;
   const std::size_t partitions = assignments_.size();
-  const std::size_t share = options_.partition_share_max != 0 ? options_.partition_share_max
-                            : partitions > 1                  ? std::max<std::size_t>(all - all / 8, 1)
-                                                              : all + 1;
-  if (over(a.in_flight, share)) return true;
-  if (partitions <= 1 || a.in_flight == 0) return false;
+  if (partitions <= 1) return false;
   const std::size_t stalled_share = std::max<std::size_t>(all / 2 / partitions, 1);
   if (!over(a.in_flight, stalled_share)) return false;
-  const auto& oldest = static_cast<const envelope&>(*const_cast<assignment&>(a).unsettled.front());
-  return ports_.loop.now() - oldest.taken_at >= options_.partition_stall_after;
+  return age >= options_.partition_stall_after;
 }
 
 }  // namespace millrace::pipeline

@@ -78,6 +78,7 @@ void engine::arm_deadline() {
   };
   for (const revocation& r : revocations_) consider(r.commit_until.value_or(r.drain_until));
   if (state_ == line_state::running) {
+    if (crowding_until_) consider(*crowding_until_);
     // The next record taken is to be a probe. When its time has come already, only new records are missing.
     for (const dependency d : {dependency::database, dependency::broker}) {
       const bool waits = !is_well(d) && !will_be_probed(d) && breaker(d).next_try() > ports_.loop.now();

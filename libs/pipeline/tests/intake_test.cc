@@ -66,12 +66,43 @@ TEST_F(line_test, AStalledPartitionLeavesRoomForTheOthers) {
     database_errors[i] = std::vector<error>(100, error(errc::db_timeout));
     produce(0, i);
   }
-  run();
+  advance(options.partition_pause_after);
   EXPECT_TRUE(source->paused({0, 0}));
   for (int i = 1000; i < 1300; ++i) produce(1, i);
   advance(5s);
   EXPECT_EQ(committed(1), 300);
   EXPECT_FALSE(source->paused({0, 1}));
+}
+
+TEST_F(line_test, APartitionThatFlowsIsNotPausedForALongRun) {
+  options.in_flight_records_max = 80;
+  options.status_interval = options.commit_interval = 3'600s;
+  database_delay = 20ms;
+  start();
+  assign({0, 1});
+  for (int i = 0; i < 3'000; ++i) produce(0, i);
+  for (int i = 5'000; i < 5'300; ++i) produce(1, i);
+  advance(20s);
+  EXPECT_EQ(line_->counts().done, 3'300U);
+  EXPECT_FALSE(happened(happening::paused, 0)) << "what was fetched would be discarded";
+}
+
+TEST_F(line_test, NoPartitionHoldsMoreThanItsShareWhetherPausedOrNot) {
+  options.in_flight_records_max = 80;
+  options.status_interval = options.commit_interval = 3'600s;
+  database_delay = 1s;
+  start();
+  assign({0, 1});
+  for (int i = 0; i < 300; ++i) produce(0, i);
+  run();
+  EXPECT_EQ(line_->in_flight_records(), 70U);
+  EXPECT_FALSE(source->paused({0, 0}));
+  for (int i = 1'000; i < 1'010; ++i) produce(1, i);
+  advance(options.partition_pause_after);
+  EXPECT_TRUE(source->paused({0, 0}));
+  EXPECT_EQ(line_->in_flight_records(), 80U) << "the others have the rest";
+  advance(60s);
+  EXPECT_EQ(line_->counts().done, 310U);
 }
 
 TEST_F(line_test, AStalledPartitionResumesWhenItFlowsAgain) {

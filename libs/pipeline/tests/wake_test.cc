@@ -33,6 +33,7 @@ TEST_F(wake_test, RecordsThatEndAtOnceMakeRoomForTheNext) {
 
 TEST_F(wake_test, APausedPartitionResumesAsSoonAsItMay) {
   options.partition_share_max = 4;
+  options.partition_pause_after = 0ms;
   database_delay = 1ms;
   start();
   assign({0, 1});
@@ -42,6 +43,16 @@ TEST_F(wake_test, APausedPartitionResumesAsSoonAsItMay) {
   advance(5s);
   EXPECT_EQ(line_->counts().done, 200U);
   EXPECT_FALSE(source->paused({0, 0}));
+}
+
+TEST_F(wake_test, APartitionThatHoldsItsShareGoesOnAsSoonAsItMay) {
+  options.partition_share_max = 4;
+  database_delay = 1ms;
+  start();
+  assign({0, 1});
+  for (int i = 0; i < 200; ++i) produce(0, i);
+  advance(50ms);
+  EXPECT_EQ(line_->counts().done, 200U);
 }
 
 TEST_F(wake_test, RecordsGoOnWhenTheirSchemaComes) {

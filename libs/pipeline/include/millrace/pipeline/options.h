@@ -66,6 +66,9 @@ struct line_options {
   std::size_t take_records_max = 256;         // in one turn
   // In flight of one partition. 0: seven eighths of all when more than one partition is assigned.
   std::size_t partition_share_max = 0;
+  // A partition that holds its share is not paused for it before its oldest record is unfinished for so long:
+  // until then nothing is taken. Pausing discards what the client has fetched.
+  milliseconds partition_pause_after{100};
   // A partition whose oldest record is unfinished for so long is stalled: it may then hold only an equal
   // share of half the records.
   milliseconds partition_stall_after{1'000};
