@@ -45,6 +45,12 @@ class assignment {
       return std::nullopt;
     return position;
   }
+  // Delivered from the committed offset on: what a crash now would deliver again, at most.
+  [[nodiscard]] std::uint64_t window() const noexcept { return tracker.delivered_count() - committed_passed; }
+  // How many of them a commit now would take off.
+  [[nodiscard]] std::uint64_t committable() const noexcept {
+    return tracker.passed_count() - committed_passed;
+  }
   // What is finished beyond `position` can be told to the next owner.
   [[nodiscard]] bool remembers() const noexcept { return !topic_id.empty(); }
   // As the metadata of a commit of `position`.
@@ -67,6 +73,7 @@ class assignment {
   std::optional<std::int64_t> last_delivered;
   std::optional<std::int64_t> committed;  // or, before the first commit, where delivery began
   std::uint64_t committed_count = 0;      // of finished records, when that was committed
+  std::uint64_t committed_passed = 0;     // of delivered records, the ones below it
   bool broker_has_commit = false;
   std::string topic_id;            // empty: not known
   stream::finished_before before;  // by an earlier owner

@@ -32,7 +32,7 @@ void engine::send_commit() {
     const std::optional<std::int64_t> offset = a->uncommitted();
     if (!offset) continue;
     commit_batch_.push_back({id, *offset, a->finished_map(*offset)});
-    sent_.push_back({a, *offset, a->tracker.finished_count()});
+    sent_.push_back({a, *offset, a->tracker.finished_count(), a->tracker.passed_count()});
   }
   if (commit_batch_.empty()) return;
   sent_at_ = ports_.loop.now();
@@ -68,6 +68,8 @@ void engine::apply_commit_result(const sent_commit& sent, const std::optional<er
     invariant(!a.committed || sent.offset >= *a.committed, "commits of an assignment never go back");
     a.committed = sent.offset;
     a.committed_count = sent.finished_count;
+    a.committed_passed = sent.passed_count;
+    if (a.paused) pauses_stale_ = true;
     a.broker_has_commit = true;
     return;
   }

@@ -155,6 +155,7 @@ class engine final : private stream::source_events, private plan_watcher {
     assignment_ref of;
     std::int64_t offset;
     std::uint64_t finished_count;
+    std::uint64_t passed_count;
   };
   using partition_map = std::map<stream::partition_id, assignment_ref>;
 
@@ -162,6 +163,7 @@ class engine final : private stream::source_events, private plan_watcher {
   bool take_in();
   [[nodiscard]] std::size_t room();
   void on_record(const stream::record_view& record) override;
+  void commit_before_full(const assignment& a);
   void pass_over(assignment& a, std::int64_t offset);
   void admit_waiting();
   // False: its schema is not known yet.

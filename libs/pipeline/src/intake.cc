@@ -95,7 +95,15 @@ void engine::on_record(const stream::record_view& view) {
   ++books_.in_flight;
   meters_.received.add();
   meters_.received_bytes.add((view.key ? view.key->size() : 0) + (view.value ? view.value->size() : 0));
+  commit_before_full(*a);
   if (a->waiting_count > 0 || !admit(e)) wait_for_schema(e);
+}
+
+// A full window pauses the partition: a commit that empties much of it does not wait for its time. One that
+// failed does.
+void engine::commit_before_full(const assignment& a) {
+  const std::size_t much = std::max<std::size_t>(options_.partition_window_max / 4, 1);
+  if (!sent_failed_ && a.window() >= 2 * much && a.committable() >= much) commit_now_ = true;
 }
 
 // An earlier owner had finished it, beyond what it could commit.
@@ -103,6 +111,7 @@ void engine::pass_over(assignment& a, std::int64_t offset) {
   a.last_delivered = offset;
   if (!a.committed) a.committed = offset;
   a.tracker.finished(a.tracker.delivered(offset));
+  commit_before_full(a);
   meters_.passed_over.add();
 }
 

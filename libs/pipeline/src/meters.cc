@@ -154,10 +154,9 @@ metric_families::metric_families(metrics::catalogue& d)
       high_watermark(
           d.gauge({"millrace_partition_high_watermark_offset", "One past the last record of the partition.",
                    metrics::unit::none, by_partition(), metrics::merge::max})),
-      window(
-          d.gauge({"millrace_partition_uncommitted_records",
-                   "Delivered records from the lowest unfinished one on: what a crash would repeat, at most.",
-                   metrics::unit::none, by_partition()})),
+      window(d.gauge({"millrace_partition_uncommitted_records",
+                      "Delivered records from the committed offset on: what a crash would repeat, at most.",
+                      metrics::unit::none, by_partition()})),
       breaker_state(d.gauge({"millrace_breaker_state",
                              "Circuit breaker: 0 closed, 1 probing, 2 open: the worst of all workers.",
                              metrics::unit::none,

@@ -12,9 +12,9 @@ bool engine::settle_turn() {
   if (plans_changed_) admit_waiting();
   if (!revocations_.empty()) advance_revocations();
   if (state_ == line_state::draining || state_ == line_state::leaving) advance_stop();
-  commit_if_due();
   if (crowding_until_ && ports_.loop.now() >= *crowding_until_) pauses_stale_ = true;
   if (pauses_stale_) update_pauses();
+  commit_if_due();
   arm_deadline();
   return room_was_short_ && room() > 0;
 }
@@ -161,6 +161,7 @@ void engine::update_pauses() {
   for (const auto& [id, a] : assignments_) {
     if (a->state != assignment::phase::open) continue;
     const bool wanted = state_ == line_state::running && should_pause(*a);
+    if (wanted) commit_before_full(*a);
     if (wanted != a->paused && !(a->paused && planted(stream::bug::never_resume))) {
       a->paused = wanted;
       if (wanted) {
@@ -201,7 +202,7 @@ bool engine::should_pause(const assignment& a) const {
     return amount >= (a.paused ? std::max<std::size_t>(most / 2, 1) : most);
   };
   if (over(a.waiting_count, options_.schema_wait_records_max)) return true;
-  if (over(a.tracker.window(), options_.partition_window_max)) return true;
+  if (over(a.window(), options_.partition_window_max)) return true;
   if (a.in_flight == 0) return false;
   const nanoseconds age = ports_.loop.now() - oldest_taken_at(a);
   if (over(a.in_flight, partition_share()) && (a.paused || age >= options_.partition_pause_after))

@@ -129,7 +129,7 @@ line_status engine::status_now() const {
     p.state = to_string(a->state);
     p.paused = a->paused;
     p.in_flight = a->in_flight;
-    p.window = a->tracker.window();
+    p.window = a->window();
     p.position = a->tracker.position();
     if (a->broker_has_commit) p.committed = a->committed;
     const std::optional<std::int64_t> high = ports_.source.high_watermark(id);
@@ -183,7 +183,7 @@ void engine::update_gauges() {
     const nanoseconds age =
         oldest == nullptr ? nanoseconds(0) : ports_.loop.now() - static_cast<envelope&>(*oldest).taken_at;
     meters_.cells().gauge(f.oldest_age, labels).set(static_cast<double>(age.count()) * 1e-9);
-    meters_.cells().gauge(f.window, labels).set(static_cast<double>(a->tracker.window()));
+    meters_.cells().gauge(f.window, labels).set(static_cast<double>(a->window()));
     const std::optional<std::int64_t> high = ports_.source.high_watermark(id);
     if (!high) continue;
     meters_.cells().gauge(f.high_watermark, labels).set(static_cast<double>(*high));

@@ -135,6 +135,42 @@ TEST_F(line_test, TheWindowOfAPartitionIsBounded) {
   EXPECT_EQ(committed(0), 500);
 }
 
+TEST_F(line_test, TheWindowOfAPartitionIsBoundedWhileNothingCanBeCommitted) {
+  options.partition_window_max = 50;
+  bool coordinator_away = true;
+  source_options.commit_fate_of = [&](stream::partition_id, std::int64_t) {
+    testkit::commit_fate fate;
+    if (coordinator_away) fate.failure = error(errc::broker_unavailable);
+    return fate;
+  };
+  start();
+  assign({0});
+  for (int i = 0; i < 500; ++i) produce(0, i);
+  advance(60s);
+  EXPECT_TRUE(source->paused({0, 0}));
+  EXPECT_EQ(line_->in_flight_records(), 0U) << "everything that was taken is finished";
+  EXPECT_GE(line_->counts().done, 50U);
+  EXPECT_LE(line_->counts().done, 50U + 256U) << "a crash would repeat all of it";
+  EXPECT_EQ(line_->status_now().partitions.front().window, line_->counts().done);
+  coordinator_away = false;
+  advance(60s);
+  EXPECT_EQ(committed(0), 500);
+  EXPECT_EQ(line_->counts().done, 500U);
+  EXPECT_EQ(line_->status_now().partitions.front().window, 0U);
+}
+
+TEST_F(line_test, AFullWindowDoesNotWaitForTheTimeOfTheCommit) {
+  options.partition_window_max = 64;
+  options.take_records_max = 16;
+  options.commit_interval = 1h;
+  start();
+  assign({0});
+  for (int i = 0; i < 1'000; ++i) produce(0, i);
+  advance(5s);
+  EXPECT_EQ(line_->counts().done, 1'000U);
+  EXPECT_GE(committed(0).value_or(0), 1'000 - 64);
+}
+
 TEST_F(line_test, OneUnknownSchemaHoldsOnlyItsPartition) {
   schema_errors = {error(errc::registry_unavailable), error(errc::registry_unavailable)};
   start();

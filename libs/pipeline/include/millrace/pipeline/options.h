@@ -72,7 +72,7 @@ struct line_options {
   // A partition whose oldest record is unfinished for so long is stalled: it may then hold only an equal
   // share of half the records.
   milliseconds partition_stall_after{1'000};
-  // Delivered offsets from the lowest unfinished one on: what a crash would deliver again, per partition.
+  // Delivered records from the committed offset on, per partition: what a crash would deliver again.
   std::size_t partition_window_max = 100'000;
   std::size_t schema_wait_records_max = 64;   // of one partition, waiting for a schema
   std::size_t record_bytes_max = 16U << 20U;  // larger ones are dead-lettered unread

@@ -29,9 +29,11 @@ class offset_tracker {
   // nullopt before the first delivery. Never decreases.
   [[nodiscard]] std::optional<std::int64_t> position() const noexcept;
   [[nodiscard]] std::uint64_t unfinished() const noexcept { return unfinished_; }
-  // Delivered offsets from the lowest unfinished one on: what the tracker holds in memory, and what a crash
-  // now would deliver again.
+  // Delivered offsets from the lowest unfinished one on: what the tracker holds in memory.
   [[nodiscard]] std::uint64_t window() const noexcept { return entries_.size(); }
+  // How many were delivered, and how many of them are below position().
+  [[nodiscard]] std::uint64_t delivered_count() const noexcept { return first_ + entries_.size(); }
+  [[nodiscard]] std::uint64_t passed_count() const noexcept { return first_; }
   [[nodiscard]] std::optional<std::int64_t> lowest_unfinished() const noexcept;
   // What is finished beyond position(): at most `ranges_max` ranges, the nearest. Offsets that were never
   // delivered belong to the range around them. O(window).
