@@ -118,6 +118,10 @@ result<client_handle> make_client(const consumer_config& config) {
   conf.prefer("allow.auto.create.topics", "false");
   conf.prefer("fetch.queue.backoff.ms", "10");
   conf.prefer("statistics.interval.ms", "1000");
+  // Longer than librdkafka's 500 ms between questions for a lost coordinator. A commit that is to be sent
+  // again sooner waits on a connection that the answer replaces: it fails, the coordinator counts as lost
+  // again, and so on without end.
+  conf.prefer("retry.backoff.ms", "1000");
   std::vector<managed_property> all(std::begin(managed), std::end(managed));
   if (config.protocol == group_protocol::consumer) {
     all.insert(all.end(), std::begin(managed_by_the_group), std::end(managed_by_the_group));
