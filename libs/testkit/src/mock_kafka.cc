@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <utility>
 #include <vector>
@@ -83,6 +84,20 @@ void mock_kafka::move_coordinator(std::string_view group, int broker) {
 }
 void mock_kafka::set_initial_rebalance_delay(milliseconds delay) {
   rd_kafka_mock_group_initial_rebalance_delay_ms(cluster_->get(), static_cast<std::int32_t>(delay.count()));
+}
+void mock_kafka::announce_leader(std::string_view topic, int partition, int broker, int epoch) {
+  rd_kafka_mock_partition_push_leader_response(cluster_->get(), std::string(topic).c_str(), partition, broker,
+                                               epoch);
+}
+void mock_kafka::count_requests() { rd_kafka_mock_start_request_tracking(cluster_->get()); }
+std::size_t mock_kafka::requests(kafka_api api) const {
+  std::size_t all = 0;
+  rd_kafka_mock_request_t** seen = rd_kafka_mock_get_requests(cluster_->get(), &all);
+  const auto wanted = std::count_if(seen, seen + all, [api](rd_kafka_mock_request_t* request) {
+    return rd_kafka_mock_request_api_key(request) == static_cast<std::int16_t>(api);
+  });
+  rd_kafka_mock_request_destroy_array(seen, all);
+  return static_cast<std::size_t>(wanted);
 }
 void mock_kafka::set_session_timeout(milliseconds timeout) {
   rd_kafka_mock_set_group_consumer_session_timeout_ms(cluster_->get(), static_cast<int>(timeout.count()));

@@ -8,6 +8,7 @@
 // Threads: any; the calls wait for the cluster's own thread.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -33,11 +34,13 @@ enum class kafka_api : std::int16_t {
   leave_group = 13,
   sync_group = 14,
   init_producer_id = 22,
+  offset_for_leader_epoch = 23,
   consumer_group_heartbeat = 68,
 };
 
 // Error codes of Kafka's protocol guide; the ones tests speak of.
 enum class kafka_error : std::int16_t {
+  disconnect = -195,  // no answer: the broker closes the connection
   none = 0,
   offset_out_of_range = 1,
   unknown_topic_or_partition = 3,
@@ -52,7 +55,11 @@ enum class kafka_error : std::int16_t {
   rebalance_in_progress = 27,
   topic_authorization_failed = 29,
   group_authorization_failed = 30,
+  fenced_leader_epoch = 74,
+  unknown_leader_epoch = 75,
   fenced_instance_id = 82,
+  fenced_member_epoch = 110,
+  unreleased_instance_id = 111,
   stale_member_epoch = 113,
 };
 
@@ -78,9 +85,14 @@ class mock_kafka {
   void set_down(int broker);
   void set_up(int broker);
   void move_leader(std::string_view topic, int partition, int broker);
+  // What the next answer to a question for metadata says of the leader, whoever it is.
+  void announce_leader(std::string_view topic, int partition, int broker, int epoch);
   void move_coordinator(std::string_view group, int broker);
   // How long a new group of the classic protocol waits for more members; 3 s unless set.
   void set_initial_rebalance_delay(milliseconds delay);
+  // Counts requests from here on. They are kept in memory: for tests of seconds.
+  void count_requests();
+  [[nodiscard]] std::size_t requests(kafka_api api) const;
   // KIP-848.
   void set_session_timeout(milliseconds timeout);
   void set_heartbeat_interval(milliseconds interval);

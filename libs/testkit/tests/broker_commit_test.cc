@@ -1,0 +1,158 @@
+// Commits that go wrong, and committed offsets that are not what the line left, under a whole line.
+#include <array>
+
+#include "broker_fixture.h"
+
+namespace millrace::testkit {
+namespace {
+
+struct commit_case {
+  const char* name;
+  kafka_error failure;
+  bool joins_anew = false;  // and what was not committed is read again
+};
+
+class broker_commit_test : public broker_line_test, public ::testing::WithParamInterface<commit_case> {};
+
+// Scenario 19.
+TEST_P(broker_commit_test, a_commit_that_fails_is_repeated_until_the_broker_has_it) {
+  topic("parcels", 3);
+  send_parcels(60);
+  line_worker worker(GetParam().joins_anew ? rejoining() : settings());
+  ASSERT_TRUE(worker.until_committed(60));
+  const std::vector<kafka_error> failures(GetParam().joins_anew ? 1 : 2, GetParam().failure);
+  cluster().push_errors(kafka_api::offset_commit, failures);
+  send_parcels(60, 60);
+  ASSERT_TRUE(worker.until_committed(120));
+  const auto written = worker.written();
+  EXPECT_EQ(written.size(), 120U);
+  for (const auto& [number, times] : written) {
+    if (number < 60 || !GetParam().joins_anew) {
+      EXPECT_EQ(times, 1) << "parcel " << number;
+    }
+  }
+  EXPECT_EQ(worker.line().state(), pipeline::line_state::running);
+  EXPECT_TRUE(worker.stop());
+  EXPECT_EQ(worker.line().state(), pipeline::line_state::stopped);
+}
+
+INSTANTIATE_TEST_SUITE_P(failures, broker_commit_test,
+                         ::testing::Values(commit_case{"timed_out", kafka_error::request_timed_out},
+                                           commit_case{"connection_broke", kafka_error::disconnect},
+                                           commit_case{"not_coordinator", kafka_error::not_coordinator},
+                                           commit_case{"unknown_member", kafka_error::unknown_member_id,
+                                                       true},
+                                           commit_case{"generation", kafka_error::illegal_generation, true},
+                                           commit_case{"rebalance", kafka_error::rebalance_in_progress},
+                                           commit_case{"member_epoch", kafka_error::stale_member_epoch}),
+                         [](const auto& info) { return info.param.name; });
+
+// Scenario 19.
+TEST_F(broker_line_test, a_commit_that_was_applied_and_never_answered_is_repeated) {
+  start(2);
+  topic("parcels", 1);
+  cluster().move_leader("parcels", 0, 1);
+  cluster().move_coordinator("g", 2);
+  send_parcels(10);
+  line_worker worker(settings());
+  ASSERT_TRUE(worker.until_committed(10));
+  cluster().count_requests();
+  cluster().push_slow_error(2, kafka_api::offset_commit, kafka_error::none, milliseconds(60'000));
+  send_parcels(10, 10);
+  ASSERT_TRUE(worker.until([&] { return cluster().requests(kafka_api::offset_commit) == 1; }));
+  EXPECT_EQ(worker.committed_total(), 10U);
+  cluster().set_down(2);
+  worker.idle(20);
+  cluster().set_up(2);
+  ASSERT_TRUE(worker.until_committed(20));
+  EXPECT_GE(cluster().requests(kafka_api::offset_commit), 2U);
+  expect_each_once(worker.written(), 20);
+  EXPECT_EQ(worker.source().counters().rebalances_lost, 0U);
+  EXPECT_TRUE(worker.stop());
+}
+
+// Scenario 19: a commit that may never succeed stops the line.
+TEST_F(broker_line_test, a_commit_that_is_not_authorised_stops_the_line) {
+  topic("parcels", 1);
+  send_parcels(10);
+  line_worker worker(settings());
+  ASSERT_TRUE(worker.until_committed(10));
+  const std::vector<kafka_error> refused(1'000, kafka_error::group_authorization_failed);
+  cluster().push_errors(kafka_api::offset_commit, refused);
+  send_parcels(10, 10);
+  ASSERT_TRUE(worker.until([&] { return worker.line().finished(); }));
+  EXPECT_EQ(worker.line().state(), pipeline::line_state::failed);
+  ASSERT_TRUE(worker.line().failure());
+  EXPECT_EQ(worker.line().failure()->code(), errc::broker_unauthorized);
+}
+
+// Scenario 14: the classic protocol fences the member that was there first.
+TEST_F(broker_line_test, a_line_that_is_fenced_by_its_twin_ends_and_says_why) {
+  topic("parcels", 1);
+  send_parcels(10);
+  worker_settings s = settings();
+  s.source.instance_id = "pod-w0";
+  line_worker worker(s);
+  ASSERT_TRUE(worker.until_committed(10));
+  const kafka_error fenced = kafka_error::fenced_instance_id;
+  cluster().push_errors(kafka_api::heartbeat, {&fenced, 1});
+  ASSERT_TRUE(worker.until([&] { return worker.line().finished(); }));
+  EXPECT_EQ(worker.line().state(), pipeline::line_state::failed);
+  ASSERT_TRUE(worker.line().failure());
+  EXPECT_EQ(worker.line().failure()->code(), errc::broker_fenced);
+  EXPECT_NE(worker.line().failure()->message().find("same instance id"), std::string::npos);
+}
+
+// Scenario 20.
+TEST_F(broker_line_test, an_offset_that_the_log_does_not_have_stops_the_line) {
+  topic("parcels", 1);
+  send_parcels(10);
+  move_offset(1'000);
+  line_worker worker(settings());
+  ASSERT_TRUE(worker.until([&] { return worker.line().finished(); }));
+  EXPECT_EQ(worker.line().state(), pipeline::line_state::failed);
+  ASSERT_TRUE(worker.line().failure());
+  EXPECT_EQ(worker.line().failure()->code(), errc::offset_out_of_range);
+  EXPECT_EQ(worker.counts().received, 0U);
+}
+
+// Scenario 22.
+TEST_F(broker_line_test, an_operator_moves_the_committed_offset_lower_and_higher) {
+  topic("parcels", 1);
+  send_parcels(100);
+  {
+    line_worker first(rejoining());
+    ASSERT_TRUE(first.until_committed(100));
+    ASSERT_TRUE(first.stop());
+  }
+  move_offset(30);
+  {
+    line_worker lower(rejoining());
+    ASSERT_TRUE(lower.until_committed(100));
+    expect_each_once(lower.written(), 70, 30);
+    ASSERT_TRUE(lower.stop());
+  }
+  send_parcels(20, 100);
+  move_offset(110);
+  line_worker higher(rejoining());
+  ASSERT_TRUE(higher.until_committed(120));
+  expect_each_once(higher.written(), 10, 110);
+  EXPECT_TRUE(higher.stop());
+}
+
+// Scenario 22: to a broker, a group whose offset was deleted is one that has none.
+TEST_F(broker_line_test, without_a_committed_offset_the_policy_decides_and_not_the_client) {
+  topic("parcels", 1);
+  send_parcels(10);
+  worker_settings s = settings();
+  s.source.start_from = kafka::start_position::fail;
+  line_worker worker(s);
+  ASSERT_TRUE(worker.until([&] { return worker.line().finished(); }));
+  EXPECT_EQ(worker.line().state(), pipeline::line_state::failed);
+  ASSERT_TRUE(worker.line().failure());
+  EXPECT_EQ(worker.line().failure()->code(), errc::offset_out_of_range);
+  EXPECT_EQ(worker.counts().received, 0U);
+}
+
+}  // namespace
+}  // namespace millrace::testkit
