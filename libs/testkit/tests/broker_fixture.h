@@ -37,8 +37,8 @@ class line_worker {
     sink_ = std::move(*sink);
     schemas_.add(parcel_schema, "parcel");
     line_ = std::make_unique<pipeline::line>(
-        pipeline::line_ports{loop_, *source_, *sink_, store_, schemas_, budget_, shard_}, settings.line,
-        std::move(*work));
+        pipeline::line_ports{loop_, *source_, *sink_, store_, schemas_, budget_, retries_, shard_},
+        settings.line, std::move(*work));
     line_->start();
   }
   line_worker(const line_worker&) = delete;
@@ -116,6 +116,7 @@ class line_worker {
                           {}}};
   simulated_schemas schemas_{loop_};
   pipeline::byte_budget budget_{64U << 20U};
+  pipeline::retry_budget retries_{pipeline::retry_budget_policy{}};
   metrics::catalogue declared_;
   metrics::registry registry_{declared_};
   metrics::shard& shard_{registry_.add_shard()};
