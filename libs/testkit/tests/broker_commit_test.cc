@@ -75,7 +75,9 @@ TEST_F(broker_line_test, a_commit_that_was_applied_and_never_answered_is_repeate
 TEST_F(broker_line_test, a_commit_that_is_not_authorised_stops_the_line) {
   topic("parcels", 1);
   send_parcels(10);
-  line_worker worker(settings());
+  worker_settings s = settings();
+  s.line.commit_timeout = milliseconds(500);
+  line_worker worker(s);
   ASSERT_TRUE(worker.until_committed(10));
   const std::vector<kafka_error> refused(1'000, kafka_error::group_authorization_failed);
   cluster().push_errors(kafka_api::offset_commit, refused);
