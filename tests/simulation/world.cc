@@ -136,6 +136,7 @@ member* world::any_serving() {
 // Everything that is to happen at this moment, in any order of the members.
 void world::one_instant() {
   std::vector<member*> order;
+  order.reserve(members_.size());
   for (const auto& m : members_) order.push_back(m.get());
   for (std::size_t i = order.size(); i > 1; --i) {
     std::swap(order[i - 1],

@@ -78,6 +78,7 @@ class member final : public stream::source_events {
   }
   void commit_seen() {
     std::vector<stream::partition_offset> offsets;
+    offsets.reserve(next_.size());
     for (const auto& [partition, next] : next_) offsets.push_back({partition, next});
     consumer_->commit(offsets);
   }

@@ -1,5 +1,6 @@
 // Commits: what changed, one request at a time; a partition whose commit failed is sent again alone.
 #include <algorithm>
+#include <utility>
 
 #include <millrace/stream/outcome.h>
 #include <millrace/stream/planted.h>
@@ -47,7 +48,7 @@ void engine::on_committed(std::span<const stream::commit_result> results) {
       return s.of->id == answer.partition && s.offset == answer.offset;
     });
     if (sent == sent_.end()) continue;  // given up as late
-    const sent_commit answered = *sent;
+    const sent_commit answered = std::move(*sent);
     sent_.erase(sent);
     apply_commit_result(answered, answer.failure);
     if (sent_.empty()) {

@@ -86,7 +86,7 @@ class line_test : public testing::Test {
   }
 
   // Builds and starts the line with one `storing` processor per name.
-  void start(std::vector<std::string> names = {"storing"}) {
+  void start(const std::vector<std::string>& names = {"storing"}) {
     processor_set set;
     for (const std::string& name : names) set.push_back(make<storing>(name));
     start_with(set);
@@ -100,15 +100,15 @@ class line_test : public testing::Test {
                                    options, std::move(*built));
     line_->start();
   }
-  void assign(std::vector<std::int32_t> partitions) {
+  void assign(const std::vector<std::int32_t>& partitions) {
     source->assign(ids(partitions));
     run();
   }
-  void revoke(std::vector<std::int32_t> partitions) {
+  void revoke(const std::vector<std::int32_t>& partitions) {
     source->revoke(ids(partitions));
     run();
   }
-  void lose(std::vector<std::int32_t> partitions) {
+  void lose(const std::vector<std::int32_t>& partitions) {
     source->lose(ids(partitions));
     run();
   }
@@ -164,6 +164,7 @@ class line_test : public testing::Test {
   }
   static std::vector<stream::partition_id> ids(const std::vector<std::int32_t>& partitions) {
     std::vector<stream::partition_id> all;
+    all.reserve(partitions.size());
     for (const std::int32_t p : partitions) all.push_back({0, p});
     return all;
   }

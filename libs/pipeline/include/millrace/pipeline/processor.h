@@ -17,6 +17,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include <millrace/base/result.h>
@@ -77,8 +78,8 @@ namespace internal {
 template <class P, class... Arguments>
 [[nodiscard]] processor_factory make(Arguments... arguments) {
   static_assert(std::is_base_of_v<processor_base, P>, "P is a pipeline::processor<T>");
-  return [arguments...]() -> std::unique_ptr<processor_base> {
-    auto made = std::make_unique<P>(arguments...);
+  return [... kept = std::move(arguments)]() -> std::unique_ptr<processor_base> {
+    auto made = std::make_unique<P>(kept...);
     made->set_class_name(internal::class_name(typeid(P).name()));
     return made;
   };
