@@ -157,5 +157,29 @@ TEST_F(broker_line_test, a_session_that_ends_without_a_coordinator_repeats_only_
   EXPECT_TRUE(worker.stop());
 }
 
+// Scenario 17.
+TEST_F(broker_line_test, a_leader_that_moves_under_load_loses_and_repeats_nothing) {
+  start(3);
+  topic("parcels", 1);
+  cluster().move_leader("parcels", 0, 1);
+  line_worker worker(settings());
+  const std::array<kafka_error, 3> stale = {kafka_error::not_leader, kafka_error::not_leader,
+                                            kafka_error::not_leader};
+  int sent = 0;
+  for (const int leader : {2, 3, 1}) {
+    send_parcels(100, sent);
+    sent += 100;
+    ASSERT_TRUE(worker.until([&] { return worker.counts().received > 0; }));
+    cluster().push_errors(kafka_api::fetch, stale);
+    cluster().move_leader("parcels", 0, leader);
+  }
+  // The mock cluster, unlike a broker, refuses a commit with the epoch of an earlier leader.
+  send_parcels(10, sent);
+  ASSERT_TRUE(worker.until_committed(310));
+  expect_each_once(worker.written(), 310);
+  EXPECT_EQ(worker.line().state(), pipeline::line_state::running);
+  EXPECT_TRUE(worker.stop());
+}
+
 }  // namespace
 }  // namespace millrace::testkit
