@@ -214,7 +214,9 @@ void simulated_source::answered(commit_run& run) {
   if (severed_) return;
   std::optional<error> failure = fate.failure;
   if (!failure || fate.applied_although) {
-    if (log_.commit(what.at, this)) {
+    // The broker knows by the generation that an assignment has ended, also when the member has the partition
+    // again.
+    if (still_held(what) && log_.commit(what.at, this)) {
       note(happening::committed, what.at.partition, what.at.offset);
     } else {
       failure = error(errc::broker_fenced, "another member owns the partition");
