@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include <millrace/testkit/simulated_source.h>
 
@@ -7,7 +8,7 @@ namespace millrace::testkit {
 // The commit of one partition on its way.
 struct simulated_source::commit_run final : runtime::timer {
   commit_run(simulated_source& source, asked_commit what, commit_fate how)
-      : owner(source), commit(what), fate(std::move(how)) {}
+      : owner(source), commit(std::move(what)), fate(std::move(how)) {}
   void on_timer() override { owner.answered(*this); }
 
   simulated_source& owner;
@@ -50,6 +51,7 @@ void simulated_source::rewind(stream::partition_id which, std::size_t record_ind
 
 std::vector<stream::partition_id> simulated_source::held() const {
   std::vector<stream::partition_id> all;
+  all.reserve(held_.size());
   for (const auto& [id, h] : held_) all.push_back(id);
   return all;
 }
