@@ -32,6 +32,7 @@ std::size_t run(const plan_code& code, bytes_view in, arena& memory, void* out, 
   const std::uint8_t* p = begin;
   const std::uint8_t* low = begin;  // first byte that may be read
   const std::uint8_t* end = begin + in.size();
+  const std::uint8_t* roomy = in.size() > roomy_bytes ? end - roomy_bytes : begin;  // before it: room to look ahead
   const std::uint8_t* message_p = nullptr;  // kept while a default is decoded
   const std::uint8_t* message_end = nullptr;
   auto* base = static_cast<std::byte*>(out);
@@ -111,12 +112,14 @@ std::size_t run(const plan_code& code, bytes_view in, arena& memory, void* out, 
     p = reinterpret_cast<const std::uint8_t*>(value.data());
     low = p;
     end = p + value.size();
+    roomy = p;
     NEXT();
   }
   CASE(leave_default) : {
     p = message_p;
     low = begin;
     end = message_end;
+    roomy = in.size() > roomy_bytes ? end - roomy_bytes : begin;
     NEXT();
   }
 
@@ -128,11 +131,27 @@ std::size_t run(const plan_code& code, bytes_view in, arena& memory, void* out, 
     NEXT();
   }
   CASE(int32) : {
+    if (p < roomy && (p[0] & p[1]) >= 0x80) {
+      const short_number number = read_short_number(p, strict);
+      if (number.bytes - 1 < 5 && number.value <= UINT32_MAX) [[likely]] {
+        store(base + pc->dst, static_cast<std::int32_t>(zigzag(number.value)));
+        ADVANCE(number.bytes);
+        NEXT();
+      }
+    }
     READ_INT(value);
     store(base + pc->dst, value);
     NEXT();
   }
   CASE(int64) : {
+    if (p < roomy && *p >= 0x80) {
+      const short_number number = read_short_number(p, strict);
+      if (number.bytes != 0) [[likely]] {
+        store(base + pc->dst, zigzag(number.value));
+        ADVANCE(number.bytes);
+        NEXT();
+      }
+    }
     READ_VARINT(raw);
     store(base + pc->dst, zigzag(raw));
     NEXT();
@@ -181,6 +200,18 @@ std::size_t run(const plan_code& code, bytes_view in, arena& memory, void* out, 
     NEXT();
   }
   CASE(string) : {
+  any_string:
+    if (p < roomy) [[likely]] {
+      const std::uint64_t size = short_count(p[0]);
+      if (size <= short_text_bytes) [[likely]] {
+        const std::uint8_t* const text = p + 1;
+        if (!short_text_starts_ascii(text, size) && !is_utf8_slow(text, size)) [[unlikely]]
+          FAIL(errc::invalid_utf8, why_no_utf8);
+        new (base + pc->dst) std::string_view(reinterpret_cast<const char*>(text), size);
+        p = text + size;
+        NEXT();
+      }
+    }
     READ_LENGTH(size);
     CHECK_TEXT(p, size);
     new (base + pc->dst) std::string_view(reinterpret_cast<const char*>(p), size);
@@ -224,7 +255,11 @@ std::size_t run(const plan_code& code, bytes_view in, arena& memory, void* out, 
   }
   CASE(fixed) : {
     NEED(pc->a);
-    std::memcpy(base + pc->dst, p, pc->a);
+    if (pc->a == 16) {  // without a call: UUIDs, addresses, hashes
+      std::memcpy(base + pc->dst, p, 16);
+    } else {
+      std::memcpy(base + pc->dst, p, pc->a);
+    }
     p += pc->a;
     NEXT();
   }
@@ -295,15 +330,13 @@ std::size_t run(const plan_code& code, bytes_view in, arena& memory, void* out, 
   }
   CASE(optional_string) : {
     // Without a branch on null: a null is a string of no bytes that takes no length.
-    if (end - p >= 2) [[likely]] {
+    if (p < roomy && (p[0] & 0xFDU) == 0) [[likely]] {
       const std::uint64_t is_full = static_cast<std::uint64_t>(p[0] ^ pc->aux) >> 1U;
-      const std::uint64_t raw = p[1] & (0U - is_full);
+      const std::uint64_t size = short_count(p[1]) & (0U - is_full);
       const std::uint8_t* const text = p + 1 + is_full;
-      const std::uint64_t size = raw >> 1U;
-      // Both bytes are a short index and a short length.
-      if (((p[0] & 0xFDU) | (raw & 0x81U)) == 0 && size <= static_cast<std::uint64_t>(end - text))
-          [[likely]] {
-        if (pc->b != 0) CHECK_TEXT(text, size);
+      if (size <= short_text_bytes) [[likely]] {
+        if (pc->b != 0 && !short_text_starts_ascii(text, size) && !is_utf8_slow(text, size)) [[unlikely]]
+          FAIL(errc::invalid_utf8, why_no_utf8);
         base[pc->dst] = static_cast<std::byte>(is_full);
         new (base + pc->a) std::string_view(reinterpret_cast<const char*>(text), size);
         p = text + size;
@@ -325,6 +358,13 @@ std::size_t run(const plan_code& code, bytes_view in, arena& memory, void* out, 
   CASE(optional_ints) : {
     if (end - p > 8 && (p[0] & 0xFDU) == 0) [[likely]] {
       const std::uint64_t is_full = static_cast<std::uint64_t>(p[0] ^ pc->aux) >> 1U;
+      const auto word = load<std::uint64_t>(p + 1);
+      if (two_bytes_each(word, pc->b, 0U - is_full)) [[likely]] {
+        store_two_byte_ints(word, pc->b, base + pc->a);
+        base[pc->dst] = static_cast<std::byte>(is_full);
+        p += 1 + ((2 * pc->b) & (0U - is_full));
+        NEXT();
+      }
       const std::uint8_t* const next = read_short_ints(p + 1, 0U - is_full, pc->b, base + pc->a);
       if (next != nullptr) [[likely]] {
         base[pc->dst] = static_cast<std::byte>(is_full);
@@ -439,12 +479,13 @@ std::size_t run(const plan_code& code, bytes_view in, arena& memory, void* out, 
         DISPATCH();
       }
       if (static_cast<std::int64_t>(bytes) <= output_left && top != frames_end) [[likely]] {
+        // No branch on a count of 0: it is what ends the items, too.
         ++p;
         output_left -= static_cast<std::int64_t>(bytes);
         auto* const items = static_cast<std::byte*>(memory.allocate(bytes, lp->align));
         if (items == nullptr) FAIL(errc::limit_exceeded, why_too_large);
         ++pc;  // `strings`, whose path names the items
-        const strings_read read = read_strings(p, end, low, items, items + bytes);
+        const strings_read read = read_strings(p, end, low, roomy, items, items + bytes);
         p = read.next;
         if (read.item == items + bytes && p != end && *p == 0) [[likely]] {
           ++p;
@@ -458,6 +499,49 @@ std::size_t run(const plan_code& code, bytes_view in, arena& memory, void* out, 
         opened->block_end = nullptr;
         base = read.item;
         DISPATCH();
+      }
+    }
+    PUSH(opened);
+    opened->items = nullptr;
+    f = opened;
+    goto open_loop;
+  }
+  CASE(entry_array) : {
+    lp = &loops[pc->a];
+    if (p != end && (*p & 0x81U) == 0) [[likely]] {
+      const std::uint64_t count = *p >> 1U;
+      const std::uint64_t bytes = count * lp->stride;
+      if (count == 0) {
+        ++p;
+        store(base + lp->dst, two_words{nullptr, 0});
+        pc = ops + lp->end;
+        DISPATCH();
+      }
+      if (static_cast<std::int64_t>(bytes) <= output_left && count * 2 < static_cast<std::uint64_t>(end - p) &&
+          top != frames_end) [[likely]] {
+        ++p;
+        output_left -= static_cast<std::int64_t>(bytes);
+        auto* const items = static_cast<std::byte*>(memory.allocate(bytes, lp->align));
+        if (items == nullptr) FAIL(errc::limit_exceeded, why_too_large);
+        const entries_read read = read_entries(p, roomy, items, *lp, count, *(pc + 2), branches);
+        p = read.next;
+        if (read.left == 0 && p != end && *p == 0) [[likely]] {
+          ++p;
+          store(base + lp->dst, two_words{items, count});
+          pc = ops + lp->end;
+          DISPATCH();
+        }
+        PUSH(opened);
+        opened->items = items;
+        opened->done = opened->capacity = count;
+        opened->run = read.left;
+        opened->in_block = 0;
+        opened->block_end = nullptr;
+        base = read.item;
+        f = opened;
+        if (read.left == 0) goto next_block;
+        ++pc;
+        goto any_string;
       }
     }
     PUSH(opened);
@@ -503,6 +587,16 @@ std::size_t run(const plan_code& code, bytes_view in, arena& memory, void* out, 
     if (f->in_block != 0) goto refill;
     goto next_block;
   }
+  CASE(entry) : {
+    f = top - 1;
+    lp = &loops[pc->a];
+    const entries_read read = read_entries(p, roomy, base, *lp, f->run, *(pc + 1), branches);
+    p = read.next;
+    base = read.item;
+    f->run = read.left;
+    if (read.left == 0) goto end_of_run;
+    goto any_string;
+  }
   CASE(next) : {
     f = top - 1;
     if (--f->run != 0) {
@@ -511,6 +605,7 @@ std::size_t run(const plan_code& code, bytes_view in, arena& memory, void* out, 
       DISPATCH();
     }
     lp = &loops[pc->a];
+  end_of_run:
     if (f->in_block != 0) goto refill;
     if (p != end && *p == 0 && f->block_end == nullptr) [[likely]] {
       ++p;

@@ -71,6 +71,8 @@ namespace millrace::avro {
   X(map_key)      /* first of the body of an owned map */                                           \
   X(string_array) /* a: loop index; the next operation is `strings` */                              \
   X(strings)      /* all of a body: a: loop index; b: strings per item, which are all it is */      \
+  X(entry_array)  /* as array; the next operation is `entry` */ \
+  X(entry)        /* as string: the key, in a map whose values are one `scalar_variant`; a: loop index */ \
   X(next)         /* a: loop index; b: pc of the body; dst: stride */                               \
   /* wire only */                                                                                   \
   X(skip_fixed)  /* a: bytes */                                                                     \
@@ -80,6 +82,12 @@ namespace millrace::avro {
   X(skip_enum)   /* b: symbols of the writer */                                                     \
   X(skip_scalar) /* as branch; most branches are scalars */                                         \
   X(skip_texts)  /* as skip_loop, of items that are b lengths with their bytes */                   \
+  X(skip_entries)  /* as skip_loop; the next operation is `skip_entry` */ \
+  X(skip_entry)    /* the key, in a map whose values are one `skip_scalar`; a: loop index */ \
+  /* as branch, of null and one other; aux: index byte of null; three operations with their body */ \
+  X(skip_optional_text) \
+  X(skip_optional_fixed) /* dst: bytes, at most 32 */ \
+  X(skip_optional_ints)  /* dst: how many, at most 4 */ \
   X(skip_loop)   /* a: loop index */                                                                \
   /* values of any schema */                                                                        \
   X(set_type)    /* dst: of the value; a: node index */                                             \
@@ -131,9 +139,9 @@ struct scalar_shape {
   std::uint64_t raw = 0;         // all ones: the word is the value
   std::uint64_t number = 0;      // all ones: the zigzag number is the value
   std::uint64_t text = 0;        // bits of a text's length
-  std::uint32_t wire_bytes = 0;  // besides a number's and a text's
+  std::uint16_t wire_bytes = 0;  // besides a number's and a text's
+  std::uint16_t more = 0;        // 1: two numbers, one after the other; to be skipped
   std::uint32_t after = 0;       // pc behind the union
-  std::uint32_t more = 0;        // 1: two numbers, one after the other; to be skipped
 };
 
 // A jump table's entry: where the branch's ops start, and the tag of the variant's alternative.
@@ -142,6 +150,7 @@ struct branch_target {
   std::uint32_t tag = 0;
   scalar_shape shape;
 };
+static_assert(sizeof(branch_target) == 64);  // so that finding one is a shift
 
 struct point_target {
   std::uint32_t size = 0;

@@ -486,6 +486,12 @@ result<void> plan_compiler::collection(const schema_node& writer, const target& 
     code_->ops[body - 1].code = opcode::string_array;
     emit(opcode::strings, 0, index, each);
   } else {
+    if (type.kind == type_kind::map && code_->ops[body].code == opcode::string &&
+        code_->ops[body + 1].code == opcode::scalar_variant) {
+      if (!made.construct) code_->ops[body - 1].code = opcode::entry_array;
+      code_->ops[body].code = opcode::entry;
+      code_->ops[body].a = static_cast<std::uint32_t>(index);
+    }
     emit(opcode::next, made.kind == loop_kind::owned_map ? 0 : made.stride, index, body);
   }
   code_->loops[index].body = body;

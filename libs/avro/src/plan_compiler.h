@@ -98,6 +98,7 @@ class plan_compiler {
   [[nodiscard]] result<void> skip_record(const schema_node& writer);
   [[nodiscard]] result<void> skip_collection(const schema_node& writer);
   void skip_run(opcode code, std::size_t amount);
+  void skip_nullable(const schema_node& writer, pc_t at);
 
   [[nodiscard]] bool names_match(const schema_node& writer, const target& to) const;
   [[nodiscard]] error incompatible(const std::string& why) const;

@@ -2,6 +2,12 @@
 #include "plan_compiler.h"
 
 namespace millrace::avro {
+namespace {
+
+constexpr std::uint32_t optional_fixed_bytes_max = 32;
+constexpr std::uint32_t optional_ints_max = 4;
+
+}  // namespace
 
 std::optional<std::size_t> fixed_wire_bytes(const schema_node& node, std::size_t depth) {
   switch (node.type) {
@@ -88,6 +94,7 @@ result<void> plan_compiler::skip(const schema_node& writer) {
       for (const pc_t jump : jumps) land(jump);
       barrier();
       if (shape_scalars(at)) code_->ops[at].code = opcode::skip_scalar;
+      skip_nullable(writer, at);
       return {};
     }
     case schema_type::null:
@@ -98,6 +105,27 @@ result<void> plan_compiler::skip(const schema_node& writer) {
       break;  // of fixed size: above
   }
   return {};
+}
+
+// Null and something simple, the commonest union; its operations are [branch, jump, skip] or [branch, skip,
+// jump].
+void plan_compiler::skip_nullable(const schema_node& writer, pc_t at) {
+  if (writer.branches.size() != 2 || here() != at + 3) return;
+  const bool null_first = writer.branches[0]->type == schema_type::null;
+  if (writer.branches[null_first ? 0 : 1]->type != schema_type::null) return;
+  const op& full = code_->ops[at + (null_first ? 2 : 1)];
+  op& open = code_->ops[at];
+  if (full.code == opcode::skip_bytes && full.a == 1) {
+    open.code = opcode::skip_optional_text;
+  } else if (full.code == opcode::skip_fixed && full.a <= optional_fixed_bytes_max) {
+    open.code = opcode::skip_optional_fixed;
+  } else if (full.code == opcode::skip_int && full.a <= optional_ints_max && !options_.strict) {
+    open.code = opcode::skip_optional_ints;
+  } else {
+    return;
+  }
+  open.dst = full.a;
+  open.aux = null_first ? 0 : 2;
 }
 
 result<void> plan_compiler::skip_record(const schema_node& writer) {
@@ -145,6 +173,12 @@ result<void> plan_compiler::skip_collection(const schema_node& writer) {
   if (here() == body + 1 && code_->ops[body].code == opcode::skip_bytes) {
     code_->ops[body - 1].code = opcode::skip_texts;
     code_->ops[body - 1].b = code_->ops[body].a;
+  }
+  if (is_map && code_->ops[body].code == opcode::skip_bytes && code_->ops[body].a == 1 &&
+      here() > body + 1 && code_->ops[body + 1].code == opcode::skip_scalar) {
+    code_->ops[body - 1].code = opcode::skip_entries;
+    code_->ops[body].code = opcode::skip_entry;
+    code_->ops[body].a = static_cast<std::uint32_t>(index);
   }
   emit(opcode::next, 0, index, body);
   code_->loops[index].body = body;

@@ -32,6 +32,7 @@ inline void store_decimal(std::byte* at, const std::uint8_t* data, std::size_t s
 }
 
 // A union's value by the shape of its branch. `at` is the index, in one byte; 8 bytes behind it can be read.
+// What is known without the shape is computed beside loading it: the next value waits for `used`.
 struct scalar {
   std::uint64_t first;  // of the two words that are stored
   std::uint64_t size;   // of a text
@@ -42,12 +43,24 @@ struct scalar {
                                                             const scalar_shape& shape) noexcept {
   const auto word = load<std::uint64_t>(at + 1);
   const std::uint64_t ends = ~word & 0x8080808080808080U;  // of bytes that could end a number
-  const std::uint64_t last = ends & (ends - shape.more);
-  const std::uint64_t number = join_sevens(word & (last ^ (last - 1U)));
+  const std::uint64_t number = join_sevens(word & (ends ^ (ends - 1U)));
   const std::uint64_t size = (word >> 1U) & shape.text;
   return {(word & shape.raw) | (static_cast<std::uint64_t>(zigzag(number)) & shape.number) | size, size,
-          1U + shape.wire_bytes + (number_bytes(last) & shape.number) + size,
-          (last & shape.last_bytes) != 0 && ((word & shape.bad_word) | (number & shape.bad_number)) == 0};
+          1U + shape.wire_bytes + (number_bytes(ends) & shape.number) + size,
+          (ends & shape.last_bytes) != 0 &&
+              ((word & shape.bad_word) | (number & shape.bad_number)) == 0};
+}
+
+// How long the value is, the index included; 0: more than the shape can tell.
+[[nodiscard, gnu::always_inline]] inline std::uint64_t scalar_bytes(const std::uint8_t* at,
+                                                                    const scalar_shape& shape) noexcept {
+  const auto word = load<std::uint64_t>(at + 1);
+  const std::uint64_t ends = ~word & 0x8080808080808080U;
+  const std::uint64_t last = ends & (ends - shape.more);
+  const std::uint64_t number = join_sevens(word & (last ^ (last - 1U)));
+  if ((last & shape.last_bytes) == 0) return 0;
+  if (((word & shape.bad_word) | (number & shape.bad_number)) != 0) return 0;
+  return 1U + shape.wire_bytes + (number_bytes(last) & shape.number) + ((word >> 1U) & shape.text);
 }
 
 // `count` ints of one or two bytes each, or none of them where `mask` is 0 instead of all ones: the same work
@@ -65,6 +78,20 @@ struct scalar {
     at += (1U + two) & mask;
   }
   return (longer & mask & 0x80U) == 0 ? at : nullptr;
+}
+
+// What most of them are: whether each of the first `count` numbers of the word, 4 at most, has two bytes. Where
+// `mask` is 0 instead of all ones nothing is asked.
+[[nodiscard, gnu::always_inline]] inline bool two_bytes_each(std::uint64_t word, std::uint32_t count,
+                                                             std::uint64_t mask) noexcept {
+  const std::uint64_t asked = 0x8080808080808080U >> (64U - 16U * count) & mask;
+  return ((word ^ 0x0080008000800080U) & asked) == 0;
+}
+[[gnu::always_inline]] inline void store_two_byte_ints(std::uint64_t word, std::uint32_t count,
+                                                       std::byte* to) noexcept {
+  for (; count != 0; --count, to += sizeof(std::int32_t), word >>= 16U) {
+    store(to, static_cast<std::int32_t>(zigzag((word & 0x7FU) | ((word >> 1U) & 0x3F80U))));
+  }
 }
 
 // The fields of a record of values, which the view at `view` then shows. nullptr: no memory left.

@@ -146,7 +146,9 @@ enum class base : std::uint16_t {
   if (code == opcode::int64 || (code == opcode::skip_long && once)) return {.last_bytes = all, .number = all};
   if (code == opcode::float32) return {.last_bytes = all, .raw = all, .wire_bytes = 4};
   if (code == opcode::float64) return {.last_bytes = all, .raw = all, .wire_bytes = 8};
-  if (code == opcode::skip_fixed && only.a <= 8) return {.last_bytes = all, .wire_bytes = only.a};
+  if (code == opcode::skip_fixed && only.a <= 8) {
+    return {.last_bytes = all, .wire_bytes = static_cast<std::uint16_t>(only.a)};
+  }
   if (code == opcode::string || code == opcode::string_unchecked || (code == opcode::skip_bytes && once)) {
     return {.last_bytes = all, .bad_word = 0x81, .text = 0x3F, .wire_bytes = 1};  // of less than 64 bytes
   }

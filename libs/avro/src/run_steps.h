@@ -17,6 +17,7 @@ namespace millrace::avro {
 namespace {
 
 constexpr std::size_t frames_max = 128;
+constexpr std::ptrdiff_t roomy_bytes = short_text_bytes + 8;  // an index, a length and a short text, or two numbers
 constexpr std::uint64_t reserve_items_max = 4096;  // a plausible count is still only a claim
 
 constexpr const char* why_negative_length = "a negative length";
@@ -75,8 +76,16 @@ struct strings_read {
   std::byte* item;
 };
 [[nodiscard, gnu::noinline]] strings_read read_strings(const std::uint8_t* p, const std::uint8_t* end,
-                                                       const std::uint8_t* low, std::byte* item,
-                                                       const std::byte* behind) noexcept {
+                                                       const std::uint8_t* low, const std::uint8_t* roomy,
+                                                       std::byte* item, const std::byte* behind) noexcept {
+  for (; item != behind && p < roomy; item += sizeof(std::string_view)) {
+    const std::uint64_t size = short_count(p[0]);
+    const std::uint8_t* const text = p + 1;
+    if (size > short_text_bytes) break;
+    if (!short_text_starts_ascii(text, size) && !is_utf8_slow(text, size)) break;
+    new (item) std::string_view(reinterpret_cast<const char*>(text), size);
+    p = text + size;
+  }
   for (; item != behind && end - p >= 2; item += sizeof(std::string_view)) {
     std::uint64_t size = p[0];
     const std::uint8_t* text = p + 1;
@@ -100,23 +109,89 @@ struct strings_read {
   return {p, item};
 }
 
-// Skips lengths with their bytes, as long as the lengths are short of 8 KiB; what is left is for READ_LENGTH.
-struct lengths_skipped {
+// Entries of a map of scalars into [item, ...), `count` at most: the key, then the union that `variant` reads.
+// Stops at what it cannot read at a glance; `left` are then still to be read. A function for the reason above.
+struct entries_read {
   const std::uint8_t* next;
+  std::byte* item;
   std::uint64_t left;
 };
-[[nodiscard, gnu::noinline]] lengths_skipped skip_lengths(const std::uint8_t* p, const std::uint8_t* end,
-                                                          std::uint64_t left) noexcept {
+[[nodiscard, gnu::noinline]] entries_read read_entries(const std::uint8_t* p, const std::uint8_t* roomy,
+                                                       std::byte* item, const loop& lp, std::uint64_t count,
+                                                       const op& variant,
+                                                       const branch_target* branches) noexcept {
+  const branch_target* const targets = branches + variant.a;
+  const std::uint64_t stride = lp.stride;
+  const std::uint64_t tag = variant.dst;
+  const std::uint64_t payload = tag - variant.aux;
+  const std::uint64_t branch_count = variant.b;
+  for (; count != 0 && p < roomy; --count, item += stride) {
+    const std::uint64_t key_size = short_count(p[0]);
+    const std::uint8_t* const key = p + 1;
+    if (key_size > short_text_bytes) break;
+    const std::uint8_t* const at = key + key_size;
+    if (at >= roomy) break;
+    const std::uint64_t index = short_count(at[0]);
+    if (index >= branch_count) break;
+    const branch_target& target = targets[index];
+    const scalar read = read_scalar(at, target.shape);
+    if (!read.good || read.size > short_text_bytes) break;
+    const std::uint8_t* const text = at + 2;
+    if (!short_text_starts_ascii(key, key_size) && !is_utf8_slow(key, key_size)) break;
+    if (!short_text_starts_ascii(text, read.size) && !is_utf8_slow(text, read.size)) break;
+    new (item) std::string_view(reinterpret_cast<const char*>(key), key_size);
+    item[tag] = static_cast<std::byte>(target.tag);
+    store(item + payload, read.first);
+    store(item + payload + 8, text);
+    p = at + read.used;
+  }
+  return {p, item, count};
+}
+
+// Skips `left` lengths with their bytes and the 0 that ends them. nullptr: something else is there.
+[[nodiscard, gnu::noinline]] const std::uint8_t* skip_lengths(const std::uint8_t* p, const std::uint8_t* end,
+                                                              const std::uint8_t* roomy,
+                                                              std::uint64_t left) noexcept {
+  for (; left != 0 && p < roomy; --left) {
+    const std::uint64_t size = short_count(p[0]);
+    if (size > short_text_bytes) break;
+    p += 1 + size;
+  }
   for (; left != 0 && end - p >= 2; --left) {
     std::uint64_t size = p[0];
     const std::uint8_t* text = p + 1;
     if (size >= 0x80) {
-      if (p[1] >= 0x80 || p[1] == 0) break;
+      if (p[1] >= 0x80 || p[1] == 0) return nullptr;
       size = (size & 0x7FU) | static_cast<std::uint64_t>(p[1]) << 7U;
       ++text;
     }
-    if ((size & 1U) != 0 || size >> 1U > static_cast<std::uint64_t>(end - text)) break;
+    if ((size & 1U) != 0 || size >> 1U > static_cast<std::uint64_t>(end - text)) return nullptr;
     p = text + (size >> 1U);
+  }
+  return left == 0 && p != end && *p == 0 ? p + 1 : nullptr;
+}
+
+// Skips entries of a map of scalars, `left` at most, as read_entries() reads them.
+struct entries_skipped {
+  const std::uint8_t* next;
+  std::uint64_t left;
+};
+[[nodiscard, gnu::noinline]] entries_skipped skip_entries(const std::uint8_t* p, const std::uint8_t* end,
+                                                          const std::uint8_t* roomy, std::uint64_t left,
+                                                          const op& scalar_union,
+                                                          const branch_target* branches) noexcept {
+  const branch_target* const targets = branches + scalar_union.a;
+  const std::uint64_t branch_count = scalar_union.b;
+  for (; left != 0 && p < roomy; --left) {
+    const std::uint64_t key_size = short_count(p[0]);
+    if (key_size > short_text_bytes) break;
+    const std::uint8_t* const at = p + 1 + key_size;
+    if (at >= roomy) break;
+    const std::uint64_t index = short_count(at[0]);
+    if (index >= branch_count) break;
+    const std::uint64_t used = scalar_bytes(at, targets[index].shape);
+    if (used - 1 >= static_cast<std::uint64_t>(end - at)) break;
+    p = at + used;
   }
   return {p, left};
 }
@@ -179,6 +254,17 @@ struct lengths_skipped {
   if ((index##_raw & 1U) != 0 || (index##_raw >> 1U) >= (count)) [[unlikely]] \
     FAIL(errc::malformed, reason);                                            \
   const std::uint64_t index = index##_raw >> 1U
+// Past a number, by a branch that is foreseen rather than by a length that the next read waits for.
+#define ADVANCE(bytes)          \
+  do {                          \
+    if ((bytes) == 6) {         \
+      p += 6;                   \
+    } else if ((bytes) == 8) {  \
+      p += 8;                   \
+    } else {                    \
+      p += (bytes);             \
+    }                           \
+  } while (false)
 #define CHARGE(size)                                \
   do {                                              \
     output_left -= static_cast<std::int64_t>(size); \

@@ -1,6 +1,7 @@
 // UTF-8, strict (RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF).
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <cstring>
 #if defined(__SSE2__)
@@ -23,6 +24,19 @@ inline constexpr std::size_t short_text_bytes = 32;
 [[nodiscard, gnu::always_inline]] inline std::uint64_t high_bits(const std::uint8_t* at) noexcept {
   return high_bits16(at + 16) << 16U | high_bits16(at);
 }
+// The lowest `size` of 32 bits set.
+inline constexpr auto low_bits = [] {
+  std::array<std::uint32_t, short_text_bytes + 1> masks{};
+  for (std::size_t i = 0; i <= short_text_bytes; ++i) {
+    masks[i] = static_cast<std::uint32_t>((std::uint64_t{1} << i) - 1U);
+  }
+  return masks;
+}();
+// Of a short text, where 32 bytes from its start on may be read.
+[[nodiscard, gnu::always_inline]] inline bool short_text_starts_ascii(const std::uint8_t* text,
+                                                                      std::size_t size) noexcept {
+  return ((high_bits16(text + 16) << 16U | high_bits16(text)) & low_bits.data()[size]) == 0;
+}
 // `behind` is the end of a short text; the 32 bytes before it may be read.
 [[nodiscard, gnu::always_inline]] inline bool short_text_is_ascii(const std::uint8_t* behind,
                                                                   std::size_t size) noexcept {
@@ -30,6 +44,10 @@ inline constexpr std::size_t short_text_bytes = 32;
 }
 #else
 inline constexpr std::size_t short_text_bytes = 0;
+[[nodiscard, gnu::always_inline]] inline bool short_text_starts_ascii(const std::uint8_t* /*text*/,
+                                                                      std::size_t /*size*/) noexcept {
+  return true;  // of no bytes
+}
 [[nodiscard, gnu::always_inline]] inline bool short_text_is_ascii(const std::uint8_t* /*behind*/,
                                                                   std::size_t /*size*/) noexcept {
   return true;  // of no bytes

@@ -2,6 +2,7 @@
 // that the interpreter can keep them in registers.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <cstring>
 
@@ -72,11 +73,33 @@ struct varint {
   return (static_cast<std::uint64_t>(__builtin_ctzll(last | (std::uint64_t{1} << 63U))) >> 3U) + 1U;
 }
 
+// The count or length that a varint of one byte says; more than any of one byte when it is negative or has more bytes.
+[[nodiscard, gnu::always_inline]] inline std::uint64_t short_count(std::uint64_t first) noexcept {
+  return std::rotr(first, 1);
+}
+
+inline constexpr std::uint64_t no_short_count = ~std::uint64_t{0};
+
 template <class T>
 [[nodiscard]] inline T load(const std::uint8_t* p) noexcept {
   T value;
   std::memcpy(&value, p, sizeof value);
   return value;
+}
+
+// A number of up to 8 bytes, shortest form or not; 8 bytes can be read. `bytes` is 0 when it has more of them.
+struct short_number {
+  std::uint64_t bytes;
+  std::uint64_t value;
+};
+[[nodiscard, gnu::always_inline]] inline short_number read_short_number(const std::uint8_t* at,
+                                                                        bool strict) noexcept {
+  const auto word = load<std::uint64_t>(at);
+  const std::uint64_t ends = ~word & 0x8080808080808080U;
+  const std::uint64_t kept = ends ^ (ends - 1U);
+  const std::uint64_t number = word & kept;
+  if (ends == 0 || (strict && number <= kept >> 8U)) return {0, 0};
+  return {number_bytes(ends), join_sevens(number)};
 }
 
 }  // namespace millrace::avro
