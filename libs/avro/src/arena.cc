@@ -18,6 +18,7 @@ arena::~arena() { free_blocks(); }
 arena::arena(arena&& other) noexcept
     : next_(std::exchange(other.next_, 0)),
       end_(std::exchange(other.end_, 0)),
+      only_block_(std::exchange(other.only_block_, 0)),
       retained_bytes_max_(other.retained_bytes_max_),
       blocks_(std::exchange(other.blocks_, {})) {}
 
@@ -26,6 +27,7 @@ arena& arena::operator=(arena&& other) noexcept {
     free_blocks();
     next_ = std::exchange(other.next_, 0);
     end_ = std::exchange(other.end_, 0);
+    only_block_ = std::exchange(other.only_block_, 0);
     retained_bytes_max_ = other.retained_bytes_max_;
     blocks_ = std::exchange(other.blocks_, {});
   }
@@ -41,10 +43,12 @@ void* arena::allocate_block(std::size_t bytes) noexcept {
   blocks_.push_back({data, size});
   next_ = reinterpret_cast<std::uintptr_t>(data) + bytes;
   end_ = reinterpret_cast<std::uintptr_t>(data) + size;
+  only_block_ =
+      blocks_.size() == 1 && size <= retained_bytes_max_ ? reinterpret_cast<std::uintptr_t>(data) : 0;
   return data;
 }
 
-void arena::reset() noexcept {
+void arena::merge_blocks() noexcept {
   if (blocks_.empty()) return;
   const std::size_t held = capacity();
   if (blocks_.size() > 1 || held > retained_bytes_max_) {
@@ -63,7 +67,7 @@ std::size_t arena::capacity() const noexcept {
 void arena::free_blocks() noexcept {
   for (const block& one : blocks_) ::operator delete(one.data);
   blocks_.clear();
-  next_ = end_ = 0;
+  next_ = end_ = only_block_ = 0;
 }
 
 }  // namespace millrace::avro

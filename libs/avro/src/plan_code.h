@@ -16,85 +16,87 @@
 namespace millrace::avro {
 
 // name: what dst, a, b and aux mean
-#define MILLRACE_AVRO_OPCODES(X)                                                                    \
-  /* control */                                                                                     \
-  X(end)                                                                                            \
-  X(ret)   /* of a call or point */                                                                 \
-  X(jump)  /* a: pc */                                                                              \
-  X(call)  /* dst: of the record; a: pc */                                                          \
-  X(point) /* dst: of the arena_ptr; a: pc; b: point index */                                       \
-  X(unresolvable)                                                                                   \
-  X(null_pointer)  /* dst */                                                                        \
-  X(set_tag)       /* dst; a: value */                                                              \
-  X(emplace)       /* dst; a: alternative; b: type index */                                         \
-  X(constant)      /* dst; a: image index; b: bytes */                                              \
-  X(enter_default) /* a: default index */                                                           \
-  X(leave_default)                                                                                  \
-  /* values */                                                                                      \
-  X(boolean)                                                                                        \
-  X(int32)                                                                                          \
-  X(int64)                                                                                          \
-  X(int32_to_int64)                                                                                 \
-  X(int32_to_float32)                                                                               \
-  X(int32_to_float64)                                                                               \
-  X(int64_to_float32)                                                                               \
-  X(int64_to_float64)                                                                               \
-  X(float32)                                                                                        \
-  X(float64)                                                                                        \
-  X(float32_to_float64)                                                                             \
-  X(string)                                                                                         \
-  X(string_unchecked)                                                                               \
-  X(bytes)                                                                                          \
-  X(owned_string)                                                                                   \
-  X(owned_string_unchecked)                                                                         \
-  X(owned_bytes)                                                                                    \
-  X(fixed) /* a: size */                                                                            \
-  X(uuid_text)                                                                                      \
-  X(decimal)       /* b: scale */                                                                   \
-  X(decimal_fixed) /* a: size; b: scale */                                                          \
-  X(big_decimal)                                                                                    \
-  X(enum8) /* a: first of the symbol table; b: symbols of the writer */                             \
-  X(enum16)                                                                                         \
-  X(enum32)                                                                                         \
-  /* unions */                                                                                      \
-  X(optional)        /* dst: tag; a: pc when null; aux: index byte of null (0 or 2) */              \
-  X(optional_string) /* dst, aux: as above; a: offset of the value; b: 1 validates */               \
-  X(optional_fixed)  /* dst, aux: as above; a: offset of the value; b: its bytes, 4 or 8 */         \
-  X(optional_ints)   /* dst, aux: as above; a: offset of the first int32; b: how many, at most 4 */ \
-  X(variant)         /* dst: tag; a: first of the jump table; b: branches of the writer */          \
-  X(scalar_variant)  /* as variant; aux: of the value before the tag; most branches are scalars */  \
-  X(branch)          /* a, b as above: no tag to store */                                           \
-  /* collections: a: loop index */                                                                  \
-  X(array)                                                                                          \
-  X(vector)                                                                                         \
-  X(owned_map)                                                                                      \
-  X(map_key)      /* first of the body of an owned map */                                           \
-  X(string_array) /* a: loop index; the next operation is `strings` */                              \
-  X(strings)      /* all of a body: a: loop index; b: strings per item, which are all it is */      \
-  X(entry_array)  /* as array; the next operation is `entry` */ \
-  X(entry)        /* as string: the key, in a map whose values are one `scalar_variant`; a: loop index */ \
-  X(next)         /* a: loop index; b: pc of the body; dst: stride */                               \
-  /* wire only */                                                                                   \
-  X(skip_fixed)  /* a: bytes */                                                                     \
-  X(skip_int)    /* a: how many */                                                                  \
-  X(skip_long)   /* a: how many */                                                                  \
-  X(skip_bytes)  /* a: how many */                                                                  \
-  X(skip_enum)   /* b: symbols of the writer */                                                     \
-  X(skip_scalar) /* as branch; most branches are scalars */                                         \
-  X(skip_texts)  /* as skip_loop, of items that are b lengths with their bytes */                   \
-  X(skip_entries)  /* as skip_loop; the next operation is `skip_entry` */ \
-  X(skip_entry)    /* the key, in a map whose values are one `skip_scalar`; a: loop index */ \
-  /* as branch, of null and one other; aux: index byte of null; three operations with their body */ \
-  X(skip_optional_text) \
-  X(skip_optional_fixed) /* dst: bytes, at most 32 */ \
-  X(skip_optional_ints)  /* dst: how many, at most 4 */ \
-  X(skip_loop)   /* a: loop index */                                                                \
-  /* values of any schema */                                                                        \
-  X(set_type)    /* dst: of the value; a: node index */                                             \
-  X(fixed_view)  /* a: size */                                                                      \
-  X(record_open) /* dst: of the view of its fields; b: point index */                               \
-  X(record_close)                                                                                   \
-  X(record_call) /* dst, b: as above; a: pc of the body */                                          \
+#define MILLRACE_AVRO_OPCODES(X)                                                                           \
+  /* control */                                                                                            \
+  X(end)                                                                                                   \
+  X(ret)   /* of a call or point */                                                                        \
+  X(jump)  /* a: pc */                                                                                     \
+  X(call)  /* dst: of the record; a: pc */                                                                 \
+  X(point) /* dst: of the arena_ptr; a: pc; b: point index */                                              \
+  X(unresolvable)                                                                                          \
+  X(null_pointer)  /* dst */                                                                               \
+  X(set_tag)       /* dst; a: value */                                                                     \
+  X(emplace)       /* dst; a: alternative; b: type index */                                                \
+  X(constant)      /* dst; a: image index; b: bytes */                                                     \
+  X(enter_default) /* a: default index */                                                                  \
+  X(leave_default)                                                                                         \
+  /* values */                                                                                             \
+  X(boolean)                                                                                               \
+  X(int32)                                                                                                 \
+  X(int64)                                                                                                 \
+  X(int32_to_int64)                                                                                        \
+  X(int32_to_float32)                                                                                      \
+  X(int32_to_float64)                                                                                      \
+  X(int64_to_float32)                                                                                      \
+  X(int64_to_float64)                                                                                      \
+  X(float32)                                                                                               \
+  X(float64)                                                                                               \
+  X(float32_to_float64)                                                                                    \
+  X(string)                                                                                                \
+  X(string_unchecked)                                                                                      \
+  X(bytes)                                                                                                 \
+  X(owned_string)                                                                                          \
+  X(owned_string_unchecked)                                                                                \
+  X(owned_bytes)                                                                                           \
+  X(fixed) /* a: size */                                                                                   \
+  X(uuid_text)                                                                                             \
+  X(decimal)       /* b: scale */                                                                          \
+  X(decimal_fixed) /* a: size; b: scale */                                                                 \
+  X(big_decimal)                                                                                           \
+  X(enum8) /* a: first of the symbol table; b: symbols of the writer */                                    \
+  X(enum16)                                                                                                \
+  X(enum32)                                                                                                \
+  /* unions */                                                                                             \
+  X(optional)              /* dst: tag; a: pc when null; aux: index byte of null (0 or 2) */               \
+  X(optional_string)       /* dst, aux: as above; a: offset of the value; b: 1 validates */                \
+  X(optional_owned_string) /* dst: of the std::optional; b: 1 validates; aux: index byte of null */        \
+  X(optional_fixed)        /* dst, aux: as above; a: offset of the value; b: its bytes, 4 or 8 */          \
+  X(optional_ints)         /* dst, aux: as above; a: offset of the first int32; b: how many, at most 4 */  \
+  X(variant)               /* dst: tag; a: first of the jump table; b: branches of the writer */           \
+  X(scalar_variant)        /* as variant; aux: of the value before the tag; most branches are scalars */   \
+  X(branch)                /* a, b as above: no tag to store */                                            \
+  /* collections: a: loop index */                                                                         \
+  X(array)                                                                                                 \
+  X(vector)                                                                                                \
+  X(owned_map)                                                                                             \
+  X(map_key)       /* first of the body of an owned map */                                                 \
+  X(string_array)  /* a: loop index; the next operation is `strings` */                                    \
+  X(strings)       /* all of a body: a: loop index; b: strings per item, which are all it is */            \
+  X(owned_strings) /* all of the body of a vector of std::string; a: loop index; b: 1 validates */         \
+  X(entry_array)   /* as array; the next operation is `entry` */                                           \
+  X(entry)         /* as string: the key, in a map whose values are one `scalar_variant`; a: loop index */ \
+  X(next)          /* a: loop index; b: pc of the body; dst: stride */                                     \
+  /* wire only */                                                                                          \
+  X(skip_fixed)   /* a: bytes */                                                                           \
+  X(skip_int)     /* a: how many */                                                                        \
+  X(skip_long)    /* a: how many */                                                                        \
+  X(skip_bytes)   /* a: how many */                                                                        \
+  X(skip_enum)    /* b: symbols of the writer */                                                           \
+  X(skip_scalar)  /* as branch; most branches are scalars */                                               \
+  X(skip_texts)   /* as skip_loop, of items that are b lengths with their bytes */                         \
+  X(skip_entries) /* as skip_loop; the next operation is `skip_entry` */                                   \
+  X(skip_entry)   /* the key, in a map whose values are one `skip_scalar`; a: loop index */                \
+  /* as branch, of null and one other; aux: index byte of null; three operations with their body */        \
+  X(skip_optional_text)                                                                                    \
+  X(skip_optional_fixed) /* dst: bytes, at most 32 */                                                      \
+  X(skip_optional_ints)  /* dst: how many, at most 4 */                                                    \
+  X(skip_loop)           /* a: loop index */                                                               \
+  /* values of any schema */                                                                               \
+  X(set_type)    /* dst: of the value; a: node index */                                                    \
+  X(fixed_view)  /* a: size */                                                                             \
+  X(record_open) /* dst: of the view of its fields; b: point index */                                      \
+  X(record_close)                                                                                          \
+  X(record_call) /* dst, b: as above; a: pc of the body */                                                 \
   X(raw_bytes)   /* dst; a: opcode that would read them behind a length; b: scale */
 
 enum class opcode : std::uint16_t {

@@ -485,6 +485,11 @@ result<void> plan_compiler::collection(const schema_node& writer, const target& 
     code_->paths.resize(body);
     code_->ops[body - 1].code = opcode::string_array;
     emit(opcode::strings, 0, index, each);
+  } else if (made.kind == loop_kind::vector && here() == body + 1 && is_owned_string(code_->ops[body].code)) {
+    op& all = code_->ops[body];
+    all.b = all.code == opcode::owned_string ? 1 : 0;
+    all.code = opcode::owned_strings;
+    all.a = static_cast<std::uint32_t>(index);
   } else {
     if (type.kind == type_kind::map && code_->ops[body].code == opcode::string &&
         code_->ops[body + 1].code == opcode::scalar_variant) {

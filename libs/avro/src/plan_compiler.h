@@ -21,6 +21,10 @@ struct target {
   const schema_node* reader = nullptr;
 };
 
+[[nodiscard]] inline bool is_owned_string(opcode code) noexcept {
+  return code == opcode::owned_string || code == opcode::owned_string_unchecked;
+}
+
 class plan_compiler {
  public:
   explicit plan_compiler(const plan_options& options,
@@ -83,6 +87,7 @@ class plan_compiler {
   [[nodiscard]] result<void> from_union(const schema_node& writer, const target& to, std::size_t dst);
   [[nodiscard]] std::optional<std::size_t> only_ints(pc_t from) const;
   void read_scalars(pc_t at, const type_descriptor& variant);
+  [[nodiscard]] bool nullable_owned_string(const schema_node& writer, const target& to, std::size_t dst);
   [[nodiscard]] bool shape_scalars(pc_t at, std::size_t payload = 0);
   [[nodiscard]] result<void> nullable(const schema_node& writer, const target& to, std::size_t dst);
   [[nodiscard]] result<std::size_t> into_union(const schema_node& writer, const target& to, std::size_t dst,

@@ -174,8 +174,8 @@ result<void> plan_compiler::skip_collection(const schema_node& writer) {
     code_->ops[body - 1].code = opcode::skip_texts;
     code_->ops[body - 1].b = code_->ops[body].a;
   }
-  if (is_map && code_->ops[body].code == opcode::skip_bytes && code_->ops[body].a == 1 &&
-      here() > body + 1 && code_->ops[body + 1].code == opcode::skip_scalar) {
+  if (is_map && code_->ops[body].code == opcode::skip_bytes && code_->ops[body].a == 1 && here() > body + 1 &&
+      code_->ops[body + 1].code == opcode::skip_scalar) {
     code_->ops[body - 1].code = opcode::skip_entries;
     code_->ops[body].code = opcode::skip_entry;
     code_->ops[body].a = static_cast<std::uint32_t>(index);

@@ -31,6 +31,19 @@ inline void store_decimal(std::byte* at, const std::uint8_t* data, std::size_t s
   new (at) decimal_view{bytes_view(reinterpret_cast<const std::byte*>(data), size), scale};
 }
 
+// A text of up to 32 bytes, where 32 can be read: one copy of a constant size where the string has the room
+// without memory of its own.
+[[gnu::always_inline]] inline void assign_short(std::string& to, const std::uint8_t* text, std::size_t size) {
+  constexpr std::size_t inline_bytes = 15;  // of libstdc++; elsewhere a matter of speed only
+  const auto* const from = reinterpret_cast<const char*>(text);
+  if (size <= inline_bytes) {
+    to.assign(from, inline_bytes);
+    to.resize(size);
+  } else {
+    to.assign(from, size);
+  }
+}
+
 // A union's value by the shape of its branch. `at` is the index, in one byte; 8 bytes behind it can be read.
 // What is known without the shape is computed beside loading it: the next value waits for `used`.
 struct scalar {
@@ -47,8 +60,7 @@ struct scalar {
   const std::uint64_t size = (word >> 1U) & shape.text;
   return {(word & shape.raw) | (static_cast<std::uint64_t>(zigzag(number)) & shape.number) | size, size,
           1U + shape.wire_bytes + (number_bytes(ends) & shape.number) + size,
-          (ends & shape.last_bytes) != 0 &&
-              ((word & shape.bad_word) | (number & shape.bad_number)) == 0};
+          (ends & shape.last_bytes) != 0 && ((word & shape.bad_word) | (number & shape.bad_number)) == 0};
 }
 
 // How long the value is, the index included; 0: more than the shape can tell.
@@ -80,8 +92,8 @@ struct scalar {
   return (longer & mask & 0x80U) == 0 ? at : nullptr;
 }
 
-// What most of them are: whether each of the first `count` numbers of the word, 4 at most, has two bytes. Where
-// `mask` is 0 instead of all ones nothing is asked.
+// What most of them are: whether each of the first `count` numbers of the word, 4 at most, has two bytes.
+// Where `mask` is 0 instead of all ones nothing is asked.
 [[nodiscard, gnu::always_inline]] inline bool two_bytes_each(std::uint64_t word, std::uint32_t count,
                                                              std::uint64_t mask) noexcept {
   const std::uint64_t asked = 0x8080808080808080U >> (64U - 16U * count) & mask;

@@ -292,6 +292,25 @@ result<void> plan_compiler::nullable(const schema_node& writer, const target& to
   return {};
 }
 
+// ["null", "string"] or the reverse into a std::optional<std::string>. False: something else.
+bool plan_compiler::nullable_owned_string(const schema_node& writer, const target& to, std::size_t dst) {
+  if (to.type->kind != type_kind::optional || to.type->item->kind != type_kind::owned_string) return false;
+  if (writer.branches.size() != 2) return false;
+  const bool null_first = writer.branches[0]->type == schema_type::null;
+  const schema_node& full = *writer.branches[null_first ? 1 : 0];
+  if (writer.branches[null_first ? 0 : 1]->type != schema_type::null) return false;
+  const target inner = alternatives_of(to)[1];
+  if (affinity(full, inner) == 0) return false;
+  const mark before = save();
+  const pc_t at = here();
+  const bool done = static_cast<bool>(value(full, inner, dst + to.type->payload_offset));
+  const opcode only = done && here() == at + 1 ? code_->ops[at].code : opcode::end;
+  restore(before);
+  if (!is_owned_string(only)) return false;
+  emit(opcode::optional_owned_string, dst, 0, only == opcode::owned_string ? 1 : 0, null_first ? 0 : 2);
+  return true;
+}
+
 // How many operations there are from `from` on, where each reads an int32 behind the one before and they are
 // few.
 std::optional<std::size_t> plan_compiler::only_ints(pc_t from) const {
@@ -349,6 +368,7 @@ result<void> plan_compiler::from_union(const schema_node& writer, const target& 
       if (done || done.error().code() == errc::limit_exceeded) return done;
     }
   }
+  if (nullable_owned_string(writer, to, dst)) return {};
   const std::size_t table = code_->branches.size();
   code_->branches.resize(table + writer.branches.size());
   const bool store_tag = to_union && direct_tag(*to.type).has_value();

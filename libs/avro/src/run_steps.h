@@ -17,7 +17,8 @@ namespace millrace::avro {
 namespace {
 
 constexpr std::size_t frames_max = 128;
-constexpr std::ptrdiff_t roomy_bytes = short_text_bytes + 8;  // an index, a length and a short text, or two numbers
+constexpr std::ptrdiff_t roomy_bytes =
+    short_text_bytes + 8;                          // an index, a length and a short text, or two numbers
 constexpr std::uint64_t reserve_items_max = 4096;  // a plausible count is still only a claim
 
 constexpr const char* why_negative_length = "a negative length";
@@ -34,6 +35,17 @@ constexpr const char* why_too_deep = "nested deeper than the limit";
 constexpr const char* why_too_many = "more items of no bytes than the limit";
 constexpr const char* why_too_large = "more decoded bytes than the limit";
 
+// An owned map that has as many entries as it is to have, and few: more often than not they have the same
+// keys, and then the entries stay, with the memory they own. At the first other key the map is read again
+// from its start, into nothing.
+struct map_revisit {
+  const std::uint8_t* start;
+  std::int64_t output_left;
+  std::uint64_t zero_bytes_left;
+  std::uint64_t seen;  // entries read so far, by their place
+};
+constexpr std::uint64_t revisited_entries_max = 8;
+
 struct frame {
   std::byte* base;                // of what encloses the record or collection
   const op* resume;               // of a record: where to go on
@@ -43,6 +55,7 @@ struct frame {
   std::uint64_t in_block;         // items of the block behind the current run
   std::uint64_t run;              // items of the run, the current one included
   const std::uint8_t* block_end;  // where a sized block says it ends
+  map_revisit* revisit;           // of an owned map; nullptr: it was cleared
 };
 
 [[gnu::noinline]] varint read_rest(const std::uint8_t* p, const std::uint8_t* end, bool strict) noexcept {
@@ -109,8 +122,9 @@ struct strings_read {
   return {p, item};
 }
 
-// Entries of a map of scalars into [item, ...), `count` at most: the key, then the union that `variant` reads.
-// Stops at what it cannot read at a glance; `left` are then still to be read. A function for the reason above.
+// Entries of a map of scalars into [item, ...), `count` at most: the key, then the union that `variant`
+// reads. Stops at what it cannot read at a glance; `left` are then still to be read. A function for the
+// reason above.
 struct entries_read {
   const std::uint8_t* next;
   std::byte* item;
@@ -255,15 +269,15 @@ struct entries_skipped {
     FAIL(errc::malformed, reason);                                            \
   const std::uint64_t index = index##_raw >> 1U
 // Past a number, by a branch that is foreseen rather than by a length that the next read waits for.
-#define ADVANCE(bytes)          \
-  do {                          \
-    if ((bytes) == 6) {         \
-      p += 6;                   \
-    } else if ((bytes) == 8) {  \
-      p += 8;                   \
-    } else {                    \
-      p += (bytes);             \
-    }                           \
+#define ADVANCE(bytes)         \
+  do {                         \
+    if ((bytes) == 6) {        \
+      p += 6;                  \
+    } else if ((bytes) == 8) { \
+      p += 8;                  \
+    } else {                   \
+      p += (bytes);            \
+    }                          \
   } while (false)
 #define CHARGE(size)                                \
   do {                                              \
@@ -281,6 +295,26 @@ struct entries_skipped {
     } else if (!is_utf8(text, size, low, end)) [[unlikely]] {                           \
       FAIL(errc::invalid_utf8, why_no_utf8);                                            \
     }                                                                                   \
+  } while (false)
+// A text into a std::string.
+#define READ_OWNED_TEXT(owner, checks)                                                                      \
+  do {                                                                                                      \
+    const std::uint64_t short_size = p < roomy ? short_count(p[0]) : no_short_count;                        \
+    if (short_size <= short_text_bytes) [[likely]] {                                                        \
+      ++p;                                                                                                  \
+      if ((checks) && !short_text_starts_ascii(p, short_size) && !is_utf8_slow(p, short_size)) [[unlikely]] \
+        FAIL(errc::invalid_utf8, why_no_utf8);                                                              \
+      CHARGE(short_size);                                                                                   \
+      assign_short(owner, p, short_size);                                                                   \
+      p += short_size;                                                                                      \
+    } else {                                                                                                \
+      READ_LENGTH(size);                                                                                    \
+      if ((checks) && !is_utf8(p, size, low, end)) [[unlikely]]                                             \
+        FAIL(errc::invalid_utf8, why_no_utf8);                                                              \
+      CHARGE(size);                                                                                         \
+      (owner).assign(reinterpret_cast<const char*>(p), size);                                               \
+      p += size;                                                                                            \
+    }                                                                                                       \
   } while (false)
 #define PUSH(f)                               \
   if (top == frames_end) [[unlikely]]         \

@@ -73,7 +73,8 @@ struct varint {
   return (static_cast<std::uint64_t>(__builtin_ctzll(last | (std::uint64_t{1} << 63U))) >> 3U) + 1U;
 }
 
-// The count or length that a varint of one byte says; more than any of one byte when it is negative or has more bytes.
+// The count or length that a varint of one byte says; more than any of one byte when it is negative or has
+// more bytes.
 [[nodiscard, gnu::always_inline]] inline std::uint64_t short_count(std::uint64_t first) noexcept {
   return std::rotr(first, 1);
 }
@@ -87,7 +88,8 @@ template <class T>
   return value;
 }
 
-// A number of up to 8 bytes, shortest form or not; 8 bytes can be read. `bytes` is 0 when it has more of them.
+// A number of up to 8 bytes, shortest form or not; 8 bytes can be read. `bytes` is 0 when it has more of
+// them.
 struct short_number {
   std::uint64_t bytes;
   std::uint64_t value;

@@ -34,7 +34,13 @@ class arena {
 
   // Everything allocated so far becomes invalid. Frees nothing while the record sizes are steady: several
   // blocks are merged into one that holds them all.
-  void reset() noexcept;
+  void reset() noexcept {
+    if (only_block_ != 0) [[likely]] {
+      next_ = only_block_;
+    } else {
+      merge_blocks();
+    }
+  }
 
   // Bytes held from the system.
   [[nodiscard]] std::size_t capacity() const noexcept;
@@ -45,10 +51,12 @@ class arena {
     std::size_t size;
   };
   [[nodiscard]] void* allocate_block(std::size_t bytes) noexcept;
+  void merge_blocks() noexcept;
   void free_blocks() noexcept;
 
   std::uintptr_t next_ = 0;
   std::uintptr_t end_ = 0;
+  std::uintptr_t only_block_ = 0;  // where the one block starts that is kept as it is; 0: there is none
   std::size_t retained_bytes_max_;
   std::vector<block> blocks_;
 };

@@ -144,6 +144,9 @@ struct type_operations {
   std::pair<const std::byte*, std::size_t> (*items)(const void* collection) = nullptr;
   void (*clear)(void* map) = nullptr;
   std::byte* (*insert)(void* map, std::string_view key) = nullptr;
+  // The value that a map already has under the key; nullptr: none, or its place in the order of iteration
+  // (below 64) is among `seen`, which the place is added to.
+  std::byte* (*revisit)(void* map, std::string_view key, std::uint64_t& seen) = nullptr;
   std::size_t (*count)(const void* map) = nullptr;
   using visitor = void (*)(void* context, std::string_view key, const std::byte* value);
   void (*for_each)(const void* map, void* context, visitor visit) = nullptr;

@@ -238,9 +238,22 @@ struct owned_map_builder {
     type.operations.clear = [](void* object) { static_cast<Map*>(object)->clear(); };
     type.operations.insert = [](void* object, std::string_view key) {
       // The last of equal keys wins, and starts afresh.
-      auto [at, added] = static_cast<Map*>(object)->try_emplace(std::string(key));
+      auto [at, added] = static_cast<Map*>(object)->emplace(
+          std::piecewise_construct, std::forward_as_tuple(key), std::forward_as_tuple());
       if (!added) at->second = value{};
       return reinterpret_cast<std::byte*>(&at->second);
+    };
+    type.operations.revisit = [](void* object, std::string_view key, std::uint64_t& seen) {
+      std::uint64_t place = 1;
+      for (auto& [known, mapped] : *static_cast<Map*>(object)) {
+        if (known == key) {
+          if ((seen & place) != 0) break;
+          seen |= place;
+          return reinterpret_cast<std::byte*>(&mapped);
+        }
+        place <<= 1U;
+      }
+      return static_cast<std::byte*>(nullptr);
     };
     type.operations.count = [](const void* object) { return static_cast<const Map*>(object)->size(); };
     type.operations.for_each = [](const void* object, void* context, type_operations::visitor visit) {
