@@ -253,7 +253,12 @@ result<void> encode_default(const schema_node& type, std::string_view json_text,
   const json_bounds bounds{limit.schema_depth_max, limit.default_bytes_max, first_branch_only};
   const std::size_t before = out.size();
   auto done = json_encoder(json_purpose::field_default, bounds, budget_left, out).encode(type, *value, 0);
-  budget_left -= std::min(budget_left, out.size() - before);
+  const std::size_t bytes = out.size() - before;
+  budget_left -= std::min(budget_left, bytes);
+  if (done && bytes > limit.default_bytes_max) {
+    return error(errc::limit_exceeded,
+                 "a default of more than " + std::to_string(limit.default_bytes_max) + " bytes");
+  }
   return done;
 }
 

@@ -379,6 +379,11 @@ bool schema_parser::is_name(std::string_view text) const {
          std::all_of(text.begin(), text.end(), [](char c) { return is_letter(c) || is_digit(c); });
 }
 
+error schema_parser::too_long(const std::string& path, std::string_view name) const {
+  return error(errc::limit_exceeded, path + ": a name of " + std::to_string(name.size()) + " bytes, limit " +
+                                         std::to_string(options_.limits.name_bytes_max));
+}
+
 result<std::string> schema_parser::full_name(const json& text, const place& at) const {
   std::string name = text_of(text, "name");
   if (name.find('.') == std::string::npos) {
@@ -387,9 +392,10 @@ result<std::string> schema_parser::full_name(const json& text, const place& at) 
         space != text.end() && space->is_string() ? space->get<std::string>() : at.name_space;
     if (!around.empty()) name = around + "." + name;
   }
+  if (name.size() > options_.limits.name_bytes_max) return too_long(at.path + ".name", name);
   for (std::string_view rest = name;;) {
     const auto dot = rest.find('.');
-    if (!is_name(rest.substr(0, dot)) || name.size() > options_.limits.name_bytes_max) {
+    if (!is_name(rest.substr(0, dot))) {
       return invalid(at.path + ".name", "not a name: " + in_quotes(name));
     }
     if (dot == std::string_view::npos) break;
@@ -408,11 +414,11 @@ result<std::vector<std::string>> schema_parser::aliases(const json& text, const 
   if (listed == text.end() || listed->is_null()) return found;
   if (!listed->is_array()) return invalid(at.path + ".aliases", "not an array");
   for (const json& alias : *listed) {
-    if (!alias.is_string() || alias.get_ref<const std::string&>().empty() ||
-        alias.get_ref<const std::string&>().size() > options_.limits.name_bytes_max) {
+    if (!alias.is_string() || alias.get_ref<const std::string&>().empty()) {
       return invalid(at.path + ".aliases", "not a name: " + in_quotes(dump(alias)));
     }
     std::string name = alias.get<std::string>();
+    if (name.size() > options_.limits.name_bytes_max) return too_long(at.path + ".aliases", name);
     if (qualified && name.find('.') == std::string::npos && !space.empty()) name = space + "." + name;
     found.push_back(std::move(name));
   }

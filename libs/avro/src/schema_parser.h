@@ -42,6 +42,7 @@ class schema_parser {
   [[nodiscard]] result<void> parse_enum(schema_node& node, const json& text, const place& at) const;
   [[nodiscard]] result<void> parse_fixed(schema_node& node, const json& text, const place& at) const;
 
+  [[nodiscard]] error too_long(const std::string& path, std::string_view name) const;
   [[nodiscard]] result<std::string> full_name(const json& text, const place& at) const;
   [[nodiscard]] result<std::vector<std::string>> aliases(const json& text, const std::string& space,
                                                          bool qualified, const place& at) const;

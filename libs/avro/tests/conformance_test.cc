@@ -2,6 +2,7 @@
 // and what is refused, read as a value and skipped. docs/avro-conformance.md lists where this differs from
 // Java on purpose.
 #include <cmath>
+#include <map>
 
 #include <millrace/avro/encoder.h>
 #include <millrace/avro/projection.h>
@@ -448,26 +449,152 @@ TEST(conformance, values_of_logical_types_at_their_ends) {
          bytes("ffffffff 00000000 01000000"), R"({"months":4294967295,"days":0,"millis":1})");
 }
 
-TEST(conformance, limits_hold_on_every_path) {
-  plan_options small;
-  small.limits.depth_max = 3;
+// Every way through a datum of `type`: as a value of any schema, as views, as owners, resolved (of a field
+// that the target has), skipped (of one that it does not), and as JSON. All of them must say the same.
+template <class Views, class Owners>
+void on_every_path(std::string_view type, const std::string& message, const plan_options& options,
+                   bool within) {
+  SCOPED_TRACE(std::string(type) + (within ? ": within" : ": beyond"));
+  const auto says = [&](const auto& found) { return found->ok() ? "read" : code_of(*found->failure); };
+  const std::string expected = within ? "read" : limit_exceeded;
+  EXPECT_EQ(says(decode_as<value>(type, message, options)), expected);
+  EXPECT_EQ(says(decode_as<Views>(type, message, options)), expected);
+  EXPECT_EQ(says(decode_as<Owners>(type, message, options)), expected);
+  const std::string newer =
+      std::string(
+          R"({"type":"record","name":"R","fields":[{"name":"n","type":"int","default":7},{"name":"x","type":)") +
+      std::string(type) + "}]}";
+  const std::string older =
+      std::string(R"({"type":"record","name":"R","fields":[{"name":"x","type":)") + std::string(type) + "}]}";
+  EXPECT_EQ(says(resolve_as<value>(older, newer, message, options)), expected);
+  const auto json = decode_to_json(schema_from(type), as_bytes(message), json_form::plain, options.limits);
+  EXPECT_EQ(json.ok() ? "read" : code_of(json.error()), expected);
+}
+
+using deep_views = array_view<array_view<array_view<array_view<std::int32_t>>>>;
+using deep_owners = std::vector<std::vector<std::vector<std::vector<std::int32_t>>>>;
+
+TEST(limits_on_every_path, depth) {
   const std::string nested =
       R"({"type":"array","items":{"type":"array","items":{"type":"array","items":{"type":"array","items":"int"}}}})";
   const std::string deep = varint(1) + varint(1) + varint(1) + varint(1) + varint(7) + varint(0) + varint(0) +
                            varint(0) + varint(0);
-  EXPECT_EQ(read(nested, deep), "[[[[7]]]]");
-  EXPECT_EQ(read(nested, deep, small), limit_exceeded);
-  EXPECT_EQ(skip(nested, deep, small), limit_exceeded);
-  plan_options few;
-  few.limits.zero_byte_items_max = 10;
-  EXPECT_EQ(read(R"({"type":"array","items":"null"})", varint(11) + varint(0), few), limit_exceeded);
-  EXPECT_EQ(skip(R"({"type":"array","items":"null"})", varint(11) + varint(0), few), limit_exceeded);
+  plan_options options;
+  for (const std::size_t depth : {3, 4}) {
+    options.limits.depth_max = depth + (depth == 4 ? 1 : 0);  // the resolved record and JSON open one more
+    on_every_path<deep_views, deep_owners>(nested, deep, options, depth == 4);
+    EXPECT_EQ(skip(nested, deep, options), depth == 4 ? "skipped" : limit_exceeded);
+  }
+}
+
+TEST(limits_on_every_path, items_of_no_bytes) {
+  const char* type = R"({"type":"array","items":"null"})";
+  plan_options options;
+  options.limits.zero_byte_items_max = 10;
+  using views = array_view<std::monostate>;
+  using owners = std::vector<std::monostate>;
+  on_every_path<views, owners>(type, varint(10) + varint(0), options, true);
+  on_every_path<views, owners>(type, varint(11) + varint(0), options, false);
+  on_every_path<views, owners>(type, varint(6) + varint(5) + varint(0), options, false);
+  EXPECT_EQ(skip(type, varint(10) + varint(0), options), "skipped");
+  EXPECT_EQ(skip(type, varint(11) + varint(0), options), limit_exceeded);
+  EXPECT_EQ(skip(type, varint(6) + varint(5) + varint(0), options), limit_exceeded);
+}
+
+TEST(limits_on_every_path, memory_of_a_datum) {
+  const char* type = R"({"type":"array","items":"double"})";
+  std::string message = varint(100);
+  for (int i = 0; i < 100; ++i) message += raw(0.5);
+  message += varint(0);
+  plan_options options;
+  options.limits.output_bytes_per_byte = 0;
+  options.limits.output_bytes_base = std::size_t{64} << 10;
+  on_every_path<array_view<double>, std::vector<double>>(type, message, options, true);
+  options.limits.output_bytes_base = 700;  // 100 doubles take 800 bytes at least
+  on_every_path<array_view<double>, std::vector<double>>(type, message, options, false);
+  EXPECT_EQ(skip(type, message, options), "skipped") << "takes none";
+}
+
+TEST(limits_on_every_path, memory_of_texts_that_are_owned) {
+  plan_options options;
+  options.limits.output_bytes_per_byte = 0;
+  options.limits.output_bytes_base = 64;
+  const std::string message = text(std::string(100, 'a'));
+  EXPECT_EQ(decode_as<std::string>(R"("string")", message, options)->code(), errc::limit_exceeded);
+  EXPECT_TRUE(decode_as<std::string_view>(R"("string")", message, options)->ok()) << "takes none";
+  EXPECT_EQ(
+      (decode_as<std::optional<std::string>>(R"(["null","string"])", varint(1) + message, options)->code()),
+      errc::limit_exceeded);
+  const char* map = R"({"type":"map","values":"int"})";
+  const std::string entry = varint(1) + text(std::string(100, 'k')) + varint(1) + varint(0);
+  EXPECT_EQ((decode_as<std::map<std::string, std::int32_t>>(map, entry, options)->code()),
+            errc::limit_exceeded);
+}
+
+TEST(limits_on_every_path, memory_of_the_readers_defaults) {
+  // Each item of one byte becomes one with a default of a kilobyte.
+  const std::string writer =
+      R"({"type":"array","items":{"type":"record","name":"I","fields":[{"name":"a","type":"int"}]}})";
+  std::string fields = R"({"name":"a","type":"int"})";
+  for (int i = 0; i < 64; ++i) {
+    fields += R"(,{"name":"d)" + std::to_string(i) + R"(","type":"double","default":1})";
+  }
+  const std::string reader =
+      R"({"type":"array","items":{"type":"record","name":"I","fields":[)" + fields + "]}}";
+  std::string message = varint(1000);
+  for (int i = 0; i < 1000; ++i) message += varint(1);
+  message += varint(0);
+  plan_options options;
+  options.limits.output_bytes_base = 4096;
+  EXPECT_EQ(resolve_as<value>(writer, reader, message, options)->code(), errc::limit_exceeded);
+  options.limits.output_bytes_per_byte = 4096;
+  EXPECT_TRUE(resolve_as<value>(writer, reader, message, options)->ok());
+}
+
+TEST(limits_on_every_path, operations_of_a_plan) {
   plan_options tight;
   tight.limits.plan_ops_max = 3;
-  EXPECT_EQ(
-      read(record("R", R"({"name":"a","type":"int"},{"name":"b","type":"int"},{"name":"c","type":"int"})"),
-           varint(1) + varint(2) + varint(3), tight),
-      limit_exceeded);
+  const std::string three =
+      record("R", R"({"name":"a","type":"int"},{"name":"b","type":"int"},{"name":"c","type":"int"})");
+  const std::string message = varint(1) + varint(2) + varint(3);
+  EXPECT_EQ(read(three, message, tight), limit_exceeded);
+  EXPECT_EQ(read(three, three, message, tight), limit_exceeded);
+  const std::string texts =
+      record("R", R"({"name":"a","type":"string"},{"name":"b","type":{"type":"array","items":"string"}},)"
+                  R"({"name":"c","type":["null","int"]},{"name":"d","type":{"type":"map","values":"long"}})");
+  EXPECT_EQ(skip(texts, text("") + varint(0) + varint(0) + varint(0), tight), limit_exceeded);
+}
+
+TEST(limits_on_every_path, json_text) {
+  limits small;
+  small.json_text_bytes_max = 20;
+  const schema of = schema_from(R"("string")");
+  EXPECT_EQ(decode_to_json(of, as_bytes(text(std::string(30, 'a'))), json_form::plain, small).error().code(),
+            errc::limit_exceeded);
+  EXPECT_TRUE(decode_to_json(of, as_bytes(text("a")), json_form::plain, small).ok());
+  byte_buffer out;
+  const std::string shown = '"' + std::string(30, 'a') + '"';
+  EXPECT_EQ(encode_json(of, shown, out, small).error().code(), errc::limit_exceeded);
+  arena memory;
+  EXPECT_EQ(value_from_json(of, shown, memory, small).error().code(), errc::limit_exceeded);
+  EXPECT_TRUE(out.empty());
+}
+
+TEST(limits_on_every_path, depth_of_what_is_encoded) {
+  const schema of = schema_from(
+      R"({"type":"array","items":{"type":"array","items":{"type":"array","items":{"type":"array","items":"int"}}}})");
+  limits small;
+  small.depth_max = 3;
+  arena memory;
+  byte_buffer out;
+  EXPECT_EQ(encode_json(of, "[[[[7]]]]", out, small).error().code(), errc::limit_exceeded);
+  EXPECT_EQ(value_from_json(of, "[[[[7]]]]", memory, small).error().code(), errc::limit_exceeded);
+  encode_options options;
+  options.limits = small;
+  const auto back = encoder<deep_owners>::compile(of, options);
+  ASSERT_TRUE(back.ok());
+  EXPECT_EQ(back->encode(deep_owners{{{{7}}}}, out).error().code(), errc::limit_exceeded);
+  EXPECT_TRUE(out.empty());
 }
 
 }  // namespace

@@ -401,6 +401,15 @@ TEST(schema, limits_are_enforced) {
       errc::limit_exceeded);
   EXPECT_EQ(limited(R"({"type":"fixed","name":"F","size":1000000000000})", [](limits&) {}),
             errc::limit_exceeded);
+  EXPECT_EQ(limited(R"({"type":"fixed","name":"F","size":17})", [](limits& l) { l.fixed_bytes_max = 16; }),
+            errc::limit_exceeded);
+  EXPECT_EQ(
+      limited(R"({"type":"fixed","name":"a.LongName","size":1})", [](limits& l) { l.name_bytes_max = 9; }),
+      errc::limit_exceeded);
+  const char* with_defaults =
+      R"({"type":"record","name":"R","fields":[{"name":"f","type":"string","default":"abcdef"},{"name":"g","type":"string","default":"ghijkl"}]})";
+  EXPECT_EQ(limited(with_defaults, [](limits& l) { l.default_bytes_max = 6; }), errc::limit_exceeded);
+  EXPECT_EQ(limited(with_defaults, [](limits& l) { l.default_bytes_total_max = 10; }), errc::limit_exceeded);
   EXPECT_EQ(
       limited(
           R"({"type":"record","name":"R","fields":[{"name":"f","type":"string","default":"abcdef"},{"name":"g","type":"R2"}]})",
