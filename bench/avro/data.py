@@ -8,126 +8,35 @@ sizes, checksums). Needs fastavro. Visitor ids follow a Pareto law (hot keys).
 
 from __future__ import annotations
 
-import decimal
 import io
 import json
 import pathlib
 import random
 import struct
 import sys
-import uuid
 
 import checksum
 import fastavro
 
 HERE = pathlib.Path(__file__).resolve().parent
-REFERENCE = HERE.parents[1] / "libs" / "avro" / "tests" / "data" / "navigation.avsc"
+ROOT = HERE.parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+from reference_records import WORDS, ReferenceRecords  # noqa: E402 - the path comes first
+
+REFERENCE = ROOT / "libs" / "avro" / "tests" / "data" / "navigation.avsc"
 FRAME = b"\0\0\0\0\1"
-WORDS = (
-    "shoes winter red blue discount promo kids home garden phone laptop camera audio sport outdoor beauty books toys "
-    "sale new"
-).split()
 
 
-class Records:
-    """The same for the same seed. The order of the draws is the contract."""
+class Dropped:
+    """The record as the older writer had it: with the fields that were dropped since."""
 
     def __init__(self, seed: int) -> None:
-        self._random = random.Random(seed)
-        self._dropped = random.Random(f"dropped-{seed}")
-
-    def record(self, i: int) -> dict:
-        r = self._random
-        visitor = f"v{int(r.paretovariate(1.1) * 1000) % 1_000_000:08d}"
-        return {
-            "event_id": uuid.UUID(int=r.getrandbits(128)),
-            "event_time": 1_760_000_000_000 + i * 5,
-            "received_time": 1_760_000_000_000_000 + i * 5_003,
-            "partner_id": r.randint(1, 300),
-            "visitor_id": visitor,
-            "kind": r.choice(["PAGE_VIEW"] * 6 + ["CLICK", "ADD_TO_CART", "PURCHASE", "SEARCH", "CUSTOM"]),
-            "page": self._page(),
-            "device": self._device(),
-            "geo": r.choice([None, self._geo()]),
-            "consents": {
-                key: r.choice(["UNKNOWN", "GRANTED", "DENIED"]) for key in ["analytics", "ads", "personalisation"]
-            },
-            "products": [self._product() for _ in range(r.choice([0, 0, 1, 1, 2, 3, 5]))],
-            "campaign": r.choice([None, self._campaign()]),
-            "custom": {
-                f"k{j}": r.choice([None, True, 5, 10**12, 2.5, "value", "x" * 20, ["a", "b", "c"]])
-                for j in range(r.randint(0, 6))
-            },
-            "session": {
-                "id": uuid.UUID(int=r.getrandbits(128)).hex,
-                "sequence": r.randint(0, 50),
-                "is_new": r.random() < 0.2,
-                "started": 1_760_000_000_000 + i,
-            },
-            "tags": r.choices(WORDS, k=r.randint(0, 5)),
-        }
+        self._random = random.Random(f"dropped-{seed}")
 
     def older(self, record: dict) -> dict:
-        """The record as the older writer had it: with the fields that were dropped since."""
-        r = self._dropped
+        r = self._random
         device = record["device"] | {"plugins": r.choices(WORDS, k=r.randint(0, 2))}
         return record | {"cookie": f"c-{r.getrandbits(64):016x}", "device": device}
-
-    def _page(self) -> dict:
-        r = self._random
-        path = "/".join(r.choices(WORDS, k=r.randint(1, 4)))
-        return {
-            "url": f"https://www.shop{r.randint(1, 40)}.example/{path}?id={r.randint(1, 10**7)}",
-            "title": r.choice([None, " ".join(r.choices(WORDS, k=4)).title()]),
-            "referrer": r.choice([None, None, "https://search.example/?q=" + r.choice(WORDS)]),
-            "query": {
-                key: r.choice(WORDS) for key in r.sample(["q", "utm", "page", "sort", "filter"], r.randint(0, 3))
-            },
-        }
-
-    def _product(self) -> dict:
-        r = self._random
-        return {
-            "sku": f"SKU-{r.randint(1, 10**6):07d}",
-            "name": r.choice([None, " ".join(r.choices(WORDS, k=3))]),
-            "price": decimal.Decimal(r.randint(100, 99_999)) / 100,
-            "quantity": r.randint(1, 4),
-            "categories": r.choices(WORDS, k=r.randint(0, 3)),
-            "attributes": {
-                key: r.choice([None, True, r.randint(0, 10**9), r.random(), r.choice(WORDS)])
-                for key in r.sample(["size", "color", "stock", "rating", "brand"], r.randint(0, 3))
-            },
-        }
-
-    def _device(self) -> dict:
-        r = self._random
-        return {
-            "user_agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
-            f"Chrome/{r.randint(90, 140)}.0.0.0 Safari/537.36",
-            "ip": r.getrandbits(128).to_bytes(16, "big"),
-            "screen": r.choice([None, {"width": 1920, "height": 1080}]),
-            "viewport": r.choice([None, {"width": 1280, "height": 720}]),
-            "languages": r.sample(["fr-FR", "en-US", "de-DE", "es-ES"], r.randint(1, 3)),
-        }
-
-    def _geo(self) -> dict:
-        r = self._random
-        return {
-            "country": r.choice(["FR", "DE", "US", "ES"]),
-            "city": r.choice([None, "Paris", "Lyon"]),
-            "lat": r.uniform(-90, 90),
-            "lon": r.uniform(-180, 180),
-            "accuracy": r.choice([None, 12.5]),
-        }
-
-    def _campaign(self) -> dict:
-        r = self._random
-        return {
-            "source": "newsletter",
-            "medium": r.choice([None, "email"]),
-            "name": "autumn",
-            "landing": r.choice([None, self._page()]),
-        }
 
 
 def as_json(record: dict) -> str:
@@ -158,13 +67,13 @@ def write(count: int, folder: pathlib.Path, seed: int = 42) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     reference = BinaryFile(folder, "navigation.bin", REFERENCE)
     older = BinaryFile(folder, "older.bin", HERE / "navigation_older.avsc")
-    records = Records(seed)
+    records, dropped = ReferenceRecords(seed), Dropped(seed)
     every_field = projection = json_bytes = 0
     with open(folder / "navigation.jsonl", "w", encoding="utf-8") as lines:
         for i in range(count):
             record = records.record(i)
             reference.append(record)
-            older.append(records.older(record))
+            older.append(dropped.older(record))
             text = as_json(record)
             lines.write(text + "\n")
             json_bytes += len(text)

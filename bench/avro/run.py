@@ -96,7 +96,8 @@ class Row:
 
 
 def make_data(cache: pathlib.Path, python: pathlib.Path, count: int, seed: int) -> tuple[pathlib.Path, dict]:
-    made_from = [HERE / "data.py", HERE / "checksum.py", REFERENCE, HERE / "navigation_older.avsc"]
+    made_from = [HERE / "data.py", ROOT / "tests/reference_records.py", HERE / "checksum.py", REFERENCE]
+    made_from.append(HERE / "navigation_older.avsc")
     stamp = hashlib.sha256(b"".join(file.read_bytes() for file in made_from)).hexdigest()[:12]
     folder = cache / f"records-{count}-{seed}-{stamp}"
     if not (folder / "manifest.json").exists():
