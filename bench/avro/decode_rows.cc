@@ -119,7 +119,9 @@ void add_decode_rows(const data_files& files, std::vector<row>& rows) {
   rows.push_back(plan_row<tracking::Navigation>("millrace struct, views", data, writer));
   rows.push_back(
       plan_row<tracking::Navigation>("millrace struct, views, UTF-8 unchecked", data, writer, unchecked));
-  rows.push_back(plan_row<owning::navigation>("millrace struct, owning", data, writer));
+  rows.push_back(plan_row<owning::navigation<owning::pairs>>("millrace struct, owning", data, writer));
+  rows.push_back(
+      plan_row<owning::navigation<owning::hash_map>>("millrace struct, owning, hash maps", data, writer));
   rows.push_back(plan_row<five_fields>("millrace projection of five fields", data, writer));
   const std::array<avro::projected_field, 5> wanted{
       {{"event_time"}, {"partner_id"}, {"visitor_id"}, {"page.url"}, {"session.sequence"}}};

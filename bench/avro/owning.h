@@ -1,9 +1,11 @@
 // The reference schema in structs that own what they hold, described by hand: nothing views the message.
+// `Map` is what maps become.
 #pragma once
 
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -13,11 +15,17 @@
 
 namespace owning {
 
+template <class V>
+using pairs = std::vector<std::pair<std::string, V>>;
+template <class V>
+using hash_map = std::unordered_map<std::string, V>;
+
+template <template <class> class Map>
 struct page {
   std::string url;
   std::optional<std::string> title;
   std::optional<std::string> referrer;
-  std::unordered_map<std::string, std::string> query;
+  Map<std::string> query;
 };
 
 struct device {
@@ -40,20 +48,22 @@ using attribute = std::variant<std::monostate, bool, std::int64_t, double, std::
 using custom_value = std::variant<std::monostate, bool, std::int32_t, std::int64_t, double, std::string,
                                   std::vector<std::string>>;
 
+template <template <class> class Map>
 struct product {
   std::string sku;
   std::optional<std::string> name;
   millrace::byte_buffer price;
   std::int32_t quantity = 0;
   std::vector<std::string> categories;
-  std::unordered_map<std::string, attribute> attributes;
+  Map<attribute> attributes;
 };
 
+template <template <class> class Map>
 struct campaign {
   std::string source;
   std::optional<std::string> medium;
   std::optional<std::string> name;
-  std::optional<page> landing;
+  std::optional<owning::page<Map>> landing;
 };
 
 struct session_info {
@@ -63,6 +73,7 @@ struct session_info {
   millrace::timestamp started;
 };
 
+template <template <class> class Map>
 struct navigation {
   millrace::uuid event_id;
   millrace::timestamp event_time;
@@ -70,13 +81,13 @@ struct navigation {
   std::int32_t partner_id = 0;
   std::string visitor_id;
   tracking::EventKind kind{};
-  owning::page page;
+  owning::page<Map> page;
   owning::device device;
   std::optional<owning::geo> geo;
-  std::unordered_map<std::string, tracking::Consent> consents;
-  std::vector<product> products;
-  std::optional<owning::campaign> campaign;
-  std::unordered_map<std::string, custom_value> custom;
+  Map<tracking::Consent> consents;
+  std::vector<product<Map>> products;
+  std::optional<owning::campaign<Map>> campaign;
+  Map<custom_value> custom;
   session_info session;
   std::vector<std::string> tags;
 };
@@ -85,14 +96,14 @@ struct navigation {
 
 namespace millrace::avro {
 
-template <>
-struct describe<owning::page> {
+template <template <class> class Map>
+struct describe<owning::page<Map>> {
   static type_descriptor type() {
-    using owning::page;
-    return record_of<page>("Page",
-                           {field("url", &page::url), field("title", &page::title),
-                            field("referrer", &page::referrer), field("query", &page::query)},
-                           members::all);
+    using type_of = owning::page<Map>;
+    return record_of<type_of>("Page",
+                              {field("url", &type_of::url), field("title", &type_of::title),
+                               field("referrer", &type_of::referrer), field("query", &type_of::query)},
+                              members::all);
   }
 };
 template <>
@@ -117,26 +128,26 @@ struct describe<owning::geo> {
         members::all);
   }
 };
-template <>
-struct describe<owning::product> {
+template <template <class> class Map>
+struct describe<owning::product<Map>> {
   static type_descriptor type() {
-    using owning::product;
-    return record_of<product>(
+    using type_of = owning::product<Map>;
+    return record_of<type_of>(
         "Product",
-        {field("sku", &product::sku), field("name", &product::name), field("price", &product::price),
-         field("quantity", &product::quantity), field("categories", &product::categories),
-         field("attributes", &product::attributes)},
+        {field("sku", &type_of::sku), field("name", &type_of::name), field("price", &type_of::price),
+         field("quantity", &type_of::quantity), field("categories", &type_of::categories),
+         field("attributes", &type_of::attributes)},
         members::all);
   }
 };
-template <>
-struct describe<owning::campaign> {
+template <template <class> class Map>
+struct describe<owning::campaign<Map>> {
   static type_descriptor type() {
-    using owning::campaign;
-    return record_of<campaign>("Campaign",
-                               {field("source", &campaign::source), field("medium", &campaign::medium),
-                                field("name", &campaign::name), field("landing", &campaign::landing)},
-                               members::all);
+    using type_of = owning::campaign<Map>;
+    return record_of<type_of>("Campaign",
+                              {field("source", &type_of::source), field("medium", &type_of::medium),
+                               field("name", &type_of::name), field("landing", &type_of::landing)},
+                              members::all);
   }
 };
 template <>
@@ -150,20 +161,19 @@ struct describe<owning::session_info> {
         members::all);
   }
 };
-template <>
-struct describe<owning::navigation> {
+template <template <class> class Map>
+struct describe<owning::navigation<Map>> {
   static type_descriptor type() {
-    using owning::navigation;
-    return record_of<navigation>(
+    using type_of = owning::navigation<Map>;
+    return record_of<type_of>(
         "Navigation",
-        {field("event_id", &navigation::event_id), field("event_time", &navigation::event_time),
-         field("received_time", &navigation::received_time), field("partner_id", &navigation::partner_id),
-         field("visitor_id", &navigation::visitor_id), field("kind", &navigation::kind),
-         field("page", &navigation::page), field("device", &navigation::device),
-         field("geo", &navigation::geo), field("consents", &navigation::consents),
-         field("products", &navigation::products), field("campaign", &navigation::campaign),
-         field("custom", &navigation::custom), field("session", &navigation::session),
-         field("tags", &navigation::tags)},
+        {field("event_id", &type_of::event_id), field("event_time", &type_of::event_time),
+         field("received_time", &type_of::received_time), field("partner_id", &type_of::partner_id),
+         field("visitor_id", &type_of::visitor_id), field("kind", &type_of::kind),
+         field("page", &type_of::page), field("device", &type_of::device), field("geo", &type_of::geo),
+         field("consents", &type_of::consents), field("products", &type_of::products),
+         field("campaign", &type_of::campaign), field("custom", &type_of::custom),
+         field("session", &type_of::session), field("tags", &type_of::tags)},
         members::all);
   }
 };

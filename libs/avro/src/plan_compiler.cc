@@ -457,9 +457,9 @@ result<void> plan_compiler::collection(const schema_node& writer, const target& 
     made.stride = static_cast<std::uint32_t>(is_map ? (entry + align - 1) / align * align : item.size);
     made.construct = needs_construction(item);
     made.operations = is_map ? &type.operations : &item.operations;
-  } else if (type.kind == type_kind::vector) {
+  } else if (type.kind == type_kind::vector || type.entry_size != 0) {
     made.kind = loop_kind::vector;
-    made.stride = static_cast<std::uint32_t>(item.size);
+    made.stride = static_cast<std::uint32_t>(is_map ? type.entry_size : item.size);
     open = opcode::vector;
   } else {
     made.kind = loop_kind::owned_map;
@@ -475,6 +475,8 @@ result<void> plan_compiler::collection(const schema_node& writer, const target& 
   const step inside(*this, "[]");
   if (type.kind == type_kind::map) {
     emit(options_.validate_utf8 ? opcode::string : opcode::string_unchecked);
+  } else if (type.entry_size != 0) {
+    emit(options_.validate_utf8 ? opcode::owned_string : opcode::owned_string_unchecked);
   } else if (type.kind == type_kind::owned_map) {
     emit(opcode::map_key, 0, index);
   }
@@ -485,7 +487,7 @@ result<void> plan_compiler::collection(const schema_node& writer, const target& 
     code_->paths.resize(body);
     code_->ops[body - 1].code = opcode::string_array;
     emit(opcode::strings, 0, index, each);
-  } else if (made.kind == loop_kind::vector && here() == body + 1 && is_owned_string(code_->ops[body].code)) {
+  } else if (type.kind == type_kind::vector && here() == body + 1 && is_owned_string(code_->ops[body].code)) {
     op& all = code_->ops[body];
     all.b = all.code == opcode::owned_string ? 1 : 0;
     all.code = opcode::owned_strings;

@@ -256,7 +256,21 @@ TEST(collections, maps) {
   EXPECT_EQ((decode_as<std::map<std::string, std::int64_t>>(type, message)->value),
             (std::map<std::string, std::int64_t>{{"", 2}, {"b", 3}}));
   EXPECT_EQ((decode_as<std::unordered_map<std::string, std::int64_t>>(type, message)->value.at("b")), 3);
+  using pairs = std::vector<std::pair<std::string, std::int64_t>>;
+  EXPECT_EQ(decode_as<pairs>(type, message)->value, (pairs{{"b", 1}, {"", 2}, {"b", 3}}))
+      << "in the order of the wire, repeats included";
   EXPECT_EQ(decode_to_json(schema_from(type), as_bytes(message))->text, R"({"b":3,"":2})");
+}
+
+TEST(collections, maps_of_nothing_as_pairs) {
+  using pairs = std::vector<std::pair<std::string, std::monostate>>;
+  const auto found =
+      decode_as<pairs>(R"({"type":"map","values":"null"})",
+                       varint(2) + text("a") + text("a long key, longer than any") + varint(0));
+  ASSERT_TRUE(found->ok()) << found->why();
+  ASSERT_EQ(found->value.size(), 2U);
+  EXPECT_EQ(found->value[0].first, "a");
+  EXPECT_EQ(found->value[1].first, "a long key, longer than any");
 }
 
 TEST(hostile, counts_are_compared_with_what_is_left) {

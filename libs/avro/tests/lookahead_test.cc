@@ -176,6 +176,9 @@ TEST(lookahead, nullable_numbers_of_fixed_size) {
   }
 }
 
+using owned_scalar = std::variant<std::monostate, bool, std::int32_t, std::int64_t, double, std::string,
+                                  std::vector<std::string>>;
+using owned_pairs = std::vector<std::pair<std::string, owned_scalar>>;
 using scalar_value = std::variant<std::monostate, bool, std::int32_t, std::int64_t, double, std::string_view,
                                   array_view<std::string_view>>;
 constexpr const char* scalar_map =
@@ -203,6 +206,7 @@ TEST(lookahead, maps_of_scalars) {
     expect_the_same_everywhere<map_view<scalar_value>>(scalar_map, "{" + entries[i] + "}");
     const std::string next = R"("x":{"int":5},)" + entries[i] + "," + entries[(i + 3) % entries.size()];
     expect_the_same_everywhere<map_view<scalar_value>>(scalar_map, "{" + next + R"(,"y":null})");
+    expect_the_same_everywhere<owned_pairs>(scalar_map, "{" + next + R"(,"y":null})");
   }
 }
 

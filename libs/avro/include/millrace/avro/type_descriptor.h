@@ -35,9 +35,10 @@
 //   std::optional<T>                                      ["null", T] in either order
 //   std::variant<...> (std::monostate is null)            any other union
 //   array_view<T>, std::vector<T>                         array
-//   map_view<V>, std::map<std::string, V>, unordered_map  map
-//   described structs; arena_ptr<T> for recursion         record; ["null", record]
-//   value (value.h)                                       anything
+//   map_view<V>, std::map<std::string, V>, unordered_map, map
+//   std::vector<std::pair<std::string, V>>                (entries in the order of the wire, equal keys
+//   included) described structs; arena_ptr<T> for recursion         record; ["null", record] value (value.h)
+//   anything
 //
 // Descriptors are built at first use, immutable and live for the whole program.
 #pragma once
@@ -94,7 +95,7 @@ enum class type_kind : std::uint8_t {
   array,      // array_view
   vector,     // std::vector
   map,        // map_view
-  owned_map,  // std::map, std::unordered_map
+  owned_map,  // std::map, std::unordered_map, std::vector of pairs
   record,
   value,       // avro::value: whatever the schema says
   projection,  // some fields of a record, each into a value of its own
@@ -166,6 +167,7 @@ struct type_descriptor {
   std::vector<type_ref> alternatives;      // variant
   type_ref item;                           // optional, pointer, array, vector; the value of a map
   std::size_t value_offset = 0;            // of the value in a map's entry
+  std::size_t entry_size = 0;              // of an owned map that is a vector of its entries; else 0
   std::size_t payload_offset = 0;          // of the value in an optional or variant
   std::optional<std::size_t> tag_offset;   // of the byte that tells them apart, where its place is known
   type_operations operations;

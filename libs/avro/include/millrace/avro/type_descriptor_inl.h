@@ -228,6 +228,34 @@ struct builder<std::vector<T>> {
   }
 };
 
+// A map as what it is on the wire: entries in their order, equal keys included. Much cheaper than a tree or a
+// hash table, whose entries are an allocation each.
+template <class V>
+struct builder<std::vector<std::pair<std::string, V>>> {
+  using entry = std::pair<std::string, V>;
+  using entries = std::vector<entry>;
+  static type_descriptor build() {
+    type_descriptor type = describe_as<entries>(type_kind::owned_map);
+    type.item = ref_to<V>();
+    const entry one{};
+    type.value_offset = static_cast<std::size_t>(reinterpret_cast<const std::byte*>(&one.second) -
+                                                 reinterpret_cast<const std::byte*>(&one));
+    type.entry_size = sizeof(entry);
+    type.operations.resize = [](void* object, std::size_t size) {
+      auto& self = *static_cast<entries*>(object);
+      self.resize(size);
+      return reinterpret_cast<std::byte*>(self.data());
+    };
+    type.operations.count = [](const void* object) { return static_cast<const entries*>(object)->size(); };
+    type.operations.for_each = [](const void* object, void* context, type_operations::visitor visit) {
+      for (const auto& [key, mapped] : *static_cast<const entries*>(object)) {
+        visit(context, key, reinterpret_cast<const std::byte*>(&mapped));
+      }
+    };
+    return type;
+  }
+};
+
 template <class Map>
 struct owned_map_builder {
   using value = typename Map::mapped_type;
