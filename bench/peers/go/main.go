@@ -9,84 +9,16 @@ import (
 	"math/big"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/hamba/avro/v2"
+
+	"millrace/bench/avro-peers/navigation"
 )
 
 const (
 	frameBytes = 5
 	row        = "hamba/avro, struct reused"
 )
-
-type Size struct {
-	Width  int32 `avro:"width"`
-	Height int32 `avro:"height"`
-}
-
-type Page struct {
-	URL      string            `avro:"url"`
-	Title    *string           `avro:"title"`
-	Referrer *string           `avro:"referrer"`
-	Query    map[string]string `avro:"query"`
-}
-
-type Device struct {
-	UserAgent string   `avro:"user_agent"`
-	IP        [16]byte `avro:"ip"`
-	Screen    *Size    `avro:"screen"`
-	Viewport  *Size    `avro:"viewport"`
-	Languages []string `avro:"languages"`
-}
-
-type Geo struct {
-	Country  string   `avro:"country"`
-	City     *string  `avro:"city"`
-	Lat      float64  `avro:"lat"`
-	Lon      float64  `avro:"lon"`
-	Accuracy *float32 `avro:"accuracy"`
-}
-
-type Product struct {
-	SKU        string         `avro:"sku"`
-	Name       *string        `avro:"name"`
-	Price      *big.Rat       `avro:"price"`
-	Quantity   int32          `avro:"quantity"`
-	Categories []string       `avro:"categories"`
-	Attributes map[string]any `avro:"attributes"`
-}
-
-type Campaign struct {
-	Source  string  `avro:"source"`
-	Medium  *string `avro:"medium"`
-	Name    *string `avro:"name"`
-	Landing *Page   `avro:"landing"`
-}
-
-type SessionInfo struct {
-	ID       string    `avro:"id"`
-	Sequence int32     `avro:"sequence"`
-	IsNew    bool      `avro:"is_new"`
-	Started  time.Time `avro:"started"`
-}
-
-type Navigation struct {
-	EventID      string            `avro:"event_id"`
-	EventTime    time.Time         `avro:"event_time"`
-	ReceivedTime time.Time         `avro:"received_time"`
-	PartnerID    int32             `avro:"partner_id"`
-	VisitorID    string            `avro:"visitor_id"`
-	Kind         string            `avro:"kind"`
-	Page         Page              `avro:"page"`
-	Device       Device            `avro:"device"`
-	Geo          *Geo              `avro:"geo"`
-	Consents     map[string]string `avro:"consents"`
-	Products     []Product         `avro:"products"`
-	Campaign     *Campaign         `avro:"campaign"`
-	Custom       map[string]any    `avro:"custom"`
-	Session      SessionInfo       `avro:"session"`
-	Tags         []string          `avro:"tags"`
-}
 
 func fnv1a(data []byte) uint64 {
 	hash := uint64(0xcbf29ce484222325)
@@ -155,19 +87,19 @@ func (s *sum) textMap(name string, entries map[string]string) {
 		s.text(key, value)
 	}
 }
-func (s *sum) page(page *Page) {
+func (s *sum) page(page *navigation.Page) {
 	s.text("url", page.URL)
 	s.optional("title", page.Title)
 	s.optional("referrer", page.Referrer)
 	s.textMap("query", page.Query)
 }
-func (s *sum) size(size *Size) {
+func (s *sum) size(size *navigation.Size) {
 	if size != nil {
 		s.integer("width", int64(size.Width))
 		s.integer("height", int64(size.Height))
 	}
 }
-func (s *sum) navigation(nav *Navigation) {
+func (s *sum) navigation(nav *navigation.Navigation) {
 	s.text("event_id", nav.EventID)
 	s.integer("event_time", nav.EventTime.UnixMilli())
 	s.integer("received_time", nav.ReceivedTime.UnixMicro())
@@ -216,24 +148,6 @@ func (s *sum) navigation(nav *Navigation) {
 	s.list("tags", nav.Tags)
 }
 
-// Empties maps and slices, for the next record: the library keeps what it does not overwrite.
-func (nav *Navigation) reset() {
-	clear(nav.Page.Query)
-	clear(nav.Consents)
-	clear(nav.Custom)
-	products := nav.Products[:cap(nav.Products)]
-	for i := range products {
-		products[i].Categories = products[i].Categories[:0]
-		clear(products[i].Attributes)
-	}
-	nav.Products = nav.Products[:0]
-	nav.Device.Languages = nav.Device.Languages[:0]
-	nav.Tags = nav.Tags[:0]
-	if nav.Campaign != nil && nav.Campaign.Landing != nil {
-		clear(nav.Campaign.Landing.Query)
-	}
-}
-
 func check(err error) {
 	if err != nil {
 		panic(err)
@@ -258,10 +172,10 @@ func main() {
 	schema, err := avro.Parse(string(text))
 	check(err)
 	avro.Register("array:string", []string{}) // the union's array becomes this instead of a map of one entry
-	var nav Navigation
+	var nav navigation.Navigation
 	pass := func(total *sum) {
 		for _, datum := range datums {
-			nav.reset()
+			nav.Reset()
 			check(avro.Unmarshal(schema, datum, &nav))
 			if total != nil {
 				total.navigation(&nav)

@@ -1,0 +1,15 @@
+// What Millrace does in the benchmark: the applications that are measured.
+#pragma once
+
+#include <millrace/engine/application.h>
+
+namespace millrace::bench {
+
+// One SELECT and one INSERT per record.
+[[nodiscard]] const engine::application& visit_application();
+// The same with lookups that are answered from memory, at once.
+[[nodiscard]] const engine::application& memory_application();
+// Done as soon as it is called.
+[[nodiscard]] const engine::application& idle_application();
+
+}  // namespace millrace::bench

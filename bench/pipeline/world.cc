@@ -1,0 +1,229 @@
+#include "world.h"
+
+#include <array>
+#include <bit>
+#include <charconv>
+#include <iostream>
+#include <sstream>
+
+#include <demo_assets.h>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <millrace/kafka/producer.h>
+#include <millrace/registry/client.h>
+#include <millrace/runtime/loop.h>
+
+namespace millrace::bench {
+namespace {
+
+using nlohmann::json;
+using testkit::operation;
+
+constexpr std::size_t outstanding_max = 50'000;
+constexpr std::int64_t select_us = 300;
+constexpr std::int64_t insert_us = 700;
+constexpr const char* tables[] = {
+    "CREATE KEYSPACE bench WITH replication = {'class': 'NetworkTopologyStrategy', 'replication_factor': 1}",
+    "CREATE TABLE bench.visitor_profile (visitor_id text PRIMARY KEY, segment text, score double)",
+};
+constexpr const char* visit_table =
+    "CREATE TABLE bench.visit (visitor_id text, event_time timestamp, event_id uuid, url text, segment text, "
+    "score double, PRIMARY KEY ((visitor_id), event_time, event_id))";
+
+class receipts final : public stream::receipt {
+ public:
+  void on_acknowledged(result<void> answer) override {
+    --outstanding;
+    failed += answer ? 0U : 1U;
+  }
+  std::uint64_t outstanding = 0;
+  std::uint64_t failed = 0;
+};
+
+// A cell as CQL's binary protocol serialises it.
+template <class T>
+std::string big_endian(T value) {
+  auto bytes = std::bit_cast<std::array<char, sizeof(T)>>(value);
+  if constexpr (std::endian::native == std::endian::little) std::reverse(bytes.begin(), bytes.end());
+  return {bytes.data(), bytes.size()};
+}
+
+// One of the profiles that exist, or, for one record in ten, of a visitor who has none.
+demo::visit_profile profile_of(std::uint32_t visitor) {
+  demo::visit_profile found = demo::profile_of(visitor);
+  if (visitor >= profiles) return {"unknown", 0.0, false};
+  return found;
+}
+
+result<std::uint64_t> number(const std::string& text) {
+  std::uint64_t value = 0;
+  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (code != std::errc() || end != text.data() + text.size())
+    return error(errc::config_invalid, "no number: " + text);
+  return value;
+}
+
+bool holds(const testkit::emulated_row& row, std::string_view column, std::string_view expected) {
+  const auto cell = row.cell(column);
+  return cell && as_text(cell->bytes) == expected;
+}
+
+}  // namespace
+
+result<void> world::start() {
+  testkit::cql_emulator_options options;
+  options.threads = 1;
+  auto cql = testkit::cql_emulator::start(options);
+  if (!cql) return cql.error();
+  database_ = std::move(*cql);
+  for (const char* statement : tables) {
+    if (auto done = database_->execute(statement); !done) return done.error();
+  }
+  if (auto done = database_->execute(visit_table); !done) return done.error();
+  if (auto done = add_profiles(); !done) return done.error();
+  set_latency(select_us, insert_us);
+
+  auto schemas = testkit::registry_double::start();
+  if (!schemas) return schemas.error();
+  registry_ = std::move(*schemas);
+  registry::client_options client;
+  client.urls = {registry_->url()};
+  auto connected = registry::client::create(std::move(client));
+  if (!connected) return connected.error();
+  auto id = (*connected)->register_schema("navigation-value", demo::navigation_schema);
+  if (!id) return id.error();
+  schema_id_ = *id;
+  return {};
+}
+
+result<void> world::add_profiles() {
+  for (std::uint32_t visitor = 0; visitor < profiles; ++visitor) {
+    const demo::visit_profile profile = profile_of(visitor);
+    if (!profile.known) continue;
+    if (auto done = database_->execute(fmt::format(
+            "INSERT INTO bench.visitor_profile (visitor_id, segment, score) VALUES ('v{:08}', '{}', {})",
+            visitor, profile.segment, profile.score));
+        !done) {
+      return done.error();
+    }
+  }
+  return {};
+}
+
+void world::set_latency(std::int64_t select, std::int64_t insert) const {
+  database_->set_latency(operation::select, {microseconds(select), 0});
+  database_->set_latency(operation::insert, {microseconds(insert), 0});
+}
+
+result<std::uint64_t> world::fill(const std::string& brokers, const std::string& topic,
+                                  std::uint64_t count) const {
+  runtime::loop loop(system_clock());
+  kafka::producer_config config;
+  config.client.bootstrap_servers = brokers;
+  config.client.client_id = "bench-fill";
+  config.records_max = outstanding_max;
+  auto sink = kafka::producer::create(std::move(config), loop);
+  if (!sink) return sink.error();
+  receipts answers;
+  std::string value;
+  std::uint64_t bytes = 0;
+  for (std::uint64_t index = 0; index < count;) {
+    std::string datum;
+    const demo::expected_visit visit = generator_.make(index, &datum);
+    value.assign(1, '\0');
+    value += big_endian(schema_id_);
+    value += datum;
+    if ((*sink)->produce({topic, as_bytes(visit.visitor_id), as_bytes(value), {}}, answers)) {
+      ++answers.outstanding;
+      ++index;
+      bytes += value.size();
+    } else {
+      loop.run_turn(milliseconds(1));
+    }
+  }
+  while (answers.outstanding > 0) loop.run_turn(milliseconds(5));
+  if (answers.failed > 0) return error(errc::internal, "the broker refused records");
+  return bytes;
+}
+
+result<void> world::reset() {
+  if (auto done = database_->execute("DROP TABLE bench.visit"); !done) return done.error();
+  return database_->execute(visit_table);
+}
+
+result<world::verdict> world::verify(std::uint64_t count) const {
+  auto table = database_->table("bench", "visit");
+  if (!table) return table.error();
+  verdict found;
+  for (std::uint64_t index = 0; index < count; ++index) {
+    const demo::expected_visit visit = generator_.make(index);
+    const demo::visit_profile profile = profile_of(visit.visitor);
+    const std::string event_time = big_endian(visit.event_time_ms);
+    const std::string event_id(reinterpret_cast<const char*>(visit.event_id.bytes.data()),
+                               visit.event_id.bytes.size());
+    const std::array<bytes_view, 3> key{as_bytes(visit.visitor_id), as_bytes(event_time), as_bytes(event_id)};
+    bool right = false, again = false;
+    const bool there = table->visit(key, [&](const testkit::emulated_row& row) {
+      right = holds(row, "url", visit.url) && holds(row, "segment", profile.segment) &&
+              holds(row, "score", big_endian(profile.score));
+      again = row.writes() > 1;
+    });
+    found.missing += there ? 0U : 1U;
+    found.wrong += there && !right ? 1U : 0U;
+    found.rewritten += again ? 1U : 0U;
+  }
+  return found;
+}
+
+result<std::string> world::answer(const std::vector<std::string>& words) {
+  const std::string& verb = words.front();
+  if (verb == "fill" && words.size() == 4) {
+    const auto count = number(words[3]);
+    if (!count) return count.error();
+    const auto bytes = fill(words[1], words[2], *count);
+    if (!bytes) return bytes.error();
+    return json{{"records", *count}, {"bytes", *bytes}}.dump();
+  }
+  if (verb == "reset" && words.size() == 1) {
+    if (auto done = reset(); !done) return done.error();
+    return std::string("{}");
+  }
+  if (verb == "inserted" && words.size() == 1) {
+    const auto table = database_->table("bench", "visit");
+    if (!table) return table.error();
+    return json{{"inserted", table->counts().keys_written}}.dump();
+  }
+  if (verb == "verify" && words.size() == 2) {
+    const auto count = number(words[1]);
+    if (!count) return count.error();
+    const auto found = verify(*count);
+    if (!found) return found.error();
+    return json{{"missing", found->missing}, {"wrong", found->wrong}, {"rewritten", found->rewritten}}.dump();
+  }
+  if (verb == "latency" && words.size() == 3) {
+    const auto select = number(words[1]), insert = number(words[2]);
+    if (!select || !insert) return error(errc::config_invalid, "latency SELECT_US INSERT_US");
+    set_latency(static_cast<std::int64_t>(*select), static_cast<std::int64_t>(*insert));
+    return std::string("{}");
+  }
+  return error(errc::config_invalid, "no such command: " + verb);
+}
+
+int world::serve() {
+  std::cout << json{{"cql", database_->contact_point()},
+                    {"registry", registry_->url()},
+                    {"schema_id", schema_id_}}
+            << std::endl;
+  for (std::string line; std::getline(std::cin, line);) {
+    std::istringstream in(line);
+    std::vector<std::string> words;
+    for (std::string word; in >> word;) words.push_back(word);
+    if (words.empty()) continue;
+    const auto said = answer(words);
+    std::cout << (said ? *said : json{{"error", said.error().to_string()}}.dump()) << std::endl;
+  }
+  return 0;
+}
+
+}  // namespace millrace::bench
