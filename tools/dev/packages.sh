@@ -12,7 +12,7 @@ packages_of() { # SET
       ;;
     test) echo libgtest-dev libbenchmark-dev python3 ;;
     # The peers' other tools (cargo, Go, Java with Maven) are used where they are present.
-    bench) echo libbenchmark-dev python3 python3-venv libsimdjson-dev libavro-dev ;;
+    bench) echo libbenchmark-dev python3 python3-venv libsimdjson-dev libavro-dev valgrind ;;
     fuzz) echo clang-19 libclang-rt-19-dev ;;
     lint) echo git shellcheck clang-19 clang-tidy-19 clang-format-19 libgtest-dev libbenchmark-dev python3 ;;
     servers)
