@@ -4,9 +4,18 @@
 
 namespace millrace::pipeline {
 
+run_array::run_array(engine& owner, envelope& subject, std::size_t count)
+    : first_(std::allocator<processor_run>().allocate(count)), count_(count) {
+  for (std::size_t i = 0; i < count; ++i) std::construct_at(first_ + i, owner, subject, i);
+}
+
+run_array::~run_array() {
+  std::destroy(begin(), end());
+  std::allocator<processor_run>().deallocate(first_, count_);
+}
+
 envelope::envelope(engine& owner, std::unique_ptr<value_slot> room, std::size_t processor_count)
-    : engine_(owner), slot_(std::move(room)) {
-  for (std::size_t i = 0; i < processor_count; ++i) runs.emplace_back(owner, *this, i);
+    : runs(owner, *this, processor_count), engine_(owner), slot_(std::move(room)) {
   value_ = slot_->value();
 }
 

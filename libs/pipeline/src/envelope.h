@@ -163,6 +163,24 @@ class processor_run final : public stream::execution, public runtime::deferred {
   std::size_t emits_used_ = 0;
 };
 
+// The runs of one record, side by side: they stay where they were made.
+class run_array {
+ public:
+  run_array(engine& owner, envelope& subject, std::size_t count);
+  run_array(const run_array&) = delete;
+  run_array& operator=(const run_array&) = delete;
+  ~run_array();
+
+  [[nodiscard]] processor_run* begin() const noexcept { return first_; }
+  [[nodiscard]] processor_run* end() const noexcept { return first_ + count_; }
+  [[nodiscard]] std::size_t size() const noexcept { return count_; }
+  [[nodiscard]] processor_run& front() const noexcept { return *first_; }
+
+ private:
+  processor_run* first_;
+  std::size_t count_ = 0;
+};
+
 class envelope final : public held_record, public unsettled_hook, public waiting_hook {
  public:
   envelope(engine& owner, std::unique_ptr<value_slot> room, std::size_t processor_count);
@@ -171,12 +189,13 @@ class envelope final : public held_record, public unsettled_hook, public waiting
   [[nodiscard]] value_slot& slot() noexcept { return *slot_; }
   [[nodiscard]] assignment& of() const noexcept { return *assignment_; }
 
-  std::deque<processor_run> runs;
+  run_array runs;
   stream::offset_tracker::ticket ticket = 0;
   instant taken_at;
-  std::size_t bytes = 0;          // counted against the byte budget
-  std::size_t unended = 0;        // runs that have not ended
-  std::uint32_t outstanding = 0;  // tasks, receipts and timers that will call back
+  std::optional<std::int64_t> created_us;  // since 1970
+  std::size_t bytes = 0;                   // counted against the byte budget
+  std::size_t unended = 0;                 // runs that have not ended
+  std::uint32_t outstanding = 0;           // tasks, receipts and timers that will call back
   std::int32_t schema_id = -1;
   bool queued = false;        // behind another record of its key
   bool started = false;       // processors have seen it

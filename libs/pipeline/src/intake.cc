@@ -81,6 +81,7 @@ void engine::on_record(const stream::record_view& view) {
   envelope& e = pool_.take();
   e.retain();
   e.fill(blocks_.copy(view), *a, ports_.loop.now());
+  e.created_us = created_micros(e.block());
   e.bytes = e.block().bytes_held() + envelope_bytes;
   lease_.take(planted(stream::bug::count_bytes_twice) ? 2 * e.bytes : e.bytes);
   usual_bytes_ += e.bytes / 16;  // a moving average
@@ -254,13 +255,12 @@ void engine::condemn(envelope& e, const error& cause, work_stage where) {
 }
 
 nanoseconds engine::age_of(const envelope& e, instant at) const {
-  const std::optional<std::int64_t> created = created_micros(e.block());
-  if (!created) return nanoseconds(0);
+  if (!e.created_us) return nanoseconds(0);
   // In 64 bits of nanoseconds an age of 292 years fits; a hostile header does not get that far.
   constexpr std::int64_t age_max_us = std::int64_t{100} * 365 * 86'400 * 1'000'000;
   const std::int64_t now_us = at.ns / 1'000 + wall_minus_loop_us_;
   std::int64_t age_us = 0;
-  if (__builtin_sub_overflow(now_us, *created, &age_us)) return nanoseconds(0);
+  if (__builtin_sub_overflow(now_us, *e.created_us, &age_us)) return nanoseconds(0);
   return microseconds(std::clamp(age_us, -age_max_us, age_max_us));
 }
 

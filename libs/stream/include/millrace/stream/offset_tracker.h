@@ -7,7 +7,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <vector>
 
@@ -30,26 +29,29 @@ class offset_tracker {
   [[nodiscard]] std::optional<std::int64_t> position() const noexcept;
   [[nodiscard]] std::uint64_t unfinished() const noexcept { return unfinished_; }
   // Delivered offsets from the lowest unfinished one on: what the tracker holds in memory.
-  [[nodiscard]] std::uint64_t window() const noexcept { return entries_.size(); }
+  [[nodiscard]] std::uint64_t window() const noexcept { return count_; }
   // How many were delivered, and how many of them are below position().
-  [[nodiscard]] std::uint64_t delivered_count() const noexcept { return first_ + entries_.size(); }
+  [[nodiscard]] std::uint64_t delivered_count() const noexcept { return first_ + count_; }
   [[nodiscard]] std::uint64_t passed_count() const noexcept { return first_; }
   [[nodiscard]] std::optional<std::int64_t> lowest_unfinished() const noexcept;
   // What is finished beyond position(): at most `ranges_max` ranges, the nearest. Offsets that were never
   // delivered belong to the range around them. O(window).
   [[nodiscard]] std::vector<offset_range> finished_beyond(std::size_t ranges_max = finished_ranges_max) const;
   // Grows with every record that ends.
-  [[nodiscard]] std::uint64_t finished_count() const noexcept {
-    return first_ + entries_.size() - unfinished_;
-  }
+  [[nodiscard]] std::uint64_t finished_count() const noexcept { return first_ + count_ - unfinished_; }
 
  private:
   struct entry {
     std::int64_t offset;
     bool finished;
   };
-  std::deque<entry> entries_;  // entries_[i] has ticket first_ + i; the front is unfinished
-  ticket first_ = 0;
+  [[nodiscard]] entry& at(ticket which) noexcept { return ring_[which & (ring_.size() - 1)]; }
+  [[nodiscard]] const entry& at(ticket which) const noexcept { return ring_[which & (ring_.size() - 1)]; }
+  void resize(std::size_t capacity);
+
+  std::vector<entry> ring_;  // a power of two; ticket t is at t modulo its size
+  ticket first_ = 0;         // of the window; the front is unfinished
+  std::size_t count_ = 0;
   std::uint64_t unfinished_ = 0;
   std::optional<std::int64_t> last_delivered_;
 };
