@@ -215,17 +215,18 @@ void simulated_source::answered(commit_run& run) {
   std::erase_if(commits_, [&run](const auto& c) { return c.get() == &run; });
   if (severed_) return;
   std::optional<error> failure = fate.failure;
+  const bool held = still_held(what);
   if (!failure || fate.applied_although) {
     // The broker knows by the generation that an assignment has ended, also when the member has the partition
     // again.
-    if (still_held(what) && log_.commit(what.at, this)) {
+    if (held && log_.commit(what.at, this)) {
       note(happening::committed, what.at.partition, what.at.offset);
     } else {
       failure = error(errc::broker_fenced, "another member owns the partition");
     }
   }
   // Nobody may mistake it for an answer to the next assignment.
-  if (still_held(what)) {
+  if (held) {
     for (int i = 0; i < (fate.answered_twice ? 2 : 1); ++i) {
       answers_.push_back({what.at.partition, what.at.offset, failure});
     }
