@@ -80,6 +80,16 @@ std::optional<process_stat> read_stat() {
   return fields ? std::optional(stat) : std::nullopt;
 }
 
+// Exact since Linux 6.17, and before that as good as /proc/self/stat, whose number leaves out what the
+// processors have not added up yet (proc(5)). smaps_rollup is exact everywhere, and takes 20 ms per GiB.
+std::optional<double> resident_pages() {
+  std::ifstream file("/proc/self/statm");
+  double size = 0;
+  double resident = 0;
+  if (!(file >> size >> resident)) return std::nullopt;
+  return resident;
+}
+
 std::optional<double> boot_time_seconds() {
   std::ifstream file("/proc/stat");
   std::string key;
@@ -108,7 +118,8 @@ void sample(const families& what, std::optional<double> boot, samples& to) {
     to.set(what.cpu, {}, static_cast<double>(spent.tv_sec) + static_cast<double>(spent.tv_nsec) / 1e9);
   }
   if (const auto stat = read_stat()) {
-    to.set(what.resident, {}, stat->resident_pages * static_cast<double>(sysconf(_SC_PAGESIZE)));
+    const double pages = resident_pages().value_or(stat->resident_pages);
+    to.set(what.resident, {}, pages * static_cast<double>(sysconf(_SC_PAGESIZE)));
     to.set(what.virtual_size, {}, stat->virtual_bytes);
     to.set(what.threads, {}, stat->threads);
     if (boot) {
