@@ -1,6 +1,7 @@
 #include "checker.h"
 
 #include <algorithm>
+#include <deque>
 #include <map>
 #include <set>
 #include <tuple>
@@ -96,8 +97,11 @@ class examination {
         break;
       case happening::work_began:
         work_began(e);
+        tried(e);
         break;
       case happening::work_ended:
+      case happening::work_failed:
+        if (of_.retries.limited && e.what == happening::work_ended) retry_ended_well(e);
         busy_.erase({e.member, e.processor, lane(e)});
         break;
       case happening::row_written:
@@ -218,6 +222,34 @@ class examination {
     last = {e.epoch, e.offset};
   }
 
+  // The retry budget. The engine counts in slots, the oldest of which it forgets as a whole: so what it has
+  // taken is counted over eleven twelfths of the window here, what it was given over all of it. It hears of
+  // first tries late, some dozens at a time.
+  void tried(const event& e) {
+    if (!of_.retries.limited) return;
+    member_tries& mine = tries_[e.member];
+    const attempt_key attempt{e.member, e.processor, e.partition, e.offset, e.epoch};
+    if (known_attempts_.insert(attempt).second) {
+      mine.given.push_back({e.at_ns, of_.retries.ratio});
+      return;
+    }
+    retrying_.insert(attempt);
+    mine.taken.push_back(e.at_ns);
+    const std::int64_t window = of_.retries.window_ns;
+    while (!mine.given.empty() && mine.given.front().first <= e.at_ns - window) mine.given.pop_front();
+    while (!mine.taken.empty() && mine.taken.front() <= e.at_ns - window / 12 * 11) mine.taken.pop_front();
+    double allowed = of_.retries.reserve + unreported_tries_max * of_.retries.ratio;
+    for (const auto& [at_ns, amount] : mine.given) allowed += amount;
+    ++verdict_.retries;
+    if (static_cast<double>(mine.taken.size()) > allowed + 0.5) {
+      violated("more retries fail than the budget allows" + at(e));
+    }
+  }
+  void retry_ended_well(const event& e) {
+    if (retrying_.erase({e.member, e.processor, e.partition, e.offset, e.epoch}) == 0) return;
+    tries_[e.member].given.emplace_back(e.at_ns, 1.0);
+  }
+
   void at_the_end() {
     for (const auto& [partition, end] : of_.ends) {
       if (end == 0) continue;
@@ -253,8 +285,18 @@ class examination {
     }
   }
 
+  using attempt_key = std::tuple<int, std::string, std::int32_t, std::int64_t, std::uint64_t>;
+  struct member_tries {
+    std::deque<std::pair<std::int64_t, double>> given;  // when, how much
+    std::deque<std::int64_t> taken;
+  };
+  static constexpr double unreported_tries_max = 64;
+
   const history& of_;
   verdict verdict_;
+  std::map<int, member_tries> tries_;
+  std::set<attempt_key> known_attempts_;
+  std::set<attempt_key> retrying_;
   std::map<std::int32_t, std::map<std::int64_t, const logged*>> log_;
   std::map<std::pair<int, std::int32_t>, holding> held_;
   std::map<place, effects> effects_;

@@ -13,6 +13,7 @@ struct verdict {
   std::size_t records = 0;
   std::size_t effects = 0;
   std::size_t repeated = 0;  // rows written more than once, all told
+  std::size_t retries = 0;   // held against the retry budget
 };
 
 [[nodiscard]] verdict check(const history& of);

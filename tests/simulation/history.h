@@ -21,7 +21,8 @@ enum class happening : std::uint8_t {
   paused,
   resumed,
   work_began,      // a processor on a record
-  work_ended,      // the same
+  work_ended,      // the same; it need not be tried again
+  work_failed,     // the same, with an error
   row_written,     // the visit's row, keyed by partition and offset
   latest_written,  // the key's row, the newest write timestamp wins
   emitted,         // the downstream record is in its topic
@@ -57,7 +58,17 @@ struct logged {
 
 enum class order : std::uint8_t { unordered, key, partition };
 
+// What the members were told about retries that fail: within a window at most so many, and that share of the
+// first tries. Each member has a budget of its own here.
+struct retry_allowance {
+  bool limited = false;
+  double ratio = 0;
+  std::uint32_t reserve = 0;
+  std::int64_t window_ns = 0;
+};
+
 struct history {
+  retry_allowance retries;
   order ordered = order::unordered;
   std::vector<logged> log;  // in the order of production
   std::vector<event> events;

@@ -18,10 +18,11 @@ namespace {
 
 constexpr int exit_usage = 64;
 
-constexpr std::array names{"assigned",       "revoked",     "lost",    "released", "delivered",
-                           "commit-request", "committed",   "paused",  "resumed",  "work-began",
-                           "work-ended",     "row-written", "latest",  "emitted",  "letter-sent",
-                           "letter-written", "crashed",     "stopped", "healed",   "second-load"};
+constexpr std::array names{"assigned",       "revoked",        "lost",        "released", "delivered",
+                           "commit-request", "committed",      "paused",      "resumed",  "work-began",
+                           "work-ended",     "work-failed",    "row-written", "latest",   "emitted",
+                           "letter-sent",    "letter-written", "crashed",     "stopped",  "healed",
+                           "second-load"};
 
 struct request {
   std::uint64_t seeds = 100;
@@ -93,6 +94,7 @@ int main(int argc, char** argv) {
   std::size_t records = 0;
   std::size_t effects = 0;
   std::size_t repeated = 0;
+  std::size_t retries = 0;
   std::uint64_t failed = 0;
   for (std::uint64_t seed = asked.from; seed - asked.from < asked.seeds; ++seed) {
     prepare_last_words(seed);
@@ -105,6 +107,7 @@ int main(int argc, char** argv) {
     records += verdict.records;
     effects += verdict.effects;
     repeated += verdict.repeated;
+    retries += verdict.retries;
     if (verdict.violations.empty()) continue;
     print(seed, verdict);
     ++failed;
@@ -112,9 +115,9 @@ int main(int argc, char** argv) {
   }
   if (!asked.quiet) std::fprintf(stderr, "\r");
   std::printf(
-      "%llu seeds from %llu: %zu records, %zu effects, %zu repeated by crashes and rebalances, %llu seeds "
-      "failed\n",
+      "%llu seeds from %llu: %zu records, %zu effects, %zu repeated by crashes and rebalances, %zu retries "
+      "held against the budget, %llu seeds failed\n",
       static_cast<unsigned long long>(asked.seeds), static_cast<unsigned long long>(asked.from), records,
-      effects, repeated, static_cast<unsigned long long>(failed));
+      effects, repeated, retries, static_cast<unsigned long long>(failed));
   return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -63,7 +63,8 @@ class writing final : public pipeline::processor<parcel> {
   runtime::task<stream::outcome> process(pipeline::record<parcel> p, stream::context ctx) override {
     owner_.note(happening::work_began, p->number, name(), key_of(p));
     const stream::outcome out = co_await work(p, ctx);
-    owner_.note(happening::work_ended, p->number, name(), key_of(p));
+    const bool failed = out.what() == stream::outcome::kind::failed;
+    owner_.note(failed ? happening::work_failed : happening::work_ended, p->number, name(), key_of(p));
     co_return out;
   }
 
@@ -96,12 +97,15 @@ class emitting final : public pipeline::processor<parcel> {
   explicit emitting(member* owner) : owner_(*owner) {}
 
   runtime::task<stream::outcome> process(pipeline::record<parcel> p, stream::context ctx) override {
-    if (p->word == "skip") co_return stream::outcome::skipped("by rule");
     owner_.note(happening::work_began, p->number, name(), key_of(p));
+    if (p->word == "skip") {
+      owner_.note(happening::work_ended, p->number, name(), key_of(p));
+      co_return stream::outcome::skipped("by rule");
+    }
     ctx.emit(sent_, key_of(p), *p);
     testkit::execute find(ctx.database(), select_, {testkit::cell(p->number)});
     const result<stream::rows_ref> found = co_await find;
-    owner_.note(happening::work_ended, p->number, name(), key_of(p));
+    owner_.note(found ? happening::work_ended : happening::work_failed, p->number, name(), key_of(p));
     if (!found) co_return found.error();
     co_return stream::outcome::done();
   }

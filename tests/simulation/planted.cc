@@ -50,6 +50,7 @@ constexpr std::array all{
     PLANTED(breaker_stays_open),
     PLANTED(breaker_burns_attempts),
     PLANTED(ignore_the_retry_budget),
+    PLANTED(give_back_what_failed),
 };
 #undef PLANTED
 static_assert(all.size() + 1 == static_cast<std::size_t>(bug::end_), "every bug has its name");

@@ -66,6 +66,10 @@ world::world(std::uint64_t seed)
   log_.add_topic("parcels", partitions_);
   if (random_.chance(0.2)) log_.set_topic_id(0, "");
   history_.ordered = static_cast<order>(shared_.options.order);
+  // Probes of a breaker are outside the budget, and the history does not tell them apart.
+  const pipeline::retry_budget_policy& budget = shared_.retries;
+  history_.retries = {budget.ratio < 1 && shared_.options.breaker.ratio >= 1, budget.ratio, budget.reserve,
+                      nanoseconds(budget.window).count()};
 }
 
 kind world::draw_kind(bool second_load) {

@@ -104,7 +104,9 @@ void processor_run::run() {
 
 void processor_run::tell_breakers(const stream::outcome& out) {
   waits_for_.reset();
-  if (std::exchange(took_retry_, false) && out.what() != stream::outcome::kind::failed) {
+  const bool keeps =
+      out.what() == stream::outcome::kind::failed && !planted(stream::bug::give_back_what_failed);
+  if (std::exchange(took_retry_, false) && !keeps) {
     engine_.give_back_retry();
   }
   if (out.what() == stream::outcome::kind::failed) {

@@ -41,6 +41,7 @@ enum class bug : std::uint8_t {
   breaker_stays_open,
   breaker_burns_attempts,
   ignore_the_retry_budget,
+  give_back_what_failed,
   end_
 };
 
