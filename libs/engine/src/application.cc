@@ -26,6 +26,7 @@
 #include "front_page.h"
 #include "record_orders.h"
 #include "status_page.h"
+#include "trouble_log.h"
 #include "watchdog.h"
 #include "worker.h"
 
@@ -114,7 +115,6 @@ class process {
   result<void> prepare(const worker_ports& ports, pipeline::processors& work);
   void supervise();
   void watch();
-  void note_abandoned();
   int closing();
   [[nodiscard]] process_view view() const;
   [[nodiscard]] admin_page page(std::string_view path);
@@ -132,7 +132,6 @@ class process {
   std::vector<std::unique_ptr<worker>> workers_;
   bool started_ = false;
   std::atomic<unsigned> ended_{0};
-  std::optional<std::uint64_t> abandoned_before_;  // the stop began
   const instant began_ = system_clock().now();
   watchdog watchdog_;
   std::unique_ptr<admin_server> admin_;  // last: its thread reads the rest
@@ -243,6 +242,9 @@ result<void> process::start_workers() {
   for (unsigned i = 0; i < count; ++i) {
     pipeline::line_options options = line_options_of(settings_, i + 1);
     options.version = app_.version;
+    auto log = std::make_shared<trouble_log>(
+        system_clock(), [i](const std::string& line) { spdlog::warn("{} worker={}", line, i); });
+    options.on_trouble = [log](std::string_view event, const error& failure) { log->note(event, failure); };
     made[i].thread->launch(std::move(made[i].ports), std::move(options), std::move(made[i].work), budget_,
                            retries_, *made[i].counts,
                            [this] { ended_.fetch_add(1, std::memory_order_release); });
@@ -269,13 +271,11 @@ void process::supervise() {
     const int number = ::sigtimedwait(&signals, nullptr, &patience);
     if (number > 0) {
       ++received;
-      note_abandoned();
       spdlog::info("event=signal signal={} action={}", number == SIGTERM ? "SIGTERM" : "SIGINT",
                    received == 1 ? "drain" : "abort");
       for (auto& w : workers_) received == 1 ? w->request_stop() : w->request_abort();
       if (received > 1 && !aborted_at) aborted_at = system_clock().now();
     } else if (ended_.load(std::memory_order_acquire) > 0) {
-      note_abandoned();
       for (auto& w : workers_) w->request_stop();
     }
     watch();
@@ -309,18 +309,12 @@ void process::watch() {
   }
 }
 
-// Once, when the stop begins.
-void process::note_abandoned() {
-  if (abandoned_before_) return;
-  abandoned_before_ = 0;
-  for (const auto& w : workers_) *abandoned_before_ += w->status().counts.abandoned;
-}
-
 int process::closing() {
   for (auto& w : workers_) w->join();
   admin_.reset();
   std::optional<error> first_failure;
   pipeline::books sum;
+  std::uint64_t abandoned_by_stop = 0;
   for (std::size_t i = 0; i < workers_.size(); ++i) {
     const pipeline::line& line = workers_[i]->line();
     const pipeline::books& counts = line.counts();
@@ -329,12 +323,13 @@ int process::closing() {
     sum.skipped += counts.skipped;
     sum.dead_lettered += counts.dead_lettered;
     sum.abandoned += counts.abandoned;
+    abandoned_by_stop += line.abandoned_by_stop();
     if (const auto& failure = line.failure()) {
       spdlog::error("event=failed worker={} error=\"{}\"", i, failure->to_string());
       if (!first_failure || is_config_error(failure->code())) first_failure = failure;
     }
   }
-  const int code = exit_code_of(first_failure, sum.abandoned, abandoned_before_.value_or(0));
+  const int code = exit_code_of(first_failure, abandoned_by_stop);
   spdlog::info("event=stopped received={} done={} skipped={} dead_lettered={} abandoned={} exit={}",
                sum.received, sum.done, sum.skipped, sum.dead_lettered, sum.abandoned, code);
   workers_.clear();

@@ -20,10 +20,10 @@ constexpr int exit_config = 78;  // EX_CONFIG
 
 // A stop that gave up records failed. What had been given up before it, when partitions were lost, was
 // delivered again long ago.
-[[nodiscard]] inline int exit_code_of(const std::optional<error>& failure, std::uint64_t abandoned,
-                                      std::uint64_t abandoned_before_the_stop) noexcept {
+[[nodiscard]] inline int exit_code_of(const std::optional<error>& failure,
+                                      std::uint64_t abandoned_by_stop) noexcept {
   if (failure) return is_config_error(failure->code()) ? exit_config : exit_failure;
-  return abandoned > abandoned_before_the_stop ? exit_failure : exit_ok;
+  return abandoned_by_stop > 0 ? exit_failure : exit_ok;
 }
 
 }  // namespace millrace::engine

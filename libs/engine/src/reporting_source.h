@@ -42,6 +42,9 @@ class reporting_source final : public stream::source, private stream::source_eve
     events_->on_assigned(partitions);
   }
   void on_position(const stream::partition_offset& start) override { events_->on_position(start); }
+  void on_gap(stream::partition_id partition, std::uint64_t records) override {
+    events_->on_gap(partition, records);
+  }
   void on_revoked(std::span<const stream::partition_id> partitions) override {
     events_->on_revoked(partitions);
   }

@@ -1,5 +1,6 @@
 // Commits: what changed, one request at a time; a partition whose commit failed is sent again alone.
 #include <algorithm>
+#include <string>
 #include <utility>
 
 #include <millrace/stream/outcome.h>
@@ -15,7 +16,10 @@ constexpr milliseconds final_commit_retry{100};
 void engine::commit_if_due() {
   const instant now = ports_.loop.now();
   if (!sent_.empty() && now - sent_at_ >= options_.commit_timeout) {
-    const error late(errc::timed_out, "the broker did not answer a commit");
+    const error late(errc::timed_out, "the broker did not answer a commit within " +
+                                          std::to_string(options_.commit_timeout.count()) +
+                                          " ms; it is sent again");
+    if (options_.on_trouble) options_.on_trouble("commit_failed", late);
     for (const sent_commit& sent : sent_) apply_commit_result(sent, late);
     sent_.clear();
     meters_.commit_failed_time.observe(now - sent_at_);

@@ -52,6 +52,9 @@ class engine final : private stream::source_events, private plan_watcher {
   [[nodiscard]] bool quiescent() const noexcept;
   [[nodiscard]] const std::optional<error>& failure() const noexcept { return failure_; }
   [[nodiscard]] const books& counts() const noexcept { return books_; }
+  [[nodiscard]] std::uint64_t abandoned_by_stop() const noexcept {
+    return abandoned_before_stop_ ? books_.abandoned - *abandoned_before_stop_ : 0;
+  }
   [[nodiscard]] std::size_t in_flight_records() const noexcept { return pool_.in_use(); }
   [[nodiscard]] line_status status() const;
   [[nodiscard]] line_status status_now() const;
@@ -221,6 +224,8 @@ class engine final : private stream::source_events, private plan_watcher {
   // rebalance.cc
   void on_assigned(std::span<const stream::partition_id> partitions) override;
   void on_position(const stream::partition_offset& start) override;
+  void note_foreign_position(const assignment& a, std::int64_t offset);
+  void on_gap(stream::partition_id partition, std::uint64_t records) override;
   void on_revoked(std::span<const stream::partition_id> partitions) override;
   void on_lost(std::span<const stream::partition_id> partitions) override;
   void on_source_error(const error& failure, bool fatal) override;
@@ -279,6 +284,7 @@ class engine final : private stream::source_events, private plan_watcher {
   std::size_t share_room_ = no_limit;      // of the partition that is nearest to its share
   std::optional<instant> crowding_until_;  // then a partition that crowds is paused
   bool aborted_ = false;
+  std::optional<std::uint64_t> abandoned_before_stop_;
   bool close_requested_ = false;
   instant drain_until_;
   std::int64_t wall_minus_loop_us_ = 0;  // as of this turn

@@ -67,6 +67,13 @@ metric_families::metric_families(metrics::catalogue& d)
       passed_over(
           d.counter({"millrace_records_passed_over_total",
                      "Records delivered again that an earlier owner of the partition had finished."})),
+      gap_records(d.counter({"millrace_offset_gap_records_total",
+                             "Offsets that were skipped because the log no longer had them, as "
+                             "on_offset_out_of_range allows."})),
+      foreign_positions(d.counter({"millrace_offsets_moved_total",
+                                   "Partitions begun at a committed offset that Millrace had not committed: "
+                                   "moved by an operator or by "
+                                   "another client."})),
       errors(d.counter({"millrace_errors_total",
                         "Failures, retried ones included, by stage and error.",
                         metrics::unit::none,
@@ -179,6 +186,8 @@ meters::meters(metrics::shard& cells)
       abandoned(cells.counter(families_.abandoned)),
       strays(cells.counter(families_.strays)),
       passed_over(cells.counter(families_.passed_over)),
+      gap_records(cells.counter(families_.gap_records)),
+      foreign_positions(cells.counter(families_.foreign_positions)),
       commits(cells.counter(families_.commits)),
       retries_delayed(cells.counter(families_.retries_delayed)),
       decode(cells.histogram(families_.decode)),

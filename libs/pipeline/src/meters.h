@@ -17,7 +17,7 @@ struct metric_families {
   explicit metric_families(metrics::catalogue& declared);
 
   metrics::counter_family received, received_bytes, done, skipped, dead_lettered, abandoned, strays,
-      passed_over;
+      passed_over, gap_records, foreign_positions;
   metrics::counter_family errors, retries, emitted;
   metrics::counter_family commits, commit_failures, rebalances, breaker_openings, retries_delayed;
   metrics::histogram_family decode, decode_failed, consume_delay, end_to_end, failed_end_to_end;
@@ -60,6 +60,8 @@ class meters {
   metrics::counter& abandoned;
   metrics::counter& strays;
   metrics::counter& passed_over;
+  metrics::counter& gap_records;
+  metrics::counter& foreign_positions;
   metrics::counter& commits;
   metrics::counter& retries_delayed;
   metrics::histogram& decode;

@@ -31,6 +31,19 @@ void engine::on_assigned(std::span<const stream::partition_id> partitions) {
   pauses_stale_ = true;
 }
 
+// Our own commits name themselves. How far it was moved the broker does not keep.
+void engine::note_foreign_position(const assignment& a, std::int64_t offset) {
+  meters_.foreign_positions.add();
+  if (!options_.on_trouble) return;
+  options_.on_trouble(
+      "offset_moved",
+      error(errc::offset_out_of_range,
+            a.topic + "/" + a.number + " begins at the committed offset " + std::to_string(offset) +
+                ", which this application did not commit there: the offset was moved, another "
+                "client of the group committed it, or the topic was created anew. Records before it "
+                "that were not processed stay unprocessed, those behind it are processed again"));
+}
+
 // What is known under another topic, or another offset, only costs work.
 void engine::on_position(const stream::partition_offset& start) {
   assignment* a = find(start.partition);
@@ -38,8 +51,14 @@ void engine::on_position(const stream::partition_offset& start) {
   a->topic_id = ports_.source.topic_id(start.partition.topic);
   if (!a->remembers()) return;
   auto finished = stream::decode_finished(start.metadata, a->topic_id, start.offset);
-  if (finished) a->before = stream::finished_before(*std::move(finished));
+  if (finished) {
+    a->before = stream::finished_before(*std::move(finished));
+  } else if (start.offset >= 0) {
+    note_foreign_position(*a, start.offset);
+  }
 }
+
+void engine::on_gap(stream::partition_id, std::uint64_t records) { meters_.gap_records.add(records); }
 
 void engine::on_revoked(std::span<const stream::partition_id> partitions) {
   meters_.rebalanced("revoked");

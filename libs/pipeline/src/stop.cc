@@ -26,6 +26,7 @@ void engine::begin_drain() {
   ports_.loop.wake();
   if (state_ != line_state::running) return;
   state_ = line_state::draining;
+  abandoned_before_stop_ = books_.abandoned;
   drain_until_ = ports_.loop.time().now() + options_.drain_timeout;
 }
 

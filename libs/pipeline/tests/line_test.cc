@@ -363,5 +363,28 @@ TEST_F(line_test, TheBooksAreOnThePage) {
   EXPECT_EQ(page.value("millrace_consumer_lag_records"), 0);
 }
 
+TEST_F(line_test, ACommitThatIsNeverAnsweredIsSaidAndSentAgain) {
+  std::vector<std::string> said;
+  options.on_trouble = [&said](std::string_view event, const error& failure) {
+    said.push_back(std::string(event) + " " + std::string(to_string(failure.code())));
+  };
+  options.commit_timeout = 3s;
+  bool silent = true;
+  source_options.commit_fate_of = [&silent](auto, auto) {
+    testkit::commit_fate fate;
+    fate.never_answered = silent;
+    return fate;
+  };
+  start();
+  assign({0});
+  produce(0, 1);
+  advance(2s);
+  EXPECT_TRUE(said.empty());
+  silent = false;
+  advance(5s);
+  EXPECT_EQ(said, (std::vector<std::string>{"commit_failed " + std::string(to_string(errc::timed_out))}));
+  EXPECT_EQ(committed(0), 1);
+}
+
 }  // namespace
 }  // namespace millrace::pipeline

@@ -161,5 +161,41 @@ TEST_F(remember_test, AMapOfManyRecordsKeepsToTheLimit) {
   EXPECT_EQ(worked_on().size() + remembered, 8'000U) << "the furthest are worked on again";
 }
 
+TEST_F(remember_test, AnOffsetThatSomebodyElseCommittedIsSaidAndCounted) {
+  std::vector<std::string> said;
+  options.on_trouble = [&said](std::string_view event, const error& failure) {
+    said.push_back(std::string(event) + ": " + failure.message());
+  };
+  const auto moved = [this] { return registry.take_snapshot().value("millrace_offsets_moved_total", {}); };
+  start();
+  assign({0});
+  for (int i = 0; i < 10; ++i) produce(0, i);
+  advance(2s);
+  crash();
+  start();
+  assign({0});
+  advance(1s);
+  EXPECT_TRUE(said.empty()) << "our own commit, with nothing finished beyond: " << said.front();
+  crash();
+
+  for (const std::int64_t to : {4, 8}) {  // lower, then higher than what is committed by then
+    log.give({0, 0}, this);
+    ASSERT_TRUE(log.commit({{0, 0}, to}, this));
+    start();
+    assign({0});
+    run();
+    ASSERT_FALSE(said.empty());
+    EXPECT_TRUE(said.back().starts_with("offset_moved: parcels/0 begins at the committed offset " +
+                                        std::to_string(to)))
+        << said.back();
+    advance(2s);
+    EXPECT_EQ(worked_on().front(), to);
+    EXPECT_EQ(worked_on().size(), static_cast<std::size_t>(10 - to)) << "lower is a replay, higher a gap";
+    crash();
+  }
+  EXPECT_EQ(said.size(), 2U);
+  EXPECT_EQ(moved(), 2);
+}
+
 }  // namespace
 }  // namespace millrace::pipeline

@@ -153,5 +153,33 @@ TEST_F(line_test, AFatalErrorOfTheSourceThatIsNotFatalIsCounted) {
             1);
 }
 
+TEST_F(line_test, WhatWasLostJustBeforeTheStopWasNotAbandonedByIt) {
+  hold_database = true;
+  start();
+  assign({0});
+  produce(0, 1);
+  run();
+  lose({0});
+  EXPECT_EQ(line_->counts().abandoned, 1U);
+  line_->request_stop();
+  advance(1s);
+  ASSERT_TRUE(line_->finished());
+  EXPECT_EQ(line_->abandoned_by_stop(), 0U);
+}
+
+TEST_F(line_test, WhatAStopThatIsCutShortGivesUpWasAbandonedByIt) {
+  hold_database = true;
+  start();
+  assign({0});
+  produce(0, 1);
+  produce(0, 2);
+  run();
+  line_->request_stop();
+  EXPECT_EQ(line_->abandoned_by_stop(), 0U);
+  advance(options.drain_timeout + options.commit_timeout);
+  ASSERT_TRUE(line_->finished());
+  EXPECT_EQ(line_->abandoned_by_stop(), 2U);
+}
+
 }  // namespace
 }  // namespace millrace::pipeline

@@ -106,7 +106,7 @@ std::string encode_finished(std::string_view topic_id, std::int64_t committed,
     }
     before = r.last + 1;  // unfinished, or it would be part of the range
   }
-  if (body.empty()) return {};
+  if (text_bytes(check_bytes) > bytes_max) return {};
   const std::uint64_t check = check_of(topic_id, committed, body);
   std::string bytes;
   for (unsigned shift = 0; shift < 64; shift += 8) bytes.push_back(static_cast<char>(check >> shift));
@@ -118,7 +118,7 @@ std::optional<std::vector<offset_range>> decode_finished(std::string_view text, 
   if (!text.starts_with(prefix) || text.size() > commit_metadata_bytes_max || committed < 0)
     return std::nullopt;
   const std::optional<std::string> bytes = from_base64(text.substr(prefix.size()));
-  if (!bytes || bytes->size() <= check_bytes) return std::nullopt;
+  if (!bytes || bytes->size() < check_bytes) return std::nullopt;
   std::uint64_t check = 0;
   for (std::size_t i = 0; i < check_bytes; ++i) {
     check |= static_cast<std::uint64_t>(static_cast<unsigned char>((*bytes)[i])) << (8 * i);

@@ -17,7 +17,14 @@ TEST(FinishedMap, ReadsBackWhatWasWritten) {
   EXPECT_EQ(decode_finished(text, "topic", 10), done);
 }
 
-TEST(FinishedMap, NothingFinishedNeedsNoText) { EXPECT_EQ(encode_finished("topic", 10, {}), ""); }
+TEST(FinishedMap, WithNothingFinishedItStillSaysWhoseCommitItIs) {
+  const std::string text = encode_finished("topic", 10, {});
+  EXPECT_EQ(text.size(), 15U);
+  EXPECT_EQ(decode_finished(text, "topic", 10), ranges{});
+  EXPECT_FALSE(decode_finished(text, "topic", 11));
+  EXPECT_FALSE(decode_finished(text, "another", 10));
+  EXPECT_FALSE(decode_finished("", "topic", 10));
+}
 
 TEST(FinishedMap, IsIgnoredUnderAnotherTopicOrOffset) {
   const std::string text = encode_finished("topic", 10, ranges{{12, 14}});
@@ -60,7 +67,7 @@ TEST(FinishedMap, WhatDoesNotFitIsForgottenFromTheFarEnd) {
   ASSERT_TRUE(read);
   ASSERT_GT(read->size(), 500U);
   EXPECT_TRUE(std::equal(read->begin(), read->end(), done.begin())) << "the nearest are kept";
-  EXPECT_EQ(encode_finished("topic", 0, done, 10), "") << "not even one";
+  EXPECT_EQ(encode_finished("topic", 0, done, 10), "") << "not even the check";
 }
 
 TEST(FinishedMap, NoMoreRangesFitThanTheLimitSays) {

@@ -79,6 +79,8 @@ class line {
   // Set when the state is failed, or will be after the drain.
   [[nodiscard]] const std::optional<error>& failure() const noexcept;
   [[nodiscard]] const books& counts() const noexcept;
+  // Of the abandoned records, those that were given up after the stop began: 0 before it.
+  [[nodiscard]] std::uint64_t abandoned_by_stop() const noexcept;
   [[nodiscard]] std::size_t in_flight_records() const noexcept;
 
   // Any thread: a copy that is at most status_interval old.

@@ -4,9 +4,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <string_view>
 
 #include <millrace/base/clock.h>
+#include <millrace/base/errors.h>
 
 namespace millrace::pipeline {
 
@@ -101,6 +104,9 @@ struct line_options {
   std::string group;    // dead-letter header
   std::string version;  // dead-letter header: of the application
   std::uint64_t seed = 1;
+
+  // Told of failures that end nothing and that no port has told of, on the loop's thread. May be empty.
+  std::function<void(std::string_view event, const error& failure)> on_trouble;
 };
 
 // Header that carries a record's creation as microseconds since 1970: eight bytes big-endian, or decimal

@@ -30,11 +30,12 @@ inline constexpr std::size_t commit_metadata_bytes_max = 4'096;
 inline constexpr std::size_t finished_ranges_max = 1'536;
 
 // `ranges` are disjoint, ascending, not below `committed` and do not touch (invariant). What does not fit
-// into `bytes_max` is left out, the furthest first. Empty when nothing is finished, or nothing fits.
+// into `bytes_max` is left out, the furthest first. Also with nothing in it the text says whose commit it is;
+// empty only when not even that fits.
 [[nodiscard]] std::string encode_finished(std::string_view topic_id, std::int64_t committed,
                                           std::span<const offset_range> ranges,
                                           std::size_t bytes_max = commit_metadata_bytes_max);
-// nullopt: not a map of this topic at this offset.
+// nullopt: not a map of this topic at this offset, so that somebody else committed it.
 [[nodiscard]] std::optional<std::vector<offset_range>> decode_finished(std::string_view text,
                                                                        std::string_view topic_id,
                                                                        std::int64_t committed);

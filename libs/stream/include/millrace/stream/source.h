@@ -37,6 +37,12 @@ class source_events {
   // Where the partition is read from: once per assignment, after on_assigned and before its first record.
   // `offset` is negative when the group has none for it. From here on topic_id() is that of its records.
   virtual void on_position(const partition_offset& start) { static_cast<void>(start); }
+  // Records between the committed offset and the first one that the log still has are gone: `records`
+  // offsets, which a policy allows to skip.
+  virtual void on_gap(partition_id partition, std::uint64_t records) {
+    static_cast<void>(partition);
+    static_cast<void>(records);
+  }
   // The partitions are to be given up: stop taking, drain within a deadline, commit, then source::release().
   // Until then they are still ours and commits for them are valid.
   virtual void on_revoked(std::span<const partition_id> partitions) = 0;
