@@ -45,6 +45,18 @@ kafka::out_of_range out_of_range_of(offset_policy policy) {
   return kafka::out_of_range::fail;
 }
 
+kafka::assignor assignor_of(group_assignor which) {
+  switch (which) {
+    case group_assignor::cooperative_sticky:
+      return kafka::assignor::cooperative_sticky;
+    case group_assignor::range:
+      return kafka::assignor::range;
+    case group_assignor::round_robin:
+      return kafka::assignor::round_robin;
+  }
+  return kafka::assignor::cooperative_sticky;
+}
+
 // librdkafka's own words at the level they were said with (syslog's numbers).
 void log_kafka(const kafka::log_line& line) {
   // `kafka.properties` are for consumers and producers: what one of them has no use for is not worth a
@@ -75,6 +87,7 @@ kafka::consumer_config consumer_of(const kafka_config& from, const std::string& 
   if (!from.instance_id.empty()) consumer.instance_id = from.instance_id + "-w" + std::to_string(index);
   consumer.protocol = from.protocol == group_protocol::consumer ? kafka::group_protocol::consumer
                                                                 : kafka::group_protocol::classic;
+  consumer.assignment = assignor_of(from.assignor.value_or(group_assignor::cooperative_sticky));
   consumer.start_from = start_of(from.start_from);
   consumer.on_offset_out_of_range = out_of_range_of(from.on_offset_out_of_range);
   consumer.fetch_bytes_max = static_cast<std::size_t>(from.fetch_bytes_max.bytes);

@@ -22,7 +22,18 @@ const spec<kafka_config>& kafka_spec() {
           .example("${env:POD_NAME}"),
       field(&kafka_config::protocol, "protocol")
           .choices({{"classic", group_protocol::classic}, {"consumer", group_protocol::consumer}})
-          .doc("The group protocol: classic (cooperative-sticky) or consumer (KIP-848)."),
+          .doc(
+              "The group protocol: classic, or consumer (KIP-848, Kafka 4), under which the brokers assign."),
+      field(&kafka_config::assignor, "assignor")
+          .choices({{"cooperative-sticky", group_assignor::cooperative_sticky},
+                    {"range", group_assignor::range},
+                    {"roundrobin", group_assignor::round_robin}})
+          .doc("Of the classic protocol. Default: cooperative-sticky, where a rebalance takes only what "
+               "moves. With "
+               "range and roundrobin it takes everything from everybody: the whole group drains, commits and "
+               "stands still. All members of a group must have the same; to change between the two kinds, "
+               "stop "
+               "all of them."),
       field(&kafka_config::start_from, "start_from")
           .choices({{"fail", offset_policy::fail},
                     {"earliest", offset_policy::earliest},
@@ -276,6 +287,10 @@ void check_engine(const app_config& value, findings& found) {
   if (value.engine.breaker.open_first > value.engine.breaker.open_max) {
     found.error("engine.breaker.open_first", "the first pause is longer than `open_max`, the longest",
                 "lower it, or raise `engine.breaker.open_max`");
+  }
+  if (value.kafka.protocol == group_protocol::consumer && value.kafka.assignor) {
+    found.error("kafka.assignor", "under the group protocol `consumer` the brokers assign the partitions",
+                "remove it, and set group.consumer.assignors on the brokers; or choose `protocol: classic`");
   }
   if (value.kafka.start_from == offset_policy::latest) {
     found.warning("kafka.start_from", "records produced before the first start will not be processed");

@@ -120,5 +120,22 @@ TEST(AppConfig, AbsentSectionsStayAbsent) {
   EXPECT_FALSE(loaded.value.registry);
 }
 
+TEST(AppConfig, TheAssignorIsOfTheClassicProtocolOnly) {
+  const auto with = [](const std::string& lines) {
+    return "kafka:\n  bootstrap_servers: b:9092\n  group: g\n  topics: [t]\n" + lines +
+           "engine:\n  dead_letter_topic: t-dlq\n";
+  };
+  EXPECT_FALSE(load(smallest).value.kafka.assignor) << "cooperative-sticky, or the brokers' own";
+  const auto eager = load(with("  assignor: roundrobin\n"));
+  ASSERT_TRUE(eager.ok());
+  EXPECT_EQ(eager.value.kafka.assignor, group_assignor::round_robin);
+  EXPECT_TRUE(load(with("  protocol: classic\n  assignor: cooperative-sticky\n")).ok());
+  EXPECT_TRUE(load(with("  protocol: consumer\n")).ok());
+  const std::string both = with("  protocol: consumer\n  assignor: range\n");
+  EXPECT_FALSE(load(both).ok());
+  EXPECT_NE(problems(both).find("group.consumer.assignors"), std::string::npos) << problems(both);
+  EXPECT_NE(problems(with("  assignor: sticky\n")).find("roundrobin"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace millrace::engine

@@ -88,7 +88,7 @@ void consumer::group_member::on_commit_event(rd_kafka_event_t* event, stream::so
   for (const commit_entry& entry : std::exchange(commit_in_flight_, {})) {
     const stream::partition_id id = entry.at.partition;
     // Of an assignment that has ended: nobody may mistake it for an answer to the next one.
-    const owned_partition* partition = find(id);
+    owned_partition* partition = find(id);
     if (partition == nullptr || partition->assignment != entry.assignment) continue;
     rd_kafka_resp_err_t failure = whole;
     if (detailed) {
@@ -96,13 +96,30 @@ void consumer::group_member::on_commit_event(rd_kafka_event_t* event, stream::so
           rd_kafka_topic_partition_list_find(list, config_.topics[id.topic].c_str(), id.partition);
       failure = element != nullptr ? element->err : RD_KAFKA_RESP_ERR_NO_ERROR;
     }
-    stream::commit_result answer{id, entry.at.offset, std::nullopt};
-    if (failure != RD_KAFKA_RESP_ERR_NO_ERROR) answer.failure = commit_error(failure).in(describe(id));
+    stream::commit_result answer{id, entry.at.offset, verdict_on_commit(*partition, failure)};
+    if (answer.failure) answer.failure = answer.failure->in(describe(id));
     commit_results_.push_back(std::move(answer));
   }
   commit_busy_ = false;
   report_commits(events);
   if (!commit_busy_) send_commit();
+}
+
+std::optional<error> consumer::group_member::verdict_on_commit(owned_partition& partition,
+                                                               rd_kafka_resp_err_t answer) const {
+  if (answer != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
+    partition.unknown_since.reset();
+    return answer == RD_KAFKA_RESP_ERR_NO_ERROR ? std::nullopt : std::optional(commit_error(answer));
+  }
+  const error unknown = commit_error(answer);
+  if (!partition.unknown_since) partition.unknown_since = worker_.now();
+  const nanoseconds denied_for = worker_.now() - *partition.unknown_since;
+  if (config_.on_missing_topic == missing_topic::wait || denied_for < config_.unknown_topic_grace) {
+    return error(errc::broker_unavailable, unknown.message() + "; it is tried again");
+  }
+  return error(errc::topic_not_found, unknown.message() + "; the brokers say so for longer than " +
+                                          std::to_string(config_.unknown_topic_grace.count()) +
+                                          " ms: the topic was deleted, or has fewer partitions");
 }
 
 void consumer::group_member::report_commits(stream::source_events& events) {

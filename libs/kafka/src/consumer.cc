@@ -75,9 +75,11 @@ result<void> set_group(conf_builder& conf, const consumer_config& config) {
     case assignor::cooperative_sticky:
       return conf.set("partition.assignment.strategy", "cooperative-sticky");
     case assignor::range:
+      return conf.set("partition.assignment.strategy", "range");
+    case assignor::round_robin:
       break;
   }
-  return conf.set("partition.assignment.strategy", "range");
+  return conf.set("partition.assignment.strategy", "roundrobin");
 }
 
 std::string_view reset_policy(out_of_range policy) noexcept {

@@ -273,6 +273,7 @@ void consumer::group_member::note_gap(owned_partition& partition, const rd_kafka
                                    : std::min(marks->low, message.offset);
   const auto missing = static_cast<std::uint64_t>(resumed - expected);
   counters_.offset_gap_records += missing;
+  events.on_gap(from, missing);
   events.on_source_error(
       error(errc::offset_out_of_range,
             describe(from) + ": the offsets from " + std::to_string(expected) + " to " +

@@ -31,7 +31,8 @@ struct owned_partition {
   bool released = false;
   std::uint64_t assignment = 0;  // which assignment it came with; never repeats
   std::int64_t next_offset = -1;
-  std::vector<epoch_start> epochs;  // ascending; those before the committed offset are dropped
+  std::optional<instant> unknown_since;  // the broker denies the partition when asked to commit
+  std::vector<epoch_start> epochs;       // ascending; those before the committed offset are dropped
 };
 
 class consumer::group_member {
@@ -94,6 +95,9 @@ class consumer::group_member {
   void send_commit();
   void on_commit_event(rd_kafka_event_t* event, stream::source_events& events);
   void report_commits(stream::source_events& events);
+  // Empty: the broker has it.
+  [[nodiscard]] std::optional<error> verdict_on_commit(owned_partition& owned,
+                                                       rd_kafka_resp_err_t answer) const;
   [[nodiscard]] std::int32_t epoch_before(owned_partition& owned, std::int64_t offset);
 
   [[nodiscard]] std::optional<std::uint32_t> topic_index(std::string_view name) const noexcept;

@@ -20,7 +20,7 @@ std::string metadata_of(const rd_kafka_topic_partition_t& partition) {
 }  // namespace
 
 bool consumer::group_member::eager() const noexcept {
-  return config_.protocol == group_protocol::classic && config_.assignment == assignor::range;
+  return config_.protocol == group_protocol::classic && config_.assignment != assignor::cooperative_sticky;
 }
 
 std::vector<stream::partition_id> consumer::group_member::ids_of(

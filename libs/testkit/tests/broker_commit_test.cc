@@ -36,16 +36,17 @@ TEST_P(broker_commit_test, a_commit_that_fails_is_repeated_until_the_broker_has_
   EXPECT_EQ(worker.line().state(), pipeline::line_state::stopped);
 }
 
-INSTANTIATE_TEST_SUITE_P(failures, broker_commit_test,
-                         ::testing::Values(commit_case{"timed_out", kafka_error::request_timed_out},
-                                           commit_case{"connection_broke", kafka_error::disconnect},
-                                           commit_case{"not_coordinator", kafka_error::not_coordinator},
-                                           commit_case{"unknown_member", kafka_error::unknown_member_id,
-                                                       true},
-                                           commit_case{"generation", kafka_error::illegal_generation, true},
-                                           commit_case{"rebalance", kafka_error::rebalance_in_progress},
-                                           commit_case{"member_epoch", kafka_error::stale_member_epoch}),
-                         [](const auto& info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    failures, broker_commit_test,
+    ::testing::Values(commit_case{"timed_out", kafka_error::request_timed_out},
+                      commit_case{"connection_broke", kafka_error::disconnect},
+                      commit_case{"not_coordinator", kafka_error::not_coordinator},
+                      commit_case{"unknown_topic", kafka_error::unknown_topic_or_partition},
+                      commit_case{"unknown_member", kafka_error::unknown_member_id, true},
+                      commit_case{"generation", kafka_error::illegal_generation, true},
+                      commit_case{"rebalance", kafka_error::rebalance_in_progress},
+                      commit_case{"member_epoch", kafka_error::stale_member_epoch}),
+    [](const auto& info) { return info.param.name; });
 
 // Scenario 19.
 TEST_F(broker_line_test, a_commit_that_was_applied_and_never_answered_is_repeated) {
@@ -86,6 +87,25 @@ TEST_F(broker_line_test, a_commit_that_is_not_authorised_stops_the_line) {
   EXPECT_EQ(worker.line().state(), pipeline::line_state::failed);
   ASSERT_TRUE(worker.line().failure());
   EXPECT_EQ(worker.line().failure()->code(), errc::broker_unauthorized);
+}
+
+// Scenario 21: brokers deny a partition for a moment after a leader moved; one that was deleted they deny for
+// good.
+TEST_F(broker_line_test, a_topic_that_the_brokers_deny_for_long_stops_the_line_and_says_why) {
+  topic("parcels", 1);
+  send_parcels(10);
+  worker_settings s = settings();
+  s.source.unknown_topic_grace = milliseconds(300);
+  line_worker worker(s);
+  ASSERT_TRUE(worker.until_committed(10));
+  const std::vector<kafka_error> denied(1'000, kafka_error::unknown_topic_or_partition);
+  cluster().push_errors(kafka_api::offset_commit, denied);
+  send_parcels(10, 10);
+  ASSERT_TRUE(worker.until([&] { return worker.line().failure().has_value(); }));
+  EXPECT_EQ(worker.line().failure()->code(), errc::topic_not_found);
+  EXPECT_NE(worker.line().failure()->message().find("the topic was deleted"), std::string::npos)
+      << worker.line().failure()->message();
+  EXPECT_GE(worker.source().counters().commits_failed, 2U) << "it was tried again first";
 }
 
 // Scenario 14: the classic protocol fences the member that was there first.

@@ -102,6 +102,7 @@ class line_worker {
   }
 
   bool database_sick = false;
+  nanoseconds database_delay{0};
 
  private:
   runtime::loop loop_{system_clock()};
@@ -110,6 +111,7 @@ class line_worker {
   simulated_store store_{loop_,
                          {[this](const executed_statement&) {
                             store_fate fate;
+                            fate.until_applied = database_delay;
                             if (database_sick) fate.failure = error(errc::db_overloaded);
                             return fate;
                           },

@@ -18,6 +18,8 @@
 namespace millrace::engine {
 
 enum class group_protocol : std::uint8_t { classic, consumer };
+// Of the group protocol `classic`.
+enum class group_assignor : std::uint8_t { cooperative_sticky, range, round_robin };
 enum class offset_policy : std::uint8_t { fail, earliest, latest };
 enum class log_level : std::uint8_t { debug, info, warning, error };
 
@@ -27,6 +29,7 @@ struct kafka_config {
   std::vector<std::string> topics;
   std::string instance_id;  // static membership: worker N is "<instance_id>-w<N>"
   group_protocol protocol = group_protocol::classic;
+  std::optional<group_assignor> assignor;  // empty: cooperative-sticky, or the brokers' under `consumer`
   offset_policy start_from = offset_policy::earliest;
   offset_policy on_offset_out_of_range = offset_policy::fail;
   config::byte_size fetch_bytes_max{64U << 20U};

@@ -44,7 +44,9 @@ namespace millrace::kafka {
 
 enum class group_protocol : std::uint8_t { classic, consumer };  // consumer: KIP-848, Kafka 4
 // Of the classic protocol; the brokers assign under `consumer`.
-enum class assignor : std::uint8_t { cooperative_sticky, range };
+// Of the last two, each rebalance takes everything from everybody first (the eager protocol); all members of
+// a group must use the same one.
+enum class assignor : std::uint8_t { cooperative_sticky, range, round_robin };
 // What to do where the group has no committed offset.
 enum class start_position : std::uint8_t { earliest, latest, fail };
 // What to do where the committed offset is no longer in the log. `fail` stops before records are skipped.
@@ -58,10 +60,15 @@ struct consumer_config {
   std::vector<std::string> topics;  // names, not patterns; the index is partition_id::topic
   std::string instance_id;          // static membership; empty: dynamic
   group_protocol protocol = group_protocol::classic;
-  assignor assignment = assignor::cooperative_sticky;  // `range` is the eager protocol
+  assignor assignment = assignor::cooperative_sticky;
   start_position start_from = start_position::earliest;
   out_of_range on_offset_out_of_range = out_of_range::fail;
   missing_topic on_missing_topic = missing_topic::fail;
+  // How long the broker may answer commits of a partition with "unknown topic or partition" before that
+  // counts: just after a topic was created or a leader moved, brokers say it of partitions that exist. Then
+  // the commit's failure is errc::topic_not_found, or with missing_topic::wait it stays one that is tried
+  // again.
+  milliseconds unknown_topic_grace{30'000};
   // Prefetched but not yet taken, per consumer: at least 1 MiB. One fetch response may exceed it.
   std::size_t fetch_bytes_max = std::size_t{16} * 1024 * 1024;
 };
