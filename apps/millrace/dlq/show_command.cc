@@ -1,6 +1,7 @@
 // millrace dlq show OFFSET
 #include <future>
 #include <memory>
+#include <vector>
 
 #include <millrace/avro/framing.h>
 #include <millrace/avro/json.h>
@@ -13,31 +14,27 @@
 namespace millrace::dlq_commands {
 namespace {
 
-result<std::string> schema_text(const engine::registry_config& from, std::int32_t id) {
-  registry::client_options options;
-  options.urls = from.urls;
-  options.user = from.user;
-  options.password = std::string(from.password.reveal());
-  options.ca_file = from.ca_file;
-  options.timeout = from.timeout;
-  auto client = registry::client::create(std::move(options));
+// The writer's schema, with what it refers to.
+result<avro::schema> writer_of(const engine::registry_config& from, std::int32_t id) {
+  auto client = registry::client::create(engine::registry_options_of(from));
   if (!client) return client.error();
-  std::promise<result<registry::client::schema_text>> told;
+  std::promise<result<registry::client::document>> told;
   auto answer = told.get_future();
-  (*client)->fetch(id,
-                   [&told](result<registry::client::schema_text> text) { told.set_value(std::move(text)); });
-  const result<registry::client::schema_text> text = answer.get();
-  if (!text) return text.error();
-  return **text;
+  (*client)->fetch(id, [&told](result<registry::client::document> got) { told.set_value(std::move(got)); });
+  const result<registry::client::document> found = answer.get();
+  if (!found) return found.error();
+  std::vector<std::string_view> texts((*found)->references.begin(), (*found)->references.end());
+  texts.emplace_back((*found)->text);
+  auto parsed = avro::schema::parse_set(texts);
+  if (!parsed) return parsed.error();
+  return std::move(parsed->back());
 }
 
 result<std::string> as_json(const engine::app_config& settings, bytes_view value) {
   const result<avro::framed> framed = avro::split_frame(value);
   if (!framed) return framed.error();
   if (!settings.registry) return error(errc::config_invalid, "the configuration has no `registry` section");
-  const result<std::string> text = schema_text(*settings.registry, framed->schema_id);
-  if (!text) return text.error().in("schema " + std::to_string(framed->schema_id));
-  const auto schema = avro::schema::parse(*text);
+  const auto schema = writer_of(*settings.registry, framed->schema_id);
   if (!schema) return schema.error().in("schema " + std::to_string(framed->schema_id));
   auto json = avro::decode_to_json(*schema, framed->datum);
   if (!json) return json.error();

@@ -137,7 +137,13 @@ result<void> check_files(const app_config& settings) {
     if (given == settings.kafka.properties.end() || given->second == "probe") continue;
     files.emplace_back("kafka.properties." + name, given->second);
   }
-  if (settings.registry) files.emplace_back("registry.ca_file", settings.registry->ca_file);
+  if (settings.registry) {
+    files.emplace_back("registry.ca_file", settings.registry->ca_file);
+    files.emplace_back("registry.certificate_file", settings.registry->certificate_file);
+    files.emplace_back("registry.key_file", settings.registry->key_file);
+    if (settings.registry->oauth)
+      files.emplace_back("registry.oauth.ca_file", settings.registry->oauth->ca_file);
+  }
   if (settings.cql) {
     files.emplace_back("cql.ca_file", settings.cql->ca_file);
     files.emplace_back("cql.certificate_file", settings.cql->certificate_file);
@@ -166,8 +172,8 @@ class no_store final : public stream::store {
 
 class real_connections final : public connections {
  public:
-  real_connections(const app_config& settings, std::string application)
-      : settings_(settings), application_(std::move(application)) {}
+  real_connections(const app_config& settings, std::string application, metrics::registry& counts)
+      : settings_(settings), application_(std::move(application)), counts_(counts) {}
 
   result<void> open(const std::string& version, const std::vector<std::string>& outputs) {
     if (auto readable = check_files(settings_); !readable) return readable.error();
@@ -219,20 +225,26 @@ class real_connections final : public connections {
       return error(errc::config_invalid,
                    "the configuration has no `registry` section, and records carry schema ids");
     }
-    registry::client_options options;
-    options.urls = settings_.registry->urls;
-    options.user = settings_.registry->user;
-    options.password = std::string(settings_.registry->password.reveal());
-    options.ca_file = settings_.registry->ca_file;
-    options.timeout = settings_.registry->timeout;
+    registry::client_options options = registry_options_of(*settings_.registry);
+    options.on_event = [](const std::string& event) { spdlog::warn("{}", event); };
+    options.counts = &counts_;
     auto client = registry::client::create(std::move(options));
     if (!client) return client.error();
     registry_ = std::move(*client);
-    return registry_->check();
+    auto reached = registry_->check();
+    const std::size_t kept = registry_->stats().disk_entries;
+    if (reached || reached.error().code() != errc::registry_unavailable || kept == 0) return reached;
+    spdlog::warn(
+        "event=registry_down consequence=\"starting with the {} schemas and registrations of the cache "
+        "folder; "
+        "records with other schemas wait\" error=\"{}\"",
+        kept, reached.error().message());
+    return {};
   }
 
   const app_config& settings_;
   const std::string application_;
+  metrics::registry& counts_;
   std::unique_ptr<registry::client> registry_;
   std::unique_ptr<cql::session> session_;
 };
@@ -242,8 +254,9 @@ class real_connections final : public connections {
 result<std::unique_ptr<connections>> connections::open(const app_config& settings,
                                                        const std::string& application,
                                                        const std::string& version,
-                                                       const std::vector<std::string>& outputs) {
-  auto made = std::make_unique<real_connections>(settings, application);
+                                                       const std::vector<std::string>& outputs,
+                                                       metrics::registry& counts) {
+  auto made = std::make_unique<real_connections>(settings, application, counts);
   if (auto opened = made->open(version, outputs); !opened) return opened.error();
   return std::unique_ptr<connections>(std::move(made));
 }

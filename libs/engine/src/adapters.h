@@ -18,11 +18,13 @@ class connections {
  public:
   // Blocks until everything the configuration names has been reached and has accepted our credentials, and
   // every topic exists: those that are read, the dead-letter topic and `outputs`. The first failure
-  // otherwise, with its place and what to do.
+  // otherwise, with its place and what to do. A schema registry that does not answer is forgiven when its
+  // cache folder holds schemas. `counts` must outlive the connections.
   [[nodiscard]] static result<std::unique_ptr<connections>> open(const app_config& settings,
                                                                  const std::string& application,
                                                                  const std::string& version,
-                                                                 const std::vector<std::string>& outputs);
+                                                                 const std::vector<std::string>& outputs,
+                                                                 metrics::registry& counts);
   connections(const connections&) = delete;
   connections& operator=(const connections&) = delete;
   virtual ~connections() = default;

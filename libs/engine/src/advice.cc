@@ -14,8 +14,13 @@ struct advice {
 // What the clients say themselves (the Kafka client, the configuration) is not here.
 constexpr std::array all{
     advice{part::registry, errc::registry_unavailable, "check `registry.urls` and that the registry runs"},
-    advice{part::registry, errc::registry_unauthorized, "check `registry.user` and `registry.password`"},
-    advice{part::registry, errc::schema_not_found, "check the path in `registry.urls`"},
+    advice{part::registry, errc::registry_unauthorized,
+           "check `registry.user` and `registry.password`, or the token"},
+    advice{part::registry, errc::schema_incompatible,
+           "change the output's schema so that the subject's readers can read it, or the subject's "
+           "compatibility"},
+    advice{part::registry, errc::schema_not_found,
+           "register the output's schema, or set `registry.register_outputs: true`"},
     advice{part::registry, errc::tls_error,
            "check `registry.ca_file` and that the certificate names the host of `registry.urls`"},
     advice{part::database, errc::db_unavailable,

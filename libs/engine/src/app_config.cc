@@ -1,4 +1,5 @@
 #include <millrace/engine/app_config.h>
+#include <millrace/registry/client.h>
 
 namespace millrace::engine {
 namespace {
@@ -58,21 +59,115 @@ const spec<kafka_config>& kafka_spec() {
   return declared;
 }
 
+const spec<oauth_config>& oauth_spec() {
+  static const spec<oauth_config> declared{
+      field(&oauth_config::token_url, "token_url")
+          .required()
+          .doc("Where tokens come from.")
+          .example("https://login.example.com/oauth2/token"),
+      field(&oauth_config::client_id, "client_id").required().doc("The client's id.").example("millrace"),
+      field(&oauth_config::client_secret, "client_secret")
+          .required()
+          .doc("The client's secret.")
+          .example("${file:/run/secrets/registry-client}"),
+      field(&oauth_config::scope, "scope").doc("Asked for with every token. Empty: none."),
+      field(&oauth_config::ca_file, "ca_file")
+          .doc("PEM file of the authorities to trust at the token endpoint. Empty: the registry's."),
+  };
+  return declared;
+}
+
+const spec<proxy_config>& proxy_spec() {
+  static const spec<proxy_config> declared{
+      field(&proxy_config::url, "url").required().doc("The proxy.").example("http://proxy:3128"),
+      field(&proxy_config::user, "user").doc("User of the proxy."),
+      field(&proxy_config::password, "password")
+          .doc("Password of the proxy.")
+          .example("${file:/run/secrets/proxy}"),
+  };
+  return declared;
+}
+
 const spec<registry_config>& registry_spec() {
+  using registry::subject_naming;
   static const spec<registry_config> declared{
       field(&registry_config::urls, "urls")
           .required()
-          .doc("Schema registries, tried in order.")
+          .doc("Schema registries, tried in order, the one that answered last first.")
           .example("[http://registry:8081]"),
+      field(&registry_config::context, "context")
+          .doc("The registry's context, such as .staging. Empty: the default one."),
       field(&registry_config::user, "user").doc("User of basic authentication."),
       field(&registry_config::password, "password")
           .doc("Password of basic authentication.")
           .example("${file:/run/secrets/registry}"),
+      field(&registry_config::bearer_token, "bearer_token")
+          .doc("A fixed bearer token.")
+          .example("${file:/run/secrets/registry-token}"),
+      section(&registry_config::oauth, "oauth", oauth_spec())
+          .doc("Bearer tokens by OAuth 2.0 client credentials, renewed before they expire."),
+      field(&registry_config::headers, "headers")
+          .doc("Sent with every request, such as target-sr-cluster of Confluent Cloud. Not for secrets."),
       field(&registry_config::ca_file, "ca_file")
           .doc("PEM file of the authorities to trust. Empty: the system's."),
+      field(&registry_config::certificate_file, "certificate_file")
+          .doc("PEM file of the client certificate. Read anew for every connection, so it may be replaced."),
+      field(&registry_config::key_file, "key_file").doc("PEM file of the client certificate's key."),
+      field(&registry_config::key_password, "key_password")
+          .doc("Password of the key.")
+          .example("${file:/run/secrets/registry-key}"),
+      section(&registry_config::proxy, "proxy", proxy_spec())
+          .doc("An HTTP proxy; https goes through a tunnel. Variables such as https_proxy are not read."),
+      field(&registry_config::connect_timeout, "connect_timeout")
+          .range(milliseconds(10), milliseconds(120'000))
+          .doc("Of one connection to one registry, TLS included."),
       field(&registry_config::timeout, "timeout")
           .range(milliseconds(10), milliseconds(120'000))
-          .doc("Of one request to one registry."),
+          .doc("Of one request to one registry, to the last byte of its answer."),
+      field(&registry_config::backoff_first, "backoff_first")
+          .range(milliseconds(1), seconds(60))
+          .doc("How long a registry that failed is left alone. It doubles with every failure; up to half is "
+               "taken off at random."),
+      field(&registry_config::backoff_max, "backoff_max")
+          .range(milliseconds(1), seconds(600))
+          .doc("The longest of these times. A Retry-After may ask for more, up to a minute."),
+      field(&registry_config::connections_max, "connections_max")
+          .range(1U, 64U)
+          .doc("Requests under way at a time."),
+      field(&registry_config::response_bytes_max, "response_bytes_max")
+          .range(config::byte_size{1'024}, config::byte_size{1U << 30U})
+          .doc("The largest answer, and the largest schema with its references."),
+      field(&registry_config::not_found_ttl, "not_found_ttl")
+          .range(milliseconds(0), seconds(60))
+          .doc("How long the answer that there is no such id is remembered."),
+      field(&registry_config::not_found_grace, "not_found_grace")
+          .range(milliseconds(0), hours(1))
+          .doc("How long an id may stay unknown, because a follower of the registry lags, before its records "
+               "are dead-lettered. A registry that does not answer is never a reason for that."),
+      field(&registry_config::cached_ids_max, "cached_ids_max")
+          .range(std::size_t{1}, std::size_t{1'000'000})
+          .doc("Schemas kept in memory."),
+      field(&registry_config::cached_bytes_max, "cached_bytes_max")
+          .range(config::byte_size{1U << 20U}, config::byte_size{64ULL << 30U})
+          .doc("Memory that these may take."),
+      field(&registry_config::cache_folder, "cache_folder")
+          .doc(
+              "Where schemas and registrations are kept on disk, so that a process starts and runs while the "
+              "registry is down. Empty: nowhere. Empty the folder when a registry is built anew.")
+          .example("/var/cache/millrace/schemas"),
+      field(&registry_config::disk_ids_max, "disk_ids_max")
+          .range(std::size_t{1}, std::size_t{10'000'000})
+          .doc("Files in the cache folder; the oldest goes for a new one."),
+      field(&registry_config::subject_naming, "subject_naming")
+          .choices({{"topic", subject_naming::topic},
+                    {"record", subject_naming::record},
+                    {"topic_record", subject_naming::topic_record}})
+          .doc("Under which subject the schema of an output is registered: <topic>-value, the record's full "
+               "name, or <topic>-<full name>."),
+      field(&registry_config::register_outputs, "register_outputs")
+          .doc("Register the outputs' schemas at start-up. false: they must be there already."),
+      field(&registry_config::normalize, "normalize")
+          .doc("Let the registry ignore differences without a meaning when it looks for a schema."),
   };
   return declared;
 }
@@ -273,6 +368,49 @@ void check_tls(const app_config& value, findings& found) {
     found.error("cql.user", "a password is given without a user");
 }
 
+// No finding repeats a value: a URL may hold a password where none belongs.
+void check_url(std::string_view path, const std::string& url, findings& found) {
+  if (url.empty()) return;
+  if (const auto good = registry::check_url(url); !good) found.error(path, good.error().message());
+}
+
+void check_registry(const app_config& value, findings& found) {
+  if (!value.registry) return;
+  const registry_config& registry = *value.registry;
+  bool encrypted = true;
+  for (std::size_t i = 0; i < registry.urls.size(); ++i) {
+    check_url("registry.urls[" + std::to_string(i) + "]", registry.urls[i], found);
+    if (!registry.urls[i].starts_with("https://")) encrypted = false;
+  }
+  const int ways =
+      (registry.user.empty() ? 0 : 1) + (registry.bearer_token.empty() ? 0 : 1) + (registry.oauth ? 1 : 0);
+  if (ways > 1) {
+    found.error("registry", "more than one of `user`, `bearer_token` and `oauth` is given",
+                "keep the one that the registry asks for");
+  }
+  if (registry.user.empty() && !registry.password.empty())
+    found.error("registry.user", "a password is given without a user");
+  if (registry.certificate_file.empty() != registry.key_file.empty())
+    found.error("registry.key_file", "a client certificate needs both `certificate_file` and `key_file`");
+  if (registry.key_file.empty() && !registry.key_password.empty())
+    found.error("registry.key_password", "the password of a key is given without the key");
+  if (registry.backoff_first > registry.backoff_max)
+    found.error("registry.backoff_first", "the first pause is longer than `backoff_max`, the longest",
+                "lower it, or raise `registry.backoff_max`");
+  if (registry.oauth) check_url("registry.oauth.token_url", registry.oauth->token_url, found);
+  if (registry.proxy) {
+    check_url("registry.proxy.url", registry.proxy->url, found);
+    if (registry.proxy->url.starts_with("https://"))
+      found.error("registry.proxy.url", "a proxy is spoken to with http, not https");
+    if (registry.proxy->user.empty() && !registry.proxy->password.empty())
+      found.error("registry.proxy.user", "a password is given without a user");
+  }
+  if (ways > 0 && !encrypted) {
+    found.warning("registry.urls", "credentials are sent unencrypted to a URL that begins with http://",
+                  "use https:// where the network is not yours alone");
+  }
+}
+
 void check_engine(const app_config& value, findings& found) {
   for (const std::string& topic : value.kafka.topics) {
     if (topic == value.engine.dead_letter_topic) {
@@ -310,8 +448,46 @@ const config::spec<app_config>& app_spec() {
           section(&app_config::log, "log", log_spec()).doc("Messages on standard error."),
       }
           .check(check_tls)
+          .check(check_registry)
           .check(check_engine);
   return declared;
+}
+
+registry::client_options registry_options_of(const registry_config& from) {
+  registry::client_options options;
+  options.urls = from.urls;
+  options.context = from.context;
+  options.user = from.user;
+  options.password = std::string(from.password.reveal());
+  options.bearer_token = std::string(from.bearer_token.reveal());
+  if (from.oauth) {
+    options.oauth = {from.oauth->token_url, from.oauth->client_id,
+                     std::string(from.oauth->client_secret.reveal()), from.oauth->scope, from.oauth->ca_file};
+  }
+  options.headers = from.headers;
+  options.ca_file = from.ca_file;
+  options.certificate_file = from.certificate_file;
+  options.key_file = from.key_file;
+  options.key_password = std::string(from.key_password.reveal());
+  if (from.proxy) {
+    options.proxy_url = from.proxy->url;
+    options.proxy_user = from.proxy->user;
+    options.proxy_password = std::string(from.proxy->password.reveal());
+  }
+  options.connect_timeout = from.connect_timeout;
+  options.timeout = from.timeout;
+  options.backoff_first = from.backoff_first;
+  options.backoff_max = from.backoff_max;
+  options.not_found_ttl = from.not_found_ttl;
+  options.connections_max = from.connections_max;
+  options.response_bytes_max = static_cast<std::size_t>(from.response_bytes_max.bytes);
+  options.cached_ids_max = from.cached_ids_max;
+  options.cached_bytes_max = static_cast<std::size_t>(from.cached_bytes_max.bytes);
+  options.cache_folder = from.cache_folder;
+  options.disk_ids_max = from.disk_ids_max;
+  options.registers = from.register_outputs;
+  options.normalizes = from.normalize;
+  return options;
 }
 
 pipeline::line_options line_options_of(const app_config& from, std::uint64_t seed) {
@@ -328,6 +504,7 @@ pipeline::line_options line_options_of(const app_config& from, std::uint64_t see
   options.dead_letter_topic = from.engine.dead_letter_topic;
   options.dead_letter_headers = from.engine.dead_letter_headers;
   options.group = from.kafka.group;
+  if (from.registry) options.schema_not_found_grace = from.registry->not_found_grace;
   options.seed = seed;
   return options;
 }

@@ -12,6 +12,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <millrace/avro/schema.h>
 #include <millrace/config/load.h>
 #include <millrace/config/reference.h>
 #include <millrace/engine/admin_server.h>
@@ -19,6 +20,7 @@
 #include <millrace/engine/application.h>
 #include <millrace/metrics/exposition.h>
 #include <millrace/metrics/process.h>
+#include <millrace/registry/subject.h>
 
 #include "adapters.h"
 #include "advice.h"
@@ -113,6 +115,7 @@ class process {
   result<void> start_workers();
   result<candidate> make_worker();
   result<void> prepare(const worker_ports& ports, pipeline::processors& work);
+  [[nodiscard]] result<std::string> subject_for(const stream::output_declaration& output) const;
   void supervise();
   void watch();
   int closing();
@@ -152,7 +155,7 @@ int process::run() {
   const auto outputs = output_topics();
   if (!outputs) return fail(outputs.error());
   if (auto admin = start_admin(); !admin) return fail(admin.error());
-  auto opened = connections::open(settings_, app_.name, app_.version, *outputs);
+  auto opened = connections::open(settings_, app_.name, app_.version, *outputs, counts_);
   if (!opened) return fail(opened.error());
   connections_ = std::move(*opened);
   if (auto started = start_workers(); !started) return fail(started.error());
@@ -197,6 +200,19 @@ result<std::vector<std::string>> process::output_topics() const {
   return topics;
 }
 
+// Under which subject the schema of an output is registered.
+result<std::string> process::subject_for(const stream::output_declaration& output) const {
+  const auto naming =
+      settings_.registry ? settings_.registry->subject_naming : registry::subject_naming::topic;
+  std::string record_name;
+  if (naming != registry::subject_naming::topic) {
+    const auto schema = avro::schema::parse(output.schema_text());
+    if (!schema) return schema.error();
+    record_name = schema->root().name;
+  }
+  return registry::subject_of(naming, output.topic(), registry::record_part::value, record_name);
+}
+
 result<void> process::prepare(const worker_ports& ports, pipeline::processors& work) {
   for (stream::statement_declaration* statement : work.declared.statements) {
     if (auto prepared = ports.store->prepare(*statement); !prepared) {
@@ -205,7 +221,9 @@ result<void> process::prepare(const worker_ports& ports, pipeline::processors& w
   }
   for (stream::output_declaration* output : work.declared.outputs) {
     output->route_to(topic_of(*output));
-    auto id = ports.schemas->register_schema(output->topic() + "-value", output->schema_text());
+    const auto subject = subject_for(*output);
+    if (!subject) return subject.error().in("output '" + output->name() + "'");
+    auto id = ports.schemas->register_schema(*subject, output->schema_text());
     if (!id) return with_advice(id.error().in("output '" + output->name() + "'"), part::registry);
     output->registered_as(*id);
   }

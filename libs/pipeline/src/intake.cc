@@ -176,10 +176,7 @@ bool engine::admit(envelope& e) {
   }
   e.schema_id = framed->schema_id;
   const plan_entry* plan = plans_.find(framed->schema_id);
-  if (plan == nullptr) {
-    condemn(e, error(errc::limit_exceeded, "more than schemas_max schema ids"), work_stage::schema);
-    return true;
-  }
+  if (plan == nullptr) return false;
   switch (plan->state()) {
     case plan_entry::phase::ready:
       decode(e, plan->plan(), framed->datum);

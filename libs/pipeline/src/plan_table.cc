@@ -34,12 +34,30 @@ plan_entry* plan_table::find_slow(std::int32_t id) {
     }
     return &entry;
   }
-  if (entries_.size() >= options_.schemas_max) return nullptr;
+  if (entries_.size() >= options_.schemas_max && !forget_one()) return nullptr;
   plan_entry& entry = *entries_.emplace(id, std::make_unique<plan_entry>(*this, id)).first->second;
   entry.first_asked_ = loop_.now();
   ++missing_;
   entry.fetch();
   return &entry;
+}
+
+// Broken ones first: a flood of ids that no registry knows must not take the place of good ones.
+bool plan_table::forget_one() {
+  while (!broken_.empty()) {
+    const auto oldest = entries_.find(broken_.front());
+    broken_.pop_front();
+    oldest->second->listed_ = false;
+    if (oldest->second->state_ != plan_entry::phase::broken) continue;  // asked for again
+    entries_.erase(oldest);
+    return true;
+  }
+  if (ready_.empty()) return false;
+  const auto oldest = entries_.find(ready_.front());
+  ready_.pop_front();
+  if (last_ == oldest->second.get()) last_ = nullptr;
+  entries_.erase(oldest);
+  return true;
 }
 
 void plan_table::stop() noexcept {
@@ -55,7 +73,7 @@ void plan_entry::fetch() {
   owner_.schemas_.fetch(id_, *this);
 }
 
-void plan_entry::on_schema(std::int32_t id, result<std::shared_ptr<const std::string>> text) {
+void plan_entry::on_schema(std::int32_t id, stream::schema_answer text) {
   invariant(outstanding_ && id == id_, "a schema request is answered once");
   outstanding_ = false;
   --owner_.outstanding_;
@@ -64,6 +82,7 @@ void plan_entry::on_schema(std::int32_t id, result<std::shared_ptr<const std::st
   if (!compiled) return failed(std::move(compiled).error());
   plan_ = std::move(*compiled);
   state_ = phase::ready;
+  owner_.ready_.push_back(id_);
   --owner_.missing_;
   owner_.watcher_.on_plan_settled();
 }
@@ -88,6 +107,8 @@ void plan_entry::failed(error cause) {
   state_ = phase::broken;
   broken_until_ = not_found ? now + owner_.options_.schema_not_found_grace : instant{};
   --owner_.missing_;
+  if (!listed_) owner_.broken_.push_back(id_);
+  listed_ = true;
   owner_.watcher_.on_plan_settled();
 }
 

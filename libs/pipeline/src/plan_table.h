@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <unordered_map>
@@ -34,7 +35,7 @@ class plan_entry final : private stream::schema_receiver, private runtime::timer
  private:
   friend class plan_table;
   void fetch();
-  void on_schema(std::int32_t id, result<std::shared_ptr<const std::string>> text) override;
+  void on_schema(std::int32_t id, stream::schema_answer text) override;
   void on_timer() override { fetch(); }
   void failed(error cause);
 
@@ -42,6 +43,7 @@ class plan_entry final : private stream::schema_receiver, private runtime::timer
   std::int32_t id_;
   phase state_ = phase::fetching;
   bool outstanding_ = false;
+  bool listed_ = false;  // in the table's list of broken ones
   std::uint32_t failures_ = 0;
   instant first_asked_;
   instant broken_until_;  // a schema that was not found may be registered later
@@ -67,7 +69,8 @@ class plan_table {
   plan_table& operator=(const plan_table&) = delete;
   ~plan_table();
 
-  // The entry of an id, fetched when new. nullptr when schemas_max ids are known already.
+  // The entry of an id, fetched when new; valid until the next call for another id. nullptr when schemas_max
+  // ids are being fetched: ask again when one has settled.
   [[nodiscard]] plan_entry* find(std::int32_t id) {
     if (last_ != nullptr && last_->id_ == id) return last_;
     return find_slow(id);
@@ -80,6 +83,8 @@ class plan_table {
  private:
   friend class plan_entry;
   [[nodiscard]] plan_entry* find_slow(std::int32_t id);
+  // Makes room for another id.
+  [[nodiscard]] bool forget_one();
 
   runtime::loop& loop_;
   stream::schemas& schemas_;
@@ -88,7 +93,9 @@ class plan_table {
   plan_watcher& watcher_;
   random_source random_;
   std::unordered_map<std::int32_t, std::unique_ptr<plan_entry>> entries_;
-  plan_entry* last_ = nullptr;  // always ready
+  std::deque<std::int32_t> broken_;  // in the order in which they broke, each at most once
+  std::deque<std::int32_t> ready_;   // in the order in which they came
+  plan_entry* last_ = nullptr;       // always ready
   std::size_t missing_ = 0;
   std::size_t outstanding_ = 0;
   bool stopped_ = false;

@@ -260,6 +260,50 @@ TEST_F(line_test, ASchemaThatIsRegisteredLateIsFoundWithinTheGrace) {
   EXPECT_EQ(inserted(), (std::vector<std::int64_t>{1}));
 }
 
+TEST_F(line_test, AFloodOfIdsThatNoRegistryKnowsTakesNoPlaceOfGoodOnes) {
+  options.schemas_max = 4;
+  options.schema_not_found_grace = 1s;
+  start();
+  assign({0});
+  for (std::int32_t id = 100; id < 120; ++id) produce_bytes(0, framed_parcel(id, id, "ok"));
+  advance(600s);
+  EXPECT_EQ(sink.written_to("dead").size(), 20U);
+  schemas.add(200, "parcel");
+  produce_bytes(0, framed_parcel(200, 1, "ok"));
+  produce(0, 2);
+  advance(5s);
+  EXPECT_EQ(inserted(), (std::vector<std::int64_t>{1, 2})) << "an id of the flood made room for them";
+}
+
+TEST_F(line_test, MoreGoodSchemasThanAreRememberedCostNoRecord) {
+  options.schemas_max = 4;
+  start();
+  assign({0});
+  for (std::int32_t id = 100; id < 120; ++id) schemas.add(id, "parcel");
+  for (std::int32_t round = 0; round < 3; ++round) {
+    for (std::int32_t id = 100; id < 120; ++id) produce_bytes(0, framed_parcel(id, id, "ok"));
+    advance(5s);
+  }
+  EXPECT_EQ(line_->counts().done, 60U);
+  EXPECT_TRUE(sink.written().empty());
+}
+
+TEST_F(line_test, MoreIdsThanAreRememberedWhileTheRegistryIsDownCostNoRecord) {
+  options.schemas_max = 4;
+  schema_errors = std::vector<error>(100'000, error(errc::registry_unavailable));
+  start();
+  assign({0, 1});
+  for (std::int32_t id = 100; id < 120; ++id) {
+    schemas.add(id, "parcel");
+    produce_bytes(id % 2, framed_parcel(id, id, "ok"));
+  }
+  advance(600s);
+  EXPECT_TRUE(sink.written().empty()) << "an absent registry is never a reason for a dead letter";
+  schema_errors.clear();
+  advance(60s);
+  EXPECT_EQ(line_->counts().done, 20U);
+}
+
 TEST_F(line_test, AnIncompatibleSchemaIsDeadLetteredAtOnce) {
   schemas.add(5, "something else");
   start();

@@ -41,8 +41,9 @@ struct value_traits<parcel> {
    public:
     [[nodiscard]] std::string_view type_name() const noexcept override { return "parcel"; }
     [[nodiscard]] std::unique_ptr<value_slot> make_slot() const override { return std::make_unique<slot>(); }
-    [[nodiscard]] result<std::shared_ptr<const value_plan>> compile(std::string_view writer) const override {
-      if (writer != schema) return error(errc::schema_incompatible, "not a parcel");
+    [[nodiscard]] result<std::shared_ptr<const value_plan>> compile(
+        const stream::schema_document& writer) const override {
+      if (writer.text != schema) return error(errc::schema_incompatible, "not a parcel");
       return std::shared_ptr<const value_plan>(std::make_shared<plan>());
     }
   };

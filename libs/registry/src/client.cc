@@ -1,289 +1,427 @@
+#include <algorithm>
 #include <atomic>
-#include <cctype>
 #include <condition_variable>
 #include <deque>
-#include <list>
 #include <mutex>
 #include <thread>
 #include <unordered_map>
 #include <utility>
 
-#include <nlohmann/json.hpp>
-
+#include <millrace/base/assert.h>
 #include <millrace/registry/client.h>
 
-#include "http.h"
+#include "answers.h"
+#include "credentials.h"
+#include "disk_cache.h"
+#include "documents.h"
+#include "memory_cache.h"
+#include "servers.h"
 
 namespace millrace::registry {
 namespace {
 
-using nlohmann::json;
+constexpr seconds disk_trouble_told_every{60};
+constexpr std::size_t file_bytes_overhead = 64U << 10U;
 
-constexpr std::size_t queued_ids_max = 10'000;
+// Options in the form in which they are used.
+struct checked_options {
+  client_options given;
+  std::vector<endpoint> urls;
+  std::optional<endpoint> token_server;
+  std::optional<http_proxy> proxy;
+  tls_files files;
+};
 
-std::string described(const http_response& response) {
-  const json body = json::parse(response.body, nullptr, false);
-  std::string text = "HTTP " + std::to_string(response.status);
-  if (body.is_object() && body.contains("message") && body["message"].is_string()) {
-    text += ": " + body["message"].get<std::string>().substr(0, 300);
-  }
-  return text;
+// A registry and context by the addresses of its servers, whatever their order.
+std::string identity_of(const checked_options& options) {
+  std::vector<std::string> urls;
+  for (const endpoint& each : options.urls) urls.push_back(each.text());
+  std::sort(urls.begin(), urls.end());
+  std::string name;
+  for (const std::string& each : urls) name += each + " ";
+  return name + options.given.context;
 }
 
-// What a status means; ok for 200.
-result<void> judged(const endpoint& server, const http_response& response) {
-  if (response.status == 200) return {};
-  const std::string text = "schema registry " + server.text() + " answered " + described(response);
-  if (response.status == 404) return error(errc::schema_not_found, text);
-  if (response.status == 401 || response.status == 403) return error(errc::registry_unauthorized, text);
-  if (response.status == 408 || response.status == 429 || response.status >= 500) {
-    return error(errc::registry_unavailable, text);
-  }
-  return error(errc::schema_invalid, text);
-}
-
-result<std::string> schema_of(const endpoint& server, const http_response& response) {
-  const json body = json::parse(response.body, nullptr, false);
-  if (!body.is_object() || !body.contains("schema") || !body["schema"].is_string()) {
-    return error(errc::registry_unavailable,
-                 "schema registry " + server.text() + " answered without a schema");
-  }
-  if (const std::string type = body.value("schemaType", std::string("AVRO")); type != "AVRO") {
-    return error(errc::unsupported, "the schema is of type " + type + "; only AVRO is supported");
-  }
-  if (body.contains("ruleSet") && body["ruleSet"].is_object() && body["ruleSet"].contains("encodingRules") &&
-      !body["ruleSet"]["encodingRules"].empty()) {
-    return error(errc::unsupported,
-                 "the schema has encoding rules: its payload is encrypted, which is not supported");
-  }
-  if (body.contains("references") && !body["references"].empty()) {
-    return error(errc::unsupported,
-                 "the schema has references to other subjects, which is not supported yet");
-  }
-  return body["schema"].get<std::string>();
+http_limits limits_of(const client_options& options, const std::atomic<bool>* abandoned) {
+  return {options.connect_timeout, options.timeout, options.response_bytes_max, abandoned};
 }
 
 class http_client final : public client {
  public:
-  http_client(client_options options, std::vector<endpoint> servers)
-      : options_(std::move(options)), servers_(std::move(servers)), thread_([this] { serve(); }) {
-    if (!options_.user.empty()) authorization_ = "Basic " + base64(options_.user + ":" + options_.password);
-  }
+  explicit http_client(checked_options options)
+      : options_(std::move(options)),
+        time_(options_.given.time != nullptr ? *options_.given.time : millrace::system_clock()),
+        counts_(options_.given.counts),
+        who_(options_.given, limits_of(options_.given, &abandoned_), options_.token_server,
+             options_.proxy ? &*options_.proxy : nullptr, time_, counts_),
+        servers_(options_.given, limits_of(options_.given, &abandoned_), options_.urls,
+                 options_.proxy ? &*options_.proxy : nullptr, options_.files, who_, time_, counts_),
+        cache_(options_.given.cached_ids_max, options_.given.cached_bytes_max) {}
 
   http_client(const http_client&) = delete;
   http_client& operator=(const http_client&) = delete;
-  ~http_client() override {
-    {
-      const std::lock_guard lock(mutex_);
-      stopping_ = true;
-    }
-    wake_.notify_all();
-    thread_.join();
-    for (auto& [id, waiting] : waiting_) {
-      for (auto& done : waiting) done(error(errc::cancelled, "the registry client was shut down"));
-    }
-  }
+  ~http_client() override;
+
+  // errc::config_invalid: the cache folder.
+  result<void> start();
 
   void fetch(std::int32_t id, on_schema done) override {
-    schema_text known;
-    {
-      const std::lock_guard lock(mutex_);
-      if (const auto found = cache_.find(id); found != cache_.end()) {
-        ++stats_.hits;
-        recent_.splice(recent_.begin(), recent_, found->second.place);
-        known = found->second.text;
-      } else if (const auto gone = missing_.find(id);
-                 gone != missing_.end() && system_clock().now() < gone->second.until) {
-        error remembered = gone->second.failure;
-        ++stats_.hits;
-        waiting_now_.push_back({std::move(done), std::move(remembered)});
-        wake_.notify_one();
-        return;
-      } else {
-        ++stats_.misses;
-        auto& waiting = waiting_[id];
-        waiting.push_back(std::move(done));
-        if (waiting.size() == 1) {
-          invariant(queue_.size() < queued_ids_max, "the number of schema ids being looked up is bounded");
-          queue_.push_back(id);
-          wake_.notify_one();
-        }
-        return;
-      }
-    }
-    done(std::move(known));
+    look_up("ids/" + std::to_string(id), std::move(done));
   }
-
-  result<std::int32_t> register_schema(std::string_view subject, std::string_view text) override {
-    const http_request request{"POST", "/subjects/" + escaped(subject) + "/versions",
-                               json{{"schema", text}}.dump(), authorization_};
-    const endpoint* answered = nullptr;
-    const auto response = call(request, answered);
-    if (!response) return response.error();
-    if (auto good = judged(*answered, *response); !good)
-      return good.error().in("subject '" + std::string(subject) + "'");
-    const json body = json::parse(response->body, nullptr, false);
-    if (!body.is_object() || !body.contains("id") || !body["id"].is_number_integer()) {
-      return error(errc::registry_unavailable,
-                   "schema registry " + answered->text() + " answered without an id");
-    }
-    return body["id"].get<std::int32_t>();
+  void fetch(const uuid& guid, on_schema done) override {
+    look_up("guids/" + guid.to_string(), std::move(done));
   }
-
-  result<void> check() override {
-    const endpoint* answered = nullptr;
-    const auto response = call({"GET", "/subjects", "", authorization_}, answered);
-    if (!response) return response.error();
-    return judged(*answered, *response);
-  }
-
-  statistics stats() const override {
-    const std::lock_guard lock(mutex_);
-    statistics copy = stats_;
-    copy.entries = cache_.size();
-    return copy;
-  }
+  result<std::int32_t> register_schema(std::string_view subject, std::string_view text,
+                                       const std::vector<schema_reference>& references) override;
+  result<subject_version> find(std::string_view subject, std::int32_t version) override;
+  result<compatibility> compare(std::string_view subject, std::string_view text,
+                                const std::vector<schema_reference>& references) override;
+  result<void> check() override;
+  statistics stats() const override;
 
  private:
-  struct cached {
-    schema_text text;
-    std::list<std::int32_t>::iterator place;
-  };
   struct absent {
     error failure;
     instant until;
   };
-  struct answer_now {
-    on_schema done;
-    error failure;
-  };
 
-  static std::string escaped(std::string_view segment) {
-    constexpr std::string_view hex = "0123456789ABCDEF";
-    std::string text;
-    for (const char c : segment) {
-      const auto byte = static_cast<unsigned char>(c);
-      if (std::isalnum(byte) != 0 || c == '-' || c == '_' || c == '.' || c == '~') {
-        text.push_back(c);
-      } else {
-        text.push_back('%');
-        text.push_back(hex[byte >> 4U]);
-        text.push_back(hex[byte & 15U]);
-      }
-    }
-    return text;
-  }
+  // `key` is the resource's name: "ids/7".
+  void look_up(std::string key, on_schema done);
+  void serve();
+  result<document> get(const std::string& key);
+  result<document> ask_for(const std::string& key);
+  void remember(const std::string& key, const result<document>& found);
+  void tell_of_disk();
 
-  // Tries every URL once, the one that answered last first.
-  result<http_response> call(const http_request& request, const endpoint*& answered) {
-    error last(errc::registry_unavailable, "no registry URL is configured");
-    const std::size_t first = preferred_.load(std::memory_order_relaxed);
-    for (std::size_t i = 0; i < servers_.size(); ++i) {
-      const std::size_t index = (first + i) % servers_.size();
-      answered = &servers_[index];
-      auto response =
-          exchange(*answered, options_.ca_file, request, {options_.timeout, options_.response_bytes_max});
-      count_request(!response || response->status >= 500);
-      if (!response) {
-        last = response.error();
-        continue;
-      }
-      if (response->status == 408 || response->status == 429 || response->status >= 500) {
-        last = judged(*answered, *response).error();
-        continue;
-      }
-      preferred_.store(index, std::memory_order_relaxed);
-      return response;
-    }
-    return last;
-  }
+  const checked_options options_;
+  const clock& time_;
+  std::atomic<bool> abandoned_{false};
+  meters counts_;
+  credentials who_;
+  servers servers_;
+  std::unique_ptr<disk_cache> disk_;  // may be null
 
-  void count_request(bool failed) {
-    const std::lock_guard lock(mutex_);
-    ++stats_.requests;
-    if (failed) ++stats_.failures;
-  }
-
-  result<schema_text> look_up(std::int32_t id) {
-    const endpoint* answered = nullptr;
-    const auto response = call({"GET", "/schemas/ids/" + std::to_string(id), "", authorization_}, answered);
-    const std::string place = "schema id " + std::to_string(id);
-    if (!response) return response.error().in(place);
-    if (auto good = judged(*answered, *response); !good) return good.error().in(place);
-    auto text = schema_of(*answered, *response);
-    if (!text) return text.error().in(place);
-    return std::make_shared<const std::string>(std::move(*text));
-  }
-
-  void serve() {
-    std::unique_lock lock(mutex_);
-    for (;;) {
-      wake_.wait(lock, [this] { return stopping_ || !queue_.empty() || !waiting_now_.empty(); });
-      if (stopping_) return;
-      std::vector<answer_now> now = std::exchange(waiting_now_, {});
-      if (!now.empty()) {
-        lock.unlock();
-        for (auto& a : now) a.done(std::move(a.failure));
-        lock.lock();
-        continue;
-      }
-      const std::int32_t id = queue_.front();
-      queue_.pop_front();
-      lock.unlock();
-      result<schema_text> found = look_up(id);
-      lock.lock();
-      remember(id, found);
-      auto node = waiting_.extract(id);
-      lock.unlock();
-      for (auto& done : node.mapped()) done(found);
-      lock.lock();
-    }
-  }
-
-  void remember(std::int32_t id, const result<schema_text>& found) {
-    if (found) {
-      recent_.push_front(id);
-      cache_[id] = {*found, recent_.begin()};
-      missing_.erase(id);
-      if (cache_.size() > options_.cached_ids_max) {
-        cache_.erase(recent_.back());
-        recent_.pop_back();
-      }
-    } else if (found.error().code() == errc::schema_not_found) {
-      if (missing_.size() >= options_.cached_ids_max) missing_.clear();
-      missing_.insert_or_assign(id, absent{found.error(), system_clock().now() + options_.not_found_ttl});
-    }
-  }
-
-  const client_options options_;
-  const std::vector<endpoint> servers_;
-  std::string authorization_;
-  std::atomic<std::size_t> preferred_{0};
-
-  mutable std::mutex mutex_;
+  mutable std::mutex mutex_;  // guards what follows
   std::condition_variable wake_;
   bool stopping_ = false;
-  std::deque<std::int32_t> queue_;
-  std::unordered_map<std::int32_t, std::vector<on_schema>> waiting_;
-  std::vector<answer_now> waiting_now_;
-  std::unordered_map<std::int32_t, cached> cache_;
-  std::list<std::int32_t> recent_;
-  std::unordered_map<std::int32_t, absent> missing_;
-  statistics stats_;
-  std::thread thread_;  // last: started when everything above exists
+  std::deque<std::string> queue_;
+  std::unordered_map<std::string, std::vector<on_schema>> waiting_;
+  std::unordered_map<std::string, absent> missing_;
+  memory_cache cache_;
+  std::optional<instant> disk_trouble_told_;
+
+  std::vector<std::thread> threads_;  // last: started when everything above exists
 };
+
+http_client::~http_client() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  abandoned_.store(true, std::memory_order_relaxed);
+  wake_.notify_all();
+  for (std::thread& each : threads_) each.join();
+  counts_.stop_scrapes();
+  for (auto& [key, waiting] : waiting_) {
+    for (auto& done : waiting) done(error(errc::cancelled, "the registry client was shut down"));
+  }
+}
+
+result<void> http_client::start() {
+  if (!options_.given.cache_folder.empty()) {
+    auto opened =
+        disk_cache::open(options_.given.cache_folder, identity_of(options_), options_.given.disk_ids_max,
+                         2 * options_.given.response_bytes_max + file_bytes_overhead, counts_);
+    if (!opened) return opened.error();
+    disk_ = std::move(*opened);
+  }
+  counts_.at_scrape([this] {
+    const statistics now = stats();
+    const std::lock_guard lock(mutex_);
+    return gauges{static_cast<double>(now.entries), static_cast<double>(now.bytes),
+                  static_cast<double>(now.disk_entries), static_cast<double>(now.resting),
+                  static_cast<double>(waiting_.size())};
+  });
+  for (std::uint32_t i = 0; i < options_.given.connections_max; ++i)
+    threads_.emplace_back([this] { serve(); });
+  return {};
+}
+
+void http_client::look_up(std::string key, on_schema done) {
+  std::optional<result<document>> at_once;
+  {
+    const std::lock_guard lock(mutex_);
+    if (document known = cache_.find(key)) {
+      counts_.count(looked_up::memory);
+      at_once.emplace(std::move(known));
+    } else if (const auto gone = missing_.find(key);
+               gone != missing_.end() && time_.now() < gone->second.until) {
+      counts_.count(looked_up::remembered_missing);
+      at_once.emplace(gone->second.failure);
+    } else if (const auto under_way = waiting_.find(key); under_way != waiting_.end()) {
+      counts_.count(looked_up::shared);
+      under_way->second.push_back(std::move(done));
+      return;
+    } else if (waiting_.size() >= lookups_max) {
+      at_once.emplace(error(errc::registry_unavailable, "too many schemas are being looked up"));
+    } else {
+      waiting_[key].push_back(std::move(done));
+      queue_.push_back(std::move(key));
+      wake_.notify_one();
+      return;
+    }
+  }
+  done(std::move(*at_once));
+}
+
+void http_client::serve() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+    if (stopping_) return;
+    const std::string key = std::move(queue_.front());
+    queue_.pop_front();
+    lock.unlock();
+    result<document> found = get(key);
+    lock.lock();
+    remember(key, found);
+    auto node = waiting_.extract(key);
+    lock.unlock();
+    for (auto& done : node.mapped()) done(found);
+    lock.lock();
+  }
+}
+
+// From disk, or from the registry and then to disk.
+result<client::document> http_client::get(const std::string& key) {
+  if (disk_ != nullptr) {
+    document kept = disk_->find(key);
+    tell_of_disk();
+    if (kept) {
+      counts_.count(looked_up::disk);
+      return kept;
+    }
+  }
+  result<document> found = ask_for(key);
+  counts_.count(found ? looked_up::registry : looked_up::failed);
+  if (found && disk_ != nullptr) {
+    disk_->put(key, **found);
+    tell_of_disk();
+  }
+  return found;
+}
+
+result<client::document> http_client::ask_for(const std::string& key) {
+  const std::string place = "schema " + key;
+  const auto body = servers_.ask({"GET", "/schemas/" + key});
+  if (!body) return body.error().in(place);
+  auto root = schema_of(*body);
+  if (!root) return root.error().in(place);
+  auto made = complete(servers_, std::move(*root), options_.given.response_bytes_max);
+  if (!made) return made.error().in(place);
+  return made;
+}
+
+void http_client::remember(const std::string& key, const result<document>& found) {
+  if (found) {
+    cache_.put(key, *found);
+    missing_.erase(key);
+    return;
+  }
+  if (found.error().code() != errc::schema_not_found) return;
+  if (missing_.size() >= options_.given.cached_ids_max) missing_.clear();
+  missing_.insert_or_assign(key, absent{found.error(), time_.now() + options_.given.not_found_ttl});
+}
+
+void http_client::tell_of_disk() {
+  const auto trouble = disk_->take_trouble();
+  if (!trouble || !options_.given.on_event) return;
+  {
+    const std::lock_guard lock(mutex_);
+    const instant now = time_.now();
+    if (disk_trouble_told_ && now - *disk_trouble_told_ < disk_trouble_told_every) return;
+    disk_trouble_told_ = now;
+  }
+  options_.given.on_event("event=schema_cache_trouble error=\"" + *trouble + "\"");
+}
+
+result<std::int32_t> http_client::register_schema(std::string_view subject, std::string_view text,
+                                                  const std::vector<schema_reference>& references) {
+  const std::string place = "subject '" + std::string(subject) + "'";
+  const std::string body = sent(text, references);
+  const std::string kept = "registered/" + digest(std::string(subject) + "\n" + body);
+  const std::string query = options_.given.normalizes ? "?normalize=true" : "";
+  const std::string target = "/subjects/" + escaped(subject);
+  const auto answer = options_.given.registers ? servers_.ask({"POST", target + "/versions" + query, body})
+                                               : servers_.ask({"POST", target + query, body});
+  if (answer) {
+    auto id = number_of(*answer, "id");
+    if (!id) return id.error().in(place);
+    if (disk_ != nullptr) {
+      disk_->put_id(kept, *id);
+      tell_of_disk();
+    }
+    return id;
+  }
+  if (answer.error().code() == errc::registry_unavailable && disk_ != nullptr) {
+    const auto id = disk_->find_id(kept);
+    tell_of_disk();
+    if (id) return *id;
+  }
+  if (answer.error().code() == errc::schema_not_found && !options_.given.registers) {
+    return error(errc::schema_not_found, place +
+                                             ": the schema is not registered, and registering is switched "
+                                             "off: " +
+                                             answer.error().message());
+  }
+  return answer.error().in(place);
+}
+
+result<subject_version> http_client::find(std::string_view subject, std::int32_t version) {
+  const std::string number = version == latest ? "latest" : std::to_string(version);
+  const std::string place = "subject '" + std::string(subject) + "' version " + number;
+  const auto body = servers_.ask({"GET", "/subjects/" + escaped(subject) + "/versions/" + number});
+  if (!body) return body.error().in(place);
+  const auto id = number_of(*body, "id");
+  if (!id) return id.error().in(place);
+  const auto found = number_of(*body, "version");
+  if (!found) return found.error().in(place);
+  auto root = schema_of(*body);
+  if (!root) return root.error().in(place);
+  auto schema = complete(servers_, std::move(*root), options_.given.response_bytes_max);
+  if (!schema) return schema.error().in(place);
+  return subject_version{std::string(subject), *found, *id, **schema};
+}
+
+result<compatibility> http_client::compare(std::string_view subject, std::string_view text,
+                                           const std::vector<schema_reference>& references) {
+  const std::string place = "subject '" + std::string(subject) + "'";
+  const auto body =
+      servers_.ask({"POST", "/compatibility/subjects/" + escaped(subject) + "/versions/latest?verbose=true",
+                    sent(text, references)});
+  if (!body) {
+    // Nothing to be compatible with.
+    if (body.error().code() == errc::schema_not_found) return compatibility{true, ""};
+    return body.error().in(place);
+  }
+  const auto verdict = body->find("is_compatible");
+  if (!body->is_object() || verdict == body->end() || !verdict->is_boolean())
+    return error(errc::registry_unavailable, place + ": the answer holds no is_compatible");
+  compatibility seen{verdict->get<bool>(), ""};
+  const auto messages = body->find("messages");
+  if (!seen.compatible && messages != body->end() && messages->is_array()) {
+    for (const auto& each : *messages) {
+      if (!each.is_string() || seen.why.size() > 2'000) continue;
+      seen.why += (seen.why.empty() ? "" : "; ") + printable(each.get_ref<const std::string&>());
+    }
+  }
+  return seen;
+}
+
+result<void> http_client::check() {
+  // The cheapest question that needs credentials; a list of subjects may be megabytes.
+  const auto body = servers_.ask({"GET", "/schemas/types"});
+  if (!body) return body.error();
+  return {};
+}
+
+client::statistics http_client::stats() const {
+  statistics now;
+  now.hits = counts_.total(looked_up::memory) + counts_.total(looked_up::remembered_missing);
+  now.disk_hits = counts_.total(looked_up::disk);
+  now.misses = counts_.total(looked_up::registry) + counts_.total(looked_up::failed) + now.disk_hits;
+  now.requests = counts_.requests();
+  now.failures = counts_.failures();
+  now.tokens = counts_.tokens();
+  now.disk_failures = counts_.disk_troubles();
+  now.resting = servers_.resting();
+  if (disk_ != nullptr) now.disk_entries = disk_->files();
+  const std::lock_guard lock(mutex_);
+  now.entries = cache_.entries();
+  now.bytes = cache_.bytes();
+  return now;
+}
+
+bool fits_a_header(std::string_view text) {
+  return std::none_of(text.begin(), text.end(),
+                      [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; });
+}
+
+error unusable(std::string why) { return {errc::config_invalid, std::move(why)}; }
+
+// Messages name settings, never values that may be secret.
+result<void> check_credentials(const client_options& given) {
+  const int ways = (given.user.empty() ? 0 : 1) + (given.bearer_token.empty() ? 0 : 1) +
+                   (given.oauth.token_url.empty() ? 0 : 1);
+  if (ways > 1) return unusable("only one of user, bearer token and OAuth can be used");
+  if (given.user.empty() && !given.password.empty()) return unusable("a password is given without a user");
+  if (given.user.find(':') != std::string::npos)
+    return unusable("basic authentication has no users with a colon in their name");
+  if (!fits_a_header(given.bearer_token)) return unusable("the bearer token holds a control character");
+  if (!given.oauth.token_url.empty() && (given.oauth.client_id.empty() || given.oauth.client_secret.empty()))
+    return unusable("OAuth needs client id and secret");
+  for (const auto& [name, value] : given.headers) {
+    if (name.empty() || name.find_first_of(": ") != std::string::npos || !fits_a_header(name) ||
+        !fits_a_header(value)) {
+      return unusable("the header '" + printable(name) + "' is not one");
+    }
+  }
+  return {};
+}
+
+result<checked_options> checked(client_options given) {
+  checked_options made;
+  if (given.urls.empty()) return unusable("no registry URL is configured");
+  for (const std::string& url : given.urls) {
+    auto parsed = parse_url(url);
+    if (!parsed) return parsed.error().in("registry");
+    made.urls.push_back(std::move(*parsed));
+  }
+  if (auto good = check_credentials(given); !good) return good.error();
+  if (!given.oauth.token_url.empty()) {
+    auto parsed = parse_url(given.oauth.token_url);
+    if (!parsed) return parsed.error().in("token endpoint");
+    made.token_server = std::move(*parsed);
+  }
+  if (!given.proxy_url.empty()) {
+    auto parsed = parse_url(given.proxy_url);
+    if (!parsed) return parsed.error().in("proxy");
+    if (parsed->tls) return unusable("a proxy is spoken to with http, not https");
+    made.proxy = http_proxy{std::move(*parsed), ""};
+    if (!given.proxy_user.empty())
+      made.proxy->authorization = "Basic " + base64(given.proxy_user + ":" + given.proxy_password);
+  }
+  if (given.certificate_file.empty() != given.key_file.empty())
+    return unusable("a client certificate needs both its file and its key's");
+  if (given.connections_max == 0) return unusable("connections_max must be at least 1");
+  made.files = {given.ca_file, given.certificate_file, given.key_file, given.key_password};
+  made.given = std::move(given);
+  const bool secure =
+      std::any_of(made.urls.begin(), made.urls.end(), [](const endpoint& e) { return e.tls; });
+  if (secure || !made.files.ca_file.empty() || !made.files.certificate_file.empty()) {
+    if (auto readable = check(made.files); !readable) return readable.error();
+  }
+  if (made.token_server && made.token_server->tls && !made.given.oauth.ca_file.empty()) {
+    if (auto readable = check(tls_files{made.given.oauth.ca_file, "", "", ""}); !readable)
+      return readable.error();
+  }
+  return made;
+}
 
 }  // namespace
 
+result<void> check_url(std::string_view url) {
+  const auto parsed = parse_url(url);
+  if (!parsed) return parsed.error();
+  return {};
+}
+
 result<std::unique_ptr<client>> client::create(client_options options) {
-  if (options.urls.empty()) return error(errc::config_invalid, "no registry URL is configured");
-  std::vector<endpoint> servers;
-  for (const std::string& url : options.urls) {
-    auto parsed = parse_url(url);
-    if (!parsed) return parsed.error();
-    servers.push_back(std::move(*parsed));
-  }
-  return std::unique_ptr<client>(std::make_unique<http_client>(std::move(options), std::move(servers)));
+  auto usable = checked(std::move(options));
+  if (!usable) return usable.error();
+  auto made = std::make_unique<http_client>(std::move(*usable));
+  if (auto started = made->start(); !started) return started.error();
+  return std::unique_ptr<client>(std::move(made));
 }
 
 }  // namespace millrace::registry

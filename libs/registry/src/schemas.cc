@@ -14,7 +14,7 @@ constexpr std::size_t answers_max = 100'000;
 struct answer {
   std::int32_t id;
   stream::schema_receiver* receiver;
-  result<client::schema_text> text;
+  stream::schema_answer text;
 };
 
 // Outlives the worker's port when answers come late: the callbacks share it.
@@ -38,7 +38,7 @@ class worker_schemas final : public stream::schemas, public runtime::step {
   }
 
   void fetch(std::int32_t id, stream::schema_receiver& receiver) override {
-    client_.fetch(id, [shared = inbox_, id, &receiver](result<client::schema_text> text) {
+    client_.fetch(id, [shared = inbox_, id, &receiver](stream::schema_answer text) {
       const std::lock_guard lock(shared->mutex);
       if (!shared->open) return;
       invariant(shared->box.post({id, &receiver, std::move(text)}), "answers of the registry are bounded");

@@ -90,7 +90,7 @@ stream::record_ref processor_runner_base::make_block(const record_origin& from,
 result<void> processor_runner_base::feed_bytes(std::string_view writer_schema, bytes_view body,
                                                record_origin from) {
   const pipeline::value_format& format = built_.all.front()->input();
-  const auto plan = format.compile(writer_schema);
+  const auto plan = format.compile({std::string(writer_schema), {}});
   if (!plan) return plan.error();
   stream::record_ref block = make_block(from, body);
   struct decoded {

@@ -20,7 +20,8 @@ simulated_schemas::simulated_schemas(runtime::loop& loop, options settings)
 simulated_schemas::~simulated_schemas() = default;
 
 void simulated_schemas::add(std::int32_t id, std::string text) {
-  texts_[id] = std::make_shared<const std::string>(std::move(text));
+  texts_[id] = std::make_shared<const stream::schema_document>(
+      stream::schema_document{.text = std::move(text), .references = {}});
 }
 
 void simulated_schemas::fetch(std::int32_t id, stream::schema_receiver& receiver) {
@@ -48,7 +49,7 @@ void simulated_schemas::land(flight& f) {
 result<std::int32_t> simulated_schemas::register_schema(std::string_view subject, std::string_view text) {
   static_cast<void>(subject);
   for (const auto& [id, known] : texts_) {
-    if (*known == text) return id;
+    if (known->text == text) return id;
   }
   const std::int32_t id = texts_.empty() ? 1 : texts_.rbegin()->first + 1;
   add(id, std::string(text));

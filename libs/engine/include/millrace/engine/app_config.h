@@ -14,6 +14,11 @@
 #include <millrace/config/spec.h>
 #include <millrace/config/units.h>
 #include <millrace/pipeline/options.h>
+#include <millrace/registry/subject.h>
+
+namespace millrace::registry {
+struct client_options;
+}
 
 namespace millrace::engine {
 
@@ -37,12 +42,48 @@ struct kafka_config {
   std::map<std::string, std::string> producer_properties;
 };
 
-struct registry_config {
-  std::vector<std::string> urls;
+struct oauth_config {
+  std::string token_url;
+  std::string client_id;
+  config::secret client_secret;
+  std::string scope;
+  std::string ca_file;
+};
+
+struct proxy_config {
+  std::string url;
   std::string user;
   config::secret password;
+};
+
+struct registry_config {
+  std::vector<std::string> urls;
+  std::string context;
+  std::string user;
+  config::secret password;
+  config::secret bearer_token;
+  std::optional<oauth_config> oauth;
+  std::map<std::string, std::string> headers;
   std::string ca_file;
+  std::string certificate_file;
+  std::string key_file;
+  config::secret key_password;
+  std::optional<proxy_config> proxy;
+  milliseconds connect_timeout{3'000};
   milliseconds timeout{5'000};
+  milliseconds backoff_first{100};
+  milliseconds backoff_max{5'000};
+  std::uint32_t connections_max = 4;
+  config::byte_size response_bytes_max{4U << 20U};
+  milliseconds not_found_ttl{2'000};
+  milliseconds not_found_grace{10'000};
+  std::size_t cached_ids_max = 10'000;
+  config::byte_size cached_bytes_max{64U << 20U};
+  std::string cache_folder;
+  std::size_t disk_ids_max = 100'000;
+  registry::subject_naming subject_naming = registry::subject_naming::topic;
+  bool register_outputs = true;
+  bool normalize = false;
 };
 
 struct cql_config {
@@ -103,6 +144,8 @@ struct app_config {
 // The declaration of every key.
 [[nodiscard]] const config::spec<app_config>& app_spec();
 
+// What a client of the registry is told, from the configuration; without its listeners and counts.
+[[nodiscard]] registry::client_options registry_options_of(const registry_config& from);
 // What a line is told, from the configuration.
 [[nodiscard]] pipeline::line_options line_options_of(const app_config& from, std::uint64_t seed);
 

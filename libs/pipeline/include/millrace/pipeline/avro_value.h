@@ -42,7 +42,7 @@ class avro_slot final : public value_slot {
 };
 
 // The part that does not depend on T.
-[[nodiscard]] result<std::shared_ptr<const value_plan>> compile_avro(std::string_view writer_schema,
+[[nodiscard]] result<std::shared_ptr<const value_plan>> compile_avro(const stream::schema_document& writer,
                                                                      const avro::type_descriptor& target);
 
 template <class T>
@@ -53,8 +53,8 @@ class avro_format final : public value_format {
     return std::make_unique<avro_slot<T>>();
   }
   [[nodiscard]] result<std::shared_ptr<const value_plan>> compile(
-      std::string_view writer_schema) const override {
-    return compile_avro(writer_schema, avro::descriptor_of<T>());
+      const stream::schema_document& writer) const override {
+    return compile_avro(writer, avro::descriptor_of<T>());
   }
 
  private:

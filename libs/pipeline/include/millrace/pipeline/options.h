@@ -80,7 +80,7 @@ struct line_options {
   std::size_t schema_wait_records_max = 64;   // of one partition, waiting for a schema
   std::size_t record_bytes_max = 16U << 20U;  // larger ones are dead-lettered unread
   std::size_t partitions_max = 10'000;        // assigned to this worker
-  std::size_t schemas_max = 10'000;           // schema ids remembered
+  std::size_t schemas_max = 10'000;           // schema ids remembered; over it the oldest goes
   std::size_t emits_per_record_max = 1'000;   // of one processor; more breaks an invariant
 
   order_mode order = order_mode::unordered;

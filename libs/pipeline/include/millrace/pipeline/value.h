@@ -11,6 +11,7 @@
 
 #include <millrace/base/bytes.h>
 #include <millrace/base/result.h>
+#include <millrace/stream/schemas.h>
 
 namespace millrace::pipeline {
 
@@ -50,7 +51,7 @@ class value_format {
   [[nodiscard]] virtual std::unique_ptr<value_slot> make_slot() const = 0;
   // errc::schema_invalid: not a schema; errc::schema_incompatible: can never be read as this type.
   [[nodiscard]] virtual result<std::shared_ptr<const value_plan>> compile(
-      std::string_view writer_schema) const = 0;
+      const stream::schema_document& writer) const = 0;
 };
 
 // Members used: `static const value_format& format()`; for outputs `static result<void> encode(const T&,

@@ -5,16 +5,25 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <millrace/base/result.h>
 
 namespace millrace::stream {
 
+// A writer's schema, with everything it refers to.
+struct schema_document {
+  std::string text;
+  // Texts of the schemas whose types `text` uses, directly or not; each comes after those it uses itself.
+  std::vector<std::string> references;
+};
+using schema_answer = result<std::shared_ptr<const schema_document>>;
+
 // Told once per request, on the worker's loop. errc::schema_not_found and errc::registry_unavailable are
 // distinct: the second is never a reason to dead-letter. Must stay alive until told.
 class schema_receiver {
  public:
-  virtual void on_schema(std::int32_t id, result<std::shared_ptr<const std::string>> text) = 0;
+  virtual void on_schema(std::int32_t id, schema_answer answer) = 0;
 
  protected:
   ~schema_receiver() = default;

@@ -46,7 +46,7 @@ class simulated_schemas final : public stream::schemas {
 
   runtime::loop& loop_;
   options options_;
-  std::map<std::int32_t, std::shared_ptr<const std::string>> texts_;
+  std::map<std::int32_t, std::shared_ptr<const stream::schema_document>> texts_;
   std::vector<std::unique_ptr<flight>> flights_;
   std::size_t fetches_ = 0;
   bool severed_ = false;

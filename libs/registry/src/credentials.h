@@ -1,0 +1,58 @@
+// What the Authorization header says. Any thread; may ask a token endpoint, so only for the client's threads.
+#pragma once
+
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <millrace/registry/client.h>
+
+#include "backoff.h"
+#include "http.h"
+#include "meters.h"
+
+namespace millrace::registry {
+
+class credentials {
+ public:
+  // `proxy` and `counts` must outlive this. The options were checked.
+  credentials(const client_options& options, const http_limits& limits, std::optional<endpoint> token_server,
+              const http_proxy* proxy, const clock& time, meters& counts);
+
+  // "" when there are none. errc::registry_unavailable or errc::registry_unauthorized: no token.
+  [[nodiscard]] result<std::string> authorization();
+  // The registry said 401 to `used`. True when it is worth asking for another one.
+  [[nodiscard]] bool renews(std::string_view used);
+  // `text` without anything that is secret.
+  [[nodiscard]] std::string redacted(std::string text) const;
+
+ private:
+  struct token {
+    std::string header;
+    instant renew_at;
+    instant valid_until;
+  };
+
+  [[nodiscard]] result<token> ask_for_token() const;
+
+  const oauth_options oauth_;
+  const http_limits limits_;
+  const std::optional<endpoint> token_server_;
+  const http_proxy* const proxy_;
+  const clock& time_;
+  meters& counts_;
+  tls_files files_;
+  std::string fixed_;
+  std::vector<std::string> secrets_;
+
+  std::mutex asking_;         // held while a token is fetched: one thread asks for all
+  mutable std::mutex mutex_;  // guards what follows
+  std::optional<token> token_;
+  backoff backoff_;
+  instant rests_until_;
+  std::optional<error> failure_;
+};
+
+}  // namespace millrace::registry

@@ -1,0 +1,143 @@
+#include "meters.h"
+
+#include <numeric>
+#include <string>
+#include <vector>
+
+namespace millrace::registry {
+namespace {
+
+using metrics::label;
+
+const std::vector<std::string> asked_names{"answered",     "not_found", "refused",
+                                           "unauthorized", "limited",   "server_error",
+                                           "unusable",     "no_answer", "tls_refused"};
+const std::vector<std::string> looked_up_names{"memory", "remembered_missing", "shared",
+                                               "disk",   "registry",           "failed"};
+const std::vector<std::string> disk_names{"read", "corrupt", "write"};
+
+template <std::size_t Count>
+void resolve(metrics::shard& shard, metrics::counter_family what, const std::vector<std::string>& names,
+             std::array<metrics::counter*, Count>& into) {
+  for (std::size_t i = 0; i < Count; ++i) into[i] = &shard.counter(what, {names[i]});
+}
+
+template <typename Enum>
+std::size_t place(Enum value) {
+  return static_cast<std::size_t>(value);
+}
+
+}  // namespace
+
+meters::meters(metrics::registry* counts) : counts_(counts) {
+  if (counts == nullptr) return;
+  metrics::shard& shard = counts->add_shard();
+  metrics::catalogue& declared = counts->declared();
+  resolve(shard,
+          declared.counter({.name = "millrace_schema_registry_requests_total",
+                            .help = "Requests to the schema registry, by what came of them.",
+                            .labels = {label::closed("outcome", asked_names)}}),
+          asked_names, cells_.asked);
+  resolve(
+      shard,
+      declared.counter({.name = "millrace_schema_lookups_total",
+                        .help = "Schemas asked for by workers, by where they were found: memory, a lookup "
+                                "under way, disk, the registry, or nowhere.",
+                        .labels = {label::closed("found", looked_up_names)}}),
+      looked_up_names, cells_.looked_up);
+  resolve(
+      shard,
+      declared.counter({.name = "millrace_schema_disk_cache_failures_total",
+                        .help = "Files of the schema cache that could not be read, were corrupt, or could "
+                                "not be written.",
+                        .labels = {label::closed("operation", disk_names)}}),
+      disk_names, cells_.disk);
+  const metrics::counter_family tokens =
+      declared.counter({.name = "millrace_schema_registry_tokens_total",
+                        .help = "Requests to the OAuth token endpoint.",
+                        .labels = {label::closed("outcome", {"failed", "answered"})}});
+  cells_.tokens = {&shard.counter(tokens, {"failed"}), &shard.counter(tokens, {"answered"})};
+  cells_.seconds = &shard.histogram(declared.histogram({.name = "millrace_schema_registry_request_seconds",
+                                                        .help = "Duration of one request to the registry, "
+                                                                "connecting included, whatever came of it.",
+                                                        .buckets = metrics::buckets::request()}));
+}
+
+void meters::count(asked how, nanoseconds took) {
+  const std::lock_guard lock(mutex_);
+  ++asked_[place(how)];
+  if (counts_ == nullptr) return;
+  cells_.asked[place(how)]->add();
+  cells_.seconds->observe(took);
+}
+
+void meters::count(looked_up where) {
+  const std::lock_guard lock(mutex_);
+  ++looked_up_[place(where)];
+  if (counts_ != nullptr) cells_.looked_up[place(where)]->add();
+}
+
+void meters::count(disk_trouble what) {
+  const std::lock_guard lock(mutex_);
+  ++disk_;
+  if (counts_ != nullptr) cells_.disk[place(what)]->add();
+}
+
+void meters::count_token(bool good) {
+  const std::lock_guard lock(mutex_);
+  ++tokens_;
+  if (counts_ != nullptr) cells_.tokens[good ? 1 : 0]->add();
+}
+
+std::uint64_t meters::total(looked_up where) const {
+  const std::lock_guard lock(mutex_);
+  return looked_up_[place(where)];
+}
+std::uint64_t meters::requests() const {
+  const std::lock_guard lock(mutex_);
+  return std::accumulate(asked_.begin(), asked_.end(), std::uint64_t{0});
+}
+std::uint64_t meters::failures() const {
+  const std::lock_guard lock(mutex_);
+  return asked_[place(asked::limited)] + asked_[place(asked::server_error)] + asked_[place(asked::unusable)] +
+         asked_[place(asked::no_answer)] + asked_[place(asked::tls_refused)];
+}
+std::uint64_t meters::tokens() const {
+  const std::lock_guard lock(mutex_);
+  return tokens_;
+}
+std::uint64_t meters::disk_troubles() const {
+  const std::lock_guard lock(mutex_);
+  return disk_;
+}
+
+void meters::at_scrape(std::function<gauges()> read) {
+  if (counts_ == nullptr) return;
+  metrics::catalogue& declared = counts_->declared();
+  const auto entries = declared.gauge(
+      {.name = "millrace_schema_cache_entries", .help = "Schemas in memory.", .merge = metrics::merge::max});
+  const auto bytes = declared.gauge({.name = "millrace_schema_cache_bytes",
+                                     .help = "Size of the schemas in memory.",
+                                     .unit = metrics::unit::bytes,
+                                     .merge = metrics::merge::max});
+  const auto on_disk = declared.gauge({.name = "millrace_schema_disk_cache_entries",
+                                       .help = "Schemas and registrations in the cache folder.",
+                                       .merge = metrics::merge::max});
+  const auto resting =
+      declared.gauge({.name = "millrace_schema_registry_resting",
+                      .help = "Registry URLs that are not asked now because they failed or asked for less.",
+                      .merge = metrics::merge::max});
+  const auto waiting = declared.gauge({.name = "millrace_schema_lookups_waiting",
+                                       .help = "Distinct schemas being looked up.",
+                                       .merge = metrics::merge::max});
+  hook_ = counts_->at_scrape([=, read = std::move(read)](metrics::samples& out) {
+    const gauges now = read();
+    out.set(entries, {}, now.entries);
+    out.set(bytes, {}, now.bytes);
+    out.set(on_disk, {}, now.disk_entries);
+    out.set(resting, {}, now.resting);
+    out.set(waiting, {}, now.waiting);
+  });
+}
+
+}  // namespace millrace::registry

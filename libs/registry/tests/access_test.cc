@@ -1,0 +1,168 @@
+// Credentials, headers and proxies.
+#include <thread>
+
+#include "fixture.h"
+
+namespace millrace::registry::test {
+namespace {
+
+// The wrong password: as secret as the right one.
+constexpr const char* canary = "canary-4f1c";
+
+TEST_F(registry_test, BasicCredentialsAreSentAndWrongOnesToldWithoutThem) {
+  start_server({.user = "reader", .password = "right"});
+  options.user = "reader";
+  options.password = "right";
+  EXPECT_TRUE(connect().check());
+  options.password = canary;
+  const auto refused = connect().check();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), errc::registry_unauthorized);
+  EXPECT_EQ(refused.error().message().find(canary), std::string::npos);
+}
+
+TEST_F(registry_test, BearerTokensAreSent) {
+  start_server({.bearer_token = "t0ken-of-the-app"});
+  options.bearer_token = "t0ken-of-the-app";
+  EXPECT_TRUE(connect().check());
+  options.bearer_token = canary;
+  EXPECT_EQ(connect().check().error().code(), errc::registry_unauthorized);
+}
+
+TEST_F(registry_test, WhatAServerRepeatsOfASecretIsMasked) {
+  start_server();
+  options.bearer_token = canary;
+  connect();
+  server->inject({.status = 500, .code = 500, .message = std::string("no such token: ") + canary});
+  const auto failed = registry->check();
+  ASSERT_FALSE(failed);
+  EXPECT_NE(failed.error().message().find("no such token: ***"), std::string::npos);
+  for (const std::string& event : events()) EXPECT_EQ(event.find(canary), std::string::npos);
+}
+
+TEST_F(registry_test, OptionsThatContradictEachOtherAreRefusedWithoutTheirSecrets) {
+  start_server();
+  options.urls = {server->url()};
+  const auto refused = [&](auto change) {
+    client_options wrong = options;
+    change(wrong);
+    const auto created = client::create(std::move(wrong));
+    if (created) return std::string("accepted");
+    EXPECT_EQ(created.error().code(), errc::config_invalid);
+    EXPECT_EQ(created.error().message().find(canary), std::string::npos) << created.error().message();
+    return std::string();
+  };
+  EXPECT_EQ(refused([](client_options& o) { o.urls.clear(); }), "");
+  EXPECT_EQ(refused([](client_options& o) { o.user = "a", o.bearer_token = canary; }), "");
+  EXPECT_EQ(refused([](client_options& o) { o.password = canary; }), "");
+  EXPECT_EQ(refused([](client_options& o) { o.bearer_token = std::string(canary) + "\r\nX-Admin: yes"; }),
+            "");
+  EXPECT_EQ(refused([](client_options& o) { o.headers = {{"X-A", "1\r\nX-Admin: yes"}}; }), "");
+  EXPECT_EQ(refused([](client_options& o) { o.oauth.token_url = "http://127.0.0.1:1/token"; }), "");
+  EXPECT_EQ(refused([](client_options& o) { o.certificate_file = "/dev/null"; }), "");
+  EXPECT_EQ(refused([](client_options& o) { o.proxy_url = "https://127.0.0.1:1"; }), "");
+  EXPECT_EQ(refused([](client_options& o) { o.proxy_url = std::string("http://u:") + canary + "@h:1"; }), "");
+  EXPECT_EQ(refused([](client_options& o) { o.connections_max = 0; }), "");
+}
+
+class oauth_test : public registry_test {
+ protected:
+  oauth_test() {
+    start_server({.oauth_client = "app", .oauth_secret = "s3cret of the app", .token_life_s = 100});
+    server->put(7, text);
+    options.oauth = {server->url() + "/oauth/token", "app", "s3cret of the app", "registry:read", ""};
+  }
+};
+
+TEST_F(oauth_test, OneTokenServesAllThreads) {
+  connect();
+  for (std::int32_t id = 100; id < 150; ++id) server->put(id, text);
+  answers got;
+  for (std::int32_t id = 100; id < 150; ++id) registry->fetch(id, got.next());
+  for (const auto& answer : got.wait_for(50)) EXPECT_TRUE(answer) << answer.error().to_string();
+  EXPECT_EQ(server->tokens_given(), 1U);
+  EXPECT_EQ(registry->stats().tokens, 1U);
+}
+
+TEST_F(oauth_test, ATokenIsRenewedBeforeItExpires) {
+  connect();
+  EXPECT_TRUE(registry->check());
+  time.advance(seconds(79));
+  EXPECT_TRUE(registry->check());
+  EXPECT_EQ(server->tokens_given(), 1U);
+  time.advance(seconds(2));  // a fifth of its life is left
+  EXPECT_TRUE(registry->check());
+  EXPECT_EQ(server->tokens_given(), 2U);
+}
+
+TEST_F(oauth_test, ATokenThatIsRefusedIsReplacedAtOnce) {
+  connect();
+  EXPECT_TRUE(registry->check());
+  server->revoke_tokens();
+  EXPECT_EQ(failure_of(*registry, 7), std::nullopt);
+  EXPECT_EQ(server->tokens_given(), 2U);
+}
+
+TEST_F(oauth_test, ATokenServesOnWhileItsEndpointIsDown) {
+  connect();
+  EXPECT_TRUE(registry->check());
+  server->inject({.status = 503, .code = 503, .times = UINT64_MAX, .path_prefix = "/oauth"});
+  time.advance(seconds(90));
+  EXPECT_EQ(failure_of(*registry, 7), std::nullopt) << "it is valid for ten seconds more";
+  EXPECT_EQ(server->requests("POST /oauth/token"), 2U);
+  time.advance(seconds(11));
+  EXPECT_EQ(failure_of(*registry, 8), errc::registry_unavailable);
+  server->clear_faults();
+  rest();
+  EXPECT_TRUE(registry->check());
+}
+
+TEST_F(oauth_test, ATokenEndpointInTroubleIsLeftAlone) {
+  connect();
+  server->inject({.status = 503, .code = 503, .times = UINT64_MAX, .path_prefix = "/oauth"});
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(failure_of(*registry, 7), errc::registry_unavailable);
+  EXPECT_EQ(server->requests("POST /oauth/token"), 1U);
+  EXPECT_EQ(server->requests("GET /schemas/ids/7"), 0U);
+}
+
+TEST_F(oauth_test, AClientThatIsRefusedIsToldWithoutItsSecret) {
+  options.oauth.client_secret = canary;
+  connect();
+  const auto refused = registry->check();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), errc::registry_unauthorized);
+  EXPECT_NE(refused.error().message().find("invalid_client"), std::string::npos);
+  EXPECT_EQ(refused.error().message().find(canary), std::string::npos);
+}
+
+TEST_F(oauth_test, AnAnswerWithoutATokenIsNoToken) {
+  connect();
+  fail_next(registry_fault_kind::garbage);
+  EXPECT_EQ(registry->check().error().code(), errc::registry_unavailable);
+}
+
+TEST_F(registry_test, AProxyIsAskedInTheRegistrysPlace) {
+  start_server();  // as the proxy: it answers itself
+  server->put(7, text);
+  options.urls = {"http://registry.invalid:8081"};
+  options.proxy_url = server->url();
+  options.proxy_user = "app";
+  options.proxy_password = "secret";
+  connect();
+  EXPECT_EQ(failure_of(*registry, 7), std::nullopt);
+  EXPECT_EQ(server->last_header("host"), "registry.invalid:8081");
+  EXPECT_EQ(server->last_header("proxy-authorization"), "Basic YXBwOnNlY3JldA==");
+}
+
+TEST_F(registry_test, AProxyThatIsDownIsNamed) {
+  start_server();
+  options.urls = {"http://registry.invalid:8081"};
+  options.proxy_url = "http://127.0.0.1:1";
+  const auto failed = connect().check();
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().code(), errc::registry_unavailable);
+  EXPECT_NE(failed.error().message().find("through the proxy http://127.0.0.1:1"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace millrace::registry::test
