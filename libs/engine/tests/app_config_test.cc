@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <millrace/config/load.h>
+#include <millrace/config/reference.h>
 #include <millrace/engine/app_config.h>
 
 namespace millrace::engine {
@@ -135,6 +136,81 @@ TEST(AppConfig, TheAssignorIsOfTheClassicProtocolOnly) {
   EXPECT_FALSE(load(both).ok());
   EXPECT_NE(problems(both).find("group.consumer.assignors"), std::string::npos) << problems(both);
   EXPECT_NE(problems(with("  assignor: sticky\n")).find("roundrobin"), std::string::npos);
+}
+
+const std::string with_registry =
+    std::string(smallest) + "registry:\n  urls: [https://a:8081, 'https://b:8081/path']\n";
+
+TEST(AppConfig, TheRegistryHasSafeDefaults) {
+  const auto loaded = load(with_registry);
+  ASSERT_TRUE(loaded.ok()) << problems(with_registry);
+  EXPECT_TRUE(loaded.diagnostics.empty()) << problems(with_registry);
+  EXPECT_TRUE(loaded.value.registry->register_outputs);
+  EXPECT_FALSE(loaded.value.registry->oauth);
+  EXPECT_EQ(loaded.value.registry->subject_naming, registry::subject_naming::topic);
+  EXPECT_EQ(line_options_of(loaded.value, 1).schema_not_found_grace,
+            pipeline::line_options().schema_not_found_grace);
+}
+
+TEST(AppConfig, EverySettingOfTheRegistryIsRead) {
+  const std::string text =
+      with_registry +
+      "  context: .staging\n  headers: {target-sr-cluster: lsrc-1}\n  ca_file: ca.pem\n"
+      "  certificate_file: c.pem\n  key_file: k.pem\n  key_password: ${env:KEY}\n"
+      "  oauth: {token_url: https://idp/token, client_id: app, client_secret: '${env:KEY}', scope: s, "
+      "ca_file: i.pem}\n"
+      "  proxy: {url: 'http://proxy:3128', user: u, password: '${env:KEY}'}\n"
+      "  connect_timeout: 1s\n  timeout: 2s\n  backoff_first: 50ms\n  backoff_max: 3s\n  connections_max: 2\n"
+      "  response_bytes_max: 1MiB\n  not_found_ttl: 1s\n  not_found_grace: 42s\n  cached_ids_max: 5\n"
+      "  cached_bytes_max: 2MiB\n  cache_folder: /var/cache/schemas\n  disk_ids_max: 7\n"
+      "  subject_naming: topic_record\n  register_outputs: false\n  normalize: true\n";
+  config::inputs from;
+  from.file = "config.yaml";
+  from.text = text;
+  from.environment = {{"KEY", "canary-4f1c"}};
+  const auto loaded = config::load(app_spec(), from);
+  ASSERT_TRUE(loaded.ok()) << config::to_text(loaded.diagnostics, false);
+  const registry_config& read = *loaded.value.registry;
+  EXPECT_EQ(read.context, ".staging");
+  EXPECT_EQ(read.oauth->client_secret.reveal(), "canary-4f1c");
+  EXPECT_EQ(read.proxy->url, "http://proxy:3128");
+  EXPECT_EQ(read.headers.at("target-sr-cluster"), "lsrc-1");
+  EXPECT_EQ(read.cache_folder, "/var/cache/schemas");
+  EXPECT_EQ(read.subject_naming, registry::subject_naming::topic_record);
+  EXPECT_FALSE(read.register_outputs);
+  EXPECT_EQ(line_options_of(loaded.value, 1).schema_not_found_grace, seconds(42));
+  EXPECT_EQ(config::show(app_spec(), loaded.value).find("canary-4f1c"), std::string::npos);
+}
+
+TEST(AppConfig, MistakesInTheRegistryAreNamedByPlaceAndWithoutSecrets) {
+  const auto refused = [&](const std::string& settings, const std::string& named) {
+    const std::string text = problems(with_registry + settings);
+    EXPECT_EQ(text.find("canary-4f1c"), std::string::npos) << text;
+    return text.find("error") != std::string::npos && text.find(named) != std::string::npos &&
+                   text.find("config.yaml:") != std::string::npos
+               ? std::string()
+               : settings + " gives: " + text;
+  };
+  EXPECT_EQ(refused("  user: a\n  password: p\n  bearer_token: t\n", "more than one of"), "");
+  EXPECT_EQ(refused("  password: canary-4f1c\n", "without a user"), "");
+  EXPECT_EQ(refused("  certificate_file: c.pem\n", "key_file"), "");
+  EXPECT_EQ(refused("  key_password: canary-4f1c\n", "key_password"), "");
+  EXPECT_EQ(refused("  backoff_first: 10s\n", "backoff_first"), "");
+  EXPECT_EQ(refused("  oauth: {token_url: 'idp/token', client_id: a, client_secret: b}\n", "token_url"), "");
+  EXPECT_EQ(refused("  oauth: {client_id: a, client_secret: b}\n", "token_url"), "");
+  EXPECT_EQ(refused("  proxy: {url: 'https://proxy:1'}\n", "with http, not https"), "");
+  EXPECT_EQ(refused("  subject_naming: alphabet\n", "subject_naming"), "");
+  EXPECT_EQ(refused("  connections_max: 0\n", "connections_max"), "");
+  EXPECT_EQ(refused("  cached_ids_max: 0\n", "cached_ids_max"), "");
+}
+
+TEST(AppConfig, ARegistrysUrlIsCheckedAndCredentialsInTheClearAreTold) {
+  const std::string wrong = problems(std::string(smallest) + "registry:\n  urls: ['registry:8081']\n");
+  EXPECT_NE(wrong.find("config.yaml:8:10"), std::string::npos) << wrong;
+  EXPECT_NE(wrong.find("has no scheme"), std::string::npos) << wrong;
+  const std::string plain = problems(
+      std::string(smallest) + "registry:\n  urls: ['http://registry:8081']\n  user: a\n  password: p\n");
+  EXPECT_NE(plain.find("sent unencrypted"), std::string::npos) << plain;
 }
 
 }  // namespace
