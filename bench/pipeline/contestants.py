@@ -136,6 +136,7 @@ def java(cache: pathlib.Path, order: str) -> Contestant:
 
     folder = built(cache, "pipeline-java", build)
     options = ["-XX:+UseSerialGC", "-Xms512m", "-Xmx1g", "-Xss256k", "-XX:-UsePerfData"]
+    options.append("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
     program = ["java", *options, "-cp", f"{folder / 'classes'}:{folder / 'jars'}/*", "PipelineJava"]
     flags = f"JDK {output_of(['javac', '-version']).split()[-1]} C2, serial GC, {order.lower()}"
     made = peer("java" if order == "UNORDERED" else "java-key", program, flags)

@@ -114,8 +114,9 @@ public final class PipelineJava {
                     ((GenericData.Record) nav.get("page")).get("url").toString(),
                     segment,
                     score));
-          } catch (java.io.IOException why) {
-            throw new java.io.UncheckedIOException(why);
+          } catch (Throwable why) { // else the library would try again for ever
+            why.printStackTrace();
+            System.exit(1);
           }
           int index = seen.getAndIncrement();
           if (index < records) nanoseconds[index] = System.nanoTime() - fetched;
