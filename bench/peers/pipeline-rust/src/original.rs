@@ -9,6 +9,7 @@ mod navigation;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+#[allow(deprecated)] // what the original system called
 use apache_avro::{from_avro_datum, from_value, Schema};
 use common::{Arguments, Latencies, Tracker, COMMIT_EVERY, FRAME, INSERT, SELECT};
 use navigation::Navigation;
@@ -78,16 +79,17 @@ async fn main() {
         let fetched = Instant::now();
         let (partition, offset) = (message.partition(), message.offset());
         let mut datum = &message.payload().expect("a value")[FRAME..];
+        #[allow(deprecated)]
         let value = from_avro_datum(&schema, &mut datum, None).expect("a datum");
         let nav: Navigation<String, ByteBuf> = from_value(&value).expect("a Navigation");
         let permit = permits.clone().acquire_owned().await.unwrap();
         progress.lock().unwrap().tracker.started(partition, offset);
-        let (session, progress) = (session.clone(), progress.clone());
+        let (session, shared) = (session.clone(), progress.clone());
         tokio::spawn(async move {
             process(&session, &nav).await.expect("the database answers");
-            let mut progress = progress.lock().unwrap();
-            progress.tracker.done(partition, offset);
-            progress.latencies.add(fetched);
+            let mut all = shared.lock().unwrap();
+            all.tracker.done(partition, offset);
+            all.latencies.add(fetched);
             drop(permit);
         });
         if committed.elapsed() >= COMMIT_EVERY {
