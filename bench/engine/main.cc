@@ -86,7 +86,7 @@ class pass {
 class floor_pass final : public pass, private stream::source_events {
  public:
   explicit floor_pass(bool decodes) : decodes_(decodes) {
-    auto compiled = format().compile(schema_text());
+    auto compiled = format().compile({.text = schema_text(), .references = {}});
     invariant(compiled.ok(), "the records' schema is that of the struct");
     plan_ = *std::move(compiled);
   }
