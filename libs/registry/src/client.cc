@@ -35,6 +35,7 @@ struct checked_options {
 // A registry and context by the addresses of its servers, whatever their order.
 std::string identity_of(const checked_options& options) {
   std::vector<std::string> urls;
+  urls.reserve(options.urls.size());
   for (const endpoint& each : options.urls) urls.push_back(each.text());
   std::sort(urls.begin(), urls.end());
   std::string name;

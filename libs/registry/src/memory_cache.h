@@ -46,8 +46,9 @@ class memory_cache {
 
   static std::size_t size_of(const std::string& key, const stream::schema_document& what) {
     constexpr std::size_t overhead = 256;
+    constexpr std::size_t text_overhead = sizeof(std::string);
     std::size_t size = overhead + 2 * key.size() + what.text.size();
-    for (const std::string& each : what.references) size += sizeof each + each.size();
+    for (const std::string& each : what.references) size += text_overhead + each.size();
     return size;
   }
   void drop_oldest() {
