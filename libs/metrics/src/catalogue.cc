@@ -54,14 +54,52 @@ bool same(const family& a, const family& b) {
          a.labels == b.labels && same_buckets();
 }
 
-std::string label_cell(const label& l) {
-  std::string text = "`" + l.name + "`";
-  if (l.values.empty()) return text + " (at most " + std::to_string(l.values_max) + ")";
-  text += ": ";
-  for (std::size_t i = 0; i < l.values.size(); ++i) {
-    text += (i == 0 ? "" : ", ") + l.values[i];
+void append_quoted(std::string& to, std::string_view text) {
+  to += '"';
+  for (const char c : text) {
+    if (c == '"' || c == '\\') to += '\\';
+    invariant(c >= ' ', "names and help texts of metrics have no control characters");
+    to += c;
   }
-  return text;
+  to += '"';
+}
+
+void append_label(std::string& to, const label& l) {
+  to += "{\"name\": ";
+  append_quoted(to, l.name);
+  if (l.values.empty()) {
+    to += ", \"values_max\": " + std::to_string(l.values_max) + "}";
+    return;
+  }
+  to += ", \"values\": [";
+  for (std::size_t i = 0; i < l.values.size(); ++i) {
+    to += i == 0 ? "" : ", ";
+    append_quoted(to, l.values[i]);
+  }
+  to += "]}";
+}
+
+void append_family(std::string& to, const family& f) {
+  to += "{\"name\": ";
+  append_quoted(to, f.name);
+  to += ", \"type\": \"" + std::string(to_string(f.kind)) + "\", \"unit\": \"" +
+        std::string(to_string(f.unit)) + "\", \"help\": ";
+  append_quoted(to, f.help);
+  to += ", \"labels\": [";
+  for (std::size_t i = 0; i < f.labels.size(); ++i) {
+    to += i == 0 ? "" : ", ";
+    append_label(to, f.labels[i]);
+  }
+  to += "]";
+  if (f.buckets) {
+    to += ", \"buckets\": [";
+    const auto bounds = f.buckets->bounds();
+    for (std::size_t i = 0; i < bounds.size(); ++i) {
+      to += (i == 0 ? "" : ", ") + format_number(f.shown(static_cast<double>(bounds[i])));
+    }
+    to += "]";
+  }
+  to += "}";
 }
 
 }  // namespace
@@ -92,6 +130,22 @@ std::string_view to_string(kind k) noexcept {
   return "";
 }
 
+std::string_view to_string(scale s) noexcept {
+  switch (s) {
+    case scale::decode:
+      return "decode";
+    case scale::request:
+      return "request";
+    case scale::end_to_end:
+      return "end_to_end";
+    case scale::stage:
+      return "stage";
+    case scale::loop:
+      return "loop";
+  }
+  return "";
+}
+
 label label::closed(std::string_view name, std::vector<std::string> values) {
   return {std::string(name), std::move(values), 0};
 }
@@ -109,7 +163,10 @@ label label::errors() {
   return closed("error", std::move(names));
 }
 
-catalogue::catalogue() : prefixes_{"millrace_", "process_"} {}
+catalogue::catalogue()
+    : prefixes_{"millrace_", "process_"},
+      bounds_{buckets::decode(), buckets::request(), buckets::end_to_end(), buckets::stage(),
+              buckets::loop()} {}
 catalogue::~catalogue() = default;
 
 void catalogue::allow_prefix(std::string_view prefix) {
@@ -117,6 +174,23 @@ void catalogue::allow_prefix(std::string_view prefix) {
             "a prefix is lower-case snake case and ends in _");
   const std::scoped_lock lock(mutex_);
   prefixes_.emplace_back(prefix);
+}
+
+std::vector<nanoseconds> catalogue::bounds(scale of) const {
+  const std::scoped_lock lock(mutex_);
+  return bounds_[static_cast<std::size_t>(of)];
+}
+
+result<void> catalogue::set_bounds(scale of, std::vector<nanoseconds> bounds) {
+  const bool positive = !bounds.empty() && bounds.front().count() > 0;
+  const bool ascending = std::ranges::adjacent_find(bounds, std::ranges::greater_equal()) == bounds.end();
+  if (!positive || !ascending || bounds.size() > histogram_bounds_max) {
+    return error(errc::config_invalid, "buckets are 1 to " + std::to_string(histogram_bounds_max) +
+                                           " durations above 0 in ascending order");
+  }
+  const std::scoped_lock lock(mutex_);
+  bounds_[static_cast<std::size_t>(of)] = std::move(bounds);
+  return {};
 }
 
 const family& catalogue::declare(family wanted) {
@@ -199,23 +273,15 @@ const family* catalogue::find(std::string_view name) const {
   return nullptr;
 }
 
-std::string catalogue::to_markdown() const {
-  std::string text = "| metric | type | labels | buckets | what it says |\n| --- | --- | --- | --- | --- |\n";
+std::string catalogue::to_json() const {
+  std::string text = "{\"metrics\": [\n";
+  bool first = true;
   for (const family* f : families()) {
-    text += "| `" + f->name + "` | " + std::string(to_string(f->kind)) + " | ";
-    for (std::size_t i = 0; i < f->labels.size(); ++i) {
-      text += (i == 0 ? "" : "; ") + label_cell(f->labels[i]);
-    }
-    text += " | ";
-    if (f->buckets) {
-      const auto bounds = f->buckets->bounds();
-      text += format_number(f->shown(static_cast<double>(bounds.front()))) + " to " +
-              format_number(f->shown(static_cast<double>(bounds.back()))) + " (" +
-              std::to_string(bounds.size()) + ")";
-    }
-    text += " | " + f->help + " |\n";
+    text += first ? "  " : ",\n  ";
+    first = false;
+    append_family(text, *f);
   }
-  return text;
+  return text + "\n]}\n";
 }
 
 namespace buckets {
@@ -238,6 +304,11 @@ std::vector<nanoseconds> end_to_end() {
   return {500us,  1ms,  1500us, 2ms,   3ms,    5ms,   7500us, 10ms,  15ms,  20ms,
           30ms,   50ms, 75ms,   100ms, 150ms,  200ms, 300ms,  500ms, 750ms, 1s,
           1500ms, 2s,   3s,     5s,    7500ms, 10s,   15s,    20s,   30s,   60s};
+}
+
+std::vector<nanoseconds> stage() {
+  return {1us,  2us,  5us,   10us,  20us,  50us, 100us, 200us, 500us, 1ms, 2ms, 5ms, 10ms,
+          20ms, 50ms, 100ms, 200ms, 500ms, 1s,   2s,    5s,    10s,   20s, 30s, 60s};
 }
 
 std::vector<nanoseconds> loop() {

@@ -23,6 +23,7 @@ constexpr std::string_view compiler = "gcc " __VERSION__;
 struct families {
   counter_family cpu;
   gauge_family resident, virtual_size, open_fds, max_fds, threads, started;
+  counter_family switches;
   gauge_family build;
 };
 
@@ -41,11 +42,16 @@ families declare(catalogue& in) {
       .started = in.gauge({.name = "process_start_time_seconds",
                            .help = "Start of the process, seconds since 1970-01-01T00:00Z.",
                            .unit = unit::seconds}),
-      .build = in.gauge(
-          {.name = "millrace_build_info",
-           .help = "Always 1; the labels say which build runs.",
-           .labels = {label::open("version", 4), label::open("revision", 4), label::open("compiler", 4)},
-           .merge = merge::max}),
+      .switches =
+          in.counter({.name = "process_context_switches_total",
+                      .help = "Context switches: voluntary ones wait, involuntary ones were preempted.",
+                      .labels = {label::closed("type", {"voluntary", "involuntary"})}}),
+      .build =
+          in.gauge({.name = "millrace_build_info",
+                    .help = "Always 1; the labels say which build runs: of the application, of Millrace.",
+                    .labels = {label::open("version", 4), label::open("millrace", 4),
+                               label::open("revision", 4), label::open("compiler", 4)},
+                    .merge = merge::max}),
   };
 }
 
@@ -128,6 +134,11 @@ void sample(const families& what, std::optional<double> boot, samples& to) {
   }
   if (const auto fds = count_open_fds()) to.set(what.open_fds, {}, *fds);
   rlimit limit{};
+  rusage used{};
+  if (getrusage(RUSAGE_SELF, &used) == 0) {
+    to.set(what.switches, {"voluntary"}, static_cast<double>(used.ru_nvcsw));
+    to.set(what.switches, {"involuntary"}, static_cast<double>(used.ru_nivcsw));
+  }
   if (getrlimit(RLIMIT_NOFILE, &limit) == 0) to.set(what.max_fds, {}, static_cast<double>(limit.rlim_cur));
 }
 
@@ -137,7 +148,7 @@ scrape_hook add_process_metrics(registry& to, build_info build) {
   return to.at_scrape(
       [what = declare(to.declared()), boot = boot_time_seconds(), build = std::move(build)](samples& out) {
         sample(what, boot, out);
-        out.set(what.build, {build.version, build.revision, compiler}, 1);
+        out.set(what.build, {build.version, build.millrace, build.revision, compiler}, 1);
       });
 }
 

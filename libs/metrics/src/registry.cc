@@ -138,6 +138,12 @@ void shard::retire(gauge_family what, label_values labels) {
   found->second.cell->set(0);
 }
 
+counter& counters_by_value::resolve(std::string_view value) {
+  counter& cell = cells_->counter(what_, {value});
+  if (known_.size() < known_max) known_.push_back({std::string(value), &cell});
+  return cell;
+}
+
 void samples::put(const family& what, label_values labels, double value) {
   all_.push_back({&what, registry_.bounded(what, labels), value});
 }

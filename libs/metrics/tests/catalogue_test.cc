@@ -42,26 +42,49 @@ TEST(Catalogue, DefaultBucketsCoverWhatTheyMeasure) {
   EXPECT_EQ(buckets::end_to_end().back(), 60s);
   catalogue declared;  // each is accepted: ascending, and not too many
   int n = 0;
-  for (const auto& bounds : {buckets::decode(), buckets::request(), buckets::end_to_end(), buckets::loop()}) {
+  for (const auto& bounds :
+       {buckets::decode(), buckets::request(), buckets::end_to_end(), buckets::stage(), buckets::loop()}) {
     (void)declared.histogram(
         {.name = "millrace_set" + std::to_string(n++) + "_seconds", .help = "h", .buckets = bounds});
   }
   (void)declared.histogram(
       {.name = "millrace_size_bytes", .help = "h", .unit = unit::bytes, .buckets = buckets::bytes()});
   (void)declared.histogram({.name = "millrace_batch_records", .help = "h", .buckets = buckets::batch()});
-  EXPECT_EQ(declared.families().size(), 6U);
+  EXPECT_EQ(declared.families().size(), 7U);
 }
 
-TEST(Catalogue, TheReferenceNamesEveryFamilySortedWithItsLabelsAndBuckets) {
+TEST(Catalogue, TheDocumentNamesEveryFamilySortedWithItsLabelsAndBuckets) {
   catalogue declared;
   (void)declared.histogram({.name = "millrace_wait_seconds", .help = "Waiting.", .buckets = {1ms, 2ms}});
   (void)declared.counter({.name = "millrace_drops_total",
-                          .help = "Dropped.",
+                          .help = "\"Dropped\".",
                           .labels = {label::closed("why", {"full", "late"}), label::open("topic", 3)}});
-  EXPECT_EQ(declared.to_markdown(),
-            "| metric | type | labels | buckets | what it says |\n| --- | --- | --- | --- | --- |\n"
-            "| `millrace_drops_total` | counter | `why`: full, late; `topic` (at most 3) |  | Dropped. |\n"
-            "| `millrace_wait_seconds` | histogram |  | 0.001 to 0.002 (2) | Waiting. |\n");
+  EXPECT_EQ(
+      declared.to_json(),
+      "{\"metrics\": [\n"
+      "  {\"name\": \"millrace_drops_total\", \"type\": \"counter\", \"unit\": \"\", \"help\": "
+      "\"\\\"Dropped\\\".\", \"labels\": [{\"name\": \"why\", \"values\": [\"full\", \"late\"]}, "
+      "{\"name\": \"topic\", \"values_max\": 3}]},\n"
+      "  {\"name\": \"millrace_wait_seconds\", \"type\": \"histogram\", \"unit\": \"seconds\", \"help\": "
+      "\"Waiting.\", \"labels\": [], \"buckets\": [0.001, 0.002]}\n]}\n");
+}
+
+TEST(Catalogue, TheBoundsOfAScaleCanBeReplacedBeforeItIsUsed) {
+  catalogue declared;
+  EXPECT_EQ(declared.bounds(scale::request), buckets::request());
+  ASSERT_TRUE(declared.set_bounds(scale::request, {1ms, 1s}).ok());
+  EXPECT_EQ(declared.bounds(scale::request), (std::vector<nanoseconds>{1ms, 1s}));
+  EXPECT_EQ(declared.bounds(scale::decode), buckets::decode());
+}
+
+TEST(Catalogue, BoundsMustBePositiveAscendingAndNotTooMany) {
+  catalogue declared;
+  std::vector<nanoseconds> many;
+  for (std::size_t i = 0; i <= histogram_bounds_max; ++i) many.emplace_back(i + 1);
+  for (const auto& wrong : {std::vector<nanoseconds>{}, {0ns, 1ns}, {2ns, 1ns}, {1ns, 1ns}, many}) {
+    EXPECT_FALSE(declared.set_bounds(scale::loop, wrong).ok());
+  }
+  EXPECT_EQ(declared.bounds(scale::loop), buckets::loop());
 }
 
 class NamingRulesDeathTest : public testing::Test {

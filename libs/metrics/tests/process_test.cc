@@ -17,7 +17,8 @@ class ProcessMetrics : public testing::Test {
 
   catalogue declared_;
   registry counts_{declared_};
-  scrape_hook hook_ = add_process_metrics(counts_, {.version = "1.2.3", .revision = "abc"});
+  scrape_hook hook_ =
+      add_process_metrics(counts_, {.version = "1.2.3", .millrace = "0.4.0", .revision = "abc"});
 };
 
 TEST_F(ProcessMetrics, SayWhatTheKernelKnows) {
@@ -26,6 +27,7 @@ TEST_F(ProcessMetrics, SayWhatTheKernelKnows) {
   EXPECT_GE(value("process_virtual_memory_bytes"), value("process_resident_memory_bytes"));
   EXPECT_GE(value("process_threads"), 1);
   EXPECT_GT(value("process_max_fds"), 0);
+  EXPECT_GE(value("process_context_switches_total"), 0);
   const double now = static_cast<double>(
       std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
           .count());
@@ -43,7 +45,9 @@ TEST_F(ProcessMetrics, CountOpenFileDescriptors) {
 
 TEST_F(ProcessMetrics, NameTheBuild) {
   const snapshot now = counts_.take_snapshot();
-  EXPECT_EQ(now.value("millrace_build_info", {{"version", "1.2.3"}, {"revision", "abc"}}), 1.0);
+  EXPECT_EQ(
+      now.value("millrace_build_info", {{"version", "1.2.3"}, {"millrace", "0.4.0"}, {"revision", "abc"}}),
+      1.0);
 }
 
 }  // namespace

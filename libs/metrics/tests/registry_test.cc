@@ -150,5 +150,21 @@ TEST_F(Registry, AScraperReadsWhileAWorkerCounts) {
   EXPECT_EQ(counts_.take_snapshot().histogram("millrace_took_seconds").count(), counted);
 }
 
+TEST_F(Registry, ACounterOfAnOpenLabelIsFoundAgainAndBounded) {
+  const counter_family what = declared_.counter(
+      {.name = "millrace_by_topic_total", .help = "h", .labels = {label::open("topic", 2)}});
+  counters_by_value by_topic(counts_.add_shard(), what);
+  counter& first = by_topic.of("a");
+  EXPECT_EQ(&by_topic.of("a"), &first);
+  first.add();
+  by_topic.of("b").add(2);
+  by_topic.of("c").add(3);
+  by_topic.of("d").add(4);
+  const snapshot now = counts_.take_snapshot();
+  EXPECT_EQ(now.value("millrace_by_topic_total", {{"topic", "a"}}), 1);
+  EXPECT_EQ(now.value("millrace_by_topic_total", {{"topic", "b"}}), 2);
+  EXPECT_EQ(now.value("millrace_by_topic_total", {{"topic", "other"}}), 7);
+}
+
 }  // namespace
 }  // namespace millrace::metrics

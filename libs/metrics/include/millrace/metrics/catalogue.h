@@ -19,6 +19,7 @@
 // Threads: a catalogue may be used from any thread. Families live as long as their catalogue.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <initializer_list>
@@ -30,6 +31,7 @@
 #include <vector>
 
 #include <millrace/base/clock.h>
+#include <millrace/base/result.h>
 #include <millrace/metrics/cells.h>
 
 namespace millrace::metrics {
@@ -39,11 +41,22 @@ inline constexpr std::size_t open_label_values_max = 10'000;
 
 enum class unit : std::uint8_t { none, seconds, bytes, ratio };
 enum class kind : std::uint8_t { counter, gauge, histogram };
+// What a histogram measures, and with it the bounds of its buckets. A configuration may replace the bounds.
+enum class scale : std::uint8_t {
+  decode,      // one record on the CPU
+  request,     // one request over the network: a statement, a commit, a schema
+  end_to_end,  // the age of a record
+  stage,       // one stage in the life of a record
+  loop,        // a turn of an event loop
+};
+inline constexpr std::size_t scale_count = 5;
+
 // How a gauge's values in several shards become one series. Counters and histograms always add up.
 enum class merge : std::uint8_t { sum, max, min };
 
 [[nodiscard]] std::string_view to_string(unit u) noexcept;
 [[nodiscard]] std::string_view to_string(kind k) noexcept;
+[[nodiscard]] std::string_view to_string(scale s) noexcept;
 
 // A label and the bound on its values.
 struct label {
@@ -133,18 +146,26 @@ class catalogue {
   histogram_family histogram(histogram_spec spec);
   size_histogram_family histogram(size_histogram_spec spec);
 
+  // The bounds of a scale, for histogram_spec::buckets: those of set_bounds(), or the default.
+  [[nodiscard]] std::vector<nanoseconds> bounds(scale of) const;
+  // Before the families of that scale are declared. errc::config_invalid when they are no bounds: 1 to
+  // histogram_bounds_max positive durations in ascending order.
+  [[nodiscard]] result<void> set_bounds(scale of, std::vector<nanoseconds> bounds);
+
   // Sorted by name.
   [[nodiscard]] std::vector<const family*> families() const;
   // nullptr when nothing of that name is declared.
   [[nodiscard]] const family* find(std::string_view name) const;
-  // The metrics reference: one Markdown table row per family, sorted by name.
-  [[nodiscard]] std::string to_markdown() const;
+  // Everything that is declared, as a JSON document: {"metrics": [{"name", "type", "unit", "help", "labels":
+  // [{"name", "values" or "values_max"}], "buckets"}]}, sorted by name; buckets in the base unit.
+  [[nodiscard]] std::string to_json() const;
 
  private:
   const family& declare(family wanted);
 
   mutable std::mutex mutex_;
   std::vector<std::string> prefixes_;
+  std::array<std::vector<nanoseconds>, scale_count> bounds_;
   std::deque<family> families_;
 };
 
@@ -154,6 +175,7 @@ namespace buckets {
 [[nodiscard]] std::vector<nanoseconds>
 request();  // 50 µs to 15 s: a CQL statement, up to the server's timeout
 [[nodiscard]] std::vector<nanoseconds> end_to_end();  // 500 µs to 60 s: from a record's creation to its end
+[[nodiscard]] std::vector<nanoseconds> stage();       // 1 µs to 60 s: what a record waits for
 [[nodiscard]] std::vector<nanoseconds> loop();        // 1 µs to 1 s: a turn of an event loop
 [[nodiscard]] std::vector<std::uint64_t> bytes();     // 64 B to 16 MiB
 [[nodiscard]] std::vector<std::uint64_t> batch();     // 1 to 4096 things

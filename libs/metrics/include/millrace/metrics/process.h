@@ -9,14 +9,15 @@
 namespace millrace::metrics {
 
 struct build_info {
-  std::string version;   // "0.1.0"
+  std::string version;   // of the application
+  std::string millrace;  // of the library
   std::string revision;  // of the source, or "unknown"
 };
 
 // process_cpu_seconds_total, process_resident_memory_bytes, process_virtual_memory_bytes, process_open_fds,
-// process_max_fds, process_threads, process_start_time_seconds, and
-// millrace_build_info{version,revision,compiler} 1. A value that cannot be read (no /proc) is left out. The
-// hook must not outlive the registry.
+// process_max_fds, process_threads, process_start_time_seconds, process_context_switches_total and
+// millrace_build_info{version,millrace,revision,compiler} 1. A value that cannot be read (no /proc) is left
+// out. The hook must not outlive the registry.
 scrape_hook add_process_metrics(registry& to, build_info build);
 
 }  // namespace millrace::metrics

@@ -71,6 +71,32 @@ class shard {
   std::unique_ptr<cells> cells_;
 };
 
+// The counters of a family with one open label, each resolved at its first use and found without a lock from
+// then on. For values that are few but known only when they come: a topic, a reason. For the shard's thread.
+class counters_by_value {
+ public:
+  counters_by_value(shard& cells, counter_family what) : cells_(&cells), what_(what) {}
+
+  [[nodiscard]] counter& of(std::string_view value) {
+    for (const known& k : known_) {
+      if (k.value == value) return *k.cell;
+    }
+    return resolve(value);
+  }
+
+ private:
+  static constexpr std::size_t known_max = 64;  // the rest is resolved every time
+  struct known {
+    std::string value;
+    counter* cell;
+  };
+  counter& resolve(std::string_view value);
+
+  shard* cells_;
+  counter_family what_;
+  std::vector<known> known_;
+};
+
 // What a scrape hook fills: values that are computed when asked for. Counters and gauges, in the base unit;
 // added to (or merged with) what the shards hold for the same labels.
 class samples {

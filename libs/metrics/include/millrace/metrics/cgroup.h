@@ -1,0 +1,22 @@
+// What the control group of the process allows and withholds: memory against its limit, and CPU throttling,
+// the reason for latency that nothing else shows. Read at each scrape; versions 1 and 2.
+#pragma once
+
+#include <string>
+
+#include <millrace/metrics/registry.h>
+
+namespace millrace::metrics {
+
+struct cgroup_paths {
+  std::string mount = "/sys/fs/cgroup";
+  std::string membership = "/proc/self/cgroup";
+};
+
+// millrace_cgroup_memory_bytes, millrace_cgroup_memory_limit_bytes, millrace_cgroup_cpu_limit_cores,
+// millrace_cgroup_cpu_periods_total, millrace_cgroup_cpu_throttled_periods_total,
+// millrace_cgroup_cpu_throttled_seconds_total. What the group does not limit is left out. The hook must not
+// outlive the registry.
+scrape_hook add_cgroup_metrics(registry& to, cgroup_paths paths = {});
+
+}  // namespace millrace::metrics
