@@ -75,7 +75,8 @@ struct history {
   std::map<std::int32_t, std::int64_t> ends;       // partition → one past its last record
   std::map<std::int32_t, std::int64_t> committed;  // at the end
   std::map<std::pair<std::int32_t, std::string>, std::int64_t>
-      latest;                           // the table at the end: offset of the row
+      latest;  // the table at the end: offset of the row
+  std::map<std::pair<std::int32_t, std::string>, std::int64_t> latest_written_us;  // its write timestamps
   std::vector<std::string> complaints;  // of the ports and of the books, while running
 };
 

@@ -20,7 +20,8 @@ constexpr std::string_view insert_latest = "INSERT INTO latest (key, number) VAL
 
 class statement final : public stream::statement_declaration {
  public:
-  explicit statement(std::string_view cql) : statement_declaration(std::string(cql)) {}
+  explicit statement(std::string_view cql, stream::write_time written = stream::write_time::server)
+      : statement_declaration(std::string(cql), {.written = written}) {}
   result<void> check(const std::vector<stream::column>&, const std::vector<stream::column>&) override {
     return {};
   }
@@ -55,7 +56,7 @@ origin origin_of(const testkit::produced_record& what) {
           "emitting"};
 }
 
-// SELECT, INSERT a row of its own, and INSERT the newest row of its key: the newer offset wins.
+// SELECT, INSERT a row of its own, and INSERT the newest row of its key at the record's write time.
 class writing final : public pipeline::processor<parcel> {
  public:
   explicit writing(member* owner) : owner_(*owner) {}
@@ -80,7 +81,7 @@ class writing final : public pipeline::processor<parcel> {
     if (!visited) co_return visited.error();
     const std::string key = key_of(p);
     testkit::execute latest(ctx.database(), latest_, {testkit::cell(key), testkit::cell(p->number)},
-                            p.offset() + 1);
+                            ctx.write_time_us() + 1);
     const result<stream::rows_ref> updated = co_await latest;
     if (!updated) co_return updated.error();
     co_return stream::outcome::done();
@@ -89,7 +90,7 @@ class writing final : public pipeline::processor<parcel> {
   member& owner_;
   statement select_{select_profile};
   statement visit_{insert_visit};
-  statement latest_{insert_latest};
+  statement latest_{insert_latest, stream::write_time::record};
 };
 
 class emitting final : public pipeline::processor<parcel> {
@@ -263,8 +264,11 @@ void member::on_applied(const testkit::executed_statement& what) {
   const auto partition = static_cast<std::int32_t>(number / 1'000'000);
   const std::string key = what.parameters[0].text();
   // The cell of the newest write timestamp wins, as in the database.
-  std::int64_t& row = shared_.told.latest.try_emplace({partition, key}, -1).first->second;
-  row = std::max(row, *what.write_timestamp_us - 1);
+  std::int64_t& newest = shared_.told.latest_written_us.try_emplace({partition, key}, -1).first->second;
+  if (*what.write_timestamp_us >= newest) {
+    newest = *what.write_timestamp_us;
+    shared_.told.latest[{partition, key}] = number % 1'000'000;
+  }
   note_at(happening::latest_written, partition, number % 1'000'000, "writing", key);
 }
 

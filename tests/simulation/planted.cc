@@ -51,6 +51,8 @@ constexpr std::array all{
     PLANTED(breaker_burns_attempts),
     PLANTED(ignore_the_retry_budget),
     PLANTED(give_back_what_failed),
+    PLANTED(time_writes_by_timestamp_alone),
+    PLANTED(forget_the_write_floor),
 };
 #undef PLANTED
 static_assert(all.size() + 1 == static_cast<std::size_t>(bug::end_), "every bug has its name");

@@ -82,12 +82,22 @@ kind world::draw_kind(bool second_load) {
   return kind::good;
 }
 
+// Producers' clocks are skewed, some have none, and one is set to another century.
+timestamp world::draw_timestamp() {
+  const auto now = std::chrono::time_point_cast<milliseconds>(time_.wall());
+  const std::int64_t d = random_.between(0, 99);
+  if (d < 2) return timestamp();
+  if (d < 4) return now + seconds(random_.between(0, 100LL * 365 * 86'400));
+  if (d < 20) return now + milliseconds(random_.between(-5'000, 5'000));
+  return now;
+}
+
 void world::produce_one(bool second_load) {
   const auto partition = static_cast<std::int32_t>(random_.between(0, partitions_ - 1));
   const std::int64_t hole = random_.chance(0.1) ? random_.between(1, 5) : 0;
   logged l{partition, log_.end({0, partition}) + hole, {}, draw_kind(second_load), second_load};
   testkit::simulated_record r;
-  r.created = std::chrono::time_point_cast<milliseconds>(time_.wall());
+  r.created = draw_timestamp();
   if (!random_.chance(0.05)) {
     l.key = random_.chance(0.4) ? "hot" : "key-" + std::to_string(random_.between(0, 30));
     r.key = byte_buffer(as_bytes(l.key).begin(), as_bytes(l.key).end());

@@ -25,6 +25,7 @@ class world {
  private:
   void produce_some(std::int64_t records, bool second_load);
   void produce_one(bool second_load);
+  [[nodiscard]] millrace::timestamp draw_timestamp();
   [[nodiscard]] kind draw_kind(bool second_load);
 
   void run_for(std::int64_t ms, bool faults);

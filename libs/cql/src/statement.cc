@@ -49,6 +49,27 @@ bool selects_star(std::string_view cql) {
   return false;
 }
 
+// What the text alone does not tell: growing a set or map repeats well, growing a list or counter does not.
+result<void> check_write_time(const stream::statement_declaration& s,
+                              const std::vector<stream::column>& parameters) {
+  if (s.options().written != stream::write_time::record) return {};
+  for (const stream::statement_text::in_place& change : s.text().changes_in_place) {
+    if (change.by != stream::statement_text::in_place::operand::parameter ||
+        change.parameter >= parameters.size()) {
+      continue;
+    }
+    const stream::column& by = parameters[change.parameter];
+    const bool repeats = change.element ? !by.name.starts_with("idx(")
+                                        : by.type.starts_with("set<") || by.type.starts_with("map<");
+    if (repeats) continue;
+    return error(
+        errc::config_invalid,
+        "statement '" + s.name() + "': column '" + change.column + "' changes in place by a " + by.type +
+            ", and a replay would change it again; leave out write_time::record, or write it as a whole");
+  }
+  return {};
+}
+
 struct side {
   std::string_view what;  // "parameter" or "column"
   const std::vector<expectation>& expected;
@@ -100,6 +121,8 @@ result<void> statement_base::check(const std::vector<stream::column>& parameters
   }
   if (auto fits = check_side(name(), {"parameter", expected_parameters_, parameters}); !fits) return fits;
   if (auto fits = check_side(name(), {"column", expected_columns_, columns}); !fits) return fits;
+  if (auto repeats = check_write_time(*this, parameters); !repeats) return repeats;
+  parameters_are(parameters);
   column_names_.clear();
   for (const stream::column& column : columns) column_names_.push_back(column.name);
   return {};

@@ -72,6 +72,7 @@ class execution_of_test final : public stream::execution {
   byte_buffer& begin_emit(const stream::output_declaration&, std::string_view) override { return emitted_; }
   void emit_failed(const error& cause) override { FAIL() << cause.to_string(); }
   void resumed() noexcept override { ++resumptions; }
+  std::int64_t write_time_us() const noexcept override { return 1'000; }
 
   int resumptions = 0;
 
@@ -193,6 +194,33 @@ TEST_F(statement_test, encodes_its_arguments_in_order) {
   EXPECT_TRUE(finish(insert(context_, 1, "a", std::nullopt)));
   EXPECT_EQ(store_.sent, std::vector<std::string>{"00000004000000010000000161ffffffff"});
   EXPECT_EQ(store_.timestamps[0], std::nullopt);
+}
+
+TEST_F(statement_test, at_the_records_write_time_a_deletion_comes_before_a_write) {
+  const stream::statement_options timed{.written = stream::write_time::record};
+  const statement<void(std::int32_t)> insert("INSERT INTO t (k) VALUES (?)", timed);
+  const statement<void(std::int32_t)> remove("DELETE FROM t WHERE k = ?", timed);
+  store_.answers.emplace_back(stream::rows_ref());
+  store_.answers.emplace_back(stream::rows_ref());
+  EXPECT_TRUE(finish(remove(context_, 1)));
+  EXPECT_TRUE(finish(insert(context_, 1)));
+  EXPECT_EQ(store_.timestamps, (std::vector<std::optional<std::int64_t>>{1'000, 1'001}));
+}
+
+TEST_F(statement_test, at_the_records_write_time_only_what_repeats_well_changes_in_place) {
+  const auto verdict = [](std::string_view cql, const stream::column& by) {
+    statement<void(std::vector<std::string>, std::string_view)> update(
+        cql, {.written = stream::write_time::record});
+    return why(update.check({by, {"k", "text"}}, {}));
+  };
+  EXPECT_EQ(verdict("UPDATE t SET s = s + ? WHERE k = ?", {"s", "set<text>"}), "fits");
+  EXPECT_EQ(
+      verdict("UPDATE t SET l = l + ? WHERE k = ?", {"l", "list<text>"}),
+      "config_invalid: statement 'update t': column 'l' changes in place by a list<text>, and a replay would "
+      "change it again; leave out write_time::record, or write it as a whole");
+  statement<void(std::int64_t, std::string_view)> count("UPDATE t SET n = n + ? WHERE k = ?",
+                                                        {.written = stream::write_time::record});
+  EXPECT_EQ(count.check({{"n", "counter"}, {"k", "text"}}, {}).error().code(), errc::config_invalid);
 }
 
 TEST_F(statement_test, carries_a_write_timestamp) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,6 +16,7 @@
 #include <millrace/stream/finished_map.h>
 #include <millrace/stream/offset_tracker.h>
 #include <millrace/stream/record.h>
+#include <millrace/stream/write_clock.h>
 
 namespace millrace::pipeline {
 
@@ -53,12 +55,24 @@ class assignment {
   }
   // What is finished beyond `position` can be told to the next owner.
   [[nodiscard]] bool remembers() const noexcept { return !topic_id.empty(); }
-  // As the metadata of a commit of `position`.
-  [[nodiscard]] std::string finished_map(std::int64_t position) const {
-    if (!remembers()) return {};
+  // The write time of the next record, in offset order.
+  [[nodiscard]] std::int64_t write_time_of(const stream::record_view& next, std::int64_t wall_us) {
+    if (keeps_write_floors) write_floors.emplace_back(next.offset, writes.last_us());
+    return writes.next(next.created, wall_us);
+  }
+  // The metadata of a commit of `position`, which never goes back.
+  [[nodiscard]] std::string metadata_of(std::int64_t position) {
+    std::string text;
+    while (!write_floors.empty() && write_floors.front().first < position) write_floors.pop_front();
+    const std::int64_t floor = write_floors.empty() ? writes.last_us() : write_floors.front().second;
+    if (keeps_write_floors && floor > 0) text = stream::encode_write_floor(floor);
+    if (!remembers()) return text;
     std::vector<stream::offset_range> ranges = tracker.finished_beyond();
     if (last_delivered) before.append_beyond(*last_delivered, ranges);
-    return stream::encode_finished(topic_id, position, ranges);
+    const std::string finished = stream::encode_finished(topic_id, position, ranges,
+                                                         stream::commit_metadata_bytes_max - text.size() - 1);
+    if (!text.empty() && !finished.empty()) text += ' ';
+    return text + finished;
   }
 
   const stream::partition_id id;
@@ -77,6 +91,10 @@ class assignment {
   bool broker_has_commit = false;
   std::string topic_id;            // empty: not known
   stream::finished_before before;  // by an earlier owner
+  stream::write_clock writes;
+  bool keeps_write_floors = false;  // a statement uses the record's write time
+  // Per record that is delivered and not committed: its offset, and the write time of its predecessor.
+  std::deque<std::pair<std::int64_t, std::int64_t>> write_floors;
   std::size_t in_flight = 0;
   std::size_t waiting_count = 0;
   runtime::intrusive_list<unsettled_hook> unsettled;  // in order of delivery

@@ -36,7 +36,7 @@ void engine::send_commit() {
   for (const auto& [id, a] : assignments_) {
     const std::optional<std::int64_t> offset = a->uncommitted();
     if (!offset) continue;
-    commit_batch_.push_back({id, *offset, a->finished_map(*offset)});
+    commit_batch_.push_back({id, *offset, a->metadata_of(*offset)});
     sent_.push_back({a, *offset, a->tracker.finished_count(), a->tracker.passed_count()});
   }
   if (commit_batch_.empty()) return;

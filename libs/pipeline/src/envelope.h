@@ -78,6 +78,8 @@ class processor_run final : public stream::execution, public runtime::deferred {
   [[nodiscard]] std::uint32_t attempt() const noexcept override { return attempt_; }
   byte_buffer& begin_emit(const stream::output_declaration& to, std::string_view key) override;
   void emit_failed(const error& cause) override { emit_error_ = cause; }
+  [[nodiscard]] std::int64_t write_time_us() const noexcept override;
+  [[nodiscard]] nanoseconds put_off_for() const noexcept override;
   void resumed() noexcept override;  // reads nothing but this run: it is on the path of every answer
 
  private:
@@ -102,6 +104,7 @@ class processor_run final : public stream::execution, public runtime::deferred {
   void run() override;  // the task has finished
   void on_wake();
   void failed(const error& cause);
+  void put_off(const stream::outcome& until_later);
   void stop_waiting();
   void stop_backing_off() noexcept;
   // Zero: the next attempt may start.
@@ -147,9 +150,11 @@ class processor_run final : public stream::execution, public runtime::deferred {
   bool over_budget_ = false;              // a retry that waits for the retry budget
   bool took_retry_ = false;               // this attempt, from the retry budget
   bool hurried_ = false;                  // by an operator, who is above the retry budget
+  bool put_off_ = false;                  // the next attempt follows outcome::again
   std::uint32_t produce_failures_ = 0;
   std::uint32_t receipts_outstanding_ = 0;
   instant first_failed_;
+  std::optional<instant> first_put_off_;
   std::optional<timestamp_micros> first_failed_wall_;
   std::string_view buried_at_;  // stage of the dead letter
   std::optional<error> cause_;
@@ -196,6 +201,7 @@ class envelope final : public held_record, public unsettled_hook, public waiting
   std::size_t bytes = 0;                   // counted against the byte budget
   std::size_t unended = 0;                 // runs that have not ended
   std::uint32_t outstanding = 0;           // tasks, receipts and timers that will call back
+  std::int64_t write_time_us = 0;
   std::int32_t schema_id = -1;
   bool queued = false;        // behind another record of its key
   bool started = false;       // processors have seen it

@@ -77,6 +77,8 @@ void engine::on_record(const stream::record_view& view) {
                           std::to_string(*a->last_delivered) + " to " + std::to_string(view.offset) +
                           ": the topic was truncated or created anew; nothing was committed past this"));
   }
+  const std::int64_t write_time_us =
+      a->write_time_of(view, ports_.loop.now().ns / 1'000 + wall_minus_loop_us_);
   if (a->before.contains(view.offset)) return pass_over(*a, view.offset);
   envelope& e = pool_.take();
   e.retain();
@@ -86,6 +88,7 @@ void engine::on_record(const stream::record_view& view) {
   lease_.take(planted(stream::bug::count_bytes_twice) ? 2 * e.bytes : e.bytes);
   usual_bytes_ += e.bytes / 16;  // a moving average
   usual_bytes_ -= usual_bytes_ / 16;
+  e.write_time_us = write_time_us;
   a->last_delivered = view.offset;
   if (!a->committed) a->committed = view.offset;
   e.ticket = a->tracker.delivered(view.offset);

@@ -44,6 +44,8 @@ result<processors> build(const processor_set& factories) {
     built.all.push_back(std::move(made));
     built.uses_database.push_back(built.declared.statements.size() > statements);
   }
+  for (const stream::statement_declaration* statement : built.declared.statements)
+    built.uses_write_time |= statement->options().written == stream::write_time::record;
   return built;
 }
 

@@ -24,8 +24,10 @@ void engine::on_assigned(std::span<const stream::partition_id> partitions) {
       continue;
     }
     invariant(assignments_.size() < options_.partitions_max, "a worker keeps to the limit of partitions");
-    assignments_.emplace(id, assignment_ref(new assignment(id, ++last_epoch_,
-                                                           std::string(ports_.source.topic_name(id.topic)))));
+    assignment* const made =
+        new assignment(id, ++last_epoch_, std::string(ports_.source.topic_name(id.topic)));
+    made->keeps_write_floors = work_.uses_write_time;
+    assignments_.emplace(id, assignment_ref(made));
   }
   last_found_ = nullptr;
   pauses_stale_ = true;
@@ -48,9 +50,12 @@ void engine::note_foreign_position(const assignment& a, std::int64_t offset) {
 void engine::on_position(const stream::partition_offset& start) {
   assignment* a = find(start.partition);
   if (a == nullptr || a->last_delivered) return;
+  std::string_view metadata = start.metadata;
+  const std::optional<std::int64_t> floor = stream::take_write_floor(metadata);
+  if (floor && !planted(stream::bug::forget_the_write_floor)) a->writes.resume_after(*floor);
   a->topic_id = ports_.source.topic_id(start.partition.topic);
   if (!a->remembers()) return;
-  auto finished = stream::decode_finished(start.metadata, a->topic_id, start.offset);
+  auto finished = stream::decode_finished(metadata, a->topic_id, start.offset);
   if (finished) {
     a->before = stream::finished_before(*std::move(finished));
   } else if (start.offset >= 0) {

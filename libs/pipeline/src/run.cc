@@ -97,9 +97,29 @@ void processor_run::run() {
     case stream::outcome::kind::dead_letter:
       engine_.note_failure(work_stage::process, *out.cause());
       return bury(*out.cause(), to_string(work_stage::process));
+    case stream::outcome::kind::again:
+      return put_off(out);
     case stream::outcome::kind::failed:
       return failed(*out.cause());
   }
+}
+
+std::int64_t processor_run::write_time_us() const noexcept { return envelope_.write_time_us; }
+
+nanoseconds processor_run::put_off_for() const noexcept {
+  return first_put_off_ ? engine_.ports().loop.time().now() - *first_put_off_ : nanoseconds(0);
+}
+
+// No failure: whoever asked for it bounds it.
+void processor_run::put_off(const stream::outcome& until_later) {
+  cause_ = until_later.cause();
+  if (ordered_) return end_as_ordered(*ordered_);
+  if (!first_put_off_) first_put_off_ = loop().time().now();
+  ++uncounted_attempts_;
+  put_off_ = true;
+  stage_ = stage::backing_off;
+  engine_.began_waiting_for_retry(std::nullopt);
+  wake_in(until_later.delay());
 }
 
 void processor_run::tell_breakers(const stream::outcome& out) {
@@ -186,6 +206,7 @@ void processor_run::on_wake() {
 // What the breaker lets through to probe is outside the budget: it is little, and says when to go on.
 nanoseconds processor_run::held_back_for() {
   const bool hurried = std::exchange(hurried_, false);
+  if (std::exchange(put_off_, false)) return nanoseconds(0);
   if (waits_for_) {
     const bool probes = !engine_.is_well(*waits_for_);
     if (const nanoseconds more = engine_.retry_waits(*waits_for_); more > nanoseconds(0)) return more;
@@ -240,9 +261,10 @@ void processor_run::reset() noexcept {
   attempt_ = 0;
   uncounted_attempts_ = 0;
   waits_for_.reset();
-  took_retry_ = hurried_ = false;
+  took_retry_ = hurried_ = put_off_ = false;
   produce_failures_ = 0;
   first_failed_wall_.reset();
+  first_put_off_.reset();
   cause_.reset();
   emit_verdict_.reset();
   ordered_.reset();

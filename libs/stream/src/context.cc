@@ -55,8 +55,15 @@ declaration_scope::declaration_scope(declarations& into) noexcept : previous_(co
 declaration_scope::~declaration_scope() { collector = previous_; }
 
 statement_declaration::statement_declaration(std::string cql, statement_options options)
-    : cql_(std::move(cql)), name_(short_name(cql_)), options_(std::move(options)) {
+    : cql_(std::move(cql)),
+      name_(short_name(cql_)),
+      text_(statement_text::of(cql_)),
+      options_(std::move(options)) {
   active_collector().statements.push_back(this);
+}
+
+lookup_declaration::lookup_declaration(std::string name) : name_(std::move(name)) {
+  active_collector().lookups.push_back(this);
 }
 
 output_declaration::output_declaration(std::string name) : name_(std::move(name)), topic_(name_) {

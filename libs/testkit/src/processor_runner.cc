@@ -25,6 +25,8 @@ struct processor_runner_base::fed final : pipeline::held_record, stream::executi
   stream::store& database() noexcept override { return owner.store_; }
   [[nodiscard]] const stream::record_block& record() const noexcept override { return block(); }
   [[nodiscard]] std::uint32_t attempt() const noexcept override { return 1; }
+  [[nodiscard]] std::int64_t write_time_us() const noexcept override { return written_at_us; }
+  [[nodiscard]] nanoseconds put_off_for() const noexcept override { return put_off; }
   byte_buffer& begin_emit(const stream::output_declaration& to, std::string_view key) override {
     return emits.emplace_back(emitted_record{to.topic(), std::string(key), {}}).value;
   }
@@ -39,6 +41,8 @@ struct processor_runner_base::fed final : pipeline::held_record, stream::executi
   runtime::task<stream::outcome> task;
   std::deque<emitted_record> emits;
   std::optional<error> emit_error;
+  std::int64_t written_at_us = 0;
+  nanoseconds put_off{0};
 };
 
 processor_runner_base::processor_runner_base(const pipeline::processor_factory& factory) {
@@ -56,6 +60,10 @@ result<void> processor_runner_base::prepare() {
     const result<void> prepared = store_.prepare(*statement);
     if (!prepared) return prepared.error();
   }
+  for (stream::lookup_declaration* lookup : built_.declared.lookups) {
+    if (auto opened = lookup->open(room_, lookup->declared()); !opened) return opened;
+  }
+  if (auto connected = stream::connect(built_.declared, board_); !connected) return connected;
   prepared_ = true;
   return {};
 }
@@ -112,8 +120,19 @@ void processor_runner_base::feed_value(const void* value, std::shared_ptr<const 
   outcomes_.emplace_back();
   at_work_.push_back(std::make_unique<fed>(*this, outcomes_.size() - 1, std::move(block),
                                            std::move(from.topic), value, std::move(owner)));
-  at_work_.back()->start(*built_.all.front());
+  fed& made = *at_work_.back();
+  const stream::record_block& block_of_it = made.record();
+  made.written_at_us = writes_[block_of_it.from().partition].next(block_of_it.created(),
+                                                                  time_.wall().time_since_epoch().count());
+  made.put_off = from.put_off_for;
+  made.start(*built_.all.front());
   loop_.run_pending();
+}
+
+stream::lookup_statistics processor_runner_base::lookups(std::string_view name) const {
+  const auto found = room_.states.find(name);
+  invariant(found != room_.states.end(), "the processor declares a lookup of that name, and was prepared");
+  return found->second->statistics();
 }
 
 void processor_runner_base::ended(fed& which) {

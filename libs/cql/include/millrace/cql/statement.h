@@ -15,6 +15,9 @@
 //   R(Args...)                result<std::optional<row<R>>>: no row is not an error, a second one is
 //   std::vector<R>(Args...)   result<rows<R>>: at most rows_max
 //
+// Replay-safe writes: {.written = write_time::record} gives a write the record's write time, so that a replay
+// writes the same cells and a later record wins (docs/decisions/0006-write-times-follow-the-log.md).
+//
 // The engine prepares every statement at start-up and calls check(): number, names and types of columns and
 // parameters must fit, and SELECT * is refused (a column added later would shift the others). The first
 // mismatch is errc::db_type_mismatch, naming statement, column and both types.
@@ -78,6 +81,11 @@ class statement_base : public stream::statement_declaration {
         expected_columns_(std::move(columns)) {}
   ~statement_base() = default;
 
+  // Of statement_options::written: a record deletes at its write time and writes just after it.
+  [[nodiscard]] std::optional<std::int64_t> write_time_of(stream::context ctx) const noexcept {
+    if (options().written != stream::write_time::record) return std::nullopt;
+    return ctx.write_time_us() + (text().does == stream::statement_text::verb::remove ? 0 : 1);
+  }
   [[nodiscard]] error unreadable_row(const row_fault& fault) const;
   [[nodiscard]] error unexpected_rows(const stream::rows_ref& answer) const;
   [[nodiscard]] error too_many_rows() const;
@@ -109,6 +117,8 @@ class submitted {
 
 template <typename Signature>
 class statement;
+template <typename Signature>
+class lookup;
 
 template <typename R, typename... Args>
 class statement<R(Args...)> final : public internal::statement_base {
@@ -124,7 +134,7 @@ class statement<R(Args...)> final : public internal::statement_base {
   // The arguments are encoded before this returns; they need not live until the answer comes.
   [[nodiscard]] runtime::task<result<answer>> operator()(stream::context ctx,
                                                          const std::remove_cvref_t<Args>&... args) const {
-    return run(this, ctx, std::nullopt, encoded(args...));
+    return run(this, ctx, write_time_of(ctx), encoded(args...));
   }
 
   // As above, with a write timestamp of one's own: replays write the same cell version, and of two writes the
@@ -135,6 +145,9 @@ class statement<R(Args...)> final : public internal::statement_base {
   }
 
  private:
+  template <typename Signature>
+  friend class lookup;
+
   [[nodiscard]] static std::vector<internal::expectation> expected_columns() {
     if constexpr (std::is_void_v<R>)
       return {};
@@ -157,6 +170,7 @@ class statement<R(Args...)> final : public internal::statement_base {
     request.write_timestamp_us = write_timestamp_us;
     internal::submitted wait(ctx.database(), request);
     co_await wait;
+    self->written(request.cells);
     ctx.resumed();
     invariant(request.answer.has_value(), "a store completes a request with its answer");
     if (!*request.answer) co_return request.answer->error();

@@ -5,14 +5,17 @@
 #include <atomic>
 #include <cstddef>
 
+#include <millrace/stream/lookup.h>
+
 namespace millrace::pipeline {
 
 // Thread-safe. Shared by all workers of the process.
-class byte_budget {
+class byte_budget final : public stream::byte_account {
  public:
   explicit byte_budget(std::size_t bytes_max) noexcept : bytes_max_(bytes_max) {}
-  byte_budget(const byte_budget&) = delete;
-  byte_budget& operator=(const byte_budget&) = delete;
+  // Caches of lookups hold of it what records leave them.
+  [[nodiscard]] bool try_hold(std::size_t bytes) noexcept override { return try_take(bytes); }
+  void let_go(std::size_t bytes) noexcept override { give_back(bytes); }
 
   [[nodiscard]] bool try_take(std::size_t bytes) noexcept {
     std::size_t in_use = in_use_.load(std::memory_order_relaxed);

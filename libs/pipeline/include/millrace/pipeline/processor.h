@@ -90,6 +90,7 @@ struct processors {
   std::vector<std::unique_ptr<processor_base>> all;
   stream::declarations declared;
   std::vector<bool> uses_database;  // declared a statement; as `all`
+  bool uses_write_time = false;     // a statement is declared with write_time::record
 };
 
 // Constructs every processor. errc::config_invalid when there is none, more than processors_max, two share a

@@ -13,6 +13,7 @@
 #include <millrace/base/bytes.h>
 #include <millrace/base/clock.h>
 #include <millrace/runtime/loop.h>
+#include <millrace/stream/lookup.h>
 #include <millrace/stream/record.h>
 #include <millrace/stream/store.h>
 
@@ -47,7 +48,12 @@ class output_declaration {
 struct declarations {
   std::vector<statement_declaration*> statements;
   std::vector<output_declaration*> outputs;
+  std::vector<lookup_declaration*> lookups;
 };
+
+// Start-up only, after all of a worker's statements were prepared: ties the writes to the lookups that they
+// name, and checks what no statement can tell alone. errc::config_invalid with statement, lookup and column.
+[[nodiscard]] result<void> connect(const declarations& all, invalidation_board& board);
 
 // Makes `into` the thread's collector for the lifetime of this object. A statement or output constructed
 // without one breaks an invariant: it would never be prepared.
@@ -76,6 +82,12 @@ class execution {
   // The value of the last begun emit could not be encoded: the attempt fails with this error when process()
   // returns.
   virtual void emit_failed(const error& cause) = 0;
+  // The record's write time (write_clock.h), in microseconds since 1970.
+  [[nodiscard]] virtual std::int64_t write_time_us() const noexcept {
+    return record().created().time_since_epoch().count() * 1'000;
+  }
+  // Since this record was first put off by outcome::again; zero when it never was.
+  [[nodiscard]] virtual nanoseconds put_off_for() const noexcept { return nanoseconds(0); }
   // The processor goes on after a wait. For the watchdog, which says what a stuck worker runs.
   virtual void resumed() noexcept {}
 
@@ -92,6 +104,8 @@ class context {
   [[nodiscard]] store& database() const noexcept { return run_->database(); }
   [[nodiscard]] std::uint32_t attempt() const noexcept { return run_->attempt(); }
   [[nodiscard]] const record_block& record() const noexcept { return run_->record(); }
+  [[nodiscard]] std::int64_t write_time_us() const noexcept { return run_->write_time_us(); }
+  [[nodiscard]] nanoseconds put_off_for() const noexcept { return run_->put_off_for(); }
   // For what a processor awaits: called when the wait is over.
   void resumed() const noexcept { run_->resumed(); }
 

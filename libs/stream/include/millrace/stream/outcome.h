@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include <millrace/base/clock.h>
 #include <millrace/base/errors.h>
 
 namespace millrace::stream {
@@ -23,7 +24,7 @@ enum class disposition : std::uint8_t {
 // What process() returns. An error converts: `if (!found) co_return found.error();`
 class [[nodiscard]] outcome {
  public:
-  enum class kind : std::uint8_t { done, skipped, dead_letter, failed };
+  enum class kind : std::uint8_t { done, skipped, dead_letter, again, failed };
 
   [[nodiscard]] static outcome done() { return outcome(kind::done, std::nullopt); }
   // Deliberately not processed; counted by reason. `reason` is a metric label: a short constant.
@@ -34,15 +35,25 @@ class [[nodiscard]] outcome {
   [[nodiscard]] static outcome dead_letter(std::string reason) {
     return outcome(kind::dead_letter, error(errc::rejected, std::move(reason)));
   }
+  // Not now: process() runs again after `delay`. That is no failure: it costs no attempt and nothing of the
+  // retry budget, so whoever asks for it bounds it (context::put_off_for). `reason` as of skipped.
+  [[nodiscard]] static outcome again(nanoseconds delay, std::string reason) {
+    outcome out(kind::again, error(errc::rejected, std::move(reason)));
+    out.delay_ = delay;
+    return out;
+  }
   outcome(error cause) : outcome(kind::failed, std::move(cause)) {}  // NOLINT(google-explicit-constructor)
 
   [[nodiscard]] kind what() const noexcept { return kind_; }
-  // The reason of a skip or dead letter, the error of a failure; empty when done.
+  // Of again().
+  [[nodiscard]] nanoseconds delay() const noexcept { return delay_; }
+  // The reason of a skip, delay or dead letter, the error of a failure; empty when done.
   [[nodiscard]] const std::optional<error>& cause() const noexcept { return cause_; }
 
  private:
   outcome(kind what, std::optional<error> cause) : cause_(std::move(cause)), kind_(what) {}
   std::optional<error> cause_;
+  nanoseconds delay_{0};
   kind kind_;
 };
 

@@ -42,6 +42,8 @@ enum class bug : std::uint8_t {
   breaker_burns_attempts,
   ignore_the_retry_budget,
   give_back_what_failed,
+  time_writes_by_timestamp_alone,
+  forget_the_write_floor,
   end_
 };
 

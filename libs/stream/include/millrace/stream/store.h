@@ -14,6 +14,8 @@
 #include <millrace/base/bytes.h>
 #include <millrace/base/clock.h>
 #include <millrace/base/result.h>
+#include <millrace/stream/invalidations.h>
+#include <millrace/stream/statement_text.h>
 
 namespace millrace::stream {
 
@@ -23,10 +25,21 @@ struct column {
   std::string type;
 };
 
+// Who says when a write happened. record: the record (write_clock.h), so that a replay, a retry or a zombie
+// writes the same cells again and a later record always wins; refused for what a replay would not repeat.
+enum class write_time : std::uint8_t { server, record };
+
+// For statement_options::invalidates: other rows than these writes' may be stale until they expire.
+inline constexpr char no_lookup[] = "-";
+
 struct statement_options {
-  milliseconds timeout{5'000};  // our deadline; keep it above the server's own timeout
-  bool idempotent = true;       // under at-least-once delivery every statement must be
-  std::string consistency;      // "" = the session's default
+  milliseconds timeout{5'000};   // our deadline; keep it above the server's own timeout
+  bool idempotent = true;        // under at-least-once delivery every statement must be
+  std::string consistency = {};  // "" = the session's default
+  write_time written = write_time::server;
+  // Lookups whose row this statement writes, by name, or no_lookup. A write to a table that a lookup reads
+  // must say.
+  std::vector<std::string> invalidates = {};
 };
 
 // A statement that a processor declares as a member. The engine prepares it at start-up and hands back what
@@ -44,6 +57,21 @@ class statement_declaration {
   // Set by the store when prepared.
   [[nodiscard]] std::uint32_t id() const noexcept { return id_; }
   void prepared_as(std::uint32_t id) noexcept { id_ = id; }
+  [[nodiscard]] const statement_text& text() const noexcept { return text_; }
+  // The column of each parameter, as the server or else the text names it.
+  [[nodiscard]] const std::vector<std::string>& parameters() const noexcept { return text_.parameters; }
+
+  // A key that every execution of this statement invalidates: which of its parameters make it up.
+  struct invalidation {
+    invalidation_channel* channel;
+    std::vector<std::size_t> key;
+  };
+  void invalidate_with(invalidation what) { invalidations_.push_back(std::move(what)); }
+  // To be called when the statement was executed with these cells, or may have been, before its caller
+  // learns of it.
+  void written(bytes_view cells) const {
+    if (!invalidations_.empty()) post_invalidations(cells);
+  }
 
   // Checks this statement's C++ types against the server's. errc::db_type_mismatch names statement, column
   // and both types.
@@ -52,10 +80,15 @@ class statement_declaration {
 
  protected:
   ~statement_declaration() = default;
+  void parameters_are(const std::vector<column>& parameters);
 
  private:
+  void post_invalidations(bytes_view cells) const;
+
   std::string cql_;
   std::string name_;
+  statement_text text_;
+  std::vector<invalidation> invalidations_;
   statement_options options_;
   std::uint32_t id_ = 0;
 };

@@ -9,12 +9,14 @@
 //   EXPECT_EQ(run.emitted<enriched_visit>("enriched")...);
 //
 // There is no engine: no retry, no dead letter, no commit. An outcome is what process() returned; emits are
-// those of records that were done. A record that waits (a slow statement, a sleep) goes on when the clock is
-// advanced.
+// those of records that were done. Lookups cache and share as they are declared, and their requests are
+// executed statements like any other; write times are those of one owner of the partition from its first
+// record on. A record that waits (a slow statement, a sleep) goes on when the clock is advanced.
 #pragma once
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,6 +27,8 @@
 #include <millrace/base/clock.h>
 #include <millrace/pipeline/processor.h>
 #include <millrace/runtime/loop.h>
+#include <millrace/stream/lookup.h>
+#include <millrace/stream/write_clock.h>
 #include <millrace/testkit/simulated_store.h>
 
 namespace millrace::testkit {
@@ -37,6 +41,7 @@ struct record_origin {
   std::optional<std::string> key = {};
   std::optional<timestamp> created = {};  // default: the clock's
   std::vector<std::pair<std::string, std::string>> headers = {};
+  nanoseconds put_off_for{0};  // how long outcome::again has put the record off already
 };
 
 struct emitted_record {
@@ -76,6 +81,8 @@ class processor_runner_base {
   [[nodiscard]] const stream::outcome& last() const;
 
   [[nodiscard]] const std::vector<executed_statement>& executed() const noexcept { return store_.executed(); }
+  // Since the start; of a lookup by its name.
+  [[nodiscard]] stream::lookup_statistics lookups(std::string_view name) const;
   // Those of one statement, by its text.
   [[nodiscard]] std::vector<executed_statement> executed(std::string_view cql) const;
   [[nodiscard]] const std::vector<emitted_record>& emitted() const noexcept { return emitted_; }
@@ -94,6 +101,9 @@ class processor_runner_base {
   runtime::loop loop_{time_};
   simulated_store store_{loop_, {}};
   stream::block_pool blocks_;
+  stream::invalidation_board board_;
+  stream::lookup_room room_{board_};
+  std::map<std::int32_t, stream::write_clock> writes_;  // by partition
   pipeline::processors built_;
   bool prepared_ = false;
   std::int64_t next_offset_ = 0;

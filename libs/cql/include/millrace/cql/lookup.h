@@ -1,0 +1,188 @@
+// A lookup: a SELECT of one row by its key, declared as a member of a processor, whose answers are shared and
+// cached.
+//
+//   lookup<profile(std::string_view visitor)> profiles_{
+//       "profiles", "SELECT segment, score FROM visitor_profile WHERE visitor_id = ?",
+//       {.ttl = seconds(30), .on_miss = miss_policy::use_default}, profile{"unknown", 0.0}};
+//
+//   auto visitor = co_await profiles_(ctx, nav->visitor_id);      // found<profile>
+//   if (!visitor) co_return visitor.ending();
+//   use(visitor->segment, visitor->score);
+//
+// One flight: while a key is being asked for, whoever else wants it waits for the same answer. One cache per
+// worker and name: rows and, apart, "there is no row", each for its time, the least recently used making
+// room. The limits are stream::lookup_options, in the code or in the configuration's `lookups`; what is held
+// counts against `engine.memory_max`.
+//
+// No row: options.on_miss decides whether found<R> holds the default row, or nothing and the outcome to
+// return: skipped, dead letter, or put off to look again.
+//
+// Writes: a statement that names the lookup in statement_options::invalidates makes the row it wrote stale in
+// every worker of the process, before its caller goes on. A lookup that begins after that never yields an
+// earlier answer: not a cached one, and not one that was on its way. What other processes write is seen when
+// the row expires. A write that failed, and happens later all the same, is seen then, too.
+//
+// Errors are those of a statement; they reach everyone who waits for the flight and are never cached. A row
+// is kept at most options.ttl from when it was asked for.
+//
+// Lookups of one name in several processors share their cache and must be declared alike. Threads: a lookup
+// belongs to the worker of its processor; statistics() may be read from any thread.
+#pragma once
+
+#include <coroutine>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include <millrace/cql/statement.h>
+#include <millrace/stream/lookup.h>
+#include <millrace/stream/outcome.h>
+
+namespace millrace::cql {
+
+using stream::lookup_options;
+using stream::miss_policy;
+
+namespace internal {
+
+class lookup_cache;
+struct lookup_flight;
+
+struct lookup_waiter {
+  std::coroutine_handle<> waiting;
+  const result<stream::rows_ref>* answer = nullptr;
+  lookup_waiter* next = nullptr;
+};
+
+// What a lookup came to without waiting: an answer, or a flight to wait for. A plain value: whoever gets it
+// takes over the reference to `row`.
+struct lookup_start {
+  stream::rows_owner* row = nullptr;  // null: there is no row, or `flight` is set
+  lookup_flight* flight = nullptr;
+};
+
+// The part of a lookup that does not depend on its signature.
+class lookup_base : public stream::lookup_declaration {
+ public:
+  [[nodiscard]] const stream::lookup_options& declared() const noexcept final { return declared_; }
+  [[nodiscard]] result<void> open(stream::lookup_room& room, const stream::lookup_options& options) final;
+  // An error when the answer is no row of this lookup's type.
+  [[nodiscard]] virtual result<void> readable(const stream::rows_ref& answer) const = 0;
+
+ protected:
+  lookup_base(std::string name, stream::lookup_options options)
+      : lookup_declaration(std::move(name)), declared_(std::move(options)), options_(declared_) {}
+  ~lookup_base() = default;
+
+  [[nodiscard]] lookup_start begin(stream::context ctx, bytes_view key) const;
+  static void wait(lookup_flight& flight, lookup_waiter& waiter, stream::context ctx);
+  // What to do about a row that is not there: nothing says to go on with the default.
+  [[nodiscard]] std::optional<stream::outcome> ending_of_miss(stream::context ctx) const;
+
+ private:
+  const stream::lookup_options declared_;
+  stream::lookup_options options_;
+  lookup_cache* cache_ = nullptr;
+};
+
+}  // namespace internal
+
+template <typename Signature>
+class lookup;
+
+// A row, or the default row, or the outcome to return instead. Keeps the memory of its views, except that a
+// default row is its lookup's.
+template <row_type R>
+class found {
+ public:
+  explicit found(row<R> held) : row_(std::move(held)) {}
+  explicit found(const R& fallback) noexcept : default_(&fallback) {}
+  explicit found(stream::outcome instead) : ending_(std::move(instead)) {}
+
+  [[nodiscard]] explicit operator bool() const noexcept { return !ending_; }
+  [[nodiscard]] bool is_default() const noexcept { return default_ != nullptr; }
+  [[nodiscard]] const R& operator*() const noexcept { return row_ ? **row_ : *default_; }
+  [[nodiscard]] const R* operator->() const noexcept { return &**this; }
+  // When it holds nothing: an error, or what options.on_miss says.
+  [[nodiscard]] stream::outcome ending() const {
+    invariant(ending_.has_value(), "a lookup that found something ends nothing");
+    return *ending_;
+  }
+
+ private:
+  std::optional<row<R>> row_;
+  const R* default_ = nullptr;
+  std::optional<stream::outcome> ending_;
+};
+
+template <typename R, typename... Args>
+class lookup<R(Args...)> final : public internal::lookup_base {
+  static_assert(row_type<R>, "a lookup yields one row: a struct of 1 to 32 fields, or a type with a codec");
+  static_assert(sizeof...(Args) > 0, "a lookup has a key");
+
+ public:
+  // Views in `default_row` must live as long as the lookup: literals, as a rule.
+  lookup(std::string_view name, std::string_view cql, stream::lookup_options options = {}, R default_row = {})
+      : lookup_base(std::string(name), options),
+        select_(cql, std::move(options.statement)),
+        default_(std::move(default_row)) {}
+
+  class [[nodiscard]] call {
+   public:
+    call(const lookup& of, stream::context ctx, internal::lookup_start begun) noexcept
+        : of_(of), ctx_(ctx), begun_(begun) {}
+    [[nodiscard]] bool await_ready() const noexcept { return begun_.flight == nullptr; }
+    void await_suspend(std::coroutine_handle<> waiting) {
+      waiter_.waiting = waiting;
+      wait(*begun_.flight, waiter_, ctx_);
+    }
+    [[nodiscard]] found<R> await_resume() {
+      if (begun_.flight == nullptr) {
+        const stream::rows_ref held(begun_.row);
+        if (begun_.row != nullptr) begun_.row->release();  // what begin() had taken
+        return of_.found_in(held, ctx_);
+      }
+      ctx_.resumed();
+      if (!*waiter_.answer) return found<R>(stream::outcome(waiter_.answer->error()));
+      return of_.found_in(**waiter_.answer, ctx_);
+    }
+
+   private:
+    const lookup& of_;
+    stream::context ctx_;
+    internal::lookup_start begun_;
+    internal::lookup_waiter waiter_;
+  };
+
+  // To be awaited at once. The arguments are encoded before this returns.
+  [[nodiscard]] call operator()(stream::context ctx, const std::remove_cvref_t<Args>&... args) const {
+    cell_buffer key;
+    (codec<std::remove_cvref_t<Args>>::encode(key, args), ...);
+    return call(*this, ctx, begin(ctx, key.view()));
+  }
+
+  [[nodiscard]] const stream::statement_declaration& statement() const noexcept override { return select_; }
+  [[nodiscard]] result<void> readable(const stream::rows_ref& answer) const override {
+    auto read = select_.decoded(answer, static_cast<std::optional<row<R>>*>(nullptr));
+    if (!read) return read.error();
+    return {};
+  }
+
+ private:
+  [[nodiscard]] found<R> found_in(const stream::rows_ref& answer, stream::context ctx) const {
+    if (answer && answer->row_count > 0) {
+      auto read = select_.decoded(answer, static_cast<std::optional<row<R>>*>(nullptr));
+      if (!read) return found<R>(stream::outcome(read.error()));
+      return found<R>(*std::move(*read));
+    }
+    if (auto ending = ending_of_miss(ctx)) return found<R>(*std::move(ending));
+    return found<R>(default_);
+  }
+
+  cql::statement<R(Args...)> select_;
+  const R default_;
+};
+
+}  // namespace millrace::cql

@@ -1,0 +1,176 @@
+// The state that lookups of one name share in a worker: what is cached, and what is being asked for.
+//
+// The rule that makes it right: an invalidation is read before an answer is cached and before a lookup is
+// answered, it removes the entry and makes the flight of its key stale, and a stale flight is neither cached
+// nor joined. So an answer that was read before the write reaches only those who had asked before.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <millrace/base/clock.h>
+#include <millrace/cql/lookup.h>
+#include <millrace/metrics/cells.h>
+#include <millrace/runtime/intrusive.h>
+#include <millrace/stream/lookup.h>
+#include <millrace/stream/store.h>
+
+#include "key_hash.h"
+
+namespace millrace::cql::internal {
+
+// Nodes by key: chained, with as many buckets as nodes are expected. A Node has `hash`, `next` and key().
+template <typename Node>
+class key_table {
+ public:
+  explicit key_table(std::size_t nodes) {
+    std::size_t buckets = 1;
+    while (buckets < nodes) buckets *= 2;
+    buckets_.resize(buckets);
+  }
+  [[nodiscard]] Node* find(std::uint64_t hash, bytes_view key) const noexcept {
+    for (Node* node = buckets_[hash & (buckets_.size() - 1)]; node != nullptr; node = node->next) {
+      if (node->hash == hash && as_text(node->key()) == as_text(key)) return node;
+    }
+    return nullptr;
+  }
+  void insert(Node& node) noexcept {
+    Node*& head = buckets_[node.hash & (buckets_.size() - 1)];
+    node.next = head;
+    head = &node;
+  }
+  void remove(Node& node) noexcept {
+    Node** at = &buckets_[node.hash & (buckets_.size() - 1)];
+    while (*at != &node) at = &(*at)->next;
+    *at = node.next;
+  }
+  template <typename Visit>
+  void take_all(Visit visit) {
+    for (Node*& head : buckets_) {
+      while (head != nullptr) {
+        Node& node = *head;
+        head = node.next;
+        visit(node);
+      }
+    }
+  }
+  [[nodiscard]] std::size_t bytes() const noexcept { return buckets_.size() * sizeof(Node*); }
+
+ private:
+  std::vector<Node*> buckets_;
+};
+
+// One answer, in one block with its key: the object, the key, the cells.
+class cached_row final : public stream::rows_owner, public runtime::list_hook {
+ public:
+  // nullptr: the account has no room.
+  [[nodiscard]] static cached_row* make(stream::byte_account* account, bytes_view key,
+                                        const stream::rows_ref& answer);
+  [[nodiscard]] static std::size_t size_of(bytes_view key, const stream::rows_ref& answer) noexcept;
+
+  [[nodiscard]] bytes_view key() const noexcept {
+    return {reinterpret_cast<const std::byte*>(this) + sizeof(cached_row), key_bytes_};
+  }
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+
+  std::uint64_t hash = 0;
+  cached_row* next = nullptr;
+  instant expires_at;
+
+ private:
+  cached_row(stream::byte_account* account, std::size_t size) noexcept : account_(account), size_(size) {}
+  ~cached_row() = default;
+  void destroy() noexcept override;
+
+  stream::byte_account* account_;
+  std::size_t size_;
+  std::size_t key_bytes_ = 0;
+};
+
+struct lookup_flight final : stream::store_request {
+  [[nodiscard]] bytes_view key() const noexcept { return key_bytes; }
+
+  lookup_cache* owner = nullptr;
+  const lookup_base* asker = nullptr;
+  byte_buffer key_bytes;
+  std::uint64_t hash = 0;
+  lookup_flight* next = nullptr;
+  instant asked_at;
+  runtime::loop* loop = nullptr;
+  lookup_waiter* first = nullptr;
+  lookup_waiter* last = nullptr;
+  bool submitted = false;
+  bool stale = false;
+};
+
+class lookup_meters {
+ public:
+  lookup_meters(metrics::shard* counts, const std::string& lookup);
+  [[nodiscard]] stream::lookup_statistics read() const noexcept;
+
+  metrics::counter* hits;
+  metrics::counter* negative_hits;
+  metrics::counter* shared;
+  metrics::counter* misses;
+  metrics::counter* absent;
+  metrics::counter* evictions;
+  metrics::counter* invalidations;
+  metrics::gauge* entries;
+  metrics::gauge* bytes;
+
+ private:
+  std::array<metrics::counter, 7> own_counters_;  // used without a shard
+  std::array<metrics::gauge, 2> own_gauges_;
+};
+
+class lookup_cache final : public stream::lookup_state {
+ public:
+  lookup_cache(std::string cql, const stream::lookup_options& options, stream::lookup_room& room,
+               const std::string& name);
+  // No flight is under way.
+  ~lookup_cache() override;
+
+  [[nodiscard]] const std::string& cql() const noexcept { return cql_; }
+  [[nodiscard]] const stream::lookup_options& options() const noexcept { return options_; }
+  [[nodiscard]] stream::lookup_statistics statistics() const noexcept override { return meters_.read(); }
+  // False: the process's memory has no room even for an empty cache.
+  [[nodiscard]] bool fits() const noexcept { return fits_; }
+
+  [[nodiscard]] lookup_start begin(stream::context ctx, const lookup_base& asker, bytes_view key);
+  static void wait(lookup_flight& flight, lookup_waiter& waiter, stream::store& database);
+
+ private:
+  static constexpr std::size_t flights_expected = 1'024;
+
+  void on_answer(lookup_flight& flight);
+  [[nodiscard]] stream::rows_ref keep(const lookup_flight& flight, stream::rows_ref answer);
+  void remove(cached_row& entry) noexcept;
+  void evict() noexcept;
+  void read_inbox();
+  void invalidate(bytes_view key);
+  void invalidate_everything();
+  [[nodiscard]] lookup_flight& take_flight();
+  void show() noexcept;
+
+  const std::string cql_;
+  const stream::lookup_options options_;
+  stream::byte_account* memory_;
+  lookup_meters meters_;
+  std::uint64_t seed_;
+  key_table<cached_row> entries_;
+  key_table<lookup_flight> flights_{flights_expected};
+  runtime::intrusive_list<cached_row> by_use_;  // the least recently used first
+  std::size_t entry_count_ = 0;
+  std::size_t entry_bytes_ = 0;
+  std::size_t flight_count_ = 0;
+  bool fits_ = true;
+  std::vector<std::unique_ptr<lookup_flight>> all_flights_;
+  lookup_flight* free_flights_ = nullptr;
+  stream::invalidation_inbox inbox_;
+};
+
+}  // namespace millrace::cql::internal

@@ -1,0 +1,468 @@
+// Lookups against a database that answers when told to: what is shared, what is cached, and what a write
+// makes stale.
+#include <algorithm>
+#include <list>
+#include <map>
+#include <random>
+
+#include "lookup_fixture.h"
+
+namespace millrace::cql {
+namespace {
+
+using namespace std::chrono_literals;
+
+class lookup_test : public ::testing::Test {
+ protected:
+  static byte_buffer key_of(std::string_view id) {
+    cell_buffer cells;
+    codec<std::string_view>::encode(cells, id);
+    return {cells.view().begin(), cells.view().end()};
+  }
+  void write(std::string_view id) { board_.channel("profiles").post(key_of(id)); }
+
+  manual_clock time_;
+  stream::invalidation_board board_;
+};
+
+TEST_F(lookup_test, asks_once_and_answers_from_memory_until_the_row_expires) {
+  worker_of_test w(time_, board_, {.ttl = 10s});
+  EXPECT_EQ(w.look_up("ada", row_of("gold", 7)), "gold");
+  EXPECT_EQ(w.look_up("ada", row_of("other", 0)), "gold");
+  time_.advance(10s - 1ns);
+  EXPECT_EQ(w.look_up("ada", row_of("other", 0)), "gold");
+  time_.advance(1ns);
+  EXPECT_EQ(w.look_up("ada", row_of("silver", 0)), "silver");
+  const stream::lookup_statistics seen = w.statistics();
+  EXPECT_EQ(seen.hits, 2U);
+  EXPECT_EQ(seen.misses, 2U);
+  EXPECT_EQ(seen.entries, 1U);
+}
+
+TEST_F(lookup_test, the_lifetime_of_a_row_begins_when_it_was_asked_for) {
+  worker_of_test w(time_, board_, {.ttl = 10s});
+  w.begin("ada");
+  time_.advance(9s);
+  w.answer(row_of("gold", 7));
+  time_.advance(1s);
+  EXPECT_EQ(w.look_up("ada", row_of("silver", 0)), "silver");
+}
+
+TEST_F(lookup_test, identical_lookups_in_flight_share_one_request) {
+  worker_of_test w(time_, board_, {});
+  asked& first = w.begin("ada");
+  asked& second = w.begin("ada");
+  asked& other = w.begin("bob");
+  EXPECT_EQ(w.store.waiting.size(), 2U);
+  w.answer(row_of("gold", 7));
+  EXPECT_EQ(worker_of_test::text_of(first), "gold");
+  EXPECT_EQ(worker_of_test::text_of(second), "gold");
+  EXPECT_EQ(worker_of_test::text_of(other), "waiting");
+  w.answer(no_row());
+  EXPECT_EQ(worker_of_test::text_of(other), "default");
+  EXPECT_EQ(w.statistics().shared, 1U);
+}
+
+TEST_F(lookup_test, an_error_reaches_everyone_who_waits_and_is_not_kept) {
+  worker_of_test w(time_, board_, {});
+  asked& first = w.begin("ada");
+  asked& second = w.begin("ada");
+  w.answer(error(errc::db_timeout, "too late"));
+  EXPECT_EQ(first.got->ending().cause()->code(), errc::db_timeout);
+  EXPECT_EQ(second.got->ending().what(), stream::outcome::kind::failed);
+  EXPECT_EQ(w.look_up("ada", row_of("gold", 7)), "gold");
+  EXPECT_EQ(w.statistics().misses, 2U);
+}
+
+TEST_F(lookup_test, an_answer_that_is_no_row_of_its_type_is_an_error_and_is_not_kept) {
+  worker_of_test w(time_, board_, {});
+  const auto two = [] {
+    byte_buffer cells = *from_hex("00000001 61 00000008 0000000000000001");
+    cells.insert(cells.end(), cells.begin(), cells.end());
+    return stream::rows_ref(new bytes_answer(std::move(cells), 2));
+  };
+  EXPECT_EQ(w.look_up("ada", two()), "statement 'select profile': at most one row was promised, and 2 came");
+  const auto null_score = [] {
+    return stream::rows_ref(new bytes_answer(*from_hex("00000001 61 ffffffff"), 1));
+  };
+  EXPECT_EQ(w.look_up("ada", null_score()),
+            "statement 'select profile': column '2' is null, and the C++ type is not std::optional");
+  EXPECT_EQ(w.statistics().entries, 0U);
+}
+
+TEST_F(lookup_test, that_there_is_no_row_is_kept_for_a_time_of_its_own) {
+  worker_of_test w(time_, board_, {.ttl = 10s, .negative_ttl = 1s});
+  EXPECT_EQ(w.look_up("ada", no_row()), "default");
+  EXPECT_EQ(w.look_up("ada", row_of("gold", 7)), "default");
+  time_.advance(1s);
+  EXPECT_EQ(w.look_up("ada", row_of("gold", 7)), "gold");
+  EXPECT_EQ(w.statistics().negative_hits, 1U);
+  EXPECT_EQ(w.statistics().absent, 2U);
+}
+
+TEST_F(lookup_test, without_a_lifetime_nothing_is_kept_and_flights_are_still_shared) {
+  worker_of_test w(time_, board_, {.ttl = 0ms, .negative_ttl = 0ms});
+  EXPECT_EQ(w.look_up("ada", row_of("gold", 7)), "gold");
+  EXPECT_EQ(w.look_up("ada", row_of("silver", 7)), "silver");
+  EXPECT_EQ(w.look_up("bob", no_row()), "default");
+  w.begin("eve");
+  w.begin("eve");
+  EXPECT_EQ(w.store.waiting.size(), 1U);
+  w.answer(no_row());
+  EXPECT_EQ(w.statistics().entries, 0U);
+}
+
+TEST_F(lookup_test, the_least_recently_used_makes_room) {
+  worker_of_test w(time_, board_, {.entries_max = 2});
+  w.look_up("a", row_of("A", 0));
+  w.look_up("b", row_of("B", 0));
+  EXPECT_EQ(w.look_up("a", row_of("?", 0)), "A");
+  w.look_up("c", row_of("C", 0));
+  EXPECT_EQ(w.look_up("a", row_of("?", 0)), "A");
+  EXPECT_EQ(w.look_up("b", row_of("B2", 0)), "B2") << "b was the least recently used";
+  EXPECT_EQ(w.statistics().evictions, 2U);
+  EXPECT_EQ(w.statistics().entries, 2U);
+}
+
+TEST_F(lookup_test, bytes_are_bounded_and_what_is_too_large_is_not_kept) {
+  worker_of_test w(time_, board_, {.entries_max = 100, .bytes_max = 2'000});
+  const std::string large(3'000, 'x');
+  EXPECT_EQ(w.look_up("huge", row_of(large, 0)), large);
+  EXPECT_EQ(w.statistics().entries, 0U);
+  const std::string half(900, 'y');
+  for (const char* key : {"a", "b", "c", "d"}) EXPECT_EQ(w.look_up(key, row_of(half, 0)), half);
+  EXPECT_EQ(w.statistics().entries, 1U) << "two of them and their bookkeeping are more than 2,000 bytes";
+}
+
+TEST_F(lookup_test, what_is_kept_counts_against_the_memory_of_the_process) {
+  account_of_test account(1'500);
+  {
+    worker_of_test w(time_, board_, {.entries_max = 64}, &account);
+    EXPECT_EQ(account.held, 64 * sizeof(void*)) << "the index";
+    EXPECT_EQ(w.look_up("a", row_of(std::string(500, 'a'), 0)), std::string(500, 'a'));
+    const std::size_t with_one = account.held;
+    EXPECT_GT(with_one, 500 + 64 * sizeof(void*));
+    // No room for both: the newer one stays.
+    EXPECT_EQ(w.look_up("b", row_of(std::string(500, 'b'), 0)), std::string(500, 'b'));
+    EXPECT_EQ(w.statistics().entries, 1U);
+    EXPECT_EQ(w.look_up("b", row_of("?", 0)), std::string(500, 'b'));
+  }
+  EXPECT_EQ(account.held, 0U);
+}
+
+TEST_F(lookup_test, a_row_outlives_its_eviction) {
+  worker_of_test w(time_, board_, {.entries_max = 1});
+  asked& held = w.begin("a");
+  w.answer(row_of("as it was", 3));
+  w.look_up("b", row_of("B", 0));
+  EXPECT_EQ((*held.got)->segment, "as it was");
+}
+
+TEST_F(lookup_test, a_write_makes_the_row_stale_in_every_worker) {
+  worker_of_test here(time_, board_, {});
+  worker_of_test there(time_, board_, {});
+  here.look_up("ada", row_of("old", 0));
+  here.look_up("bob", row_of("untouched", 0));
+  there.look_up("ada", row_of("old", 0));
+  write("ada");
+  EXPECT_EQ(there.look_up("ada", row_of("new", 0)), "new");
+  EXPECT_EQ(here.look_up("ada", row_of("new", 0)), "new");
+  EXPECT_EQ(here.look_up("bob", row_of("?", 0)), "untouched");
+  EXPECT_EQ(there.statistics().invalidations, 1U);
+}
+
+TEST_F(lookup_test, an_answer_read_before_a_write_is_not_kept_after_it) {
+  worker_of_test w(time_, board_, {});
+  asked& before = w.begin("ada");
+  write("ada");
+  asked& after = w.begin("ada");
+  EXPECT_EQ(w.store.waiting.size(), 2U) << "who asks after the write does not join what was sent before it";
+  w.answer(row_of("old", 0));
+  EXPECT_EQ(worker_of_test::text_of(before), "old");
+  EXPECT_EQ(worker_of_test::text_of(after), "waiting");
+  EXPECT_EQ(w.statistics().entries, 0U);
+  w.answer(row_of("new", 0));
+  EXPECT_EQ(worker_of_test::text_of(after), "new");
+  EXPECT_EQ(w.look_up("ada", row_of("?", 0)), "new");
+}
+
+TEST_F(lookup_test, a_write_that_was_told_while_the_answer_was_under_way_is_heard_before_it_is_kept) {
+  worker_of_test w(time_, board_, {});
+  w.begin("ada");
+  write("ada");  // nobody looks up until the answer is here
+  w.answer(row_of("old", 0));
+  EXPECT_EQ(w.look_up("ada", row_of("new", 0)), "new");
+}
+
+TEST_F(lookup_test, more_writes_than_can_be_told_make_everything_stale) {
+  worker_of_test w(time_, board_, {});
+  w.look_up("ada", row_of("old", 0));
+  asked& under_way = w.begin("bob");
+  for (int i = 0; i < 10'000; ++i) write("somebody else " + std::to_string(i));
+  EXPECT_EQ(w.look_up("ada", no_row()), "waiting") << "bob's answer came first";
+  EXPECT_EQ(worker_of_test::text_of(under_way), "default");
+  w.answer(row_of("new", 0));
+  EXPECT_EQ(w.look_up("bob", row_of("B", 0)), "B") << "what was under way was not kept";
+}
+
+TEST_F(lookup_test, the_statement_that_writes_the_row_tells_on_success_and_on_failure) {
+  worker_of_test w(time_, board_, {});
+  const statement<void(std::string_view, std::string_view)> insert(
+      "INSERT INTO profile (segment, id) VALUES (?, ?)", {.invalidates = {"profiles"}});
+  ASSERT_TRUE(stream::connect(w.declared, board_));
+  for (const bool fails : {false, true}) {
+    w.look_up("ada", row_of("old", 0));
+    asked done;
+    auto writing = insert(w.context(), "new", "ada");
+    writing.start(w.loop, done);
+    EXPECT_EQ(w.begin("ada").finished, true) << "until the write is answered the row may be the old one";
+    w.answer(fails ? result<stream::rows_ref>(error(errc::db_timeout, "who knows")) : no_row());
+    EXPECT_TRUE(done.finished);
+    EXPECT_EQ(w.look_up("ada", row_of("new", 0)), "new");
+    write("ada");
+  }
+}
+
+TEST_F(lookup_test, policies_decide_about_a_row_that_is_not_there) {
+  const auto ending_with = [this](stream::lookup_options options, nanoseconds put_off = {}) {
+    stream::invalidation_board board;
+    worker_of_test w(time_, board, options);
+    w.run.put_off = put_off;
+    asked& made = w.begin("ada");
+    w.answer(no_row());
+    EXPECT_FALSE(*made.got);
+    return made.got->ending();
+  };
+  const stream::outcome skipped = ending_with({.on_miss = miss_policy::skip});
+  EXPECT_EQ(skipped.what(), stream::outcome::kind::skipped);
+  EXPECT_EQ(skipped.cause()->message(), "profiles: no row");
+  EXPECT_EQ(ending_with({.on_miss = miss_policy::dead_letter}).what(), stream::outcome::kind::dead_letter);
+  const stream::lookup_options late{
+      .on_miss = miss_policy::retry, .retry_delay = 2s, .retry_for = 10s, .when_late = miss_policy::skip};
+  const stream::outcome again = ending_with(late);
+  EXPECT_EQ(again.what(), stream::outcome::kind::again);
+  EXPECT_EQ(again.delay(), 2s);
+  EXPECT_EQ(ending_with(late, 9s).what(), stream::outcome::kind::again);
+  EXPECT_EQ(ending_with(late, 10s).what(), stream::outcome::kind::skipped);
+}
+
+TEST_F(lookup_test, lookups_of_one_name_share_their_cache_and_must_be_declared_alike) {
+  worker_of_test w(time_, board_, {.ttl = 10s});
+  profile_lookup same("profiles", select_profile, {.ttl = 10s});
+  profile_lookup shorter("profiles", select_profile, {.ttl = 9s});
+  profile_lookup elsewhere("profiles", "SELECT segment, score FROM other WHERE id = ?", {.ttl = 10s});
+  EXPECT_TRUE(same.open(w.room, same.declared()));
+  EXPECT_FALSE(shorter.open(w.room, shorter.declared()));
+  EXPECT_FALSE(elsewhere.open(w.room, elsewhere.declared()));
+  w.look_up("ada", row_of("gold", 7));
+  const auto call = same(w.context(), "ada");
+  ASSERT_TRUE(call.await_ready());
+}
+
+TEST_F(lookup_test, is_a_select_by_key) {
+  worker_of_test w(time_, board_, {});
+  const auto why = [&w](std::string_view cql) {
+    lookup<std::int64_t(std::int64_t)> made("n", cql);
+    const auto opened = made.open(w.room, made.declared());
+    return opened ? "opened" : opened.error().message();
+  };
+  EXPECT_EQ(why("INSERT INTO t (n) VALUES (?)"), "lookup 'n': a lookup is a SELECT");
+  EXPECT_EQ(why("SELECT n FROM t WHERE k > ?"),
+            "lookup 'n': every '?' of a lookup is compared with '=' to a column of its key");
+  EXPECT_EQ(why("SELECT n FROM t WHERE k = ?"), "opened");
+}
+
+// A cache as one would write it down: a list in order of use.
+class naive_cache {
+ public:
+  struct entry {
+    std::string key;
+    std::int64_t version = 0;  // -1: no row
+    instant expires_at;
+  };
+  explicit naive_cache(std::size_t entries_max) : entries_max_(entries_max) {}
+  const entry* use(const std::string& key, instant now) {
+    const auto found = find(key);
+    if (found == entries.end()) return nullptr;
+    if (now >= found->expires_at) {
+      entries.erase(found);
+      return nullptr;
+    }
+    entries.splice(entries.end(), entries, found);
+    return &entries.back();
+  }
+  void keep(entry what) {
+    drop(what.key);
+    while (entries.size() >= entries_max_) {
+      entries.pop_front();
+      ++evictions;
+    }
+    entries.push_back(std::move(what));
+  }
+  bool drop(const std::string& key) {
+    const auto found = find(key);
+    if (found == entries.end()) return false;
+    entries.erase(found);
+    return true;
+  }
+  std::list<entry> entries;
+  std::uint64_t evictions = 0;
+
+ private:
+  std::list<entry>::iterator find(const std::string& key) {
+    return std::find_if(entries.begin(), entries.end(), [&key](const entry& e) { return e.key == key; });
+  }
+  std::size_t entries_max_;
+};
+
+// Random lookups, writes, answers in any order, failures and time, on two workers: each does what the naive
+// cache does, and nobody is ever given what was overwritten before he asked.
+class model_run {
+ public:
+  explicit model_run(std::uint64_t seed) : random_(seed) {
+    for (int i = 0; i < 2; ++i) workers_.push_back(std::make_unique<side>(time_, board_, options_));
+  }
+
+  void run(int steps) {
+    for (int i = 0; i < steps && !::testing::Test::HasFailure(); ++i) step();
+    for (auto& each : workers_) {
+      while (!each->flights.empty()) answer(*each);
+    }
+  }
+
+ private:
+  static constexpr int keys = 12;
+  struct open_lookup {
+    asked* what;
+    std::int64_t at_least;  // the version when it was begun
+  };
+  struct flight {
+    std::string key;
+    std::int64_t read;  // the version this answer carries
+    instant asked_at;
+    bool stale = false;
+    std::vector<open_lookup> waiting = {};
+  };
+  struct side {
+    side(const clock& time, stream::invalidation_board& board, const stream::lookup_options& options)
+        : worker(time, board, options), cache(options.entries_max) {}
+    worker_of_test worker;
+    naive_cache cache;
+    std::vector<flight> flights;  // as store.waiting
+    stream::lookup_statistics expected;
+  };
+
+  std::size_t below(std::size_t n) { return random_() % n; }
+  std::string any_key() { return "key-" + std::to_string(below(keys)); }
+
+  void step() {
+    side& s = *workers_[below(2)];
+    const std::size_t dice = below(100);
+    if (dice < 50) return look_up(s, any_key());
+    if (dice < 80) return answer(s);
+    if (dice < 90) return write(any_key());
+    time_.advance(milliseconds(below(700)));
+  }
+
+  void write(const std::string& key) {
+    std::int64_t& version = table_[key];
+    version = below(4) == 0 ? -(std::abs(version) + 1) : std::abs(version) + 1;  // negative: deleted
+    cell_buffer cells;
+    codec<std::string>::encode(cells, key);
+    board_.channel("profiles").post(cells.view());
+    for (auto& each : workers_) {
+      each->expected.invalidations += each->cache.drop(key) ? 1U : 0U;
+      for (flight& f : each->flights) {
+        if (f.key != key || f.stale) continue;
+        f.stale = true;
+        ++each->expected.invalidations;
+      }
+    }
+  }
+
+  void look_up(side& s, const std::string& key) {
+    const std::int64_t now_version = table_[key];
+    const naive_cache::entry* cached = s.cache.use(key, time_.now());
+    asked& made = s.worker.begin(key);
+    if (cached != nullptr) {
+      ++(cached->version > 0 ? s.expected.hits : s.expected.negative_hits);
+      if (cached->version <= 0) ++s.expected.absent;
+      ASSERT_TRUE(made.finished) << key;
+      return check(made, std::abs(now_version), cached->version);
+    }
+    ASSERT_FALSE(made.finished) << key;
+    auto joined = std::find_if(s.flights.begin(), s.flights.end(),
+                               [&](const flight& f) { return f.key == key && !f.stale; });
+    ++(joined != s.flights.end() ? s.expected.shared : s.expected.misses);
+    if (joined == s.flights.end()) joined = s.flights.insert(joined, {key, now_version, time_.now()});
+    joined->waiting.push_back({&made, std::abs(now_version)});
+    ASSERT_EQ(s.flights.size(), s.worker.store.waiting.size());
+  }
+
+  void answer(side& s) {
+    if (s.flights.empty()) return;
+    const std::size_t which = below(s.flights.size());
+    flight f = s.flights[which];
+    s.flights.erase(s.flights.begin() + static_cast<std::ptrdiff_t>(which));
+    // The server may have read at any time while the request was under way.
+    if (below(2) == 0) f.read = table_[f.key];
+    const bool fails = below(10) == 0;
+    if (!fails && !f.stale) {
+      const milliseconds lifetime = f.read > 0 ? options_.ttl : options_.negative_ttl;
+      s.cache.keep({f.key, f.read, f.asked_at + lifetime});
+    }
+    s.worker.store.answer(which, fails        ? result<stream::rows_ref>(error(errc::db_timeout))
+                                 : f.read > 0 ? row_of(f.key, f.read)
+                                              : no_row());
+    s.worker.loop.run_pending();
+    for (const open_lookup& each : f.waiting) {
+      ASSERT_TRUE(each.what->finished) << f.key;
+      if (fails) {
+        EXPECT_EQ(each.what->got->ending().what(), stream::outcome::kind::failed);
+        continue;
+      }
+      if (f.read <= 0) ++s.expected.absent;
+      check(*each.what, each.at_least, f.read);
+    }
+    compare(s);
+  }
+
+  void check(const asked& got, std::int64_t at_least, std::int64_t version) {
+    EXPECT_GE(std::abs(version), at_least) << "given what was overwritten before it asked";
+    if (version > 0) {
+      ASSERT_TRUE(*got.got);
+      EXPECT_EQ((*got.got)->score, version);
+    } else {
+      EXPECT_TRUE(got.got->is_default());
+    }
+  }
+
+  void compare(side& s) {
+    const stream::lookup_statistics seen = s.worker.statistics();
+    EXPECT_EQ(seen.hits, s.expected.hits);
+    EXPECT_EQ(seen.negative_hits, s.expected.negative_hits);
+    EXPECT_EQ(seen.shared, s.expected.shared);
+    EXPECT_EQ(seen.misses, s.expected.misses);
+    EXPECT_EQ(seen.absent, s.expected.absent);
+    EXPECT_EQ(seen.evictions, s.cache.evictions);
+    EXPECT_EQ(seen.invalidations, s.expected.invalidations);
+    EXPECT_EQ(seen.entries, s.cache.entries.size());
+  }
+
+  std::mt19937_64 random_;
+  manual_clock time_;
+  stream::invalidation_board board_;
+  const stream::lookup_options options_{.entries_max = 5, .ttl = 1'000ms, .negative_ttl = 300ms};
+  std::map<std::string, std::int64_t> table_;
+  std::vector<std::unique_ptr<side>> workers_;
+};
+
+TEST(lookup_model, agrees_with_a_naive_cache) {
+  for (std::uint64_t seed = 1; seed <= 150 && !::testing::Test::HasFailure(); ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    model_run(seed).run(2'000);
+  }
+}
+
+}  // namespace
+}  // namespace millrace::cql
