@@ -201,6 +201,48 @@ const spec<cql_config>& cql_spec() {
   return declared;
 }
 
+const spec<lookup_config>& lookup_spec() {
+  using stream::miss_policy;
+  static const spec<lookup_config> declared{
+      field(&lookup_config::name, "name")
+          .required()
+          .doc("The lookup, as the processor declares it.")
+          .example("profiles"),
+      field(&lookup_config::entries_max, "entries_max")
+          .range(std::size_t{0}, std::size_t{10'000'000})
+          .doc("Cached answers, per worker. 0: none."),
+      field(&lookup_config::bytes_max, "bytes_max")
+          .range(config::byte_size{0}, config::byte_size{1ULL << 36U})
+          .doc("Memory of cached answers, per worker; all of them together at most half of "
+               "`engine.memory_max`, which they count against."),
+      field(&lookup_config::ttl, "ttl")
+          .range(milliseconds(0), hours(24))
+          .doc("How long a row is used after it was asked for. 0: rows are not cached."),
+      field(&lookup_config::negative_ttl, "negative_ttl")
+          .range(milliseconds(0), hours(24))
+          .doc("The same of the answer that there is no row."),
+      field(&lookup_config::on_miss, "on_miss")
+          .choices({{"default", miss_policy::use_default},
+                    {"skip", miss_policy::skip},
+                    {"retry", miss_policy::retry},
+                    {"dead_letter", miss_policy::dead_letter}})
+          .doc("What becomes of a record for which there is no row: it goes on with the default row, is "
+               "skipped, looks again later, or is dead-lettered."),
+      field(&lookup_config::retry_delay, "retry_delay")
+          .range(milliseconds(1), hours(1))
+          .doc("With on_miss retry: how long until it looks again."),
+      field(&lookup_config::retry_for, "retry_for")
+          .range(milliseconds(0), hours(24))
+          .doc("With on_miss retry: for how long it looks again, since its first look."),
+      field(&lookup_config::when_late, "when_late")
+          .choices({{"default", miss_policy::use_default},
+                    {"skip", miss_policy::skip},
+                    {"dead_letter", miss_policy::dead_letter}})
+          .doc("With on_miss retry: what becomes of it then."),
+  };
+  return declared;
+}
+
 const spec<pipeline::retry_policy>& retry_spec() {
   using pipeline::retry_policy;
   static const spec<retry_policy> declared{
@@ -411,6 +453,24 @@ void check_registry(const app_config& value, findings& found) {
   }
 }
 
+void check_lookups(const app_config& value, findings& found) {
+  for (std::size_t i = 0; i < value.lookups.size(); ++i) {
+    const lookup_config& each = value.lookups[i];
+    const std::string path = "lookups[" + std::to_string(i) + "]";
+    for (std::size_t k = 0; k < i; ++k) {
+      if (value.lookups[k].name == each.name)
+        found.error(path + ".name", "lookup '" + each.name + "' is configured twice",
+                    "put both into one entry");
+    }
+    if (each.on_miss == stream::miss_policy::retry && each.negative_ttl && each.retry_delay &&
+        *each.negative_ttl > *each.retry_delay) {
+      found.error(path + ".negative_ttl",
+                  "it is longer than `retry_delay`: a record that looks again would see the cached miss",
+                  "lower it, or raise `retry_delay`");
+    }
+  }
+}
+
 void check_engine(const app_config& value, findings& found) {
   for (const std::string& topic : value.kafka.topics) {
     if (topic == value.engine.dead_letter_topic) {
@@ -443,12 +503,15 @@ const config::spec<app_config>& app_spec() {
           section(&app_config::kafka, "kafka", kafka_spec()).doc("The source and the producer."),
           section(&app_config::registry, "registry", registry_spec()).doc("The schema registry."),
           section(&app_config::cql, "cql", cql_spec()).doc("ScyllaDB or Cassandra."),
+          config::sections(&app_config::lookups, "lookups", lookup_spec())
+              .doc("Settings of the lookups that processors declare (docs/lookups.md)."),
           section(&app_config::engine, "engine", engine_spec()).doc("Limits and policies."),
           section(&app_config::admin, "admin", admin_spec()).doc("The admin endpoint."),
           section(&app_config::log, "log", log_spec()).doc("Messages on standard error."),
       }
           .check(check_tls)
           .check(check_registry)
+          .check(check_lookups)
           .check(check_engine);
   return declared;
 }

@@ -26,6 +26,7 @@
 #include "advice.h"
 #include "closing.h"
 #include "front_page.h"
+#include "lookups.h"
 #include "record_orders.h"
 #include "status_page.h"
 #include "trouble_log.h"
@@ -130,6 +131,7 @@ class process {
   metrics::scrape_hook process_metrics_;
   pipeline::byte_budget budget_;
   pipeline::retry_budget retries_;
+  stream::invalidation_board invalidations_;
   std::unique_ptr<connections> connections_;
   mutable std::mutex mutex_;  // guards workers_ and started_ against the admin thread
   std::vector<std::unique_ptr<worker>> workers_;
@@ -227,7 +229,8 @@ result<void> process::prepare(const worker_ports& ports, pipeline::processors& w
     if (!id) return with_advice(id.error().in("output '" + output->name() + "'"), part::registry);
     output->registered_as(*id);
   }
-  return {};
+  return open_lookups(work.declared, *ports.lookups,
+                      {settings_.lookups, worker_count(settings_), budget_.bytes_max()});
 }
 
 result<process::candidate> process::make_worker() {
@@ -237,6 +240,7 @@ result<process::candidate> process::make_worker() {
   auto ports = connections_->attach(made.thread->loop(), *made.counts);
   if (!ports) return ports.error();
   made.ports = std::move(*ports);
+  made.ports.lookups.reset(new stream::lookup_room{invalidations_, &budget_, made.counts});
   auto work = pipeline::build(app_.processors);
   if (!work) return work.error();
   made.work = std::move(*work);
@@ -364,7 +368,10 @@ process_view process::view() const {
   seen.started = started_;
   seen.uptime = now - began_;
   seen.stuck_after = settings_.engine.stuck_after;
-  for (const auto& w : workers_) seen.workers.push_back({w->status(), w->pulse_at(now)});
+  for (const auto& w : workers_) {
+    seen.workers.push_back({w->status(), w->pulse_at(now)});
+    w->add_lookups(seen.lookups);
+  }
   return seen;
 }
 

@@ -87,6 +87,22 @@ json breakers_json(const pipeline::line_status& line) {
   return breakers;
 }
 
+json lookups_json(const process_view& process) {
+  json all = json::object();
+  for (const auto& [name, seen] : process.lookups) {
+    all[name] = {{"hits", seen.hits},
+                 {"negative_hits", seen.negative_hits},
+                 {"shared", seen.shared},
+                 {"misses", seen.misses},
+                 {"absent", seen.absent},
+                 {"evictions", seen.evictions},
+                 {"invalidations", seen.invalidations},
+                 {"entries", seen.entries},
+                 {"bytes", seen.bytes}};
+  }
+  return all;
+}
+
 }  // namespace
 
 std::string status_json(const process_view& process) {
@@ -120,6 +136,7 @@ std::string status_json(const process_view& process) {
                     {"lag", lag},
                     {"books", books_json(total(process))},
                     {"retry_budget", retry_budget_json(process)},
+                    {"lookups", lookups_json(process)},
                     {"workers", std::move(workers)}};
   // Keys and messages may hold bytes that are not UTF-8.
   return all.dump(2, ' ', false, json::error_handler_t::replace) + "\n";

@@ -1,10 +1,12 @@
 // What the admin endpoint says, from what the workers publish.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
 #include <millrace/pipeline/status.h>
+#include <millrace/stream/lookup.h>
 
 #include "watchdog.h"
 
@@ -22,6 +24,7 @@ struct process_view {
   nanoseconds uptime{0};
   nanoseconds stuck_after{seconds(10)};  // a loop that has not turned for so long is stuck
   std::vector<worker_view> workers;
+  std::map<std::string, stream::lookup_statistics> lookups;  // of all workers, by name
 };
 
 // The body of /status.

@@ -27,6 +27,11 @@ void worker::launch(worker_ports ports, pipeline::line_options options, pipeline
   });
 }
 
+void worker::add_lookups(std::map<std::string, stream::lookup_statistics>& sums) const {
+  if (!ports_.lookups) return;
+  for (const auto& [name, state] : ports_.lookups->states) sums[name] += state->statistics();
+}
+
 void worker::request_stop() noexcept {
   command expected = command::none;
   wanted_.compare_exchange_strong(expected, command::stop);

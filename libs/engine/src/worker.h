@@ -4,14 +4,17 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
+#include <string>
 #include <thread>
 #include <vector>
 
 #include <millrace/pipeline/line.h>
 #include <millrace/runtime/loop.h>
 #include <millrace/runtime/mailbox.h>
+#include <millrace/stream/lookup.h>
 #include <millrace/stream/schemas.h>
 #include <millrace/stream/sink.h>
 #include <millrace/stream/source.h>
@@ -24,6 +27,7 @@ namespace millrace::engine {
 
 // What a worker works with. Destroyed in reverse order, after the line.
 struct worker_ports {
+  std::unique_ptr<stream::lookup_room> lookups;
   std::unique_ptr<stream::schemas> schemas;
   std::unique_ptr<stream::store> store;
   std::unique_ptr<stream::sink> sink;
@@ -50,6 +54,8 @@ class worker final : private runtime::step {
   void request_stop() noexcept;
   void request_abort() noexcept;
   [[nodiscard]] pipeline::line_status status() const { return line_->status(); }
+  // Adds up with what is in `sums`, by name.
+  void add_lookups(std::map<std::string, stream::lookup_statistics>& sums) const;
   // Has the line act on a record, on the worker's thread, in its next turn. nullopt: the worker has ended, or
   // did not turn its loop within `patience`; then nothing was done and nothing will be.
   [[nodiscard]] std::optional<pipeline::verb_answer> ask(const pipeline::record_name& which,

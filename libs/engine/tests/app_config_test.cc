@@ -213,5 +213,27 @@ TEST(AppConfig, ARegistrysUrlIsCheckedAndCredentialsInTheClearAreTold) {
   EXPECT_NE(plain.find("sent unencrypted"), std::string::npos) << plain;
 }
 
+TEST(AppConfig, LookupsAreConfiguredByName) {
+  const std::string text = std::string(smallest) +
+                           "lookups:\n  - {name: profiles, ttl: 1m, bytes_max: 1MiB, on_miss: retry, "
+                           "retry_delay: 2s, negative_ttl: 1s}\n";
+  const auto loaded = load(text);
+  ASSERT_TRUE(loaded.ok()) << problems(text);
+  ASSERT_EQ(loaded.value.lookups.size(), 1U);
+  EXPECT_EQ(loaded.value.lookups[0].ttl, std::chrono::minutes(1));
+  EXPECT_EQ(loaded.value.lookups[0].on_miss, stream::miss_policy::retry);
+  EXPECT_FALSE(loaded.value.lookups[0].entries_max.has_value());
+}
+
+TEST(AppConfig, LookupsThatContradictThemselvesAreRefused) {
+  const std::string base = std::string(smallest) + "lookups:\n";
+  EXPECT_NE(problems(base + "  - {name: a}\n  - {name: a}\n").find("configured twice"), std::string::npos);
+  EXPECT_NE(problems(base + "  - {name: a, on_miss: retry, retry_delay: 1s, negative_ttl: 2s}\n")
+                .find("would see the cached miss"),
+            std::string::npos);
+  EXPECT_NE(problems(base + "  - {name: a, on_miss: sometimes}\n").find("dead_letter"), std::string::npos);
+  EXPECT_NE(problems(base + "  - {ttl: 1s}\n").find("name"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace millrace::engine

@@ -92,5 +92,14 @@ TEST(StatusPage, AWorkerThatDoesNotTurnIsNotAliveAndSaysWhatItRuns) {
   EXPECT_EQ(page["workers"][1]["running"], "processor 'visits' on partition 3 offset 17");
 }
 
+TEST(StatusPage, ShowsLookupsByName) {
+  process_view seen = running();
+  seen.lookups["profiles"] = {.hits = 5, .misses = 2, .entries = 2, .bytes = 300};
+  const json page = json::parse(status_json(seen));
+  EXPECT_EQ(page["lookups"]["profiles"]["hits"], 5);
+  EXPECT_EQ(page["lookups"]["profiles"]["bytes"], 300);
+  EXPECT_EQ(json::parse(status_json(running()))["lookups"], json::object());
+}
+
 }  // namespace
 }  // namespace millrace::engine

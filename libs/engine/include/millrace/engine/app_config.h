@@ -15,6 +15,7 @@
 #include <millrace/config/units.h>
 #include <millrace/pipeline/options.h>
 #include <millrace/registry/subject.h>
+#include <millrace/stream/lookup.h>
 
 namespace millrace::registry {
 struct client_options;
@@ -104,6 +105,19 @@ struct cql_config {
   std::uint32_t io_threads = 1;
 };
 
+// Of one lookup that a processor declares; what is not given stays as declared.
+struct lookup_config {
+  std::string name;
+  std::optional<std::size_t> entries_max = {};
+  std::optional<config::byte_size> bytes_max = {};
+  std::optional<milliseconds> ttl = {};
+  std::optional<milliseconds> negative_ttl = {};
+  std::optional<stream::miss_policy> on_miss = {};
+  std::optional<milliseconds> retry_delay = {};
+  std::optional<milliseconds> retry_for = {};
+  std::optional<stream::miss_policy> when_late = {};
+};
+
 struct engine_config {
   std::uint32_t workers = 0;  // 0: one, or the cores minus one from three cores on
   std::size_t in_flight_records_max = 1'024;
@@ -136,6 +150,7 @@ struct app_config {
   kafka_config kafka;
   std::optional<registry_config> registry;
   std::optional<cql_config> cql;
+  std::vector<lookup_config> lookups;
   engine_config engine;
   admin_config admin;
   log_config log;

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <millrace/avro/type_descriptor.h>
+#include <millrace/cql/lookup.h>
 #include <millrace/cql/statement.h>
 #include <millrace/engine/application.h>
 #include <millrace/pipeline/avro_value.h>
@@ -21,6 +22,7 @@
 namespace millrace {
 
 using avro::symbol_of;
+using cql::lookup;
 using cql::row;
 using cql::statement;
 using engine::application;
@@ -31,6 +33,9 @@ using pipeline::processor;
 using pipeline::record;
 using runtime::task;
 using stream::context;
+using stream::miss_policy;
+using stream::no_lookup;
 using stream::outcome;
+using stream::write_time;
 
 }  // namespace millrace
