@@ -1,0 +1,7 @@
+#include "processors.h"
+
+int main(int argc, char** argv) {
+  return millrace::main(
+      argc, argv,
+      {.name = "ratings", .version = "1.0.0", .processors = {millrace::make<ratings::ratings>()}});
+}

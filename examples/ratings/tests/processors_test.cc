@@ -1,0 +1,92 @@
+#include "processors.h"
+
+#include <gtest/gtest.h>
+
+#include <millrace/testkit/processor_runner.h>
+
+namespace ratings {
+namespace {
+
+using namespace std::chrono_literals;
+using kind = millrace::outcome::kind;
+using millrace::testkit::cell;
+using millrace::testkit::row;
+
+constexpr std::string_view select_book = "SELECT title, genre FROM book WHERE id = ?";
+constexpr std::string_view select_taste = "SELECT favourite_genre FROM taste WHERE reader = ?";
+constexpr std::string_view insert_rating =
+    "INSERT INTO rating (reader, book, stars, title) VALUES (?, ?, ?, ?)";
+constexpr std::string_view update_taste = "UPDATE taste SET favourite_genre = ? WHERE reader = ?";
+
+class ratings_test : public ::testing::Test {
+ protected:
+  void rate(std::string_view book_id, std::int32_t stars, millrace::testkit::record_origin from = {}) {
+    books::Rating rating;
+    rating.reader = "ada";
+    rating.book = book_id;
+    rating.stars = stars;
+    run.feed(rating, std::move(from));
+  }
+
+  millrace::testkit::processor_runner<ratings> run;
+};
+
+TEST_F(ratings_test, looks_a_book_up_once_and_writes_each_rating) {
+  run.database().prime(select_book, {{"Emma", "novel"}});
+  rate("b1", 3);
+  rate("b1", 4);
+  EXPECT_EQ(run.last().what(), kind::done);
+  EXPECT_EQ(run.executed(select_book).size(), 1U);
+  EXPECT_EQ(run.executed(insert_rating).size(), 2U);
+  EXPECT_EQ(run.lookups("books").hits, 1U);
+}
+
+TEST_F(ratings_test, the_later_rating_of_one_millisecond_has_the_later_write_time) {
+  run.database().prime(select_book, {{"Emma", "novel"}});
+  const millrace::timestamp at(1'700'000'000'000ms);
+  rate("b1", 3, {.created = at});
+  rate("b1", 4, {.created = at});
+  const auto written = run.executed(insert_rating);
+  EXPECT_LT(written[0].write_timestamp_us, written[1].write_timestamp_us);
+}
+
+TEST_F(ratings_test, a_book_that_is_not_there_yet_puts_the_record_off_for_a_minute) {
+  rate("b1", 3);
+  EXPECT_EQ(run.last().what(), kind::again);
+  EXPECT_EQ(run.last().delay(), 2s);
+  run.advance(2s);
+  rate("b1", 3, {.put_off_for = 59s});
+  EXPECT_EQ(run.last().what(), kind::again);
+  run.advance(2s);
+  rate("b1", 3, {.put_off_for = 60s});
+  EXPECT_EQ(run.last().what(), kind::dead_letter);
+  EXPECT_EQ(run.executed(select_book).size(), 3U) << "what was not there was not remembered for longer";
+}
+
+TEST_F(ratings_test, what_it_writes_itself_is_not_taken_from_the_cache) {
+  std::string genre = "crime";
+  run.database().answer(select_book, [](std::span<const cell> key) {
+    std::vector<row> rows;
+    rows.push_back({"A title", key.front().text() == "b1" ? "novel" : "poetry"});
+    return millrace::result<std::vector<row>>(rows);
+  });
+  run.database().answer(select_taste, [&genre](std::span<const cell>) {
+    std::vector<row> rows;
+    rows.push_back({std::string_view(genre)});
+    return millrace::result<std::vector<row>>(rows);
+  });
+  run.database().answer(update_taste, [&genre](std::span<const cell> parameters) {
+    genre = parameters.front().text();
+    return millrace::result<std::vector<row>>(std::vector<row>());
+  });
+  rate("b1", 5);
+  rate("b1", 5);  // the same genre: nothing to write
+  rate("b2", 5);
+  EXPECT_EQ(genre, "poetry");
+  EXPECT_EQ(run.executed(update_taste).size(), 2U);
+  EXPECT_EQ(run.executed(select_taste).size(), 2U) << "asked again only after the first update";
+  EXPECT_EQ(run.lookups("tastes").invalidations, 1U);
+}
+
+}  // namespace
+}  // namespace ratings
