@@ -86,6 +86,10 @@ int main(int argc, char** argv) {
   demo_command->add_option("--rate", demo.rate, "Records per second offered")
       ->capture_default_str()
       ->check(CLI::Range(1, 1'000'000));
+  demo_command
+      ->add_option("--slow-for", demo.slow_seconds,
+                   "Seconds, in the middle, of the slow database (default: the third quarter)")
+      ->check(CLI::Range(1, 86'400));
   demo_command->add_option("--seed", demo.seed, "Of the generated records")->capture_default_str();
   demo_command->add_option("--in-flight", demo.in_flight_max, "Records in flight at most")
       ->capture_default_str()

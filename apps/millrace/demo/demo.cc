@@ -257,6 +257,10 @@ void show::turn() {
 result<void> show::drive() {
   began_ = std::chrono::steady_clock::now();
   const double duration = arguments_.duration_seconds;
+  const double slow_from =
+      arguments_.slow_seconds > 0 ? (duration - arguments_.slow_seconds) / 2 : duration / 2;
+  const double slow_until =
+      arguments_.slow_seconds > 0 ? slow_from + arguments_.slow_seconds : duration * 3 / 4;
   usage_at_start_ = application_.usage();
   auto first = http_get(port_, "/metrics");
   if (!first) return first.error();
@@ -268,7 +272,7 @@ result<void> show::drive() {
   for (double now = 0; now < duration && !interrupted(); now = elapsed()) {
     if (!application_.running())
       return error(errc::internal, "the application ended in the middle of the demo");
-    change_speed(now >= duration / 2 && now < duration * 3 / 4 ? slowdown : 1);
+    change_speed(now >= slow_from && now < slow_until ? slowdown : 1);
     offer(now);
     turn();
     if (now < next_sample) continue;
@@ -330,7 +334,9 @@ bool show::observe() {
   const double now = elapsed();
   const auto page = http_get(port_, "/metrics");
   if (!page) return false;
+  const reading before = last_;
   last_ = reading::of(exposition::parse(*page), now);
+  report_.samples.push_back({window(before, last_), factor_ > 1});
   if (!report_.before.begun() && now >= warm_up_seconds) report_.before.begin(last_);
   window& phase =
       report_.after.begun() ? report_.after : (report_.during.begun() ? report_.during : report_.before);

@@ -14,6 +14,7 @@ inline constexpr std::uint16_t usual_port = 9464;
 struct demo_arguments {
   int duration_seconds = 30;
   std::uint64_t rate = 20'000;  // records per second offered
+  int slow_seconds = 0;         // in the middle of the run; 0: the third quarter
   std::uint64_t seed = 42;
   std::size_t in_flight_max = 8'192;  // records; free to rise when the database slows down
   std::uint16_t port = 0;             // of the application's page; 0: usual_port, or any when that is busy

@@ -19,7 +19,7 @@ json quantiles(const window& w, exposed_histogram reading::* which, double scale
     const auto value = w.quantile(which, q);
     return value ? json(rounded(*value * scale)) : json(nullptr);
   };
-  return {{"p50", shown(0.5)}, {"p95", shown(0.95)}};
+  return {{"p50", shown(0.5)}, {"p95", shown(0.95)}, {"p99", shown(0.99)}};
 }
 
 json latencies(const window& w) {
@@ -36,6 +36,17 @@ json phase(const window& w) {
   out["in_flight_max"] = w.in_flight_max();
   out["in_flight_mean"] = std::round(w.in_flight_mean());
   out["lag_max"] = w.lag_max();
+  return out;
+}
+
+// Between two looks at the metrics: for plots.
+json sample_json(const sample& s) {
+  json out = latencies(s.seen);
+  out["at_seconds"] = rounded(s.seen.to().at_seconds);
+  out["slow"] = s.slow;
+  out["records_per_second"] = std::round(s.seen.rate());
+  out["in_flight"] = s.seen.to().in_flight;
+  out["lag"] = s.seen.to().lag;
   return out;
 }
 
@@ -81,6 +92,7 @@ std::string to_json(const report& all) {
                   {"during", phase(all.during)},
                   {"after", phase(all.after)},
                   {"in_flight_max", all.in_flight_max()}};
+  for (const sample& s : all.samples) out["samples"].push_back(sample_json(s));
   return out.dump(2) + "\n";
 }
 

@@ -72,6 +72,12 @@ struct second_seen {
   bool slow = false;
 };
 
+// From one look at the metrics to the next.
+struct sample {
+  window seen;
+  bool slow = false;
+};
+
 struct report {
   std::uint64_t seed = 0;
   std::uint64_t rate_offered = 0;
@@ -91,6 +97,7 @@ struct report {
   window during;
   window after;
   std::vector<second_seen> seconds;
+  std::vector<sample> samples;
 
   [[nodiscard]] double in_flight_max() const {
     return std::max({before.in_flight_max(), during.in_flight_max(), after.in_flight_max()});
