@@ -17,6 +17,11 @@ struct profile {
   double score = 0;
 };
 constexpr profile unknown_visitor{"unknown", 0.0};
+constexpr std::string_view select_profile = "SELECT segment, score FROM visitor_profile WHERE visitor_id = ?";
+using insert_visit = void(std::string_view visitor_id, timestamp event_time, uuid event_id,
+                          std::string_view url, std::string_view segment, double score);
+constexpr std::string_view insert_visit_cql =
+    "INSERT INTO visit (visitor_id, event_time, event_id, url, segment, score) VALUES (?, ?, ?, ?, ?, ?)";
 
 class visit final : public processor<Navigation> {
  public:
@@ -31,13 +36,24 @@ class visit final : public processor<Navigation> {
   }
 
  private:
-  statement<profile(std::string_view visitor_id)> select_profile_{
-      "SELECT segment, score FROM visitor_profile WHERE visitor_id = ?"};
-  statement<void(std::string_view visitor_id, timestamp event_time, uuid event_id, std::string_view url,
-                 std::string_view segment, double score)>
-      insert_visit_{
-          "INSERT INTO visit (visitor_id, event_time, event_id, url, segment, score) VALUES (?, ?, ?, ?, ?, "
-          "?)"};
+  statement<profile(std::string_view visitor_id)> select_profile_{select_profile};
+  statement<insert_visit> insert_visit_{insert_visit_cql};
+};
+
+class visit_cached final : public processor<Navigation> {
+ public:
+  task<outcome> process(record<Navigation> nav, context ctx) override {
+    auto visitor = co_await profiles_(ctx, nav->visitor_id);
+    if (!visitor) co_return visitor.ending();
+    auto written = co_await insert_visit_(ctx, nav->visitor_id, nav->event_time, nav->event_id, nav->page.url,
+                                          visitor->segment, visitor->score);
+    if (!written) co_return written.error();
+    co_return outcome::done();
+  }
+
+ private:
+  lookup<profile(std::string_view visitor_id)> profiles_{"profiles", select_profile, {}, unknown_visitor};
+  statement<insert_visit> insert_visit_{insert_visit_cql};
 };
 
 class visit_in_memory final : public processor<Navigation> {
@@ -61,6 +77,12 @@ class idle final : public processor<Navigation> {
 const engine::application& visit_application() {
   static const engine::application all{
       .name = "bench", .version = "1.0.0", .processors = {pipeline::make<visit>()}};
+  return all;
+}
+
+const engine::application& cached_application() {
+  static const engine::application all{
+      .name = "bench", .version = "1.0.0", .processors = {pipeline::make<visit_cached>()}};
   return all;
 }
 

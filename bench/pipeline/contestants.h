@@ -7,6 +7,8 @@ namespace millrace::bench {
 
 // One SELECT and one INSERT per record.
 [[nodiscard]] const engine::application& visit_application();
+// The same through a lookup, which shares and caches.
+[[nodiscard]] const engine::application& cached_application();
 // The same with lookups that are answered from memory, at once.
 [[nodiscard]] const engine::application& memory_application();
 // Done as soon as it is called.

@@ -24,6 +24,7 @@ int main(int argc, char** argv) {
     return command;
   };
   CLI::App* visit = application("visit", "SELECT and INSERT");
+  CLI::App* cached = application("cached", "A lookup and INSERT");
   CLI::App* memory = application("memory", "Lookups in memory");
   CLI::App* idle = application("idle", "A processor that does nothing");
 
@@ -42,6 +43,7 @@ int main(int argc, char** argv) {
   CLI11_PARSE(cli, argc, argv);
 
   if (visit->parsed()) return engine::run(bench::visit_application(), run);
+  if (cached->parsed()) return engine::run(bench::cached_application(), run);
   if (memory->parsed()) return engine::run(bench::memory_application(), run);
   if (idle->parsed()) return engine::run(bench::idle_application(), run);
   if (consume->parsed()) return bench::consume_only(brokers, topic, group, records, false);

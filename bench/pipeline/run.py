@@ -33,6 +33,7 @@ BARS = {  # Millrace's CPU per record without cache is at least so many times le
     "java": 9.0,
     "python": 40.0,
 }
+CACHE_BAR = 1.3  # times less with the lookup's cache than without
 
 
 def parse() -> argparse.Namespace:
@@ -97,6 +98,9 @@ def print_bars(rows: list[dict], in_flight: int) -> None:
     by_name = {row["name"]: row for row in rows if row["in_flight_max"] == in_flight}
     ours = by_name["millrace"]["cpu_us_per_record"]
     print(f"\nAgainst the bars, {in_flight} in flight (CPU per record, times less than the contestant's):")
+    if "millrace-cache" in by_name:
+        ratio = ours / by_name["millrace-cache"]["cpu_us_per_record"]
+        print(f"  {'cache on, off':<16} at least {CACHE_BAR:>5.1f}: {ratio:>7.2f}  {'held' if ratio >= CACHE_BAR else 'NOT HELD'}")
     for name, bar in BARS.items():
         if name in by_name:
             ratio = by_name[name]["cpu_us_per_record"] / ours

@@ -153,7 +153,7 @@ int process::run() {
   ::prctl(PR_SET_DUMPABLE, 0);  // a core would hold records and secrets
 
   pipeline::declare_metrics(declared_);
-  process_metrics_ = metrics::add_process_metrics(counts_, {app_.version, "unknown"});
+  process_metrics_ = metrics::add_process_metrics(counts_, {app_.version, "unknown", "unknown"});
   const auto outputs = output_topics();
   if (!outputs) return fail(outputs.error());
   if (auto admin = start_admin(); !admin) return fail(admin.error());
