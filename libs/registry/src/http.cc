@@ -145,20 +145,16 @@ result<void> load(net::ssl::context& tls, const tls_files& files) {
   };
   SSL_CTX_set_min_proto_version(tls.native_handle(), TLS1_2_VERSION);
   tls.set_verify_mode(net::ssl::verify_peer);
-  if (files.ca_file.empty()) {
-    static_cast<void>(tls.set_default_verify_paths(code));
-  } else {
-    static_cast<void>(tls.load_verify_file(files.ca_file, code));
-  }
-  if (code) return unusable("CA file", files.ca_file);
+  if (files.ca_file.empty() ? tls.set_default_verify_paths(code) : tls.load_verify_file(files.ca_file, code))
+    return unusable("CA file", files.ca_file);
   if (files.certificate_file.empty()) return {};
-  static_cast<void>(tls.use_certificate_chain_file(files.certificate_file, code));
-  if (code) return unusable("client certificate", files.certificate_file);
+  if (tls.use_certificate_chain_file(files.certificate_file, code))
+    return unusable("client certificate", files.certificate_file);
   // Always set: OpenSSL would ask a terminal for the password otherwise.
   tls.set_password_callback(
       [&files](std::size_t, net::ssl::context::password_purpose) { return files.key_password; });
-  static_cast<void>(tls.use_private_key_file(files.key_file, net::ssl::context::pem, code));
-  if (code) return unusable("client certificate's key", files.key_file);
+  if (tls.use_private_key_file(files.key_file, net::ssl::context::pem, code))
+    return unusable("client certificate's key", files.key_file);
   return {};
 }
 
