@@ -26,10 +26,11 @@ import (
 )
 
 const (
-	frameBytes  = 5
-	commitEvery = time.Second
-	selectCQL   = "SELECT segment, score FROM bench.visitor_profile WHERE visitor_id = ?"
-	insertCQL   = "INSERT INTO bench.visit (visitor_id, event_time, event_id, url, segment, score) VALUES (?, ?, ?, ?, ?, ?)"
+	frameBytes     = 5
+	commitEvery    = time.Second
+	recordsPerPoll = 500 // so that the time of fetching means something
+	selectCQL      = "SELECT segment, score FROM bench.visitor_profile WHERE visitor_id = ?"
+	insertCQL      = "INSERT INTO bench.visit (visitor_id, event_time, event_id, url, segment, score) VALUES (?, ?, ?, ?, ?, ?)"
 )
 
 // What is left of a record once it is decoded; records are reused, so this is a copy.
@@ -175,7 +176,7 @@ func main() {
 	committed := time.Now()
 	var nav navigation.Navigation
 	for taken := 0; taken < records; {
-		fetches := client.PollFetches(context.Background())
+		fetches := client.PollRecords(context.Background(), recordsPerPoll)
 		must(fetches.Err())
 		fetched := time.Now()
 		fetches.EachRecord(func(record *kgo.Record) {
