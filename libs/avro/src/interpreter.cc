@@ -24,7 +24,11 @@ const char* why_bad_varint(const std::uint8_t* p, const std::uint8_t* end, bool 
   return why_long_varint;
 }
 
-std::size_t run(const plan_code& code, bytes_view in, arena& memory, void* out, fault& failed) {
+#if defined(__GNUC__) && !defined(__clang__)
+[[gnu::optimize("no-crossjumping")]]  // which merges the tails of operations, at the cost of a jump for each
+#endif
+std::size_t
+run(const plan_code& code, bytes_view in, arena& memory, void* out, fault& failed) {
   static const void* const labels[] = {
 #define MILLRACE_AVRO_LABEL(name) &&do_##name,
       MILLRACE_AVRO_OPCODES(MILLRACE_AVRO_LABEL)

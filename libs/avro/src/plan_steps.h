@@ -23,7 +23,7 @@ static_assert(sizeof(array_view<int>) == sizeof(two_words) && sizeof(map_view<in
 
 template <class T>
 [[gnu::always_inline]] inline void store(std::byte* at, const T& value) noexcept {
-  std::memcpy(at, &value, sizeof value);
+  std::memcpy(at, &value, sizeof(T));
 }
 
 inline void store_decimal(std::byte* at, const std::uint8_t* data, std::size_t size,

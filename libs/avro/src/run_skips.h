@@ -101,7 +101,7 @@ CASE(skip_optional_ints) : {
   if (p < roomy && (p[0] & 0xFDU) == 0) [[likely]] {
     const std::uint64_t is_full = static_cast<std::uint64_t>(p[0] ^ pc->aux) >> 1U;
     if (two_bytes_each(load<std::uint64_t>(p + 1), pc->dst, 0U - is_full)) [[likely]] {
-      p += 1 + ((2 * pc->dst) & (0U - is_full));
+      p += 1 + ((std::uint64_t{2} * pc->dst) & (0U - is_full));
       pc += 3;
       DISPATCH();
     }

@@ -213,6 +213,7 @@ struct entries_skipped {
 }  // namespace
 }  // namespace millrace::avro
 
+// NOLINTBEGIN(bugprone-macro-parentheses): arguments are names of variables, results are statements.
 #define CASE(name) do_##name
 #define DISPATCH() goto* labels[static_cast<std::size_t>(pc->code)]
 #define NEXT()  \
@@ -321,3 +322,4 @@ struct entries_skipped {
     FAIL(errc::limit_exceeded, why_too_deep); \
   frame* const f = top++;                     \
   f->base = base
+// NOLINTEND(bugprone-macro-parentheses)

@@ -52,7 +52,7 @@ CASE(optional_ints) : {
     if (two_bytes_each(word, pc->b, 0U - is_full)) [[likely]] {
       store_two_byte_ints(word, pc->b, base + pc->a);
       base[pc->dst] = static_cast<std::byte>(is_full);
-      p += 1 + ((2 * pc->b) & (0U - is_full));
+      p += 1 + ((std::uint64_t{2} * pc->b) & (0U - is_full));
       NEXT();
     }
     const std::uint8_t* const next = read_short_ints(p + 1, 0U - is_full, pc->b, base + pc->a);

@@ -480,7 +480,7 @@ TEST(limits_on_every_path, depth) {
   const std::string deep = varint(1) + varint(1) + varint(1) + varint(1) + varint(7) + varint(0) + varint(0) +
                            varint(0) + varint(0);
   plan_options options;
-  for (const std::size_t depth : {3, 4}) {
+  for (const std::size_t depth : {std::size_t{3}, std::size_t{4}}) {
     options.limits.depth_max = depth + (depth == 4 ? 1 : 0);  // the resolved record and JSON open one more
     on_every_path<deep_views, deep_owners>(nested, deep, options, depth == 4);
     EXPECT_EQ(skip(nested, deep, options), depth == 4 ? "skipped" : limit_exceeded);

@@ -201,7 +201,6 @@ TEST(lookahead, maps_of_scalars) {
     entries.push_back(R"("s":{"string":)" + quoted(letters(size, size % 2 == 0)) + "}");
   }
   expect_the_same_everywhere<map_view<scalar_value>>(scalar_map, "{}");
-  std::string all;
   for (std::size_t i = 0; i < entries.size(); ++i) {
     expect_the_same_everywhere<map_view<scalar_value>>(scalar_map, "{" + entries[i] + "}");
     const std::string next = R"("x":{"int":5},)" + entries[i] + "," + entries[(i + 3) % entries.size()];
