@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <limits>
 
 #include <millrace/cql/cell.h>
 
@@ -7,6 +8,18 @@ namespace {
 
 constexpr std::int64_t epoch_day = std::int64_t{1} << 31;
 constexpr nanoseconds day = std::chrono::hours(24);
+
+// Small numbers of either sign become small unsigned ones.
+std::uint64_t zigzag(std::int64_t value) {
+  return (static_cast<std::uint64_t>(value) << 1U) ^ static_cast<std::uint64_t>(value >> 63);
+}
+std::int64_t unzigzag(std::uint64_t bits) {
+  return static_cast<std::int64_t>(bits >> 1U) ^ -static_cast<std::int64_t>(bits & 1U);
+}
+bool fits_int32(std::int64_t value) {
+  return value >= std::numeric_limits<std::int32_t>::min() &&
+         value <= std::numeric_limits<std::int32_t>::max();
+}
 
 }  // namespace
 
@@ -157,6 +170,53 @@ cell_fault codec<decimal_view>::decode(std::optional<bytes_view> cell, decimal_v
   if (cell->size() < 5) return cell_fault::malformed;
   to.scale = internal::number_at<std::int32_t>(cell->data());
   to.unscaled = cell->subspan(4);
+  return cell_fault::none;
+}
+
+namespace internal {
+
+void append_vint(cell_buffer& to, std::uint64_t value) {
+  // Seven bits a byte, except that the ninth byte carries eight.
+  const auto bits = static_cast<std::size_t>(std::bit_width(value | 1U));
+  const std::size_t size = std::min((bits + 6) / 7, vint_bytes_max);
+  std::array<std::byte, vint_bytes_max> bytes{};
+  for (std::size_t k = size; k-- > 0; value >>= 8U) bytes[k] = static_cast<std::byte>(value & 0xFFU);
+  bytes[0] |= static_cast<std::byte>(~(0xFFU >> (size - 1)) & 0xFFU);
+  to.append(bytes_view(bytes).first(size));
+}
+
+std::optional<std::uint64_t> take_vint(bytes_view& from) noexcept {
+  if (from.empty()) return std::nullopt;
+  const auto first = std::to_integer<std::uint8_t>(from[0]);
+  const auto others = static_cast<std::size_t>(std::countl_one(first));
+  if (from.size() < 1 + others) return std::nullopt;
+  std::uint64_t value = others < 8 ? first & (0xFFU >> others) : 0;
+  for (std::size_t k = 1; k <= others; ++k) value = value << 8U | std::to_integer<std::uint64_t>(from[k]);
+  from = from.subspan(1 + others);
+  return value;
+}
+
+}  // namespace internal
+
+void codec<duration>::encode(cell_buffer& to, const duration& value) {
+  const std::size_t opened = to.open_cell();
+  internal::append_vint(to, zigzag(value.months));
+  internal::append_vint(to, zigzag(value.days));
+  internal::append_vint(to, zigzag(value.nanoseconds));
+  to.close_cell(opened);
+}
+
+cell_fault codec<duration>::decode(std::optional<bytes_view> cell, duration& to) noexcept {
+  if (internal::absent(cell)) return cell_fault::null;
+  bytes_view rest = *cell;
+  std::array<std::int64_t, 3> parts{};
+  for (std::int64_t& part : parts) {
+    const auto bits = internal::take_vint(rest);
+    if (!bits) return cell_fault::malformed;
+    part = unzigzag(*bits);
+  }
+  if (!rest.empty() || !fits_int32(parts[0]) || !fits_int32(parts[1])) return cell_fault::malformed;
+  to = {static_cast<std::int32_t>(parts[0]), static_cast<std::int32_t>(parts[1]), parts[2]};
   return cell_fault::none;
 }
 

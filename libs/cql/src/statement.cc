@@ -92,14 +92,27 @@ result<void> check_side(const std::string& statement, const side& s) {
     }
     auto parsed = type::parse(actual.type);
     if (!parsed || !expected.fits(*parsed)) {
-      return mismatch(statement, name + " is " + actual.type + " in the database, and its C++ type is for " +
-                                     expected.cql);
+      return mismatch(statement, name + " is " + actual.type + " in the database, and its C++ type " +
+                                     expected.cpp + " is for " + expected.cql);
     }
   }
   return {};
 }
 
 }  // namespace
+
+std::string readable_type(std::string_view spelt) {
+  std::string text(spelt);
+  const auto replace = [&text](std::string_view from, std::string_view to) {
+    for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size()) {
+      text.replace(at, from.size(), to);
+    }
+  };
+  replace("std::__cxx11::", "std::");
+  replace("std::basic_string_view<char>", "std::string_view");
+  replace("std::basic_string<char>", "std::string");
+  return text;
+}
 
 error unreadable(std::string_view statement, std::string_view column, const row_fault& fault) {
   if (fault.torn) {

@@ -1,3 +1,7 @@
+#include <algorithm>
+#include <optional>
+#include <utility>
+
 #include <millrace/cql/type.h>
 
 namespace millrace::cql {
@@ -24,6 +28,25 @@ std::size_t parameter_end(std::string_view list) {
   return list.size();
 }
 
+// Takes the first parameter off the front of `list`; nothing is left when `list` becomes nullopt.
+std::string_view take_parameter(std::optional<std::string_view>& list) {
+  const std::size_t end = parameter_end(*list);
+  const std::string_view first = trimmed(list->substr(0, end));
+  if (end == list->size())
+    list.reset();
+  else
+    list->remove_prefix(end + 1);
+  return first;
+}
+
+// "street name text": the type is what follows the last space outside of angle brackets.
+std::pair<std::string_view, std::string_view> name_and_type(std::string_view field) {
+  const std::size_t open = std::min(field.find('<'), field.size());
+  const std::size_t space = field.substr(0, open).find_last_of(' ');
+  if (space == std::string_view::npos) return {{}, field};
+  return {trimmed(field.substr(0, space)), field.substr(space + 1)};
+}
+
 result<type> parse_type(std::string_view text, std::size_t depth) {
   text = trimmed(text);
   const std::size_t open = text.find('<');
@@ -35,14 +58,20 @@ result<type> parse_type(std::string_view text, std::size_t depth) {
     return out;
   }
   if (text.back() != '>') return malformed(text);
-  std::string_view rest = text.substr(open + 1, text.size() - open - 2);
-  while (true) {
-    const std::size_t end = parameter_end(rest);
-    auto parameter = parse_type(rest.substr(0, end), depth + 1);
+  std::optional<std::string_view> rest = text.substr(open + 1, text.size() - open - 2);
+  const bool defined = out.name == "udt";
+  if (defined) out.defined_as = std::string(take_parameter(rest));
+  while (rest) {
+    std::string_view each = take_parameter(rest);
+    if (defined) {
+      const auto [field, of] = name_and_type(each);
+      if (field.empty()) return malformed(text);
+      out.fields.emplace_back(field);
+      each = of;
+    }
+    auto parameter = parse_type(each, depth + 1);
     if (!parameter) return parameter.error();
     out.parameters.push_back(std::move(*parameter));
-    if (end == rest.size()) break;
-    rest.remove_prefix(end + 1);
   }
   if (out.name == "frozen") {
     if (out.parameters.size() != 1) return malformed(text);
@@ -62,8 +91,11 @@ result<type> type::parse(std::string_view text) {
 
 std::string type::to_string() const {
   std::string text = name;
+  if (!defined_as.empty()) text += "<" + defined_as + (parameters.empty() ? ">" : "");
   for (std::size_t k = 0; k < parameters.size(); ++k) {
-    text += (k == 0 ? "<" : ", ") + parameters[k].to_string();
+    text += k == 0 && defined_as.empty() ? "<" : ", ";
+    if (k < fields.size()) text += fields[k] + " ";
+    text += parameters[k].to_string();
   }
   if (!parameters.empty()) text += ">";
   return text;

@@ -135,10 +135,10 @@ TEST_F(statement_test, names_the_column_and_both_types_when_they_differ) {
   EXPECT_EQ(
       why(select.check({{"visitor_id", "text"}}, {{"segment", "text"}, {"score", "int"}})),
       "db_type_mismatch: statement 'select visitor_profile': column 'score' is int in the database, and "
-      "its C++ type is for double");
+      "its C++ type std::optional<double> is for double");
   EXPECT_EQ(why(select.check({{"visitor_id", "uuid"}}, {{"segment", "text"}, {"score", "double"}})),
             "db_type_mismatch: statement 'select visitor_profile': parameter 'visitor_id' is uuid in the "
-            "database, and its C++ type is for text or ascii");
+            "database, and its C++ type std::string_view is for text or ascii");
 }
 
 TEST_F(statement_test, tells_the_engine_when_the_processor_goes_on) {

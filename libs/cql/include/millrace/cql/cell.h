@@ -14,10 +14,15 @@
 //   inet_address                               inet
 //   decimal_view                               decimal
 //   varint, varint_view                        varint
+//   cql::duration                              duration
 //   std::vector<T>                             list<T>, set<T>
 //   std::map<K, V>, std::vector<pair<K, V>>    map<K, V>
+//   std::set<T>, std::tuple, std::array, udt   see composite.h
 //   std::optional<T>                           T or null
 //   or_unset<T>                                T or "leave the column as it is"; parameters only
+//
+// A null parameter is a deletion: the database keeps a tombstone for it. `tombstone` says that it is meant;
+// or_unset<std::optional<T>> takes a value, `tombstone` or `unset`, which writes nothing at all.
 //
 // Views that a decode yields (string_view, bytes_view, decimal_view, varint_view) point into the cell. CQL
 // stores an empty collection as null, so null decodes as an empty one; any other null needs std::optional. An
@@ -153,8 +158,20 @@ struct varint_view {
   bytes_view unscaled;
 };
 
+// As the database keeps it: months and days are calendar's, so a duration has no length in nanoseconds. All
+// three have the same sign, or the server refuses it.
+struct duration {
+  std::int32_t months = 0;
+  std::int32_t days = 0;
+  std::int64_t nanoseconds = 0;
+
+  friend bool operator==(const duration&, const duration&) = default;
+};
+
 struct unset_t {};
 inline constexpr unset_t unset{};
+// A null that is meant as one: it deletes the cell.
+inline constexpr std::nullopt_t tombstone = std::nullopt;
 
 // A parameter that may leave its column untouched: null deletes the cell, unset does not.
 template <typename T>
@@ -216,6 +233,12 @@ template <std::integral Int>
   to = number_at<Int>(cell->data());
   return cell_fault::none;
 }
+
+// Numbers of one to nine bytes: the leading ones of the first byte are the count of the others.
+inline constexpr std::size_t vint_bytes_max = 9;
+void append_vint(cell_buffer& to, std::uint64_t value);
+// Takes one off the front of `from`; nothing when it ends too early.
+[[nodiscard]] std::optional<std::uint64_t> take_vint(bytes_view& from) noexcept;
 
 // Types whose cell is one number of the same bits.
 template <typename T, std::integral Int>
@@ -386,6 +409,13 @@ struct codec<decimal_view> {
   static bool fits(const type& column) { return column.is("decimal"); }
   static void encode(cell_buffer& to, decimal_view value);
   static cell_fault decode(std::optional<bytes_view> cell, decimal_view& to) noexcept;
+};
+template <>
+struct codec<duration> {
+  static std::string cql() { return "duration"; }
+  static bool fits(const type& column) { return column.is("duration"); }
+  static void encode(cell_buffer& to, const duration& value);
+  static cell_fault decode(std::optional<bytes_view> cell, duration& to) noexcept;
 };
 
 template <typename T>

@@ -5,6 +5,7 @@
 // for a single column, any type with a codec.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -15,6 +16,7 @@
 
 #include <millrace/base/result.h>
 #include <millrace/cql/cell.h>
+#include <millrace/cql/composite.h>
 #include <millrace/cql/fields.h>
 #include <millrace/stream/store.h>
 
@@ -64,12 +66,23 @@ namespace internal {
 struct expectation {
   std::string_view field;  // "" for a parameter or a single column
   std::string cql;
+  std::string cpp;
   bool (*fits)(const type& column);
 };
 
+// GCC: "… [with T = double; …]", Clang: "… [T = double]".
+template <typename T>
+[[nodiscard]] constexpr std::string_view spelt_type() {
+  std::string_view text = __PRETTY_FUNCTION__;
+  text.remove_prefix(text.find("T = ") + 4);
+  return text.substr(0, std::min(text.find(';'), text.rfind(']')));
+}
+// "std::optional<double>"; standard names as one writes them.
+[[nodiscard]] std::string readable_type(std::string_view spelt);
+
 template <typename T>
 [[nodiscard]] expectation expect(std::string_view field = {}) {
-  return {field, codec<T>::cql(), &codec<T>::fits};
+  return {field, codec<T>::cql(), readable_type(spelt_type<T>()), &codec<T>::fits};
 }
 
 template <row_type R, std::size_t... I>
