@@ -13,6 +13,9 @@ endforeach()
 # that thrd_create makes, and the program would crash (librdkafka's configure.self says so too).
 set(ENV{CFLAGS} "-D_THREADS_H")
 
+# lib.rs says what for.
+set(ENV{MILLRACE_SOURCE_FOLDER} "${CMAKE_CURRENT_LIST_DIR}")
+
 set(options --release --locked --manifest-path "${MANIFEST}" --target-dir "${TARGET_DIR}")
 if(SYSTEM_RDKAFKA)
   list(APPEND options --no-default-features)

@@ -9,15 +9,15 @@ use std::time::Duration;
 
 use scylla::statement::{Consistency, SerialConsistency};
 
-use crate::channel::{Channel, Completion, Owner, Request};
+use crate::channel::{BatchPart, Channel, Completion, Owner, Request};
 use crate::config::{Config, Tls};
 use crate::failure::{Failure, Status};
 use crate::remote::Command;
 use crate::session::{Session, StatementOptions};
-use crate::statement::Description;
+use crate::statement::{CColumn, Columns};
 use crate::tsan;
 
-const ABI_VERSION: u32 = 1;
+const ABI_VERSION: u32 = 2;
 const DEFAULT_TIMEOUT_MS: u32 = 15_000;
 const DEFAULT_PAGE_SIZE: u32 = 5_000;
 const IN_FLIGHT_MAX: u32 = 65_536;
@@ -62,13 +62,9 @@ pub struct CStatement {
     idempotent: u32,
     page_size: u32,
     timeout_ms: u32,
+    conditional: u32,
+    trace: u32,
     text: *const c_char,
-}
-
-#[repr(C)]
-pub struct CColumn {
-    name: *const c_char,
-    kind: *const c_char,
 }
 
 #[repr(C)]
@@ -94,6 +90,8 @@ pub struct CRequest {
     timestamp_us: i64,
     statement: u32,
     timeout_ms: u32,
+    batch: *const BatchPart,
+    batch_count: usize,
 }
 
 #[repr(C)]
@@ -105,6 +103,9 @@ pub struct CCompletion {
     paging_state_size: usize,
     message: *const c_char,
     message_size: usize,
+    columns: *const CColumn,
+    column_count: usize,
+    trace_id: *const u8,
     owner: *mut Owner,
     status: i32,
     code: i32,
@@ -122,22 +123,10 @@ pub struct CCounters {
     in_flight: u64,
 }
 
-// SAFETY: points into the heap blocks of the description beside it.
-unsafe impl Send for CColumn {}
-
 struct Metadata {
-    _description: Description,
-    _parameters: Vec<CColumn>,
-    _columns: Vec<CColumn>,
-}
-
-fn columns_of(all: &[crate::statement::Column]) -> Vec<CColumn> {
-    all.iter()
-        .map(|column| CColumn {
-            name: column.name.as_ptr(),
-            kind: column.kind.as_ptr(),
-        })
-        .collect()
+    _parameters: Columns,
+    _columns: Columns,
+    _partition_key: Vec<u16>,
 }
 
 /// None for NULL and for the empty string.
@@ -152,7 +141,7 @@ unsafe fn text(from: *const c_char) -> Result<Option<String>, Failure> {
     }
 }
 
-unsafe fn bytes(data: *const u8, size: usize) -> *const [u8] {
+unsafe fn slice<T>(data: *const T, size: usize) -> *const [T] {
     if size == 0 {
         return std::ptr::slice_from_raw_parts(std::ptr::NonNull::dangling().as_ptr(), 0);
     }
@@ -277,6 +266,8 @@ unsafe fn options(from: &CStatement) -> Result<StatementOptions, Failure> {
         idempotent: from.idempotent != 0,
         page_size: i32::try_from(page_size).unwrap_or(i32::MAX),
         timeout: timeout(from.timeout_ms),
+        conditional: from.conditional != 0,
+        trace: from.trace != 0,
     })
 }
 
@@ -333,19 +324,19 @@ pub unsafe extern "C" fn millrace_cql_prepare(
         }
         let (id, description) = (*session).prepare(&options(&*statement)?)?;
         // The vectors' and texts' heap blocks stay where they are when the metadata moves into its box.
-        let parameters = columns_of(&description.parameters);
-        let columns = columns_of(&description.columns);
+        let parameters = Columns::new(description.parameters);
+        let columns = Columns::new(description.columns);
         prepared.statement = id;
-        prepared.parameters = parameters.as_ptr();
-        prepared.parameter_count = parameters.len();
-        prepared.columns = columns.as_ptr();
-        prepared.column_count = columns.len();
+        prepared.parameters = parameters.as_slice().as_ptr();
+        prepared.parameter_count = parameters.as_slice().len();
+        prepared.columns = columns.as_slice().as_ptr();
+        prepared.column_count = columns.as_slice().len();
         prepared.partition_key = description.partition_key.as_ptr();
         prepared.partition_key_count = description.partition_key.len();
         let metadata = Metadata {
-            _description: description,
             _parameters: parameters,
             _columns: columns,
+            _partition_key: description.partition_key,
         };
         prepared.owner = Box::into_raw(Box::new(Owner {
             metadata: Some(Box::new(metadata)),
@@ -353,6 +344,11 @@ pub unsafe extern "C" fn millrace_cql_prepare(
         }));
         Ok(())
     })
+}
+
+#[no_mangle]
+pub unsafe extern "C" fn millrace_cql_forget(session: *mut Session, statement: u32) {
+    certain(|| (*session).forget(statement));
 }
 
 #[no_mangle]
@@ -419,11 +415,12 @@ pub unsafe extern "C" fn millrace_cql_submit(
             let from = &*requests.add(accepted);
             let request = Request {
                 tag: from.tag,
-                cells: bytes(from.cells, from.cells_size),
-                paging_state: bytes(from.paging_state, from.paging_state_size),
+                cells: slice(from.cells, from.cells_size),
+                paging_state: slice(from.paging_state, from.paging_state_size),
                 timestamp_us: (from.timestamp_us != NO_TIMESTAMP).then_some(from.timestamp_us),
                 statement: from.statement,
                 timeout_ms: from.timeout_ms,
+                batch: slice(from.batch, from.batch_count),
             };
             if !channel.submit(request) {
                 break;
@@ -446,6 +443,9 @@ fn convert(from: Completion) -> CCompletion {
         paging_state_size: 0,
         message: std::ptr::null(),
         message_size: 0,
+        columns: std::ptr::null(),
+        column_count: 0,
+        trace_id: std::ptr::null(),
         owner: std::ptr::null_mut(),
         status: from.status as i32,
         code: from.code,
@@ -461,6 +461,13 @@ fn convert(from: Completion) -> CCompletion {
         }
         to.message = owner.message.as_ptr().cast();
         to.message_size = owner.message.len();
+        if let Some(columns) = &owner.columns {
+            to.columns = columns.as_slice().as_ptr();
+            to.column_count = columns.as_slice().len();
+        }
+        if let Some(trace_id) = &owner.trace_id {
+            to.trace_id = trace_id.as_ptr();
+        }
         to.owner = Box::into_raw(owner);
     }
     to

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use crate::failure::{Failure, Status};
 use crate::remote::Remote;
 use crate::ring::Ring;
+use crate::statement::Columns;
 
 /// An event descriptor, non-blocking.
 pub struct EventFd(OwnedFd);
@@ -81,6 +82,27 @@ impl Asleep {
     }
 }
 
+/// A statement of a batch; memory of the worker, as a request's.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct BatchPart {
+    pub cells: *const u8,
+    pub cells_size: usize,
+    pub statement: u32,
+    _reserved: u32,
+}
+
+impl BatchPart {
+    /// # Safety
+    /// Within the life of its request.
+    pub unsafe fn cells<'a>(&self) -> &'a [u8] {
+        match self.cells_size {
+            0 => &[],
+            size => std::slice::from_raw_parts(self.cells, size),
+        }
+    }
+}
+
 /// Memory of the worker; valid until the request's completion has been polled.
 #[derive(Clone, Copy)]
 pub struct Request {
@@ -90,6 +112,8 @@ pub struct Request {
     pub timestamp_us: Option<i64>,
     pub statement: u32,
     pub timeout_ms: u32,
+    /// Empty: not a batch.
+    pub batch: *const [BatchPart],
 }
 
 // SAFETY: the buffers are only read, and only between submission and completion (the interface's contract).
@@ -103,6 +127,9 @@ pub struct Owner {
     pub message: String,
     /// Of a prepared statement.
     pub metadata: Option<Box<dyn Any + Send>>,
+    /// Of the rows, for statements whose answers have columns of their own.
+    pub columns: Option<Box<Columns>>,
+    pub trace_id: Option<[u8; 16]>,
 }
 
 #[derive(Debug)]
@@ -280,6 +307,7 @@ mod tests {
             timestamp_us: None,
             statement: 0,
             timeout_ms: 1,
+            batch: &[],
         }
     }
 

@@ -31,6 +31,7 @@ pub enum Status {
     Config = 9,
     Cancelled = 10,
     Internal = 11,
+    SchemaChanged = 12,
 }
 
 impl Status {
@@ -47,7 +48,8 @@ impl Status {
             | Status::Tls
             | Status::Config
             | Status::Cancelled
-            | Status::Internal => false,
+            | Status::Internal
+            | Status::SchemaChanged => false,
         }
     }
 }

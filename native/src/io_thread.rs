@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 
 use scylla::client::session::Session;
 use scylla::response::PagingState;
+use scylla::response::query_result::QueryResult;
+use scylla::statement::batch::{Batch, BatchType};
 use scylla::statement::prepared::PreparedStatement;
 use scylla::statement::Statement;
 use tokio::io::unix::AsyncFd;
@@ -24,17 +26,30 @@ use tokio::io::Interest;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-use crate::channel::{Channel, Completion, EventFd, Owner, Request};
+use crate::channel::{BatchPart, Channel, Completion, EventFd, Owner, Request};
 use crate::config::{self, Config};
 use crate::failure::{Failure, Status};
 use crate::remote::{count, Command, Prepared, Remote};
-use crate::statement::{rows_area, Cells, Description};
+use crate::statement::{rows_area, Cells, Column, Columns, Description};
 use crate::wheel::Wheel;
 
 /// The resolution of deadlines.
 const TICK: Duration = Duration::from_millis(10);
 /// Requests taken from one channel before the next one gets its turn.
 const INTAKE_BATCH: usize = 256;
+
+/// How often the schema's version is looked at.
+const SCHEMA_CHECK: Duration = Duration::from_secs(5);
+
+/// A prepared statement, and what to prepare it from again.
+struct Known {
+    prepared: PreparedStatement,
+    from: Statement,
+    description: Description,
+    own_columns: bool,
+    /// Why its cells no longer fit.
+    outdated: Option<String>,
+}
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Verdict {
@@ -76,7 +91,7 @@ impl Slot {
 struct Io {
     remote: Arc<Remote>,
     session: Session,
-    statements: RefCell<Vec<Option<Rc<PreparedStatement>>>>,
+    statements: RefCell<Vec<Option<Rc<Known>>>>,
     channels: RefCell<Vec<Arc<Channel>>>,
     slots: RefCell<Vec<Rc<Slot>>>,
     /// Slots whose task waits for a job.
@@ -161,28 +176,35 @@ impl Io {
         (self.epoch.elapsed().as_micros() / TICK.as_micros()) as u64
     }
 
+    fn statement(&self, id: u32) -> Result<Rc<Known>, Failure> {
+        let known = self.statements.borrow().get(id as usize).cloned().flatten();
+        let known = known.ok_or_else(|| {
+            Failure::new(Status::Protocol, format!("there is no statement {id}"))
+        })?;
+        match &known.outdated {
+            None => Ok(known),
+            Some(why) => Err(Failure::new(
+                Status::SchemaChanged,
+                format!("the schema changed since the statement was prepared: {why}"),
+            )),
+        }
+    }
+
     /// Runs until the request is answered; cancelled by dropping.
     async fn run(&self, request: &Request) -> Result<Completion, Failure> {
-        let Some(prepared) = self
-            .statements
-            .borrow()
-            .get(request.statement as usize)
-            .cloned()
-            .flatten()
-        else {
-            return Err(Failure::new(
-                Status::Protocol,
-                format!("there is no statement {}", request.statement),
-            ));
-        };
         // SAFETY: valid until the tag is polled, which is after this future has ended.
-        let (cells, paging_state) = unsafe { (&*request.cells, &*request.paging_state) };
+        let (cells, paging_state, batch) =
+            unsafe { (&*request.cells, &*request.paging_state, &*request.batch) };
+        if !batch.is_empty() {
+            return self.run_batch(request, batch).await;
+        }
+        let known = self.statement(request.statement)?;
         let stamped = request.timestamp_us.map(|timestamp| {
-            let mut statement = PreparedStatement::clone(&prepared);
+            let mut statement = PreparedStatement::clone(&known.prepared);
             statement.set_timestamp(Some(timestamp));
             statement
         });
-        let statement = stamped.as_ref().unwrap_or(&prepared);
+        let statement = stamped.as_ref().unwrap_or(&known.prepared);
         let from = match paging_state {
             [] => PagingState::start(),
             state => PagingState::new_from_raw_bytes(state),
@@ -192,29 +214,37 @@ impl Io {
             .execute_single_page(statement, Cells(cells), from)
             .await
             .map_err(|error| Failure::from(&error))?;
-        let done = Completion::done(request.tag);
-        if !result.is_rows() {
-            return Ok(done);
-        }
-        let unreadable = |error: &dyn std::error::Error| {
-            Failure::new(Status::Protocol, format!("unreadable rows: {error}"))
-        };
-        let rows = result
-            .into_rows_result()
-            .map_err(|error| unreadable(&error))?;
         let paging_state = match more.into_paging_control_flow() {
             ControlFlow::Break(()) => None,
             ControlFlow::Continue(state) => state.as_bytes_slice().map(Arc::clone),
         };
-        Ok(Completion {
-            row_count: u32::try_from(rows.rows_num()).unwrap_or(u32::MAX),
-            owner: Some(Box::new(Owner {
-                rows: rows_area(&rows).map_err(|error| unreadable(&error))?,
-                paging_state,
-                ..Owner::default()
-            })),
-            ..done
-        })
+        completion_of(request.tag, result, paging_state, known.own_columns)
+    }
+
+    async fn run_batch(&self, request: &Request, parts: &[BatchPart]) -> Result<Completion, Failure> {
+        let mut batch = Batch::new(BatchType::Unlogged);
+        let mut cells = Vec::with_capacity(parts.len());
+        let mut idempotent = true;
+        for part in parts {
+            let known = self.statement(part.statement)?;
+            idempotent &= known.prepared.get_is_idempotent();
+            if cells.is_empty() {
+                if let Some(consistency) = known.prepared.get_consistency() {
+                    batch.set_consistency(consistency);
+                }
+            }
+            batch.append_statement(known.prepared.clone());
+            // SAFETY: as in `run`.
+            cells.push(Cells(unsafe { part.cells() }));
+        }
+        batch.set_is_idempotent(idempotent);
+        batch.set_timestamp(request.timestamp_us);
+        let result = self
+            .session
+            .batch(&batch, cells)
+            .await
+            .map_err(|error| Failure::from(&error))?;
+        completion_of(request.tag, result, None, false)
     }
 
     fn spawn(self: &Rc<Self>, task: impl Future<Output = ()> + 'static) {
@@ -303,20 +333,51 @@ impl Io {
         taken
     }
 
-    async fn prepare(&self, id: u32, statement: Statement) -> Prepared {
+    async fn prepared(&self, from: Statement, own_columns: bool) -> Result<Known, Failure> {
         let mut prepared = self
             .session
-            .prepare(statement)
+            .prepare(from.clone())
             .await
             .map_err(|error| Failure::from(&error))?;
-        // Safe because the statements name their columns: libs/cql refuses SELECT *.
-        prepared.set_use_cached_result_metadata(true);
-        let description = Description::of(&prepared);
+        // Safe because the statements name their columns (libs/cql refuses SELECT *) and `watch_schema` looks after
+        // their types.
+        prepared.set_use_cached_result_metadata(!own_columns);
+        Ok(Known {
+            description: Description::of(&prepared),
+            prepared,
+            from,
+            own_columns,
+            outdated: None,
+        })
+    }
+
+    async fn prepare(&self, id: u32, from: Statement, own_columns: bool) -> Prepared {
+        let known = self.prepared(from, own_columns).await?;
+        let description = known.description.clone();
         let mut statements = self.statements.borrow_mut();
         let needed = statements.len().max(id as usize + 1);
         statements.resize(needed, None);
-        statements[id as usize] = Some(Rc::new(prepared));
+        statements[id as usize] = Some(Rc::new(known));
         Ok(description)
+    }
+
+    /// After the schema changed: from now on a statement either reads what it was made for, or says why it cannot.
+    async fn prepare_again(&self) {
+        let count = self.statements.borrow().len();
+        for id in 0..count {
+            let known = self.statements.borrow()[id].clone();
+            let Some(known) = known else { continue };
+            // A statement that cannot be prepared any more fails with the server's words when it is executed.
+            let Ok(mut now) = self.prepared(known.from.clone(), known.own_columns).await else {
+                continue;
+            };
+            now.outdated = known.description.outdated_by(&now.description).err();
+            // What the cells were made for stays the measure.
+            now.description = known.description.clone();
+            if let Some(place @ Some(_)) = self.statements.borrow_mut().get_mut(id) {
+                *place = Some(Rc::new(now));
+            }
+        }
     }
 
     /// Returns false when the thread has to stop.
@@ -328,10 +389,17 @@ impl Io {
                 Command::Close(channel) => self.spawn(async move {
                     io.close(&channel).await;
                 }),
-                Command::Prepare(id, statement, timeout, reply) => self.spawn(async move {
-                    let prepared = within(timeout, io.prepare(id, *statement)).await;
-                    let _ = reply.send(prepared);
-                }),
+                Command::Prepare(id, statement, own_columns, timeout, reply) => {
+                    self.spawn(async move {
+                        let work = io.prepare(id, *statement, own_columns);
+                        let _ = reply.send(within(timeout, work).await);
+                    });
+                }
+                Command::Forget(id) => {
+                    if let Some(place) = self.statements.borrow_mut().get_mut(id as usize) {
+                        *place = None;
+                    }
+                }
                 Command::Execute(text, timeout, reply) => self.spawn(async move {
                     let execution = async {
                         let executed = io.session.query_unpaged(text, ()).await;
@@ -360,6 +428,47 @@ impl Io {
         }
         channel.let_go();
     }
+}
+
+/// `own_columns`: the answer's columns go along with its rows.
+fn completion_of(
+    tag: u64,
+    result: QueryResult,
+    paging_state: Option<Arc<[u8]>>,
+    own_columns: bool,
+) -> Result<Completion, Failure> {
+    let trace_id = result.tracing_id().map(|id| *id.as_bytes());
+    let done = Completion::done(tag);
+    if !result.is_rows() {
+        let owner = trace_id.map(|_| {
+            Box::new(Owner {
+                trace_id,
+                ..Owner::default()
+            })
+        });
+        return Ok(Completion { owner, ..done });
+    }
+    let unreadable = |error: &dyn std::error::Error| {
+        Failure::new(Status::Protocol, format!("unreadable rows: {error}"))
+    };
+    let rows = result
+        .into_rows_result()
+        .map_err(|error| unreadable(&error))?;
+    let columns = own_columns.then(|| {
+        let columns = rows.column_specs().iter().map(Column::describe);
+        Box::new(Columns::new(columns.collect()))
+    });
+    Ok(Completion {
+        row_count: u32::try_from(rows.rows_num()).unwrap_or(u32::MAX),
+        owner: Some(Box::new(Owner {
+            rows: rows_area(&rows).map_err(|error| unreadable(&error))?,
+            paging_state,
+            columns,
+            trace_id,
+            ..Owner::default()
+        })),
+        ..done
+    })
 }
 
 async fn within<T>(
@@ -468,6 +577,22 @@ async fn tick(io: Rc<Io>) {
     }
 }
 
+/// Looks for changes of the schema: the driver has no way to say that one happened.
+async fn watch_schema(io: Rc<Io>) {
+    let mut known = None;
+    loop {
+        // What does not answer in time is looked at the next time.
+        let check = tokio::time::timeout(SCHEMA_CHECK, io.session.check_schema_agreement());
+        if let Ok(Ok(Some(version))) = check.await {
+            if known.is_some_and(|before| before != version) {
+                io.prepare_again().await;
+            }
+            known = Some(version);
+        }
+        tokio::time::sleep(SCHEMA_CHECK).await;
+    }
+}
+
 /// Returns when the thread has to stop.
 async fn intake(io: &Rc<Io>, event: &AsyncFd<EventFd>) -> io::Result<()> {
     loop {
@@ -539,6 +664,7 @@ async fn live(
     let _own = AbortOnPanic;
     io.spawn(flush(Rc::clone(&io)));
     io.spawn(tick(Rc::clone(&io)));
+    io.spawn(watch_schema(Rc::clone(&io)));
     let _ = connected.send(Ok(()));
     let ended = intake(&io, &event).await;
     let channels = io.channels.take();

@@ -12,6 +12,10 @@
 #[cfg(feature = "librdkafka")]
 extern crate rdkafka_sys as _;
 
+// Clones of this repository share one folder of cargo's. Without this, cargo would take what another clone built for
+// its own when its own sources are older than that: it compares times, not paths.
+const _: Option<&str> = option_env!("MILLRACE_SOURCE_FOLDER");
+
 pub mod abi;
 mod channel;
 mod config;

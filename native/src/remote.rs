@@ -15,8 +15,9 @@ use crate::statement::Description;
 pub enum Command {
     Open(Arc<Channel>),
     Close(Arc<Channel>),
-    /// The number is the statement's, the same on every I/O thread.
-    Prepare(u32, Box<Statement>, Duration, mpsc::Sender<Prepared>),
+    /// The number is the statement's, the same on every I/O thread. The flag: its answers have columns of their own.
+    Prepare(u32, Box<Statement>, bool, Duration, mpsc::Sender<Prepared>),
+    Forget(u32),
     Execute(String, Duration, mpsc::Sender<Result<(), Failure>>),
     Stop,
 }

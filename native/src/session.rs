@@ -35,6 +35,9 @@ pub struct StatementOptions {
     pub idempotent: bool,
     pub page_size: i32,
     pub timeout: Duration,
+    /// The answers have columns of their own, which C++ has to see.
+    pub conditional: bool,
+    pub trace: bool,
 }
 
 fn internal(what: &str) -> Failure {
@@ -86,7 +89,9 @@ impl Session {
     pub fn prepare(&self, options: &StatementOptions) -> Result<(u32, Description), Failure> {
         let mut statement = Statement::new(options.text.as_str());
         statement.set_page_size(options.page_size);
-        statement.set_is_idempotent(options.idempotent);
+        // A condition that was true once may be false the next time.
+        statement.set_is_idempotent(options.idempotent && !options.conditional);
+        statement.set_tracing(options.trace);
         statement.set_serial_consistency(options.serial_consistency);
         if let Some(consistency) = options.consistency {
             statement.set_consistency(consistency);
@@ -97,6 +102,7 @@ impl Session {
             thread.remote.send(Command::Prepare(
                 id,
                 Box::new(statement.clone()),
+                options.conditional,
                 options.timeout,
                 reply.clone(),
             ));
@@ -109,6 +115,12 @@ impl Session {
         description
             .map(|description| (id, description))
             .ok_or_else(|| internal("a session without I/O threads"))
+    }
+
+    pub fn forget(&self, id: u32) {
+        for thread in &self.threads {
+            thread.remote.send(Command::Forget(id));
+        }
     }
 
     pub fn open_channel(&self, in_flight_max: usize) -> Result<Arc<Channel>, Failure> {

@@ -1,7 +1,7 @@
 //! Prepared statements: what they are told to C++ as, and how cells that C++ encoded reach the driver and rows come
 //! back, both untouched.
 
-use std::ffi::CString;
+use std::ffi::{c_char, CString};
 use std::fmt::Write;
 
 use bytes::Bytes;
@@ -27,6 +27,41 @@ impl Column {
             name: text(spec.name()),
             kind: text(&type_text(spec.typ())),
         }
+    }
+}
+
+/// As C reads it.
+#[derive(Debug)]
+#[repr(C)]
+pub struct CColumn {
+    name: *const c_char,
+    kind: *const c_char,
+}
+
+// SAFETY: points into the heap blocks of the texts beside it.
+unsafe impl Send for CColumn {}
+
+/// Columns with their form for C, which stays where it is when this moves.
+#[derive(Debug)]
+pub struct Columns {
+    of: Vec<CColumn>,
+    _texts: Vec<Column>,
+}
+
+impl Columns {
+    pub fn new(texts: Vec<Column>) -> Self {
+        let of = texts
+            .iter()
+            .map(|column| CColumn {
+                name: column.name.as_ptr(),
+                kind: column.kind.as_ptr(),
+            })
+            .collect();
+        Columns { of, _texts: texts }
+    }
+
+    pub fn as_slice(&self) -> &[CColumn] {
+        &self.of
     }
 }
 
@@ -62,6 +97,34 @@ impl Description {
                 .collect(),
             partition_key: key.iter().map(|part| part.index).collect(),
         }
+    }
+}
+
+/// Whether cells of `after` can be read as those of `before`: types are the same, except that a user-defined type may
+/// have more fields at its end.
+fn same_cells(before: &[Column], after: &[Column]) -> Result<(), String> {
+    if before.len() != after.len() {
+        return Err(format!("{} columns became {}", before.len(), after.len()));
+    }
+    for (old, new) in before.iter().zip(after) {
+        let (was, is) = (old.kind.to_string_lossy(), new.kind.to_string_lossy());
+        let grown = was.starts_with("udt<") && is.starts_with(&was[..was.len() - 1]);
+        if old.name != new.name || (was != is && !grown) {
+            return Err(format!(
+                "'{}' was {was} and '{}' is {is}",
+                old.name.to_string_lossy(),
+                new.name.to_string_lossy()
+            ));
+        }
+    }
+    Ok(())
+}
+
+impl Description {
+    /// Why cells that were made or are read by this description no longer fit `now`.
+    pub fn outdated_by(&self, now: &Description) -> Result<(), String> {
+        same_cells(&self.parameters, &now.parameters)?;
+        same_cells(&self.columns, &now.columns)
     }
 }
 
@@ -253,6 +316,34 @@ mod tests {
             (&[255, 255, 255, 253][..], 1),
         ] {
             assert!(serialized(cells, count).is_err(), "{cells:?}");
+        }
+    }
+
+    #[test]
+    fn a_description_is_outdated_by_other_types_and_not_by_fields_that_were_appended() {
+        let column = |name: &str, kind: &str| Column {
+            name: text(name),
+            kind: text(kind),
+        };
+        let of = |columns: Vec<Column>| Description {
+            parameters: vec![column("id", "text")],
+            columns,
+            partition_key: vec![0],
+        };
+        let before = of(vec![column("a", "int"), column("b", "udt<ks.u, x int>")]);
+        assert!(before.outdated_by(&before).is_ok());
+        let grown = of(vec![
+            column("a", "int"),
+            column("b", "udt<ks.u, x int, y text>"),
+        ]);
+        assert!(before.outdated_by(&grown).is_ok());
+        for other in [
+            of(vec![column("a", "int")]),
+            of(vec![column("a", "bigint"), column("b", "udt<ks.u, x int>")]),
+            of(vec![column("c", "int"), column("b", "udt<ks.u, x int>")]),
+            of(vec![column("a", "int"), column("b", "udt<ks.u, x text>")]),
+        ] {
+            assert!(before.outdated_by(&other).is_err(), "{other:?}");
         }
     }
 

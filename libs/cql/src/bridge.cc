@@ -67,6 +67,8 @@ errc code_of(std::int32_t status) noexcept {
       return errc::cancelled;
     case MILLRACE_CQL_INTERNAL:
       return errc::internal;
+    case MILLRACE_CQL_SCHEMA_CHANGED:
+      return errc::db_type_mismatch;
     default:  // an open set: a number from the other side of the interface
       return errc::internal;
   }

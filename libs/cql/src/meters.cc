@@ -51,4 +51,10 @@ metrics::gauge* in_flight_gauge(metrics::shard* counts) {
                                 .help = "Executions of statements that have not been answered."}));
 }
 
+metrics::gauge* prepared_gauge(metrics::shard* counts) {
+  if (counts == nullptr) return nullptr;
+  return &counts->gauge(counts->declared().gauge(
+      {.name = "millrace_statements_prepared", .help = "Statements that a worker has prepared."}));
+}
+
 }  // namespace millrace::cql

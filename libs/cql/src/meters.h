@@ -29,5 +29,6 @@ class statement_meters {
 
 // nullptr when there is no shard.
 [[nodiscard]] metrics::gauge* in_flight_gauge(metrics::shard* counts);
+[[nodiscard]] metrics::gauge* prepared_gauge(metrics::shard* counts);
 
 }  // namespace millrace::cql

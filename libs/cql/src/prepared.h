@@ -18,26 +18,39 @@ namespace millrace::cql {
 
 struct prepared_statement {
   std::uint32_t number = 0;  // the bridge's
+  bool conditional = false;
   std::vector<stream::column> parameters;
   std::vector<stream::column> columns;
+  std::vector<std::uint16_t> partition_key;  // indexes into parameters; none: not known before it runs
 };
 
-// Thread-safe. Prepares the same text with the same options once.
+// Thread-safe. Prepares the same text with the same options once, and keeps up to `prepared_max` statements:
+// beyond that, one that no store uses any more makes room.
 class prepared_cache {
  public:
   // The session must outlive the cache.
-  explicit prepared_cache(millrace_cql_session* session) noexcept : session_(session) {}
+  prepared_cache(millrace_cql_session* session, std::size_t prepared_max) noexcept
+      : session_(session), prepared_max_(prepared_max) {}
 
-  // Blocks.
+  // Blocks. errc::limit_exceeded when all of prepared_max are in use.
   [[nodiscard]] result<std::shared_ptr<const prepared_statement>> prepare(
       const std::string& cql, const stream::statement_options& options);
+  [[nodiscard]] std::size_t size() const;
 
  private:
-  using key = std::tuple<std::string, std::string, bool>;  // text, consistency, idempotent
+  using key = std::tuple<std::string, std::string, std::string, bool, bool, std::uint32_t>;
+  struct entry {
+    std::shared_ptr<const prepared_statement> statement;
+    std::uint64_t used_at = 0;
+  };
+
+  [[nodiscard]] bool make_room();
 
   millrace_cql_session* session_;
-  std::mutex mutex_;
-  std::map<key, std::shared_ptr<const prepared_statement>> known_;
+  std::size_t prepared_max_;
+  mutable std::mutex mutex_;
+  std::map<key, entry> known_;
+  std::uint64_t uses_ = 0;
 };
 
 }  // namespace millrace::cql

@@ -24,8 +24,10 @@ std::uint32_t to_milliseconds(milliseconds value) {
 
 class bridge_session final : public session {
  public:
-  bridge_session(session_handle handle, milliseconds request_timeout)
-      : handle_(std::move(handle)), prepared_(handle_.get()), request_timeout_(request_timeout) {}
+  bridge_session(session_handle handle, const session_options& options)
+      : handle_(std::move(handle)),
+        prepared_(handle_.get(), options.prepared_max),
+        request_timeout_(options.request_timeout) {}
 
   result<void> execute(const std::string& cql) override {
     auto failed = sized<millrace_cql_error>();
@@ -38,16 +40,15 @@ class bridge_session final : public session {
 
   result<std::unique_ptr<stream::store>> attach(runtime::loop& worker, store_options options,
                                                 metrics::shard* counts) override {
-    const std::size_t in_flight_max =
-        std::clamp<std::size_t>(options.in_flight_max, 1, channel_in_flight_max);
+    options.in_flight_max = std::clamp<std::size_t>(options.in_flight_max, 1, channel_in_flight_max);
     millrace_cql_channel* channel = nullptr;
     auto failed = sized<millrace_cql_error>();
-    if (millrace_cql_channel_open(handle_.get(), static_cast<std::uint32_t>(in_flight_max), &channel,
+    if (millrace_cql_channel_open(handle_.get(), static_cast<std::uint32_t>(options.in_flight_max), &channel,
                                   &failed) != MILLRACE_CQL_OK) {
       return to_error(failed);
     }
-    return channel_store::open(worker, channel_handle(channel), in_flight_max, prepared_, request_timeout_,
-                               counts);
+    return channel_store::open(worker, channel_handle(channel), std::move(options), prepared_,
+                               request_timeout_, counts);
   }
 
   statistics stats() const override {
@@ -57,7 +58,8 @@ class bridge_session final : public session {
             .client_timeouts = counters.client_timeouts,
             .wakes = counters.wakes,
             .panics = counters.panics,
-            .in_flight = counters.in_flight};
+            .in_flight = counters.in_flight,
+            .prepared = prepared_.size()};
   }
 
  private:
@@ -97,8 +99,7 @@ result<std::unique_ptr<session>> session::open(const session_options& options) {
   millrace_cql_session* opened = nullptr;
   auto failed = sized<millrace_cql_error>();
   if (millrace_cql_session_open(&config, &opened, &failed) != MILLRACE_CQL_OK) return to_error(failed);
-  return std::unique_ptr<session>(
-      std::make_unique<bridge_session>(session_handle(opened), options.request_timeout));
+  return std::unique_ptr<session>(std::make_unique<bridge_session>(session_handle(opened), options));
 }
 
 }  // namespace millrace::cql

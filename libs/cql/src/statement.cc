@@ -1,7 +1,8 @@
 #include <algorithm>
-#include <cctype>
 
 #include <millrace/cql/statement.h>
+
+#include "conditional.h"
 
 namespace millrace::cql::internal {
 namespace {
@@ -20,33 +21,6 @@ std::string listed(const std::vector<stream::column>& all) {
 
 error mismatch(const std::string& statement, const std::string& what) {
   return {errc::db_type_mismatch, "statement '" + statement + "': " + what};
-}
-
-// Whether the selection (between SELECT and FROM, outside of quotes) holds a '*' that is no argument:
-// count(*).
-bool selects_star(std::string_view cql) {
-  const auto starts_with_word = [](std::string_view text, std::string_view word) {
-    return text.size() >= word.size() &&
-           std::equal(word.begin(), word.end(), text.begin(),
-                      [](char a, char b) { return a == std::tolower(static_cast<unsigned char>(b)); });
-  };
-  const std::size_t begin = cql.find_first_not_of(" \t\r\n");
-  if (begin == std::string_view::npos || !starts_with_word(cql.substr(begin), "select")) return false;
-  int depth = 0;
-  for (std::size_t at = begin + 6; at < cql.size(); ++at) {
-    const char c = cql[at];
-    if (c == '"' || c == '\'') {
-      at = cql.find(c, at + 1);
-      if (at == std::string_view::npos) return false;
-    }
-    if (c == '(') ++depth;
-    if (c == ')') --depth;
-    if (c == '*' && depth == 0) return true;
-    if (std::isspace(static_cast<unsigned char>(c)) != 0 && starts_with_word(cql.substr(at + 1), "from ")) {
-      return false;
-    }
-  }
-  return false;
 }
 
 // What the text alone does not tell: growing a set or map repeats well, growing a list or counter does not.
@@ -125,18 +99,31 @@ error unreadable(std::string_view statement, std::string_view column, const row_
 
 result<void> statement_base::check(const std::vector<stream::column>& parameters,
                                    const std::vector<stream::column>& columns) {
-  if (selects_star(cql())) {
+  if (selects_everything(cql())) {
     return error(errc::db_invalid,
                  "statement '" + name() + "': SELECT * would break when a column is added; name the columns");
   }
-  if (expected_columns_.empty() && !columns.empty()) {
+  const bool conditional = is_conditional(cql());
+  if (conditional != (promised_ == promise::applied)) {
+    return error(errc::db_invalid,
+                 "statement '" + name() + "': " +
+                     (conditional ? "with IF it answers whether it was applied, and its C++ "
+                                    "result must be applied<...>"
+                                  : "its C++ result is applied<...>, and it has no IF"));
+  }
+  if (promised_ == promise::nothing && !columns.empty()) {
     return mismatch(name(), "it yields rows" + listed(columns) + ", and its C++ result is void");
   }
   if (auto fits = check_side(name(), {"parameter", expected_parameters_, parameters}); !fits) return fits;
-  if (auto fits = check_side(name(), {"column", expected_columns_, columns}); !fits) return fits;
   if (auto repeats = check_write_time(*this, parameters); !repeats) return repeats;
   parameters_are(parameters);
   column_names_.clear();
+  if (conditional) {
+    // The answer's columns depend on what it finds; Cassandra does not name them beforehand.
+    for (const expectation& field : expected_columns_) column_names_.emplace_back(field.field);
+    return {};
+  }
+  if (auto fits = check_side(name(), {"column", expected_columns_, columns}); !fits) return fits;
   for (const stream::column& column : columns) column_names_.push_back(column.name);
   return {};
 }
@@ -157,6 +144,33 @@ error statement_base::unexpected_rows(const stream::rows_ref& answer) const {
 error statement_base::too_many_rows() const {
   return {errc::limit_exceeded,
           "statement '" + name() + "': the answer has more than " + std::to_string(rows_max) + " rows"};
+}
+
+error statement_base::unexpected_answer() const {
+  return {errc::db_unexpected_rows,
+          "statement '" + name() + "': " +
+              (promised_ == promise::applied ? "the server did not say whether it was applied"
+                                             : "it was to yield no rows, and some came")};
+}
+
+result<std::vector<std::size_t>> statement_base::places_of_fields(const stream::rows_owner& answer) const {
+  std::vector<std::size_t> places;
+  if (answer.columns.size() <= 1) return places;  // "[applied]" alone: there is no row
+  for (const expectation& field : expected_columns_) {
+    const auto found = std::find_if(answer.columns.begin() + 1, answer.columns.end(),
+                                    [&](const stream::column& column) { return column.name == field.field; });
+    if (found == answer.columns.end()) {
+      return mismatch(name(), "the answer has no column '" + std::string(field.field) + "'" +
+                                  listed({answer.columns.begin(), answer.columns.end()}));
+    }
+    auto parsed = type::parse(found->type);
+    if (!parsed || !field.fits(*parsed)) {
+      return mismatch(name(), "column '" + found->name + "' is " + found->type +
+                                  " in the database, and its C++ type " + field.cpp + " is for " + field.cql);
+    }
+    places.push_back(static_cast<std::size_t>(found - answer.columns.begin()));
+  }
+  return places;
 }
 
 }  // namespace millrace::cql::internal

@@ -1,6 +1,7 @@
 #include "store.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include <poll.h>
 
@@ -23,13 +24,21 @@ void* pooled(std::size_t bytes) { return runtime::allocate_frame(bytes); }
 // The answer's own memory.
 class one_page final : public stream::rows_owner {
  public:
-  explicit one_page(owner_handle memory) noexcept : memory_(std::move(memory)) {}
+  one_page(owner_handle memory, const millrace_cql_completion& completion) : memory_(std::move(memory)) {
+    if (completion.column_count == 0) return;
+    columns_ = std::make_unique<std::vector<stream::column>>();
+    for (std::size_t k = 0; k < completion.column_count; ++k) {
+      columns_->push_back({completion.columns[k].name, completion.columns[k].type});
+    }
+    columns = *columns_;
+  }
   static void* operator new(std::size_t bytes) { return pooled(bytes); }
   static void operator delete(void* block, std::size_t bytes) noexcept { runtime::free_frame(block, bytes); }
 
  private:
   void destroy() noexcept override { delete this; }
   owner_handle memory_;
+  std::unique_ptr<std::vector<stream::column>> columns_;
 };
 
 class joined_pages final : public stream::rows_owner {
@@ -40,6 +49,25 @@ class joined_pages final : public stream::rows_owner {
   void destroy() noexcept override { delete this; }
   byte_buffer bytes_;
 };
+
+// The cells of the partition key, each with its length. False when they are not all known.
+bool partition_of(const prepared_statement& of, bytes_view cells, byte_buffer& key) {
+  key.clear();
+  if (of.partition_key.empty()) return false;
+  for (const std::uint16_t index : of.partition_key) {
+    cell_reader reader(cells);
+    std::optional<bytes_view> cell;
+    bytes_view before;
+    for (std::size_t k = 0; k <= index; ++k) {
+      before = reader.rest();
+      if (!reader.next(cell)) return false;
+    }
+    if (!cell) return false;
+    const bytes_view whole = before.first(before.size() - reader.rest().size());
+    key.insert(key.end(), whole.begin(), whole.end());
+  }
+  return true;
+}
 
 bytes_view cells_of(const millrace_cql_completion& completion) {
   return {reinterpret_cast<const std::byte*>(completion.cells), completion.cells_size};
@@ -52,12 +80,11 @@ std::uint64_t tag_of(std::uint32_t place, std::uint32_t generation) {
 }  // namespace
 
 result<std::unique_ptr<stream::store>> channel_store::open(runtime::loop& worker, channel_handle channel,
-                                                           std::size_t in_flight_max,
-                                                           prepared_cache& statements,
+                                                           store_options options, prepared_cache& statements,
                                                            milliseconds request_timeout,
                                                            metrics::shard* counts) {
   std::unique_ptr<channel_store> made(
-      new channel_store(worker, std::move(channel), in_flight_max, statements, request_timeout, counts));
+      new channel_store(worker, std::move(channel), std::move(options), statements, request_timeout, counts));
   channel_store* self = made.get();
   const int fd = millrace_cql_channel_event_fd(self->channel_.get());
   if (auto watched = worker.watch(fd, [self] { self->on_completions(); }); !watched) return watched.error();
@@ -66,15 +93,16 @@ result<std::unique_ptr<stream::store>> channel_store::open(runtime::loop& worker
   return std::unique_ptr<stream::store>(std::move(made));
 }
 
-channel_store::channel_store(runtime::loop& worker, channel_handle channel, std::size_t in_flight_max,
+channel_store::channel_store(runtime::loop& worker, channel_handle channel, store_options options,
                              prepared_cache& statements, milliseconds request_timeout, metrics::shard* counts)
     : loop_(worker),
       channel_(std::move(channel)),
-      in_flight_max_(in_flight_max),
+      options_(std::move(options)),
       cache_(statements),
       request_timeout_(request_timeout),
       counts_(counts),
-      in_flight_gauge_(in_flight_gauge(counts)) {
+      in_flight_gauge_(in_flight_gauge(counts)),
+      prepared_gauge_(prepared_gauge(counts)) {
   completions_.resize(completions_batch);
 }
 
@@ -97,6 +125,27 @@ result<void> channel_store::prepare(stream::statement_declaration& declaration) 
        .prepared = std::move(*prepared),
        .timeout_ms = static_cast<std::uint32_t>(std::clamp<std::int64_t>(timeout.count(), 1, INT32_MAX)),
        .meters = statement_meters(counts_, declaration.name())});
+  if (prepared_gauge_ != nullptr) prepared_gauge_->set(static_cast<double>(statements_.size()));
+  return {};
+}
+
+result<void> channel_store::check_batch(const stream::store_request& request) const {
+  byte_buffer first;
+  byte_buffer key;
+  for (const stream::store_request::part& part : request.batch) {
+    invariant(part.statement->id() < statements_.size(), "a statement is prepared before it is used");
+    const statement& what = statements_[part.statement->id()];
+    const auto refused = [&](std::string_view why) {
+      return error(errc::db_invalid, "a batch with statement '" + what.name + "': " + std::string(why));
+    };
+    if (!partition_of(*what.prepared, part.cells, key)) {
+      return refused("every part of the partition key must be a parameter, and have a value");
+    }
+    if (&part == &request.batch.front())
+      first = key;
+    else if (key != first)
+      return refused("its partition is another than that of the first statement");
+  }
   return {};
 }
 
@@ -126,8 +175,8 @@ std::uint32_t channel_store::take_slot(stream::store_request& request, instant s
   return place;
 }
 
-millrace_cql_request channel_store::request_for(std::uint32_t place) const {
-  const slot& of = slots_[place];
+millrace_cql_request channel_store::request_for(std::uint32_t place) {
+  slot& of = slots_[place];
   const statement& what = statements_[of.request->statement->id()];
   millrace_cql_request request{};
   request.tag = tag_of(place, of.generation);
@@ -135,6 +184,19 @@ millrace_cql_request channel_store::request_for(std::uint32_t place) const {
   request.cells_size = of.request->cells.size();
   request.timestamp_us = of.request->write_timestamp_us.value_or(MILLRACE_CQL_NO_TIMESTAMP);
   request.statement = what.prepared->number;
+  if (!of.request->paging_state.empty()) {
+    request.paging_state = reinterpret_cast<const std::uint8_t*>(of.request->paging_state.data());
+    request.paging_state_size = of.request->paging_state.size();
+  }
+  of.batch.clear();
+  for (const stream::store_request::part& part : of.request->batch) {
+    of.batch.push_back({.cells = reinterpret_cast<const std::uint8_t*>(part.cells.data()),
+                        .cells_size = part.cells.size(),
+                        .statement = statements_[part.statement->id()].prepared->number,
+                        .reserved = 0});
+  }
+  request.batch = of.batch.empty() ? nullptr : of.batch.data();
+  request.batch_count = of.batch.size();
   request.timeout_ms = what.timeout_ms;
   return request;
 }
@@ -143,9 +205,13 @@ void channel_store::hand_over() {
   if (waiting_.empty() && next_pages_.empty()) return;
   // A next page keeps its slot, so the slots in use count both.
   batch_.swap(next_pages_);
-  while (!waiting_.empty() && slots_.size() - free_slots_.size() < in_flight_max_) {
+  while (!waiting_.empty() && slots_.size() - free_slots_.size() < options_.in_flight_max) {
     const waiting_request next = waiting_.front();
     waiting_.pop_front();
+    if (auto belongs = check_batch(*next.request); !belongs) {
+      answer(*next.request, nanoseconds(0), belongs.error());
+      continue;
+    }
     batch_.push_back(request_for(take_slot(*next.request, next.since)));
   }
   const std::size_t accepted = millrace_cql_submit(channel_.get(), batch_.data(), batch_.size());
@@ -184,8 +250,9 @@ void channel_store::complete(const millrace_cql_completion& completion, instant 
     const std::string_view message(completion.message, completion.message_size);
     const statement& what = statements_[request.statement->id()];
     with = to_error(completion.status, completion.code, message).in("statement '" + what.name + "'");
-  } else if (memory || done.rows > 0) {
-    with = rows_of(done, completion, std::move(memory));
+  } else {
+    if (completion.trace_id != nullptr) report_trace(*request.statement, completion.trace_id);
+    if (memory || done.rows > 0) with = rows_of(done, completion, std::move(memory));
   }
   done.request = nullptr;
   done.rows = 0;
@@ -200,7 +267,7 @@ bool channel_store::ask_for_next_page(std::uint32_t place, const millrace_cql_co
                                       owner_handle& memory) {
   slot& of = slots_[place];
   if (completion.status != MILLRACE_CQL_OK || completion.paging_state == nullptr || closing_) return false;
-  if (std::size_t{of.rows} + completion.row_count >= rows_max ||
+  if (std::size_t{of.rows} + completion.row_count >= of.request->rows_max ||
       of.pages.size() + completion.cells_size >= answer_bytes_max) {
     return false;
   }
@@ -221,7 +288,7 @@ stream::rows_ref channel_store::rows_of(slot& of, const millrace_cql_completion&
   const bytes_view cells = cells_of(completion);
   stream::rows_owner* rows = nullptr;
   if (of.rows == 0) {
-    rows = new one_page(std::move(memory));
+    rows = new one_page(std::move(memory), completion);
     rows->cells = cells;
   } else {
     of.pages.insert(of.pages.end(), cells.begin(), cells.end());
@@ -231,7 +298,20 @@ stream::rows_ref channel_store::rows_of(slot& of, const millrace_cql_completion&
   rows->column_count =
       static_cast<std::uint32_t>(statements_[of.request->statement->id()].prepared->columns.size());
   rows->has_more_pages = completion.paging_state != nullptr;
+  // The state's memory is the last page's, which joined pages do not keep.
+  if (of.rows == 0 && rows->has_more_pages) {
+    rows->paging_state = {reinterpret_cast<const std::byte*>(completion.paging_state),
+                          completion.paging_state_size};
+  }
   return stream::rows_ref(rows);
+}
+
+void channel_store::report_trace(const stream::statement_declaration& of,
+                                 const std::uint8_t* trace_id) const {
+  if (!options_.on_trace) return;
+  uuid trace;
+  std::memcpy(trace.bytes.data(), trace_id, trace.bytes.size());
+  options_.on_trace(of, trace);
 }
 
 void channel_store::answer(stream::store_request& request, nanoseconds took, result<stream::rows_ref> with) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include <millrace/cql/session.h>
 #include <millrace/metrics/registry.h>
 #include <millrace/runtime/loop.h>
 #include <millrace/stream/store.h>
@@ -22,7 +23,7 @@ class channel_store final : public stream::store, private runtime::step {
  public:
   // The loop and the cache must outlive the store. errc::io_error when the loop cannot watch the channel.
   [[nodiscard]] static result<std::unique_ptr<stream::store>> open(
-      runtime::loop& worker, channel_handle channel, std::size_t in_flight_max, prepared_cache& statements,
+      runtime::loop& worker, channel_handle channel, store_options options, prepared_cache& statements,
       milliseconds request_timeout, metrics::shard* counts);
   ~channel_store() override;
 
@@ -47,9 +48,10 @@ class channel_store final : public stream::store, private runtime::step {
     instant started;
     byte_buffer pages;    // their cells
     owner_handle before;  // holds the paging state that the next page's request points to
+    std::vector<millrace_cql_batch_part> batch;  // what the request points to
   };
 
-  channel_store(runtime::loop& worker, channel_handle channel, std::size_t in_flight_max,
+  channel_store(runtime::loop& worker, channel_handle channel, store_options options,
                 prepared_cache& statements, milliseconds request_timeout, metrics::shard* counts);
 
   bool on_turn() override;
@@ -64,17 +66,21 @@ class channel_store final : public stream::store, private runtime::step {
   [[nodiscard]] stream::rows_ref rows_of(slot& of, const millrace_cql_completion& completion,
                                          owner_handle memory) const;
   void answer(stream::store_request& request, nanoseconds took, result<stream::rows_ref> with);
-  [[nodiscard]] millrace_cql_request request_for(std::uint32_t place) const;
+  [[nodiscard]] millrace_cql_request request_for(std::uint32_t place);
+  // Why the parts of a batch do not belong together.
+  [[nodiscard]] result<void> check_batch(const stream::store_request& request) const;
+  void report_trace(const stream::statement_declaration& of, const std::uint8_t* trace_id) const;
   [[nodiscard]] std::uint32_t take_slot(stream::store_request& request, instant started);
   void cancel_everything();
 
   runtime::loop& loop_;
   channel_handle channel_;
-  std::size_t in_flight_max_;
+  store_options options_;
   prepared_cache& cache_;
   milliseconds request_timeout_;
   metrics::shard* counts_;
   metrics::gauge* in_flight_gauge_;
+  metrics::gauge* prepared_gauge_;
 
   struct waiting_request {
     stream::store_request* request;

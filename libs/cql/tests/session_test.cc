@@ -1,5 +1,4 @@
 // The whole path of a statement: typed call, store, bridge, driver, and the testkit's CQL emulator.
-#include <cstdlib>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -8,141 +7,11 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include <millrace/cql/session.h>
-#include <millrace/cql/statement.h>
-#include <millrace/metrics/registry.h>
-#include <millrace/runtime/loop.h>
-#include <millrace/runtime/scope.h>
-#include <millrace/testkit/cql_emulator.h>
-
 #include "certificates.h"
+#include "session_fixture.h"
 
 namespace millrace::cql {
 namespace {
-
-using testkit::cql_emulator;
-using testkit::fault;
-using testkit::fault_kind;
-using testkit::operation;
-
-constexpr seconds patience{20};  // beyond it a test hangs, which is its failure
-
-struct profile {
-  std::string_view segment;
-  std::optional<double> score;
-};
-
-class execution_of_test final : public stream::execution {
- public:
-  execution_of_test(runtime::loop& l, stream::store& s) : loop_(l), store_(s) {}
-  runtime::loop& loop() noexcept override { return loop_; }
-  stream::store& database() noexcept override { return store_; }
-  const stream::record_block& record() const noexcept override { return *block_; }
-  std::uint32_t attempt() const noexcept override { return 1; }
-  byte_buffer& begin_emit(const stream::output_declaration&, std::string_view) override { return emitted_; }
-  void emit_failed(const error& cause) override { FAIL() << cause.to_string(); }
-
- private:
-  runtime::loop& loop_;
-  stream::store& store_;
-  stream::record_ref block_;
-  byte_buffer emitted_;
-};
-
-class finished_flag final : public runtime::deferred {
- public:
-  bool finished = false;
-  void run() override { finished = true; }
-};
-
-session_options options_for(const cql_emulator& server) {
-  session_options options;
-  options.contact_points = {server.contact_point()};
-  options.keyspace = "app";
-  options.consistency = "ONE";
-  return options;
-}
-
-std::unique_ptr<cql_emulator> started(testkit::cql_emulator_options options = {}) {
-  auto server = cql_emulator::start(std::move(options));
-  EXPECT_TRUE(server) << server.error().to_string();
-  for (const char* cql :
-       {"CREATE KEYSPACE app WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}",
-        "CREATE TABLE app.profile (id text PRIMARY KEY, segment text, score double)",
-        "CREATE TABLE app.event (day int, n int, note text, PRIMARY KEY (day, n))"}) {
-    const auto done = (*server)->execute(cql);
-    EXPECT_TRUE(done) << done.error().to_string();
-  }
-  return std::move(*server);
-}
-
-stream::statement_options with_timeout(milliseconds timeout) {
-  stream::statement_options options;
-  options.timeout = timeout;
-  return options;
-}
-
-class session_test : public ::testing::Test {
- protected:
-  static constexpr milliseconds short_timeout{50};
-
-  session_test() { attach({}); }
-  ~session_test() override { store_.reset(); }
-
-  void attach(store_options options) {
-    store_.reset();
-    auto attached = session_->attach(loop_, options, &shard_);
-    if (!attached) std::abort();
-    store_ = std::move(*attached);
-    run_ = std::make_unique<execution_of_test>(loop_, *store_);
-    for (stream::statement_declaration* declared : declared_.statements) {
-      const auto prepared = store_->prepare(*declared);
-      EXPECT_TRUE(prepared) << prepared.error().to_string();
-    }
-  }
-  stream::context context() { return stream::context(*run_); }
-  // Turns the loop until `done`.
-  template <typename Done>
-  void turn_until(Done done) {
-    const instant give_up = loop_.time().now() + patience;
-    while (!done() && loop_.time().now() < give_up) loop_.run_turn(milliseconds(10));
-    ASSERT_TRUE(done()) << "nothing happened for too long";
-  }
-  template <typename T>
-  T finish(runtime::task<T> call) {
-    finished_flag done;
-    call.start(loop_, done);
-    turn_until([&] { return done.finished; });
-    return call.take();
-  }
-  template <typename T>
-  static std::string why(const result<T>& answer) {
-    return answer ? "ok" : answer.error().to_string();
-  }
-  void write(std::string_view id, std::string_view segment, double score) {
-    const auto written = finish(insert_(context(), id, segment, score));
-    ASSERT_EQ(why(written), "ok");
-  }
-
-  std::unique_ptr<cql_emulator> server_ = started();
-  metrics::catalogue catalogue_;
-  metrics::registry registry_{catalogue_};
-  metrics::shard& shard_ = registry_.add_shard();
-  std::unique_ptr<session> session_ = std::move(*session::open(options_for(*server_)));
-  runtime::loop loop_{system_clock()};
-  stream::declarations declared_;
-  stream::declaration_scope collecting_{declared_};
-  statement<profile(std::string_view)> select_{"SELECT segment, score FROM profile WHERE id = ?"};
-  statement<void(std::string_view, or_unset<std::string_view>, or_unset<std::optional<double>>)> insert_{
-      "INSERT INTO profile (id, segment, score) VALUES (?, ?, ?)"};
-  statement<void(std::int32_t, std::int32_t, std::string_view)> insert_event_{
-      "INSERT INTO event (day, n, note) VALUES (?, ?, ?)"};
-  statement<std::vector<std::int32_t>(std::int32_t)> select_day_{"SELECT n FROM event WHERE day = ?"};
-  statement<profile(std::string_view)> impatient_{"SELECT segment, score FROM profile WHERE id  = ?",
-                                                  with_timeout(short_timeout)};
-  std::unique_ptr<stream::store> store_;
-  std::unique_ptr<execution_of_test> run_;
-};
 
 TEST_F(session_test, what_is_written_is_read) {
   write("ada", "gold", 0.5);

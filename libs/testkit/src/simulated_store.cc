@@ -34,7 +34,9 @@ void append_cell(const cell& c, byte_buffer& into) {
 
 class simulated_rows final : public stream::rows_owner {
  public:
-  explicit simulated_rows(const std::vector<row>& rows) {
+  simulated_rows(const std::vector<row>& rows, std::vector<stream::column> described)
+      : columns_(std::move(described)) {
+    columns = columns_;
     for (const row& r : rows) {
       for (const cell& c : r) append_cell(c, bytes_);
     }
@@ -46,6 +48,7 @@ class simulated_rows final : public stream::rows_owner {
  private:
   void destroy() noexcept override { delete this; }
   byte_buffer bytes_;
+  std::vector<stream::column> columns_;
 };
 
 }  // namespace
@@ -107,7 +110,8 @@ struct simulated_store::flight final : runtime::timer {
 
   simulated_store& owner;
   stream::store_request& request;
-  executed_statement what;
+  executed_statement what;                 // of a batch: its first statement
+  std::vector<executed_statement> others;  // of a batch
   store_fate fate;
   std::optional<result<stream::rows_ref>> answer;
 };
@@ -139,9 +143,15 @@ result<void> simulated_store::prepare(stream::statement_declaration& declaration
 }
 
 void simulated_store::submit(stream::store_request& request) {
-  executed_statement what{folded_cql(request.statement->cql()), split_cells(request.cells),
-                          request.write_timestamp_us};
-  flights_.push_back(std::make_unique<flight>(*this, request, std::move(what)));
+  const auto executed = [&request](const stream::statement_declaration& statement, bytes_view cells) {
+    return executed_statement{folded_cql(statement.cql()), split_cells(cells), request.write_timestamp_us};
+  };
+  const bool batched = !request.batch.empty();
+  flights_.push_back(std::make_unique<flight>(
+      *this, request, executed(*request.statement, batched ? request.batch.front().cells : request.cells)));
+  for (std::size_t k = 1; k < request.batch.size(); ++k) {
+    flights_.back()->others.push_back(executed(*request.batch[k].statement, request.batch[k].cells));
+  }
   in_flight_max_ = std::max(in_flight_max_, flights_.size());
   flight& f = *flights_.back();
   if (options_.fate_of && !severed_) f.fate = options_.fate_of(f.what);
@@ -152,10 +162,16 @@ result<stream::rows_ref> simulated_store::apply(const flight& f) {
   const auto found = statements_.find(f.what.cql);
   result<std::vector<row>> rows = std::vector<row>();
   if (found != statements_.end() && found->second.rows_for) rows = found->second.rows_for(f.what.parameters);
-  executed_.push_back(f.what);
-  if (options_.on_applied) options_.on_applied(f.what);
+  const auto took_place = [this](const executed_statement& what) {
+    executed_.push_back(what);
+    if (options_.on_applied) options_.on_applied(what);
+  };
+  took_place(f.what);
+  for (const executed_statement& other : f.others) took_place(other);
   if (!rows) return rows.error();
-  return stream::rows_ref(new simulated_rows(*rows));
+  std::vector<stream::column> columns;
+  if (found != statements_.end() && found->second.described) columns = found->second.described->second;
+  return stream::rows_ref(new simulated_rows(*rows, std::move(columns)));
 }
 
 void simulated_store::move_on(flight& f) {

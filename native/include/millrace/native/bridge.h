@@ -26,7 +26,7 @@ extern "C" {
 #endif
 
 /* Changes with every incompatible change of this header; compare with millrace_cql_abi_version(). */
-#define MILLRACE_CQL_ABI_VERSION 1
+#define MILLRACE_CQL_ABI_VERSION 2
 
 typedef struct millrace_cql_session millrace_cql_session;
 typedef struct millrace_cql_channel millrace_cql_channel;
@@ -47,7 +47,8 @@ typedef enum millrace_cql_status {
   MILLRACE_CQL_TLS = 8,        /* certificate, key or handshake */
   MILLRACE_CQL_CONFIG = 9,     /* the session's configuration cannot be used, e.g. an unknown datacentre */
   MILLRACE_CQL_CANCELLED = 10, /* the channel or session was closed first; a write may have happened */
-  MILLRACE_CQL_INTERNAL = 11   /* a contained defect of the bridge or the driver */
+  MILLRACE_CQL_INTERNAL = 11,  /* a contained defect of the bridge or the driver */
+  MILLRACE_CQL_SCHEMA_CHANGED = 12 /* a column of the statement has another type than when it was prepared */
 } millrace_cql_status;
 
 /* The outcome of a blocking call. `size` is sizeof(millrace_cql_error), set by the caller. */
@@ -102,8 +103,10 @@ typedef struct millrace_cql_statement {
   int32_t consistency;        /* -1: the session's */
   int32_t serial_consistency; /* 8 SERIAL, 9 LOCAL_SERIAL, -1: none */
   uint32_t idempotent;
-  uint32_t page_size;  /* rows per page of a SELECT; 0: 5,000 */
-  uint32_t timeout_ms; /* of this preparation; 0: 15,000 */
+  uint32_t page_size;   /* rows per page of a SELECT; 0: 5,000 */
+  uint32_t timeout_ms;  /* of this preparation; 0: 15,000 */
+  uint32_t conditional; /* 1: INSERT, UPDATE or DELETE with IF: completions carry their columns */
+  uint32_t trace;       /* 1: the server traces every execution, and completions carry the trace's id */
   const char* text;
 } millrace_cql_statement;
 
@@ -128,9 +131,16 @@ typedef struct millrace_cql_prepared {
   millrace_cql_owner* owner;
 } millrace_cql_prepared;
 
-/* Blocks. Prepares on every I/O thread. Preparing the same text again yields another id. */
+/* Blocks. Prepares on every I/O thread. Preparing the same text again yields another id.
+ *
+ * A server that forgot the statement is reminded by the driver. When the schema changes (looked for every few
+ * seconds) every statement is prepared again: one whose parameters or columns have other types now fails with
+ * MILLRACE_CQL_SCHEMA_CHANGED from then on, because its cells would be misread. */
 int32_t millrace_cql_prepare(millrace_cql_session* session, const millrace_cql_statement* statement,
                              millrace_cql_prepared* prepared, millrace_cql_error* error);
+
+/* Frees what the bridge keeps of a statement. No request may name it any more. */
+void millrace_cql_forget(millrace_cql_session* session, uint32_t statement);
 
 /* in_flight_max: requests submitted and not yet polled, 1 to 65,536. Channels are spread over the I/O
  * threads. */
@@ -150,6 +160,14 @@ void millrace_cql_channel_free(millrace_cql_channel* channel);
 
 #define MILLRACE_CQL_NO_TIMESTAMP INT64_MIN
 
+/* A statement of a batch, its cells as in a request. */
+typedef struct millrace_cql_batch_part {
+  const uint8_t* cells;
+  size_t cells_size;
+  uint32_t statement;
+  uint32_t reserved;
+} millrace_cql_batch_part;
+
 typedef struct millrace_cql_request {
   uint64_t tag;
   const uint8_t*
@@ -160,6 +178,10 @@ typedef struct millrace_cql_request {
   int64_t timestamp_us; /* write timestamp, or MILLRACE_CQL_NO_TIMESTAMP: the server's */
   uint32_t statement;
   uint32_t timeout_ms; /* from now, at least 1; measured in steps of 10 ms. Keep it above the server's own */
+  /* Set for an unlogged batch, with the routing, consistency and idempotence of its first statement; `cells`
+   * and `statement` are not looked at. Valid until the tag is polled. */
+  const millrace_cql_batch_part* batch;
+  size_t batch_count;
 } millrace_cql_request;
 
 /* Hands over requests in order; returns how many were accepted. Fewer than `count` only when in_flight_max is
@@ -175,6 +197,9 @@ typedef struct millrace_cql_completion {
   size_t paging_state_size;
   const char* message; /* of a failure; not terminated */
   size_t message_size;
+  const millrace_cql_column* columns; /* of the rows of a conditional statement; otherwise NULL */
+  size_t column_count;
+  const uint8_t* trace_id;   /* 16 bytes, of a traced execution; otherwise NULL */
   millrace_cql_owner* owner; /* NULL: nothing to release */
   int32_t status;            /* millrace_cql_status */
   int32_t code;              /* as in millrace_cql_error */

@@ -131,6 +131,28 @@ template <row_type R>
   return fault;
 }
 
+// Reads a row whose fields are at `places` among its columns.
+template <row_struct R>
+[[nodiscard]] row_fault read_places(const stream::rows_owner& answer, const std::vector<std::size_t>& places,
+                                    R& to) {
+  row_fault fault;
+  std::vector<std::optional<bytes_view>> all(answer.columns.size());
+  cell_reader from(answer.cells);
+  for (std::optional<bytes_view>& cell : all) {
+    if (!from.next(cell)) {
+      fault.torn = true;
+      return fault;
+    }
+  }
+  const auto read = [&]<typename T>(T& field) {
+    fault.fault = codec<T>::decode(all[places[fault.column]], field);
+    if (fault.fault == cell_fault::none) ++fault.column;
+    return fault.fault == cell_fault::none;
+  };
+  std::apply([&](auto&... field) { static_cast<void>((read(field) && ...)); }, fields_of(to));
+  return fault;
+}
+
 // errc::unresolvable (or db_protocol) naming statement, column and why.
 [[nodiscard]] error unreadable(std::string_view statement, std::string_view column, const row_fault& fault);
 

@@ -18,12 +18,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include <millrace/base/clock.h>
 #include <millrace/base/result.h>
+#include <millrace/base/values.h>
 #include <millrace/metrics/registry.h>
 #include <millrace/runtime/loop.h>
 #include <millrace/stream/store.h>
@@ -45,6 +47,7 @@ struct session_options {
   std::string consistency = "LOCAL_QUORUM";  // default of statements; in any case, with or without '_'
   milliseconds connect_timeout{15'000};      // of open() as a whole
   milliseconds request_timeout{5'000};       // of statements that keep statement_options' default
+  std::size_t prepared_max = 1'000;          // distinct statements
   std::uint32_t io_threads = 1;
   std::string application_name = "millrace";  // what the server shows in system.clients
   std::string application_version = {};
@@ -52,6 +55,9 @@ struct session_options {
 
 struct store_options {
   std::size_t in_flight_max = 4'096;  // requests; more wait in the store
+  // Told the id of every trace that the server kept (statement_options::trace), on the worker. The trace
+  // itself is in system_traces.sessions and system_traces.events, a moment later.
+  std::function<void(const stream::statement_declaration& statement, const uuid& trace)> on_trace = {};
 };
 
 class session {
@@ -68,7 +74,8 @@ class session {
 
   // The store of one worker; any thread, but its loop must not be running on another. Counts into `counts`
   // when given (millrace_statement_seconds, millrace_statement_failed_seconds,
-  // millrace_statement_failures_total, millrace_statements_in_flight), which belongs to the worker.
+  // millrace_statement_failures_total, millrace_statements_in_flight, millrace_statements_prepared), which
+  // belongs to the worker.
   //
   // Destroying the store cancels what is in flight and resumes every waiting coroutine first.
   [[nodiscard]] virtual result<std::unique_ptr<stream::store>> attach(runtime::loop& worker,
@@ -81,6 +88,7 @@ class session {
     std::uint64_t wakes = 0;            // of workers: the fewer per request, the better the batches
     std::uint64_t panics = 0;           // of the driver, contained
     std::uint64_t in_flight = 0;        // now
+    std::uint64_t prepared = 0;         // distinct statements, at most prepared_max
   };
   // Thread-safe.
   [[nodiscard]] virtual statistics stats() const = 0;

@@ -14,13 +14,19 @@
 //   void(Args...)             result<void>
 //   R(Args...)                result<std::optional<row<R>>>: no row is not an error, a second one is
 //   std::vector<R>(Args...)   result<rows<R>>: at most rows_max
+//   applied<R>(Args...)       result<applied<R>>: INSERT, UPDATE or DELETE with IF; see applied.h
+//   pages<R>(Args...)         gives pages<R>, whose next() awaits to result<rows<R>>; see pages.h
+//
+// The second argument of the constructor has a statement's own consistency, timeout, idempotence, page size
+// and tracing (stream::statement_options). Several writes of one partition in one request: batch.h.
 //
 // Replay-safe writes: {.written = write_time::record} gives a write the record's write time, so that a replay
 // writes the same cells and a later record wins (docs/decisions/0006-write-times-follow-the-log.md).
 //
 // The engine prepares every statement at start-up and calls check(): number, names and types of columns and
 // parameters must fit, and SELECT * is refused (a column added later would shift the others). The first
-// mismatch is errc::db_type_mismatch, naming statement, column and both types.
+// mismatch is errc::db_type_mismatch, naming statement, column and both types. When a column gets another
+// type while the program runs, the statement fails with the same error from then on.
 //
 // Errors of a call: what the store says (db_timeout, db_unavailable, cancelled, ...; a write that fails may
 // have happened); db_unexpected_rows when one row was promised and more came; limit_exceeded beyond rows_max;
@@ -29,7 +35,6 @@
 // Threads: a statement belongs to the worker of its processor.
 #pragma once
 
-#include <coroutine>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -40,8 +45,11 @@
 
 #include <millrace/base/result.h>
 #include <millrace/base/values.h>
+#include <millrace/cql/applied.h>
 #include <millrace/cql/cell.h>
+#include <millrace/cql/pages.h>
 #include <millrace/cql/row.h>
+#include <millrace/cql/statement_base.h>
 #include <millrace/runtime/task.h>
 #include <millrace/stream/context.h>
 #include <millrace/stream/store.h>
@@ -55,63 +63,49 @@ struct answer_of {
   static_assert(row_type<R>, "a row is a struct of 1 to 32 fields with codecs, or a type with a codec");
   using row_value = R;
   using type = std::optional<row<R>>;
+  static constexpr promise promised = promise::rows;
+  static constexpr bool one_row = true;
 };
 template <>
 struct answer_of<void> {
+  using row_value = void;
   using type = void;
+  static constexpr promise promised = promise::nothing;
 };
 template <typename R>
 struct answer_of<std::vector<R>> {
   static_assert(row_type<R>, "a row is a struct of 1 to 32 fields with codecs, or a type with a codec");
   using row_value = R;
   using type = rows<R>;
+  static constexpr promise promised = promise::rows;
+};
+template <typename R>
+struct answer_of<pages<R>> {
+  using row_value = R;
+  using type = rows<R>;
+  static constexpr promise promised = promise::rows;
+};
+template <>
+struct answer_of<applied<>> {
+  using row_value = void;
+  using type = applied<>;
+  static constexpr promise promised = promise::applied;
+};
+template <typename R>
+struct answer_of<applied<R>> {
+  static_assert(row_struct<R>, "applied<R> is for a struct whose fields are named like the columns");
+  using row_value = R;
+  using type = applied<R>;
+  static constexpr promise promised = promise::applied;
 };
 
-// The part of a statement that does not depend on its signature.
-class statement_base : public stream::statement_declaration {
- public:
-  [[nodiscard]] result<void> check(const std::vector<stream::column>& parameters,
-                                   const std::vector<stream::column>& columns) final;
+template <typename R>
+inline constexpr bool is_pages = false;
+template <typename R>
+inline constexpr bool is_pages<pages<R>> = true;
 
- protected:
-  statement_base(std::string_view cql, stream::statement_options options, std::vector<expectation> parameters,
-                 std::vector<expectation> columns)
-      : statement_declaration(std::string(cql), std::move(options)),
-        expected_parameters_(std::move(parameters)),
-        expected_columns_(std::move(columns)) {}
-  ~statement_base() = default;
-
-  // Of statement_options::written: a record deletes at its write time and writes just after it.
-  [[nodiscard]] std::optional<std::int64_t> write_time_of(stream::context ctx) const noexcept {
-    if (options().written != stream::write_time::record) return std::nullopt;
-    return ctx.write_time_us() + (text().does == stream::statement_text::verb::remove ? 0 : 1);
-  }
-  [[nodiscard]] error unreadable_row(const row_fault& fault) const;
-  [[nodiscard]] error unexpected_rows(const stream::rows_ref& answer) const;
-  [[nodiscard]] error too_many_rows() const;
-
- private:
-  std::vector<expectation> expected_parameters_;
-  std::vector<expectation> expected_columns_;
-  std::vector<std::string> column_names_;  // as the server named them
-};
-
-// co_await submitted(store, request): resumes on the worker's loop once the store has answered.
-class submitted {
- public:
-  submitted(stream::store& to, stream::store_request& request) noexcept : to_(to), request_(request) {}
-  bool await_ready() const noexcept { return false; }
-  void await_suspend(std::coroutine_handle<> waiting) {
-    request_.waiting = waiting;
-    request_.on_complete = [](stream::store_request& done) { done.waiting.resume(); };
-    to_.submit(request_);
-  }
-  void await_resume() const noexcept {}
-
- private:
-  stream::store& to_;
-  stream::store_request& request_;
-};
+// Two rows are enough to know that one was promised in vain.
+inline constexpr std::uint32_t rows_of_one = 2;
 
 }  // namespace internal
 
@@ -124,23 +118,32 @@ template <typename R, typename... Args>
 class statement<R(Args...)> final : public internal::statement_base {
   static_assert((parameter_value<std::remove_cvref_t<Args>> && ...), "a parameter's type has no codec");
 
+  using traits = internal::answer_of<R>;
+  using row_value = typename traits::row_value;
+  static constexpr bool is_one_row = requires { traits::one_row; };
+
  public:
-  using answer = typename internal::answer_of<R>::type;
+  using answer = typename traits::type;
+  using call = std::conditional_t<internal::is_pages<R>, R, runtime::task<result<answer>>>;
 
   explicit statement(std::string_view cql, stream::statement_options options = {})
-      : statement_base(cql, std::move(options), {internal::expect<std::remove_cvref_t<Args>>()...},
-                       expected_columns()) {}
+      : statement_base(cql, fitting(std::move(options)), traits::promised,
+                       {internal::expect<std::remove_cvref_t<Args>>()...}, expected_columns()) {}
 
   // The arguments are encoded before this returns; they need not live until the answer comes.
-  [[nodiscard]] runtime::task<result<answer>> operator()(stream::context ctx,
-                                                         const std::remove_cvref_t<Args>&... args) const {
-    return run(this, ctx, write_time_of(ctx), encoded(args...));
+  [[nodiscard]] call operator()(stream::context ctx, const std::remove_cvref_t<Args>&... args) const {
+    if constexpr (internal::is_pages<R>)
+      return R(*this, ctx, encoded(args...));
+    else
+      return run(this, ctx, write_time_of(ctx), encoded(args...));
   }
 
   // As above, with a write timestamp of one's own: replays write the same cell version, and of two writes the
-  // later timestamp wins, whatever their order of arrival.
+  // later timestamp wins, whatever their order of arrival. Not for statements with IF, which have their own.
   [[nodiscard]] runtime::task<result<answer>> written_at(timestamp_micros time, stream::context ctx,
-                                                         const std::remove_cvref_t<Args>&... args) const {
+                                                         const std::remove_cvref_t<Args>&... args) const
+    requires(traits::promised == internal::promise::nothing)
+  {
     return run(this, ctx, std::int64_t{time.time_since_epoch().count()}, encoded(args...));
   }
 
@@ -148,11 +151,16 @@ class statement<R(Args...)> final : public internal::statement_base {
   template <typename Signature>
   friend class lookup;
 
+  [[nodiscard]] static stream::statement_options fitting(stream::statement_options options) {
+    if constexpr (is_one_row) options.page_rows = internal::rows_of_one;
+    return options;
+  }
+
   [[nodiscard]] static std::vector<internal::expectation> expected_columns() {
-    if constexpr (std::is_void_v<R>)
+    if constexpr (std::is_void_v<row_value>)
       return {};
     else
-      return internal::expect_columns<typename internal::answer_of<R>::row_value>();
+      return internal::expect_columns<row_value>();
   }
 
   [[nodiscard]] static cell_buffer encoded(const std::remove_cvref_t<Args>&... args) {
@@ -168,16 +176,19 @@ class statement<R(Args...)> final : public internal::statement_base {
     request.statement = self;
     request.cells = cells.view();
     request.write_timestamp_us = write_timestamp_us;
+    request.rows_max = is_one_row ? internal::rows_of_one : static_cast<std::uint32_t>(rows_max);
     internal::submitted wait(ctx.database(), request);
     co_await wait;
     self->written(request.cells);
     ctx.resumed();
     invariant(request.answer.has_value(), "a store completes a request with its answer");
     if (!*request.answer) co_return request.answer->error();
-    if constexpr (std::is_void_v<R>)
+    if constexpr (std::is_void_v<R>) {
+      if (**request.answer && (**request.answer)->row_count > 0) co_return self->unexpected_answer();
       co_return result<void>();
-    else
+    } else {
       co_return self->decoded(**request.answer, static_cast<answer*>(nullptr));
+    }
   }
 
   template <typename T>
@@ -193,17 +204,31 @@ class statement<R(Args...)> final : public internal::statement_base {
 
   template <typename T>
   [[nodiscard]] result<answer> decoded(const stream::rows_ref& answered, rows<T>*) const {
-    std::vector<T> values;
-    if (answered) {
-      if (answered->row_count > rows_max || answered->has_more_pages) return too_many_rows();
-      values.resize(answered->row_count);
-      cell_reader cells(answered->cells);
-      for (T& value : values) {
-        const internal::row_fault fault = internal::read_row(cells, value);
-        if (fault.fault != cell_fault::none || fault.torn) return unreadable_row(fault);
+    if (answered && (answered->row_count > rows_max || answered->has_more_pages)) return too_many_rows();
+    return internal::decoded_rows<T>(*this, answered);
+  }
+
+  template <typename T>
+  [[nodiscard]] result<answer> decoded(const stream::rows_ref& answered, applied<T>*) const {
+    if (!answered || answered->row_count != 1) return unexpected_answer();
+    cell_reader reader(answered->cells);
+    bool was_applied = false;
+    internal::row_fault fault;
+    if (!internal::read_cell(reader, was_applied, fault)) return unreadable_row(fault);
+    if constexpr (std::is_same_v<T, no_row>) {
+      return answer(was_applied);
+    } else {
+      if (was_applied) return answer(true, std::nullopt);
+      auto places = places_of_fields(*answered.operator->());
+      if (!places) return places.error();
+      if (places->empty()) return answer(false, std::nullopt);
+      T value{};
+      if (fault = internal::read_places(*answered.operator->(), *places, value);
+          fault.fault != cell_fault::none || fault.torn) {
+        return unreadable_row(fault);
       }
+      return answer(false, row<T>(std::move(value), answered));
     }
-    return answer(std::move(values), answered);
   }
 };
 

@@ -6,6 +6,7 @@
 #include <coroutine>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -36,6 +37,10 @@ struct statement_options {
   milliseconds timeout{5'000};   // our deadline; keep it above the server's own timeout
   bool idempotent = true;        // under at-least-once delivery every statement must be
   std::string consistency = {};  // "" = the session's default
+  // SERIAL or LOCAL_SERIAL, of statements with IF; "" = the server's, SERIAL
+  std::string serial_consistency = {};
+  std::uint32_t page_rows = 1'000;  // of a SELECT: rows that the server sends at once
+  bool trace = false;               // the server keeps a trace of every execution: for a closer look only
   write_time written = write_time::server;
   // Lookups whose row this statement writes, by name, or no_lookup. A write to a table that a lookup reads
   // must say.
@@ -105,6 +110,8 @@ class rows_owner {
   std::uint32_t row_count = 0;
   std::uint32_t column_count = 0;
   bool has_more_pages = false;
+  bytes_view paging_state;          // with has_more_pages: where the next page begins
+  std::span<const column> columns;  // only of statements with IF, whose answers vary: "[applied]" first
 
   void retain() noexcept { ++references_; }
   void release() noexcept {
@@ -147,6 +154,16 @@ struct store_request {
   const statement_declaration* statement = nullptr;
   bytes_view cells;                                // the bound values; valid until completion
   std::optional<std::int64_t> write_timestamp_us;  // USING TIMESTAMP of a write, set by the driver protocol
+  // Pages are joined until there are so many rows; with 0 the answer is the page itself.
+  std::uint32_t rows_max = 5'000;
+  bytes_view paging_state;  // of the page before; valid until completion
+  // An unlogged batch: its statements, all on one partition; valid until completion. `statement` is the
+  // first's, `cells` is empty.
+  struct part {
+    const statement_declaration* statement;
+    bytes_view cells;
+  };
+  std::span<const part> batch;
   // Filled by the store, which then calls on_complete on the worker's loop:
   std::optional<result<rows_ref>> answer;
   void (*on_complete)(store_request&) = nullptr;

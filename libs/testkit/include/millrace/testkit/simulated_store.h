@@ -47,7 +47,7 @@ class cell {
 
 using row = std::vector<cell>;
 
-// One execution of a statement that reached the tables.
+// One execution of a statement that reached the tables; each statement of a batch is one.
 struct executed_statement {
   std::string cql;
   std::vector<cell> parameters;
@@ -76,7 +76,8 @@ class simulated_store final : public stream::store {
   // What a statement answers; any other has no rows. The text is compared with white space folded.
   void answer(std::string_view cql, answer_function rows_for);
   void prime(std::string_view cql, std::vector<row> rows);
-  // What prepare() hands to the declaration's check(); without it nothing is checked.
+  // What prepare() hands to the declaration's check(); without it nothing is checked. The columns are also
+  // those of the answers of a statement with IF: "[applied]" first.
   void describe(std::string_view cql, std::vector<stream::column> parameters,
                 std::vector<stream::column> columns);
 

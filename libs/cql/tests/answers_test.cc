@@ -1,0 +1,254 @@
+// Kinds of statements and answers on a server: pages, batches of a partition, options, the cache of
+// statements.
+#include <set>
+
+#include "session_fixture.h"
+
+namespace millrace::cql {
+namespace {
+
+struct event {
+  std::int32_t n;
+  std::string_view note;
+};
+
+stream::statement_options with_page_rows(std::uint32_t rows) {
+  stream::statement_options options;
+  options.page_rows = rows;
+  return options;
+}
+
+class answers : public session_test {
+ protected:
+  void add_events(std::int32_t day, int from, int to) {
+    for (int n = from; n < to; ++n) {
+      ASSERT_TRUE(server_->execute("INSERT INTO app.event (day, n, note) VALUES (" + std::to_string(day) +
+                                   ", " + std::to_string(n) + ", 'note')"));
+    }
+  }
+  std::uint64_t selects() const { return server_->counters().of(operation::select); }
+
+  statement<pages<event>(std::int32_t)> read_day_{"SELECT n, note FROM event WHERE day = ?",
+                                                  with_page_rows(10)};
+};
+
+TEST_F(answers, pages_come_one_after_the_other_until_the_end) {
+  ASSERT_TRUE(store_->prepare(read_day_));
+  add_events(1, 0, 25);
+  const std::uint64_t before = selects();
+  pages<event> all = read_day_(context(), 1);
+  std::vector<std::size_t> sizes;
+  int next = 0;
+  while (true) {
+    const auto page = finish(all.next());
+    ASSERT_EQ(why(page), "ok");
+    if (page->empty()) break;
+    sizes.push_back(page->size());
+    EXPECT_EQ(selects() - before, sizes.size()) << "a page is asked for when it is wanted";
+    for (const event& each : *page) {
+      EXPECT_EQ(each.n, next++);
+      EXPECT_EQ(each.note, "note");
+    }
+  }
+  EXPECT_EQ(sizes, (std::vector<std::size_t>{10, 10, 5}));
+  EXPECT_TRUE(all.finished());
+  EXPECT_TRUE(finish(all.next())->empty()) << "the end stays the end";
+}
+
+TEST_F(answers, a_page_that_is_kept_keeps_its_memory) {
+  ASSERT_TRUE(store_->prepare(read_day_));
+  add_events(1, 0, 20);
+  pages<event> all = read_day_(context(), 1);
+  const auto first = finish(all.next());
+  const auto second = finish(all.next());
+  ASSERT_TRUE(first && second);
+  EXPECT_EQ((*first)[9].n, 9);
+  EXPECT_EQ((*first)[9].note, "note");
+  EXPECT_EQ((*second)[0].n, 10);
+}
+
+TEST_F(answers, a_page_that_failed_is_asked_for_again) {
+  ASSERT_TRUE(store_->prepare(read_day_));
+  add_events(1, 0, 15);
+  pages<event> all = read_day_(context(), 1);
+  ASSERT_EQ(finish(all.next())->size(), 10U);
+  server_->inject({.kind = fault_kind::overloaded, .on = operation::select, .times = 1});
+  EXPECT_EQ(finish(all.next()).error().code(), errc::db_overloaded);
+  const auto rest = finish(all.next());
+  ASSERT_EQ(why(rest), "ok");
+  ASSERT_EQ(rest->size(), 5U);
+  EXPECT_EQ((*rest)[0].n, 10);
+}
+
+TEST_F(answers, pages_go_on_after_the_server_restarted) {
+  ASSERT_TRUE(store_->prepare(read_day_));
+  add_events(1, 0, 15);
+  pages<event> all = read_day_(context(), 1);
+  ASSERT_EQ(finish(all.next())->size(), 10U);
+  server_->forget_prepared();
+  server_->drop_connections();
+  std::size_t rest = 0;
+  const instant give_up = loop_.time().now() + patience;
+  while (rest == 0 && loop_.time().now() < give_up) {
+    const auto page = finish(all.next());
+    if (page) rest = page->size();
+  }
+  EXPECT_EQ(rest, 5U);
+}
+
+TEST_F(answers, no_row_is_a_stream_that_ends_at_once) {
+  ASSERT_TRUE(store_->prepare(read_day_));
+  pages<event> all = read_day_(context(), 77);
+  const auto none = finish(all.next());
+  ASSERT_EQ(why(none), "ok");
+  EXPECT_TRUE(none->empty());
+}
+
+TEST_F(answers, one_row_where_thousands_are_costs_two_of_them) {
+  statement<std::int32_t(std::int32_t)> one("SELECT n FROM event WHERE day = ?");
+  ASSERT_TRUE(store_->prepare(one));
+  add_events(1, 0, 500);
+  const std::uint64_t before = server_->counters().bytes_out;
+  EXPECT_EQ(finish(one(context(), 1)).error().code(), errc::db_unexpected_rows);
+  EXPECT_LT(server_->counters().bytes_out - before, 500U);
+}
+
+TEST_F(answers, a_batch_is_one_request) {
+  batch all(context());
+  for (std::int32_t n = 0; n < 50; ++n) ASSERT_TRUE(all.add(insert_event_, 3, n, "together"));
+  EXPECT_EQ(all.size(), 50U);
+  ASSERT_EQ(why(finish(all.run())), "ok");
+  EXPECT_EQ(all.size(), 0U);
+  EXPECT_EQ(server_->counters().of(operation::batch), 1U);
+  EXPECT_EQ(server_->counters().batched_rows, 50U);
+  const auto written = finish(select_day_(context(), 3));
+  ASSERT_EQ(why(written), "ok");
+  EXPECT_EQ(written->size(), 50U);
+  ASSERT_EQ(why(finish(all.run())), "ok");
+  EXPECT_EQ(server_->counters().of(operation::batch), 1U) << "an empty batch asks nobody";
+}
+
+TEST_F(answers, a_batch_of_two_partitions_is_refused_before_it_is_sent) {
+  batch all(context());
+  ASSERT_TRUE(all.add(insert_event_, 3, 1, ""));
+  ASSERT_TRUE(all.add(insert_event_, 4, 1, ""));
+  const auto refused = finish(all.run());
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), errc::db_invalid);
+  EXPECT_NE(refused.error().message().find("another than that of the first"), std::string::npos);
+  EXPECT_EQ(server_->counters().of(operation::batch), 0U);
+  EXPECT_EQ(all.size(), 2U);
+}
+
+TEST_F(answers, a_batch_whose_partition_is_not_a_parameter_is_refused) {
+  statement<void(std::int32_t)> fixed("INSERT INTO event (day, n) VALUES (7, ?)");
+  ASSERT_TRUE(store_->prepare(fixed));
+  batch all(context());
+  ASSERT_TRUE(all.add(fixed, 1));
+  EXPECT_EQ(finish(all.run()).error().code(), errc::db_invalid);
+}
+
+TEST_F(answers, a_full_batch_takes_no_more) {
+  batch many(context());
+  std::int32_t n = 0;
+  while (many.add(insert_event_, 3, n, "")) ++n;
+  EXPECT_EQ(static_cast<std::size_t>(n), batch_statements_max);
+  batch large(context());
+  const std::string note(10'000, 'x');
+  n = 0;
+  while (large.add(insert_event_, 3, n, note)) ++n;
+  EXPECT_EQ(n, 4);
+  EXPECT_LE(large.bytes(), batch_bytes_max);
+  ASSERT_EQ(why(finish(large.run())), "ok");
+}
+
+TEST_F(answers, the_newest_timestamp_wins_in_batches_too) {
+  const auto write = [&](std::int64_t us, std::string_view note) {
+    batch one(context());
+    ASSERT_TRUE(one.add(insert_event_, 3, 1, note));
+    one.written_at(timestamp_micros(microseconds(us)));
+    ASSERT_EQ(why(finish(one.run())), "ok");
+  };
+  write(2'000, "newer");
+  write(1'000, "older");
+  pages<event> all = read_day_(context(), 3);
+  ASSERT_TRUE(store_->prepare(read_day_));
+  const auto page = finish(all.next());
+  ASSERT_EQ(why(page), "ok");
+  EXPECT_EQ((*page)[0].note, "newer");
+}
+
+TEST_F(answers, a_batch_that_failed_is_as_it_was_and_may_be_run_again) {
+  batch all(context());
+  ASSERT_TRUE(all.add(insert_event_, 3, 1, "x"));
+  server_->inject({.kind = fault_kind::write_timeout, .on = operation::batch, .times = 1});
+  EXPECT_EQ(finish(all.run()).error().code(), errc::db_timeout);
+  EXPECT_EQ(all.size(), 1U);
+  EXPECT_EQ(why(finish(all.run())), "ok");
+}
+
+TEST_F(answers, a_server_that_forgot_the_statements_of_a_batch_is_reminded) {
+  batch all(context());
+  ASSERT_TRUE(all.add(insert_event_, 3, 1, "x"));
+  server_->forget_prepared();
+  EXPECT_EQ(why(finish(all.run())), "ok");
+}
+
+TEST_F(answers, an_endlessly_unprepared_batch_ends_at_its_deadline) {
+  statement<void(std::int32_t, std::int32_t)> insert("INSERT INTO event (day, n) VALUES (?, ?)",
+                                                     with_timeout(milliseconds(100)));
+  ASSERT_TRUE(store_->prepare(insert));
+  server_->inject({.kind = fault_kind::unprepared, .on = operation::batch});
+  batch all(context());
+  ASSERT_TRUE(all.add(insert, 3, 1));
+  EXPECT_FALSE(finish(all.run()));
+  EXPECT_EQ(session_->stats().in_flight, 0U);
+}
+
+TEST_F(answers, consistencies_that_do_not_exist_are_refused_at_start_up) {
+  stream::statement_options options;
+  options.serial_consistency = "QUORUM";
+  statement<void(std::int32_t, std::int32_t)> wrong_serial("INSERT INTO event (day, n) VALUES (?, ?)",
+                                                           options);
+  const auto refused = store_->prepare(wrong_serial);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), errc::config_invalid);
+  EXPECT_NE(refused.error().message().find("neither SERIAL nor LOCAL_SERIAL"), std::string::npos);
+  options.serial_consistency = "local_serial";
+  options.consistency = "quorum";
+  statement<void(std::int32_t, std::int32_t)> right("INSERT INTO event (day, n) VALUES (?, ?)", options);
+  EXPECT_TRUE(store_->prepare(right));
+}
+
+TEST_F(answers, equal_statements_are_prepared_once_and_counted) {
+  const std::uint64_t before = session_->stats().prepared;
+  statement<void(std::int32_t, std::int32_t)> first("INSERT INTO event (day, n) VALUES (?, ?)");
+  statement<void(std::int32_t, std::int32_t)> second("INSERT INTO event (day, n) VALUES (?, ?)");
+  ASSERT_TRUE(store_->prepare(first));
+  ASSERT_TRUE(store_->prepare(second));
+  EXPECT_EQ(session_->stats().prepared, before + 1);
+  EXPECT_GE(registry_.take_snapshot().value("millrace_statements_prepared"), 2.0);
+}
+
+TEST_F(answers, statements_in_use_are_never_pushed_out_and_unused_ones_make_room) {
+  session_options small = options_for(*server_);
+  small.prepared_max = 2;
+  auto opened = session::open(small);
+  ASSERT_TRUE(opened);
+  const auto prepare = [&](stream::store& into, const std::string& cql) {
+    statement<void(std::int32_t, std::int32_t)> one(cql);
+    const auto prepared = into.prepare(one);
+    return prepared ? "ok" : std::string(to_string(prepared.error().code()));
+  };
+  auto store = std::move(*(*opened)->attach(loop_, {}, nullptr));
+  EXPECT_EQ(prepare(*store, "INSERT INTO event (day, n) VALUES (?, ?)"), "ok");
+  EXPECT_EQ(prepare(*store, "DELETE FROM event WHERE day = ? AND n = ?"), "ok");
+  EXPECT_EQ(prepare(*store, "UPDATE event SET note = 'x' WHERE day = ? AND n = ?"), "limit_exceeded");
+  store.reset();
+  store = std::move(*(*opened)->attach(loop_, {}, nullptr));
+  EXPECT_EQ(prepare(*store, "UPDATE event SET note = 'x' WHERE day = ? AND n = ?"), "ok");
+  EXPECT_EQ((*opened)->stats().prepared, 2U);
+}
+
+}  // namespace
+}  // namespace millrace::cql
