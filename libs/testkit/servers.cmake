@@ -11,6 +11,7 @@ set(server_headers
 set(server_sources
   cql_behaviour.cc
   cql_catalog.cc
+  cql_condition.cc
   cql_dispatch.cc
   cql_emulator.cc
   cql_executor.cc

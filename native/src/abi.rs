@@ -10,7 +10,7 @@ use std::time::Duration;
 use scylla::statement::{Consistency, SerialConsistency};
 
 use crate::channel::{BatchPart, Channel, Completion, Owner, Request};
-use crate::config::{Config, Tls};
+use crate::config::{Config, Speculative, Tls, DEFAULT_KEEPALIVE};
 use crate::failure::{Failure, Status};
 use crate::remote::Command;
 use crate::session::{Session, StatementOptions};
@@ -52,6 +52,10 @@ pub struct CConfig {
     datacenter_failover: u32,
     connect_timeout_ms: u32,
     io_threads: u32,
+    keepalive_ms: u32,
+    speculative_after_ms: u32,
+    speculative_max: u32,
+    reserved: u32,
 }
 
 #[repr(C)]
@@ -121,6 +125,10 @@ pub struct CCounters {
     wakes: u64,
     panics: u64,
     in_flight: u64,
+    refused: u64,
+    shrunk: u64,
+    waiting: u64,
+    limit_min: u64,
 }
 
 struct Metadata {
@@ -241,6 +249,16 @@ unsafe fn config(from: &CConfig) -> Result<Config, Failure> {
         connect_timeout: timeout(from.connect_timeout_ms),
         application_name: text(from.application_name)?,
         application_version: text(from.application_version)?,
+        keepalive: match from.keepalive_ms {
+            0 => DEFAULT_KEEPALIVE,
+            given => Duration::from_millis(u64::from(given)),
+        },
+        speculative: (from.speculative_after_ms > 0 && from.speculative_max > 0).then(|| {
+            Speculative {
+                after: Duration::from_millis(u64::from(from.speculative_after_ms)),
+                max: from.speculative_max as usize,
+            }
+        }),
     })
 }
 
@@ -523,6 +541,10 @@ pub unsafe extern "C" fn millrace_cql_session_counters(
     counters.wakes = 0;
     counters.panics = 0;
     counters.in_flight = 0;
+    counters.refused = 0;
+    counters.shrunk = 0;
+    counters.waiting = 0;
+    counters.limit_min = u64::MAX;
     for remote in (*session).remotes() {
         let of = &remote.counters;
         counters.requests += of.requests.load(Ordering::Relaxed);
@@ -530,5 +552,10 @@ pub unsafe extern "C" fn millrace_cql_session_counters(
         counters.wakes += of.wakes.load(Ordering::Relaxed);
         counters.panics += of.panics.load(Ordering::Relaxed);
         counters.in_flight += of.in_flight.load(Ordering::Relaxed);
+        counters.refused += of.refused.load(Ordering::Relaxed);
+        counters.shrunk += of.shrunk.load(Ordering::Relaxed);
+        counters.waiting += of.waiting.load(Ordering::Relaxed);
+        let limit = of.limit_min.load(Ordering::Relaxed);
+        counters.limit_min = counters.limit_min.min(limit);
     }
 }

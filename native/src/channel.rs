@@ -213,6 +213,10 @@ impl Channel {
         &self.io
     }
 
+    pub fn in_flight_max(&self) -> usize {
+        self.in_flight_max
+    }
+
     pub fn in_flight(&self) -> usize {
         self.in_flight.get()
     }

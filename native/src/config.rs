@@ -13,14 +13,18 @@ use scylla::client::session_builder::SessionBuilder;
 use scylla::client::{PoolSize, SelfIdentity};
 use scylla::policies::load_balancing::{DefaultPolicy, LoadBalancingPolicy};
 use scylla::policies::retry::FallthroughRetryPolicy;
+use scylla::policies::speculative_execution::{
+    SimpleSpeculativeExecutionPolicy, SpeculativeExecutionPolicy,
+};
 use scylla::statement::Consistency;
 
+use crate::budget::Budgeted;
 use crate::failure::{Failure, Status};
 
 /// For one node; a dead contact point must not use up the time of the others.
 const CONNECT_TIMEOUT_OF_A_NODE: Duration = Duration::from_secs(5);
 /// How long a half-open connection goes unnoticed: interval and timeout.
-const KEEPALIVE: Duration = Duration::from_secs(5);
+pub const DEFAULT_KEEPALIVE: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Debug, Default)]
 pub struct Tls {
@@ -43,6 +47,15 @@ pub struct Config {
     pub connect_timeout: Duration,
     pub application_name: Option<String>,
     pub application_version: Option<String>,
+    pub keepalive: Duration,
+    pub speculative: Option<Speculative>,
+}
+
+/// Further executions of an idempotent statement that takes longer, on other nodes.
+#[derive(Clone, Copy)]
+pub struct Speculative {
+    pub after: Duration,
+    pub max: usize,
 }
 
 /// Why certificates were refused; OpenSSL's own error only says that they were.
@@ -120,14 +133,14 @@ fn routing(config: &Config) -> Arc<dyn LoadBalancingPolicy> {
     let policy = DefaultPolicy::builder()
         .token_aware(true)
         .permit_dc_failover(config.datacenter_failover);
-    match (&config.local_datacenter, &config.local_rack) {
+    let policy = match (&config.local_datacenter, &config.local_rack) {
         (Some(datacenter), Some(rack)) => {
             policy.prefer_datacenter_and_rack(datacenter.clone(), rack.clone())
         }
         (Some(datacenter), None) => policy.prefer_datacenter(datacenter.clone()),
         (None, _) => policy,
-    }
-    .build()
+    };
+    Arc::new(Budgeted(policy.build()))
 }
 
 fn builder(config: &Config, refusals: &Refusals) -> Result<SessionBuilder, Failure> {
@@ -138,6 +151,14 @@ fn builder(config: &Config, refusals: &Refusals) -> Result<SessionBuilder, Failu
         .request_timeout(None)
         .retry_policy(Arc::new(FallthroughRetryPolicy::new()))
         .load_balancing_policy(routing(config))
+        .speculative_execution_policy(config.speculative.map(|speculative| {
+            let policy: Arc<dyn SpeculativeExecutionPolicy> =
+                Arc::new(SimpleSpeculativeExecutionPolicy {
+                    max_retry_count: speculative.max,
+                    retry_interval: speculative.after,
+                });
+            policy
+        }))
         .build();
     let mut identity = SelfIdentity::new();
     if let Some(name) = &config.application_name {
@@ -151,8 +172,9 @@ fn builder(config: &Config, refusals: &Refusals) -> Result<SessionBuilder, Failu
         .default_execution_profile_handle(profile.into_handle())
         .custom_identity(identity)
         .connection_timeout(CONNECT_TIMEOUT_OF_A_NODE.min(config.connect_timeout))
-        .keepalive_interval(KEEPALIVE)
-        .keepalive_timeout(KEEPALIVE)
+        .keepalive_interval(config.keepalive)
+        .keepalive_timeout(config.keepalive)
+        .tcp_keepalive_interval(config.keepalive)
         .pool_size(PoolSize::PerShard(NonZeroUsize::MIN))
         // Only what routing needs; column types come with each prepared statement.
         .fetch_full_schema_metadata(false)

@@ -17,7 +17,6 @@ use std::time::{Duration, Instant};
 
 use scylla::client::session::Session;
 use scylla::response::PagingState;
-use scylla::response::query_result::QueryResult;
 use scylla::statement::batch::{Batch, BatchType};
 use scylla::statement::prepared::PreparedStatement;
 use scylla::statement::Statement;
@@ -26,11 +25,13 @@ use tokio::io::Interest;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-use crate::channel::{BatchPart, Channel, Completion, EventFd, Owner, Request};
+use crate::budget::{self, Admission, Current, Effect};
+use crate::channel::{BatchPart, Channel, Completion, EventFd, Request};
 use crate::config::{self, Config};
 use crate::failure::{Failure, Status};
+use crate::known::{completion_of, Known};
 use crate::remote::{count, Command, Prepared, Remote};
-use crate::statement::{rows_area, Cells, Column, Columns, Description};
+use crate::statement::{Cells, Description};
 use crate::wheel::Wheel;
 
 /// The resolution of deadlines.
@@ -40,16 +41,6 @@ const INTAKE_BATCH: usize = 256;
 
 /// How often the schema's version is looked at.
 const SCHEMA_CHECK: Duration = Duration::from_secs(5);
-
-/// A prepared statement, and what to prepare it from again.
-struct Known {
-    prepared: PreparedStatement,
-    from: Statement,
-    description: Description,
-    own_columns: bool,
-    /// Why its cells no longer fit.
-    outdated: Option<String>,
-}
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Verdict {
@@ -139,6 +130,13 @@ impl Ticket {
         self.io.wheel.borrow_mut().stop(self.slot);
         *self.io.slots.borrow()[self.slot as usize].job.borrow_mut() = None;
         self.io.busy.set(self.io.busy.get() - 1);
+        let effect = match &outcome {
+            Ok(_) => Effect::Success,
+            Err(failure) => Effect::of(failure.status),
+        };
+        budget::release(self.slot, effect, |slot| {
+            self.io.slots.borrow()[slot as usize].wake();
+        });
         let completion =
             outcome.unwrap_or_else(|failure| Completion::failed(job.request.tag, failure));
         // SAFETY: this thread is the only one that pushes here.
@@ -178,9 +176,8 @@ impl Io {
 
     fn statement(&self, id: u32) -> Result<Rc<Known>, Failure> {
         let known = self.statements.borrow().get(id as usize).cloned().flatten();
-        let known = known.ok_or_else(|| {
-            Failure::new(Status::Protocol, format!("there is no statement {id}"))
-        })?;
+        let known = known
+            .ok_or_else(|| Failure::new(Status::Protocol, format!("there is no statement {id}")))?;
         match &known.outdated {
             None => Ok(known),
             Some(why) => Err(Failure::new(
@@ -191,7 +188,25 @@ impl Io {
     }
 
     /// Runs until the request is answered; cancelled by dropping.
-    async fn run(&self, request: &Request) -> Result<Completion, Failure> {
+    async fn run(&self, slot: u32, request: &Request) -> Result<Completion, Failure> {
+        loop {
+            let outcome = self.attempt(request).await;
+            match budget::admission(slot) {
+                Admission::Sent => return outcome,
+                Admission::Refused(failure) => return Err(failure),
+                Admission::Waits => {
+                    // The slot is woken when it is its turn.
+                    poll_fn(|_| match budget::is_called(slot) {
+                        true => Poll::Ready(()),
+                        false => Poll::Pending,
+                    })
+                    .await;
+                }
+            }
+        }
+    }
+
+    async fn attempt(&self, request: &Request) -> Result<Completion, Failure> {
         // SAFETY: valid until the tag is polled, which is after this future has ended.
         let (cells, paging_state, batch) =
             unsafe { (&*request.cells, &*request.paging_state, &*request.batch) };
@@ -221,7 +236,11 @@ impl Io {
         completion_of(request.tag, result, paging_state, known.own_columns)
     }
 
-    async fn run_batch(&self, request: &Request, parts: &[BatchPart]) -> Result<Completion, Failure> {
+    async fn run_batch(
+        &self,
+        request: &Request,
+        parts: &[BatchPart],
+    ) -> Result<Completion, Failure> {
         let mut batch = Batch::new(BatchType::Unlogged);
         let mut cells = Vec::with_capacity(parts.len());
         let mut idempotent = true;
@@ -385,7 +404,10 @@ impl Io {
         for command in self.remote.take_commands() {
             let io = Rc::clone(self);
             match command {
-                Command::Open(channel) => self.channels.borrow_mut().push(channel),
+                Command::Open(channel) => {
+                    budget::change_window(channel.in_flight_max() as isize);
+                    self.channels.borrow_mut().push(channel);
+                }
                 Command::Close(channel) => self.spawn(async move {
                     io.close(&channel).await;
                 }),
@@ -414,9 +436,13 @@ impl Io {
     }
 
     async fn close(&self, channel: &Arc<Channel>) {
-        self.channels
-            .borrow_mut()
-            .retain(|known| !Arc::ptr_eq(known, channel));
+        let mut channels = self.channels.borrow_mut();
+        let before = channels.len();
+        channels.retain(|known| !Arc::ptr_eq(known, channel));
+        if channels.len() < before {
+            budget::change_window(-(channel.in_flight_max() as isize));
+        }
+        drop(channels);
         self.cancel(|of| Arc::ptr_eq(of, channel));
         let runs = |slot: &Rc<Slot>| {
             let job = slot.job.borrow();
@@ -428,47 +454,6 @@ impl Io {
         }
         channel.let_go();
     }
-}
-
-/// `own_columns`: the answer's columns go along with its rows.
-fn completion_of(
-    tag: u64,
-    result: QueryResult,
-    paging_state: Option<Arc<[u8]>>,
-    own_columns: bool,
-) -> Result<Completion, Failure> {
-    let trace_id = result.tracing_id().map(|id| *id.as_bytes());
-    let done = Completion::done(tag);
-    if !result.is_rows() {
-        let owner = trace_id.map(|_| {
-            Box::new(Owner {
-                trace_id,
-                ..Owner::default()
-            })
-        });
-        return Ok(Completion { owner, ..done });
-    }
-    let unreadable = |error: &dyn std::error::Error| {
-        Failure::new(Status::Protocol, format!("unreadable rows: {error}"))
-    };
-    let rows = result
-        .into_rows_result()
-        .map_err(|error| unreadable(&error))?;
-    let columns = own_columns.then(|| {
-        let columns = rows.column_specs().iter().map(Column::describe);
-        Box::new(Columns::new(columns.collect()))
-    });
-    Ok(Completion {
-        row_count: u32::try_from(rows.rows_num()).unwrap_or(u32::MAX),
-        owner: Some(Box::new(Owner {
-            rows: rows_area(&rows).map_err(|error| unreadable(&error))?,
-            paging_state,
-            columns,
-            trace_id,
-            ..Owner::default()
-        })),
-        ..done
-    })
 }
 
 async fn within<T>(
@@ -506,9 +491,12 @@ async fn serve(io: Rc<Io>, slot: Rc<Slot>, index: u32) {
             job: Some(job),
         };
         let outcome = {
-            let mut work = pin!(io.run(&request));
+            let mut work = pin!(io.run(index, &request));
             poll_fn(|context| match slot.verdict.get() {
-                Verdict::Run => work.as_mut().poll(context),
+                Verdict::Run => {
+                    let _current = Current::enter(index);
+                    work.as_mut().poll(context)
+                }
                 Verdict::TimedOut => {
                     count(&io.remote.counters.client_timeouts);
                     Poll::Ready(Err(Failure::new(
@@ -551,10 +539,17 @@ async fn flush(io: Rc<Io>) {
                 count(&io.remote.counters.wakes);
             }
         }
-        io.remote
-            .counters
+        let counters = &io.remote.counters;
+        counters
             .in_flight
             .store(io.busy.get() as u64, Ordering::Relaxed);
+        let budgets = budget::statistics();
+        counters.refused.store(budgets.refused, Ordering::Relaxed);
+        counters.shrunk.store(budgets.shrunk, Ordering::Relaxed);
+        counters.waiting.store(budgets.waiting, Ordering::Relaxed);
+        counters
+            .limit_min
+            .store(budgets.limit_min, Ordering::Relaxed);
     }
 }
 
@@ -589,6 +584,7 @@ async fn watch_schema(io: Rc<Io>) {
             }
             known = Some(version);
         }
+        budget::count_members(&io.session.get_cluster_state());
         tokio::time::sleep(SCHEMA_CHECK).await;
     }
 }

@@ -3,7 +3,7 @@
 //! include/millrace/native/bridge.h is the bridge's manual. From the top: `abi` (the C interface), `session`
 //! (threads), `io_thread` (runs the driver) and `remote` (how others reach it), `channel` (what a worker and an I/O
 //! thread share), and below them
-//! `config`, `statement`, `failure`, `ring` and `wheel`.
+//! `config`, `budget` (which node gets how much), `known`, `statement`, `failure`, `ring` and `wheel`.
 
 // The interface's contracts are in bridge.h, once.
 #![allow(clippy::missing_safety_doc)]
@@ -17,10 +17,12 @@ extern crate rdkafka_sys as _;
 const _: Option<&str> = option_env!("MILLRACE_SOURCE_FOLDER");
 
 pub mod abi;
+mod budget;
 mod channel;
 mod config;
 mod failure;
 mod io_thread;
+mod known;
 mod remote;
 mod ring;
 mod session;

@@ -31,6 +31,10 @@ pub struct Counters {
     pub wakes: AtomicU64,
     pub panics: AtomicU64,
     pub in_flight: AtomicU64,
+    pub refused: AtomicU64,
+    pub shrunk: AtomicU64,
+    pub waiting: AtomicU64,
+    pub limit_min: AtomicU64,
 }
 
 pub fn count(counter: &AtomicU64) {

@@ -140,7 +140,7 @@ prepare_faults() {
 prepare_integration() {
   tests/servers/setup.sh --jars || return
   [[ -e apps/millrace/CMakeLists.txt ]] || return 0
-  build dev millrace registry_driver || return
+  build dev millrace registry_driver cql_server_tests || return
   build release millrace # test_program.py looks at what ships
 }
 

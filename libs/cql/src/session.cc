@@ -59,7 +59,11 @@ class bridge_session final : public session {
             .wakes = counters.wakes,
             .panics = counters.panics,
             .in_flight = counters.in_flight,
-            .prepared = prepared_.size()};
+            .prepared = prepared_.size(),
+            .refused = counters.refused,
+            .shrunk = counters.shrunk,
+            .waiting = counters.waiting,
+            .limit_min = counters.limit_min};
   }
 
  private:
@@ -96,6 +100,10 @@ result<std::unique_ptr<session>> session::open(const session_options& options) {
   config.datacenter_failover = options.datacenter_failover ? 1 : 0;
   config.connect_timeout_ms = to_milliseconds(options.connect_timeout);
   config.io_threads = options.io_threads;
+  config.keepalive_ms = to_milliseconds(options.keepalive);
+  config.speculative_after_ms =
+      options.speculative_after.count() <= 0 ? 0 : to_milliseconds(options.speculative_after);
+  config.speculative_max = options.speculative_max;
   millrace_cql_session* opened = nullptr;
   auto failed = sized<millrace_cql_error>();
   if (millrace_cql_session_open(&config, &opened, &failed) != MILLRACE_CQL_OK) return to_error(failed);

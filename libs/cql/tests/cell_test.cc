@@ -63,6 +63,7 @@ TEST(cell, unset_leaves_the_column_alone_and_null_deletes_it) {
   using parameter = or_unset<std::optional<std::int32_t>>;
   EXPECT_EQ(encoded(parameter(unset)), "fffffffe");
   EXPECT_EQ(encoded(parameter(std::optional<std::int32_t>())), "ffffffff");
+  EXPECT_EQ(encoded(parameter(tombstone)), "ffffffff");
   EXPECT_EQ(encoded(parameter(5)), "0000000400000005");
 }
 

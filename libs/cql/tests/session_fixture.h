@@ -16,6 +16,8 @@
 #include <millrace/runtime/scope.h>
 #include <millrace/testkit/cql_emulator.h>
 
+#include "calls.h"
+
 namespace millrace::cql {
 
 using testkit::cql_emulator;
@@ -28,29 +30,6 @@ constexpr seconds patience{20};  // beyond it a test hangs, which is its failure
 struct profile {
   std::string_view segment;
   std::optional<double> score;
-};
-
-class execution_of_test final : public stream::execution {
- public:
-  execution_of_test(runtime::loop& l, stream::store& s) : loop_(l), store_(s) {}
-  runtime::loop& loop() noexcept override { return loop_; }
-  stream::store& database() noexcept override { return store_; }
-  const stream::record_block& record() const noexcept override { return *block_; }
-  std::uint32_t attempt() const noexcept override { return 1; }
-  byte_buffer& begin_emit(const stream::output_declaration&, std::string_view) override { return emitted_; }
-  void emit_failed(const error& cause) override { FAIL() << cause.to_string(); }
-
- private:
-  runtime::loop& loop_;
-  stream::store& store_;
-  stream::record_ref block_;
-  byte_buffer emitted_;
-};
-
-class finished_flag final : public runtime::deferred {
- public:
-  bool finished = false;
-  void run() override { finished = true; }
 };
 
 inline session_options options_for(const cql_emulator& server) {
@@ -85,6 +64,20 @@ class session_test : public ::testing::Test {
   static constexpr milliseconds short_timeout{50};
 
   session_test() { attach({}); }
+  // `options`: what differs from options_for().
+  session_test(std::unique_ptr<cql_emulator> server, session_options options)
+      : server_(std::move(server)), session_(opened(*server_, std::move(options))) {
+    attach({});
+  }
+  static std::unique_ptr<session> opened(const cql_emulator& server, session_options options) {
+    const session_options usual = options_for(server);
+    options.contact_points = usual.contact_points;
+    options.keyspace = usual.keyspace;
+    options.consistency = usual.consistency;
+    auto made = session::open(options);
+    EXPECT_TRUE(made) << made.error().to_string();
+    return std::move(*made);
+  }
   ~session_test() override { store_.reset(); }
 
   void attach(store_options options) {
@@ -126,7 +119,7 @@ class session_test : public ::testing::Test {
   metrics::catalogue catalogue_;
   metrics::registry registry_{catalogue_};
   metrics::shard& shard_ = registry_.add_shard();
-  std::unique_ptr<session> session_ = std::move(*session::open(options_for(*server_)));
+  std::unique_ptr<session> session_ = opened(*server_, {});
   runtime::loop loop_{system_clock()};
   stream::declarations declared_;
   stream::declaration_scope collecting_{declared_};

@@ -122,6 +122,10 @@ cql::session_options session_of(const cql_config& from, const std::string& appli
   session.consistency = from.consistency;
   session.connect_timeout = from.connect_timeout;
   session.request_timeout = from.request_timeout;
+  session.keepalive = from.keepalive;
+  session.speculative_after = from.speculative_after;
+  session.speculative_max = from.speculative_max;
+  session.prepared_max = from.prepared_max;
   session.io_threads = from.io_threads;
   session.application_name = application;
   session.application_version = version;
@@ -197,7 +201,13 @@ class real_connections final : public connections {
     worker_ports ports;
     ports.schemas = registry::make_schemas(*registry_, loop);
     if (session_) {
-      auto store = session_->attach(loop, {}, &counts);
+      cql::store_options options;
+      options.in_flight_max = settings_.cql->in_flight_max;
+      options.on_trace = [](const stream::statement_declaration& statement, const uuid& trace) {
+        spdlog::info("statement '{}' was traced: SELECT * FROM system_traces.events WHERE session_id = {}",
+                     statement.name(), trace.to_string());
+      };
+      auto store = session_->attach(loop, std::move(options), &counts);
       if (!store) return store.error();
       ports.store = std::move(*store);
     } else {

@@ -192,10 +192,26 @@ const spec<cql_config>& cql_spec() {
       field(&cql_config::consistency, "consistency").doc("Default consistency of statements."),
       field(&cql_config::connect_timeout, "connect_timeout")
           .range(milliseconds(100), milliseconds(120'000))
-          .doc("Of one connection attempt."),
+          .doc("Of connecting at start-up, all nodes together."),
       field(&cql_config::request_timeout, "request_timeout")
           .range(milliseconds(10), milliseconds(120'000))
           .doc("Default deadline of a statement; keep it above the server's own timeout."),
+      field(&cql_config::keepalive, "keepalive")
+          .range(milliseconds(500), milliseconds(300'000))
+          .doc("A connection that says nothing for twice as long is given up."),
+      field(&cql_config::speculative_after, "speculative_after")
+          .range(milliseconds(0), milliseconds(120'000))
+          .doc("An idempotent statement without an answer after this is also executed on another node. 0: "
+               "never."),
+      field(&cql_config::speculative_max, "speculative_max")
+          .range(1U, 5U)
+          .doc("How many further executions `speculative_after` may start."),
+      field(&cql_config::in_flight_max, "in_flight_max")
+          .range(std::size_t{1}, std::size_t{65'536})
+          .doc("Requests in flight per worker; more wait. No node holds more than its share of them."),
+      field(&cql_config::prepared_max, "prepared_max")
+          .range(std::size_t{1}, std::size_t{100'000})
+          .doc("Distinct statements that the process may have prepared."),
       field(&cql_config::io_threads, "io_threads").range(1U, 64U).doc("I/O threads of the driver."),
   };
   return declared;
@@ -408,6 +424,24 @@ void check_tls(const app_config& value, findings& found) {
   }
   if (cql.user.empty() && !cql.password.empty())
     found.error("cql.user", "a password is given without a user");
+  if (!cql.user.empty() && cql.password.empty())
+    found.error("cql.password", "a user is given without a password");
+}
+
+void check_cql(const app_config& value, findings& found) {
+  if (!value.cql) return;
+  const cql_config& cql = *value.cql;
+  if (!cql.rack.empty() && cql.datacenter.empty()) {
+    found.error("cql.rack", "a rack is preferred without its datacentre", "set `datacenter` too");
+  }
+  if (cql.datacenter_failover && cql.datacenter.empty()) {
+    found.error("cql.datacenter_failover", "there is no preferred datacentre to leave",
+                "set `datacenter` too");
+  }
+  if (cql.speculative_after.count() > 0 && cql.speculative_after >= cql.request_timeout) {
+    found.error("cql.speculative_after", "a second execution would begin after the statement's deadline",
+                "keep it below `request_timeout`");
+  }
 }
 
 // No finding repeats a value: a URL may hold a password where none belongs.
@@ -512,6 +546,7 @@ const config::spec<app_config>& app_spec() {
           .check(check_tls)
           .check(check_registry)
           .check(check_lookups)
+          .check(check_cql)
           .check(check_engine);
   return declared;
 }

@@ -101,6 +101,26 @@ TEST(AppConfig, TlsFilesWithoutTlsAreRefused) {
   EXPECT_FALSE(loaded.ok());
 }
 
+TEST(AppConfig, SettingsOfTheDatabaseThatCannotBeMeantAreRefused) {
+  const auto cql = [](const std::string& lines) {
+    return load(std::string(smallest) + "cql:\n  contact_points: [a]\n" + lines).ok();
+  };
+  EXPECT_TRUE(cql(""));
+  EXPECT_FALSE(cql("  rack: r1\n"));
+  EXPECT_TRUE(cql("  rack: r1\n  datacenter: dc1\n"));
+  EXPECT_FALSE(cql("  datacenter_failover: true\n"));
+  EXPECT_FALSE(cql("  user: app\n"));
+  EXPECT_FALSE(cql("  password: secret\n"));
+  EXPECT_TRUE(cql("  user: app\n  password: secret\n"));
+  EXPECT_FALSE(cql("  tls: true\n"));
+  EXPECT_FALSE(cql("  tls: true\n  ca_file: ca.pem\n  certificate_file: me.pem\n"));
+  EXPECT_TRUE(cql("  speculative_after: 50ms\n"));
+  EXPECT_FALSE(cql("  speculative_after: 6s\n"));
+  EXPECT_FALSE(cql("  keepalive: 1ms\n"));
+  EXPECT_FALSE(cql("  in_flight_max: 0\n"));
+  EXPECT_FALSE(cql("  prepared_max: 0\n"));
+}
+
 TEST(AppConfig, DeadLettersMayHaveTheHeadersOfKafkaStreams) {
   const auto loaded = load(std::string(smallest) + "  dead_letter_headers: both\n");
   ASSERT_TRUE(loaded.ok());

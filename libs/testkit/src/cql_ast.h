@@ -45,6 +45,14 @@ struct using_clause {
   std::optional<term> ttl;
 };
 
+// IF: of an INSERT only `absent`.
+struct if_clause {
+  enum class what : std::uint8_t { nothing, absent, present, columns };
+
+  what is = what::nothing;
+  std::vector<relation> columns;
+};
+
 struct select_statement {
   table_name from;
   std::vector<selector> selectors;  // empty: *
@@ -62,18 +70,21 @@ struct insert_statement {
   table_name into;
   std::vector<assignment> columns;
   using_clause with;
+  if_clause condition;
 };
 struct update_statement {
   table_name table;
   std::vector<assignment> set;
   std::vector<relation> where;
   using_clause with;
+  if_clause condition;
 };
 struct delete_statement {
   table_name from;
   std::vector<std::string> columns;
   std::vector<relation> where;
   using_clause with;
+  if_clause condition;
 };
 struct create_keyspace {
   std::string name;

@@ -39,7 +39,8 @@ double random_source::normal() noexcept {
   return radius * std::cos(angle);
 }
 
-nanoseconds script::sample(operation kind, const std::string& table, random_source& random) const {
+nanoseconds script::sample(operation kind, const std::string& table, unsigned node,
+                           random_source& random) const {
   const auto at = static_cast<std::size_t>(kind);
   latency chosen = everywhere[at];
   if (!by_table.empty()) {
@@ -47,17 +48,19 @@ nanoseconds script::sample(operation kind, const std::string& table, random_sour
     if (found != by_table.end() && found->second[at]) chosen = *found->second[at];
   }
   if (chosen.p50.count() <= 0) return nanoseconds(0);
-  double ns = static_cast<double>(chosen.p50.count()) * 1000 * factor;
+  double ns = static_cast<double>(chosen.p50.count()) * 1000 * factor * node_factors[node];
   if (chosen.sigma > 0) ns *= std::exp(chosen.sigma * random.normal());
   constexpr double longest = 3600e9;
   return nanoseconds(static_cast<std::int64_t>(std::min(ns, longest)));
 }
 
-const fault* script::strike(operation kind, const std::string& table, random_source& random) const {
+const fault* script::strike(operation kind, const std::string& table, unsigned node,
+                            random_source& random) const {
   for (const std::shared_ptr<armed_fault>& each : faults) {
     const fault& what = each->what;
     if (what.on ? *what.on != kind : !data(kind)) continue;
     if (!what.table.empty() && what.table != table) continue;
+    if (what.node && *what.node != node) continue;
     if (what.probability < 1 && random.uniform() >= what.probability) continue;
     std::uint64_t left = each->left.load(std::memory_order_relaxed);
     while (left != 0 && !each->left.compare_exchange_weak(left, left - 1, std::memory_order_relaxed)) {

@@ -42,16 +42,25 @@ struct armed_fault {
 };
 
 struct script {
+  static constexpr std::array<double, nodes_max> ones() {
+    std::array<double, nodes_max> out{};
+    out.fill(1);
+    return out;
+  }
+
   using latencies = std::array<latency, operation_count>;
 
   latencies everywhere{};
   std::unordered_map<std::string, std::array<std::optional<latency>, operation_count>> by_table;
   double factor = 1;
+  std::array<double, nodes_max> node_factors = ones();
   std::vector<std::shared_ptr<armed_fault>> faults;
 
-  [[nodiscard]] nanoseconds sample(operation kind, const std::string& table, random_source& random) const;
+  [[nodiscard]] nanoseconds sample(operation kind, const std::string& table, unsigned node,
+                                   random_source& random) const;
   // The fault that hits this request, or nothing.
-  [[nodiscard]] const fault* strike(operation kind, const std::string& table, random_source& random) const;
+  [[nodiscard]] const fault* strike(operation kind, const std::string& table, unsigned node,
+                                    random_source& random) const;
 };
 
 class behaviour {

@@ -68,7 +68,6 @@ failure keyspace_missing() {
 
 catalog::catalog(topology of) : topology_(std::move(of)) {
   create_system_tables();
-  describe_topology();
   describe_schema();
 }
 
@@ -122,8 +121,8 @@ answer<schema_change> catalog::create(const create_keyspace& what) {
     if (key != "class") {
       // Cassandra stores the factor of "replication_factor" per datacentre.
       const bool network = strategy->second.ends_with("NetworkTopologyStrategy");
-      fresh.replication.emplace_back(network && key == "replication_factor" ? topology_.datacenter : key,
-                                     option);
+      fresh.replication.emplace_back(
+          network && key == "replication_factor" ? topology_.nodes.front().datacenter : key, option);
     } else if (option.find('.') == std::string::npos) {
       fresh.replication.emplace_back(key, "org.apache.cassandra.locator." + option);
     } else {

@@ -29,11 +29,15 @@ inline constexpr std::size_t tables_max = 4096;
 inline constexpr std::size_t columns_max = 1024;
 
 struct topology {
+  struct node {
+    std::string datacenter;
+    std::string rack;
+    std::string address;  // IPv4
+  };
+
   std::string cluster_name;
-  std::string datacenter;
-  std::string rack;
-  std::string address;  // IPv4
   std::uint16_t port = 0;
+  std::vector<node> nodes;
 };
 
 struct schema_change {
@@ -58,6 +62,9 @@ class catalog {
   answer<schema_change> add(const add_columns& what, std::string_view session_keyspace);
   answer<schema_change> drop(const drop_statement& what, std::string_view session_keyspace);
 
+  // The tables of `system` that every node has its own of: local, peers, peers_v2. nullptr for others.
+  [[nodiscard]] std::shared_ptr<stored_table> topology_table(std::string_view name, unsigned node) const;
+
   // Moves with every change after which a compiled statement may be wrong.
   [[nodiscard]] std::uint64_t generation() const noexcept {
     return generation_.load(std::memory_order_acquire);
@@ -73,7 +80,6 @@ class catalog {
   [[nodiscard]] answer<std::shared_ptr<stored_table>> find_locked(const table_name& name,
                                                                   std::string_view session_keyspace) const;
   void create_system_tables();
-  void describe_topology();
   // Rewrites system_schema and the schema version; a driver that reads meanwhile sees every table that was
   // there before and after. Caller holds the lock exclusively.
   void describe_schema();
@@ -87,6 +93,7 @@ class catalog {
   mutable std::shared_mutex mutex_;
   std::map<std::string, keyspace, std::less<>> keyspaces_;
   std::atomic<std::uint64_t> generation_{1};
+  uuid schema_version_;
   std::uint64_t schema_versions_ = 0;
 };
 

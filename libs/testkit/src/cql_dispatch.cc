@@ -13,6 +13,7 @@ namespace millrace::testkit::cql {
 namespace {
 
 constexpr std::uint8_t flag_compressed = 0x01;
+constexpr std::uint8_t flag_tracing = 0x02;
 constexpr std::uint8_t flag_custom_payload = 0x04;
 constexpr std::uint8_t with_values = 0x01;
 constexpr std::uint8_t with_skip_metadata = 0x02;
@@ -22,6 +23,20 @@ constexpr std::uint8_t with_serial_consistency = 0x10;
 constexpr std::uint8_t with_timestamp = 0x20;
 constexpr std::uint8_t with_names = 0x40;
 constexpr std::uint16_t consistency_max = 0x000A;
+
+// ScyllaDB's extension: which shard this connection is served by, and how tokens map to shards.
+void put_sharding(std::string& out, unsigned shards, unsigned shard) {
+  const auto option = [&out](std::string_view name, std::string_view value) {
+    put_string(out, name);
+    put_u16(out, 1);
+    put_string(out, value);
+  };
+  option("SCYLLA_SHARD", std::to_string(shard));
+  option("SCYLLA_NR_SHARDS", std::to_string(shards));
+  option("SCYLLA_PARTITIONER", "org.apache.cassandra.dht.Murmur3Partitioner");
+  option("SCYLLA_SHARDING_ALGORITHM", "biased-token-round-robin");
+  option("SCYLLA_SHARDING_IGNORE_MSB", "12");
+}
 
 void put_change(std::string& out, const schema_change& change) {
   put_string(out, change.change);
@@ -46,6 +61,16 @@ void end_frame(std::string& out, std::size_t begun) {
   std::string length;
   put_i32(length, static_cast<std::int32_t>(out.size() - begun - frame_header_bytes));
   std::memcpy(out.data() + begun + 5, length.data(), length.size());
+}
+
+void dispatcher::add_trace_id(std::string& out, std::size_t begun) {
+  std::string id;
+  put_number(id, random_.next());
+  put_number(id, random_.next());
+  id[6] = static_cast<char>((static_cast<unsigned char>(id[6]) & 0x0FU) | 0x10U);  // a version-1 UUID
+  out.insert(begun + frame_header_bytes, id);
+  out[begun + 1] = static_cast<char>(static_cast<unsigned char>(out[begun + 1]) | flag_tracing);
+  end_frame(out, begun);
 }
 
 std::string prepared_statements::add(std::string_view session_keyspace, std::string_view text,
@@ -201,6 +226,13 @@ fate dispatcher::unprepared(request& of, std::string_view id) {
 }
 
 fate dispatcher::handle(session& with, const request_head& head, std::string_view body, std::string& out) {
+  const std::size_t begun = out.size();
+  const fate result = route(with, head, body, out);
+  if ((head.flags & flag_tracing) != 0 && out.size() >= begun + frame_header_bytes) add_trace_id(out, begun);
+  return result;
+}
+
+fate dispatcher::route(session& with, const request_head& head, std::string_view body, std::string& out) {
   refresh();
   request of{with, head.stream, body, out};
   if ((head.flags & flag_compressed) != 0)
@@ -256,8 +288,10 @@ fate dispatcher::handle(session& with, const request_head& head, std::string_vie
 
 fate dispatcher::on_options(request& of) {
   thread_counters::add(counters_.requests[static_cast<std::size_t>(operation::control)]);
-  return of.answer(opcode::supported, [](std::string& out) {
-    put_u16(out, 3);
+  return of.answer(opcode::supported, [this, &of](std::string& out) {
+    const unsigned shards = node_.options.shards;
+    put_u16(out, shards == 0 ? 3 : 8);
+    if (shards > 0) put_sharding(out, shards, of.with.shard);
     put_string(out, "CQL_VERSION");
     put_u16(out, 1);
     put_string(out, "3.4.7");
@@ -341,7 +375,7 @@ fate dispatcher::on_prepare(request& of) {
   if (!in.ok()) return protocol_error(of, "Invalid PREPARE message");
   answer<std::shared_ptr<const plan>> compiled = compile(node_.tables, text, of.with.keyspace);
   const std::string table = compiled ? (*compiled)->table_name : std::string();
-  if (const fault* hit = script_->strike(operation::prepare, table, random_))
+  if (const fault* hit = script_->strike(operation::prepare, table, of.with.node, random_))
     return strike(of, *hit, {}, table);
   if (!compiled) return answer_error(of, std::move(compiled.why()));
   const std::string id = node_.prepared.add(of.with.keyspace, text, *compiled);
@@ -350,7 +384,7 @@ fate dispatcher::on_prepare(request& of) {
     put_string(body, id);
     (*compiled)->put_prepared_metadata(body);
   });
-  out.delay = script_->sample(operation::prepare, table, random_);
+  out.delay = script_->sample(operation::prepare, table, of.with.node, random_);
   return out;
 }
 
@@ -413,12 +447,15 @@ fate dispatcher::run_plan(request& of, const plan& what, std::string_view id) {
     return answer_error(of, invalid(fmt::format("There were {} markers(?) in CQL but {} bound variables",
                                                 what.markers.size(), values_.size())));
   }
-  const fault* hit = script_->faults.empty() ? nullptr : script_->strike(what.kind, what.table_name, random_);
+  thread_counters::add(counters_.by_node[of.with.node]);
+  const fault* hit =
+      script_->faults.empty() ? nullptr : script_->strike(what.kind, what.table_name, of.with.node, random_);
   if (hit != nullptr && !hit->takes_effect) return strike(of, *hit, id, what.table_name);
   const std::size_t begun = begin_frame(of.out, opcode::result, of.stream);
+  plan own;
   verdict bad = std::holds_alternative<statement>(what.does)
                     ? node_.run_schema_statement(of.out, what, of.with.keyspace)
-                    : executor_.run(of.out, what, values_, options_);
+                    : executor_.run(of.out, *as_seen_by(of.with.node, what, own), values_, options_);
   fate out;
   if (bad || hit != nullptr) {
     of.out.resize(begun);
@@ -426,8 +463,18 @@ fate dispatcher::run_plan(request& of, const plan& what, std::string_view id) {
   } else {
     end_frame(of.out, begun);
   }
-  out.delay = script_->sample(what.kind, what.table_name, random_);
+  out.delay = script_->sample(what.kind, what.table_name, of.with.node, random_);
   return out;
+}
+
+const plan* dispatcher::as_seen_by(unsigned node, const plan& what, plan& own) const {
+  if (what.kind != operation::system || what.schema == nullptr || what.schema->keyspace != "system")
+    return &what;
+  auto table = node_.tables.topology_table(what.schema->name, node);
+  if (table == nullptr) return &what;
+  own = what;
+  own.table = std::move(table);
+  return &own;
 }
 
 fate dispatcher::strike(request& of, const fault& with, std::string_view id, const std::string& table) {
@@ -476,6 +523,9 @@ fate dispatcher::run_batch(request& of, bool only_check, std::optional<std::int6
       return answer_error(
           of, invalid("Invalid statement in batch: only UPDATE, INSERT and DELETE statements are allowed."));
     }
+    if (std::get<mutation_plan>(each.what->does).condition != if_clause::what::nothing) {
+      return answer_error(of, invalid("Conditions in a batch are not supported by the emulator"));
+    }
     if (each.values != each.what->markers.size()) {
       return answer_error(of, invalid(fmt::format("There were {} markers(?) in CQL but {} bound variables",
                                                   each.what->markers.size(), each.values)));
@@ -505,7 +555,9 @@ fate dispatcher::on_batch(request& of) {
     return answer_error(of, invalid("Batch too large"));
   }
   const std::string table = batch_.empty() ? std::string() : batch_.front().what->table_name;
-  const fault* hit = script_->faults.empty() ? nullptr : script_->strike(operation::batch, table, random_);
+  const fault* hit =
+      script_->faults.empty() ? nullptr : script_->strike(operation::batch, table, of.with.node, random_);
+  thread_counters::add(counters_.by_node[of.with.node]);
   if (hit != nullptr && !hit->takes_effect) return strike(of, *hit, {}, table);
   const std::size_t before = of.out.size();
   if (!timestamp) timestamp = server_timestamp();
@@ -517,7 +569,7 @@ fate dispatcher::on_batch(request& of) {
   fate out = hit != nullptr
                  ? strike(of, *hit, {}, table)
                  : of.answer(opcode::result, [](std::string& body) { put_i32(body, result_void); });
-  out.delay = script_->sample(operation::batch, table, random_);
+  out.delay = script_->sample(operation::batch, table, of.with.node, random_);
   return out;
 }
 

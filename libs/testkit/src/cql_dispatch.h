@@ -55,6 +55,7 @@ struct thread_counters {
   counter answers_delayed{0};
   counter bytes_in{0};
   counter bytes_out{0};
+  counter by_node[nodes_max] = {};
 
   static void add(counter& to, std::uint64_t by = 1) noexcept {
     to.store(to.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
@@ -82,6 +83,8 @@ struct session {
 
   stage at = stage::fresh;
   bool wants_schema_events = false;
+  unsigned node = 0;   // that it is connected to
+  unsigned shard = 0;  // that serves it, where there are shards
   std::string keyspace;
 };
 
@@ -117,6 +120,10 @@ class dispatcher {
  private:
   struct request;
 
+  fate route(session& with, const request_head& head, std::string_view body, std::string& out);
+  void add_trace_id(std::string& out, std::size_t begun);
+  // A plan on a table of which every node has its own; `own` may hold it.
+  [[nodiscard]] const plan* as_seen_by(unsigned node, const plan& what, plan& own) const;
   fate answer_error(request& of, failure why);
   fate protocol_error(request& of, std::string message);
   fate on_startup(request& of);

@@ -1,5 +1,6 @@
 #include "millrace/testkit/cql_emulator.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cmath>
@@ -13,7 +14,36 @@ namespace millrace::testkit {
 namespace {
 
 constexpr unsigned threads_max = 16;
-constexpr const char* address = "127.0.0.1";
+// Taking a port that is free on every node's address.
+constexpr int port_attempts_max = 20;
+
+std::string address_of(std::size_t node) { return fmt::format("127.0.0.{}", node + 1); }
+
+cql::topology topology_of(const cql_emulator_options& options, std::uint16_t port) {
+  cql::topology out{options.cluster_name, port, {{options.datacenter, options.rack, address_of(0)}}};
+  for (const emulated_place& each : options.other_nodes) {
+    out.nodes.push_back({each.datacenter, each.rack, address_of(out.nodes.size())});
+  }
+  return out;
+}
+
+result<std::vector<cql::descriptor>> listen_everywhere(const cql_emulator_options& options,
+                                                       std::uint16_t& port) {
+  for (int attempt = 1;; ++attempt) {
+    std::vector<cql::descriptor> all;
+    port = options.port;
+    std::optional<error> failed;
+    while (all.size() <= options.other_nodes.size() && !failed) {
+      auto one = cql::listen_on(address_of(all.size()), port);
+      if (one)
+        all.push_back(std::move(*one));
+      else
+        failed = one.error();
+    }
+    if (!failed) return all;
+    if (options.port != 0 || attempt == port_attempts_max) return *failed;
+  }
+}
 
 std::string clustering_of(const cql::table_schema& schema, std::span<const bytes_view> primary_key) {
   std::string out;
@@ -152,18 +182,18 @@ bool emulated_table::forget(std::span<const bytes_view> primary_key) {
 }
 
 struct cql_emulator::state {
-  state(const cql_emulator_options& options, std::uint16_t bound_port, cql::descriptor socket,
+  state(const cql_emulator_options& options, std::uint16_t bound_port, std::vector<cql::descriptor> sockets,
         std::unique_ptr<cql::transport_factory> with)
-      : listener(std::move(socket)),
+      : listeners(std::move(sockets)),
         port(bound_port),
         transports(std::move(with)),
-        node(options, {options.cluster_name, options.datacenter, options.rack, address, bound_port}) {}
+        node(options, topology_of(options, bound_port)) {}
 
-  cql::descriptor listener;
+  std::vector<cql::descriptor> listeners;
   std::uint16_t port;
   std::unique_ptr<cql::transport_factory> transports;
   cql::emulated_node node;
-  std::atomic<bool> refusing{false};
+  cql::refusals refusing;
   std::vector<std::unique_ptr<cql::server_thread>> threads;
 };
 
@@ -171,13 +201,19 @@ result<std::unique_ptr<cql_emulator>> cql_emulator::start(cql_emulator_options o
   if (options.threads < 1 || options.threads > threads_max) {
     return error(errc::config_invalid, fmt::format("threads must be between 1 and {}", threads_max));
   }
+  if (options.other_nodes.size() >= nodes_max || options.shards > cql::shards_max) {
+    return error(errc::config_invalid,
+                 fmt::format("at most {} nodes and {} shards", nodes_max, cql::shards_max));
+  }
   auto transports = cql::transport_factory::make(options.tls_certificate_file, options.tls_key_file,
                                                  options.tls_client_ca_file);
   if (!transports) return transports.error();
-  std::uint16_t port = options.port;
-  result<cql::descriptor> listener = cql::listen_on(address, port);
-  if (!listener) return listener.error();
-  auto made = std::make_unique<state>(options, port, std::move(*listener), std::move(*transports));
+  std::uint16_t port = 0;
+  auto listeners = listen_everywhere(options, port);
+  if (!listeners) return listeners.error();
+  auto made = std::make_unique<state>(options, port, std::move(*listeners), std::move(*transports));
+  std::vector<int> sockets;
+  for (const cql::descriptor& each : made->listeners) sockets.push_back(each.get());
   std::vector<cql::server_thread*> peers;
   for (unsigned i = 0; i < options.threads; ++i) {
     made->threads.push_back(
@@ -188,7 +224,7 @@ result<std::unique_ptr<cql_emulator>> cql_emulator::start(cql_emulator_options o
     for (cql::server_thread* each : peers) each->publish(event);
   };
   for (std::size_t i = 0; i < peers.size(); ++i)
-    peers[i]->start(i == 0 ? made->listener.get() : -1, peers, &made->refusing);
+    peers[i]->start(i == 0 ? sockets : std::vector<int>(), peers, &made->refusing);
   return std::unique_ptr<cql_emulator>(new cql_emulator(std::move(made)));
 }
 
@@ -199,7 +235,9 @@ cql_emulator::~cql_emulator() {
 }
 
 std::uint16_t cql_emulator::port() const noexcept { return state_->port; }
-std::string cql_emulator::contact_point() const { return fmt::format("{}:{}", address, state_->port); }
+std::string cql_emulator::contact_point(unsigned node) const {
+  return fmt::format("{}:{}", address_of(node), state_->port);
+}
 
 result<void> cql_emulator::execute(std::string_view statement) {
   const auto refused = [](const cql::failure& why) { return error(errc::db_invalid, why.message); };
@@ -237,6 +275,12 @@ void cql_emulator::set_latency_factor(double factor) {
       [&](cql::script& next) { next.factor = std::isfinite(factor) ? std::max(0.0, factor) : 1; });
 }
 
+void cql_emulator::set_node_latency_factor(unsigned node, double factor) {
+  state_->node.scripted.change([&](cql::script& next) {
+    next.node_factors.at(node) = std::isfinite(factor) ? std::max(0.0, factor) : 1;
+  });
+}
+
 cql_emulator::fault_id cql_emulator::inject(fault what) {
   return state_->node.scripted.inject(std::move(what));
 }
@@ -260,7 +304,14 @@ void cql_emulator::drop_connections() {
   for (const auto& each : state_->threads) each->drop_connections();
 }
 void cql_emulator::refuse_connections(bool refuse) {
-  state_->refusing.store(refuse, std::memory_order_release);
+  for (std::atomic<bool>& each : state_->refusing) each.store(refuse, std::memory_order_release);
+}
+void cql_emulator::stop_node(unsigned node) {
+  state_->refusing.at(node).store(true, std::memory_order_release);
+  for (const auto& each : state_->threads) each->drop_connections(node);
+}
+void cql_emulator::start_node(unsigned node) {
+  state_->refusing.at(node).store(false, std::memory_order_release);
 }
 
 cql_emulator_counters cql_emulator::counters() const {
@@ -271,6 +322,7 @@ cql_emulator_counters cql_emulator::counters() const {
       to += from.load(std::memory_order_relaxed);
     };
     for (std::size_t i = 0; i < operation_count; ++i) add(out.requests[i], now.requests[i]);
+    for (std::size_t i = 0; i < nodes_max; ++i) add(out.requests_of_node[i], now.by_node[i]);
     add(out.errors, now.errors);
     add(out.unprepared, now.unprepared);
     add(out.faults, now.faults);

@@ -20,12 +20,6 @@ std::int64_t wall_us() {
   return std::chrono::duration_cast<std::chrono::microseconds>(now).count();
 }
 
-value resolve(const source& from, std::span<const value> values) {
-  if (from.marker) return values[*from.marker];
-  if (from.null) return {};
-  return {from.constant, value::state::present};
-}
-
 verdict check_values(const plan& what, std::span<const value> values) {
   for (std::size_t i = 0; i < values.size(); ++i) {
     if (!values[i].present()) continue;
@@ -36,23 +30,6 @@ verdict check_values(const plan& what, std::span<const value> values) {
 
 failure null_key(const column& of) {
   return invalid(fmt::format("Invalid null value in condition for column {}", of.name));
-}
-
-bool holds(relation::op is, int order) {
-  switch (is) {
-    case relation::op::eq:
-    case relation::op::in:
-      return order == 0;
-    case relation::op::lt:
-      return order < 0;
-    case relation::op::le:
-      return order <= 0;
-    case relation::op::gt:
-      return order > 0;
-    case relation::op::ge:
-      return order >= 0;
-  }
-  return false;
 }
 
 // The elements of a bound list, for `in ?`.
@@ -73,6 +50,29 @@ std::vector<std::string_view> candidates(const restriction& of, std::span<const 
 
 }  // namespace
 
+value resolve(const source& from, std::span<const value> values) {
+  if (from.marker) return values[*from.marker];
+  if (from.null) return {};
+  return {from.constant, value::state::present};
+}
+
+bool holds(relation::op is, int order) {
+  switch (is) {
+    case relation::op::eq:
+    case relation::op::in:
+      return order == 0;
+    case relation::op::lt:
+      return order < 0;
+    case relation::op::le:
+      return order <= 0;
+    case relation::op::gt:
+      return order > 0;
+    case relation::op::ge:
+      return order >= 0;
+  }
+  return false;
+}
+
 std::int64_t server_timestamp() noexcept {
   static std::atomic<std::int64_t> last{0};
   std::int64_t before = last.load(std::memory_order_relaxed);
@@ -85,6 +85,9 @@ std::int64_t server_timestamp() noexcept {
 verdict executor::run(std::string& out, const plan& what, std::span<const value> values,
                       const request_options& with) {
   if (std::holds_alternative<selection_plan>(what.does)) return select(out, what, values, with);
+  if (std::get<mutation_plan>(what.does).condition != if_clause::what::nothing) {
+    return run_conditional(out, what, values);
+  }
   if (verdict bad = mutate(what, values, with.timestamp)) return bad;
   put_i32(out, result_void);
   return {};

@@ -42,6 +42,7 @@ class executor {
   };
   struct selection;
 
+  verdict run_conditional(std::string& out, const plan& what, std::span<const value> values);
   verdict select(std::string& out, const plan& what, std::span<const value> values,
                  const request_options& with);
   verdict collect_keys(const plan& what, const selection_plan& does, std::span<const value> values);
@@ -56,6 +57,11 @@ class executor {
   std::vector<cell_write> cells_;
   std::vector<std::pair<std::int64_t, std::string>> keys_;
 };
+
+// The value a plan takes from its text or its markers.
+[[nodiscard]] value resolve(const source& from, std::span<const value> values);
+// Whether `order` (of two values) is what the relation asks for.
+[[nodiscard]] bool holds(relation::op is, int order);
 
 // A write timestamp of the server's own: the wall clock in microseconds, and never the same twice.
 [[nodiscard]] std::int64_t server_timestamp() noexcept;

@@ -292,6 +292,21 @@ class parser {
     return out;
   }
 
+  cql::if_clause parse_condition() {
+    cql::if_clause out;
+    if (!is_word("if")) return out;
+    if (is_word("exists", 1)) {
+      if_clause(false);
+      out.is = cql::if_clause::what::present;
+      return out;
+    }
+    expect_word("if");
+    out.is = cql::if_clause::what::columns;
+    do out.columns.push_back(parse_relation());
+    while (accept_word("and"));
+    return out;
+  }
+
   // --- statements
   statement parse_any() {
     if (accept_word("select")) return parse_select();
@@ -383,7 +398,7 @@ class parser {
     do values.push_back(parse_term());
     while (accept(","));
     expect(")");
-    if (is_word("if")) unsupported("a lightweight transaction");
+    if (if_clause(true)) out.condition.is = cql::if_clause::what::absent;
     out.with = parse_using();
     if (columns.size() != values.size()) {
       if (!failed_) fail(invalid("Unmatched column names/values"));
@@ -414,7 +429,7 @@ class parser {
       out.set.push_back(std::move(each));
     } while (accept(","));
     out.where = parse_where();
-    if (is_word("if")) unsupported("a lightweight transaction");
+    out.condition = parse_condition();
     return out;
   }
 
@@ -428,7 +443,7 @@ class parser {
     out.from = qualified();
     out.with = parse_using();
     out.where = parse_where();
-    if (is_word("if")) unsupported("a lightweight transaction");
+    out.condition = parse_condition();
     return out;
   }
 

@@ -49,6 +49,8 @@ struct mutation_plan {
   std::optional<source> ttl;
   bool inserts = false;
   bool deletes = false;  // whole rows
+  if_clause::what condition = if_clause::what::nothing;
+  std::vector<restriction> conditions;  // of if_clause::what::columns
 };
 
 struct output {

@@ -144,11 +144,36 @@ class planner {
         !names.empty()) {
       return invalid(fmt::format("Some clustering keys are missing: {}", names));
     }
-    return finish(std::move(does), from.with);
+    return finish(std::move(does), from.with, from.condition);
   }
 
-  verdict finish(mutation_plan does, const using_clause& with) {
+  verdict plan_condition(mutation_plan& into, const if_clause& from) {
+    into.condition = from.is;
+    if (from.is == if_clause::what::nothing) return {};
+    if (into.timestamp) return invalid("Cannot provide custom timestamp for conditional updates");
+    for (const relation& each : from.columns) {
+      restriction out;
+      out.is = each.is;
+      out.on = schema().find(each.columns[0]);
+      if (out.on == nullptr) return undefined(each.columns[0]);
+      if (out.on->is != column::role::regular) {
+        return invalid(fmt::format("PRIMARY KEY column '{}' cannot have IF conditions", out.on->name));
+      }
+      if (each.is == relation::op::in || each.token) {
+        return invalid("IN and token() in an IF clause are not supported by the emulator");
+      }
+      if (verdict bad = bind(out.values.emplace_back(), each.terms[0], out.on->name, out.on->of)) return bad;
+      into.conditions.push_back(std::move(out));
+    }
+    if (into.deletes && into.clustering.size() != schema().clustering_columns) {
+      return invalid("DELETE statements must restrict all PRIMARY KEY columns with equality relations");
+    }
+    return {};
+  }
+
+  verdict finish(mutation_plan does, const using_clause& with, const if_clause& condition) {
     if (verdict bad = bind_using(does, with)) return bad;
+    if (verdict bad = plan_condition(does, condition)) return bad;
     std::vector<const source*> key;
     key.reserve(does.partition_key.size());
     for (const source& each : does.partition_key) key.push_back(&each);
@@ -203,7 +228,7 @@ class planner {
         return bad;
     }
     if (verdict bad = plan_key(does, from.where, false)) return bad;
-    return finish(std::move(does), from.with);
+    return finish(std::move(does), from.with, from.condition);
   }
 
   verdict plan_delete(const delete_statement& from) {
@@ -220,7 +245,7 @@ class planner {
       does.cells.emplace_back(to->slot, source{{}, {}, true});
     }
     if (verdict bad = plan_key(does, from.where, does.deletes)) return bad;
-    return finish(std::move(does), from.with);
+    return finish(std::move(does), from.with, from.condition);
   }
 
   verdict plan_outputs(selection_plan& into, const select_statement& from) {

@@ -25,7 +25,7 @@ namespace millrace::testkit::cql {
 namespace {
 
 constexpr std::uint64_t tag_wake = 0;
-constexpr std::uint64_t tag_listener = 1;
+constexpr std::uint64_t tag_first_listener = 1;
 constexpr int events_per_wait_max = 256;
 constexpr int accepts_per_turn_max = 64;
 constexpr int reads_per_turn_max = 8;
@@ -86,12 +86,14 @@ server_thread::server_thread(emulated_node& node, const transport_factory& trans
 
 server_thread::~server_thread() { stop(); }
 
-void server_thread::start(int listener, std::vector<server_thread*> peers,
-                          const std::atomic<bool>* refusing) {
-  listener_ = listener;
+void server_thread::start(std::vector<int> listeners, std::vector<server_thread*> peers,
+                          const refusals* refusing) {
+  listeners_ = std::move(listeners);
   peers_ = std::move(peers);
   refusing_ = refusing;
-  if (listener_ >= 0) watch(epoll_.get(), EPOLL_CTL_ADD, listener_, EPOLLIN, tag_listener);
+  for (std::size_t node = 0; node < listeners_.size(); ++node) {
+    watch(epoll_.get(), EPOLL_CTL_ADD, listeners_[node], EPOLLIN, tag_first_listener + node);
+  }
   thread_ = std::thread([this] { run(); });
 }
 
@@ -115,9 +117,11 @@ void server_thread::post(message what) {
   static_cast<void>(!::write(wake_.get(), &one, sizeof one));
 }
 
-void server_thread::adopt(int socket) { post(new_socket{socket}); }
+void server_thread::adopt(int socket, unsigned node, unsigned shard) {
+  post(new_socket{socket, node, shard});
+}
 void server_thread::publish(const std::string& event) { post(event_frame{event}); }
-void server_thread::drop_connections() { post(close_all{}); }
+void server_thread::drop_connections(std::optional<unsigned> of_node) { post(close_all{of_node}); }
 
 nanoseconds server_thread::cpu() const noexcept {
   clockid_t of{};
@@ -146,8 +150,8 @@ void server_thread::run() {
       const epoll_event& event = events[static_cast<std::size_t>(i)];
       if (event.data.u64 == tag_wake) {
         drain_mailbox();
-      } else if (event.data.u64 == tag_listener) {
-        accept_ready();
+      } else if (event.data.u64 < tag_first_listener + listeners_.size()) {
+        accept_ready(static_cast<unsigned>(event.data.u64 - tag_first_listener));
       } else if (const auto found = connections_.find(event.data.u64); found != connections_.end()) {
         connection& of = *found->second;
         if (of.paused && (event.events & (EPOLLERR | EPOLLHUP)) != 0) {
@@ -183,15 +187,17 @@ void server_thread::drain_mailbox() {
   }
   for (const message& each : taken) {
     if (const auto* socket = std::get_if<new_socket>(&each)) {
-      take(socket->fd);
+      take(*socket);
       continue;
     }
     const auto* event = std::get_if<event_frame>(&each);
+    const auto* closes = std::get_if<close_all>(&each);
     for (const auto& [id, to] : connections_) {
-      if (event == nullptr) {
+      if (closes != nullptr) {
+        if (closes->of_node && *closes->of_node != to->talk.node) continue;
         to->dead = true;
         dead_.push_back(id);
-      } else if (to->talk.wants_schema_events) {
+      } else if (event != nullptr && to->talk.wants_schema_events) {
         to->out += event->bytes;
         mark(*to);
       }
@@ -199,29 +205,33 @@ void server_thread::drain_mailbox() {
   }
 }
 
-void server_thread::accept_ready() {
+void server_thread::accept_ready(unsigned node) {
   for (int i = 0; i < accepts_per_turn_max; ++i) {
-    const int socket = ::accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    const int socket = ::accept4(listeners_[node], nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (socket < 0) return;
     thread_counters::add(counters_.connections_accepted);
-    if (refusing_->load(std::memory_order_acquire)) {
+    if ((*refusing_)[node].load(std::memory_order_acquire)) {
       ::close(socket);
       continue;
     }
     server_thread* to = peers_[next_peer_++ % peers_.size()];
+    const unsigned shard = next_shard_[node]++ % std::max(1U, node_.options.shards);
     if (to == this)
-      take(socket);
+      take({socket, node, shard});
     else
-      to->adopt(socket);
+      to->adopt(socket, node, shard);
   }
 }
 
-void server_thread::take(int socket) {
+void server_thread::take(const new_socket& from) {
+  const int socket = from.fd;
   const int yes = 1;
   ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
   auto made = std::make_unique<connection>();
   made->id = ++last_id_;
   made->stream = transports_.wrap(socket);
+  made->talk.node = from.node;
+  made->talk.shard = from.shard;
   made->interest = EPOLLIN;
   watch(epoll_.get(), EPOLL_CTL_ADD, socket, EPOLLIN, made->id);
   connections_.emplace(made->id, std::move(made));

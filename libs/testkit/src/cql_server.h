@@ -5,10 +5,12 @@
 // out with the first one due.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <unordered_map>
@@ -29,6 +31,10 @@ inline constexpr std::size_t waiting_answers_max = 65'536;
 // After a protocol error, what the client had already sent is read and thrown away up to this, so that the
 // error reaches it before the reset.
 inline constexpr std::size_t discarded_bytes_max = std::size_t{16} << 20U;
+
+inline constexpr unsigned shards_max = 16;
+// Nodes that close new connections at once.
+using refusals = std::array<std::atomic<bool>, nodes_max>;
 
 // Owns a file descriptor.
 class descriptor {
@@ -57,14 +63,14 @@ class server_thread {
   server_thread(const server_thread&) = delete;
   server_thread& operator=(const server_thread&) = delete;
 
-  // Thread 0 accepts, and deals connections out to all.
-  void start(int listener, std::vector<server_thread*> peers, const std::atomic<bool>* refusing);
+  // Thread 0 accepts on the listeners, one per node, and deals connections out to all.
+  void start(std::vector<int> listeners, std::vector<server_thread*> peers, const refusals* refusing);
   void stop();
 
   // From any thread.
-  void adopt(int socket);
+  void adopt(int socket, unsigned node, unsigned shard);
   void publish(const std::string& event);
-  void drop_connections();
+  void drop_connections(std::optional<unsigned> of_node = {});
 
   [[nodiscard]] const thread_counters& counters() const noexcept { return counters_; }
   [[nodiscard]] nanoseconds cpu() const noexcept;
@@ -94,9 +100,13 @@ class server_thread {
     std::uint64_t connection = 0;
     std::string frame;
   };
-  struct close_all {};
+  struct close_all {
+    std::optional<unsigned> of_node = {};
+  };
   struct new_socket {
     int fd;
+    unsigned node;
+    unsigned shard;
   };
   struct event_frame {
     std::string bytes;
@@ -106,8 +116,8 @@ class server_thread {
   void run();
   void post(message what);
   void drain_mailbox();
-  void accept_ready();
-  void take(int socket);
+  void accept_ready(unsigned node);
+  void take(const new_socket& from);
   void on_readable(connection& of);
   void take_bytes(connection& of, std::string_view bytes);
   std::size_t handle_frames(connection& of, std::string_view bytes);
@@ -127,13 +137,14 @@ class server_thread {
   std::int64_t half_slack_ns_;
   descriptor epoll_;
   descriptor wake_;
-  int listener_ = -1;
+  std::vector<int> listeners_;
   std::vector<server_thread*> peers_;
-  const std::atomic<bool>* refusing_ = nullptr;
+  const refusals* refusing_ = nullptr;
   std::size_t next_peer_ = 0;
+  std::array<unsigned, nodes_max> next_shard_{};
 
   std::unordered_map<std::uint64_t, std::unique_ptr<connection>> connections_;
-  std::uint64_t last_id_ = 2;
+  std::uint64_t last_id_ = nodes_max;  // the tags below are the listeners'
   std::vector<connection*> dirty_;
   std::vector<std::uint64_t> dead_;
   std::vector<delayed> heap_;

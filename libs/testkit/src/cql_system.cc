@@ -227,33 +227,65 @@ void catalog::create_system_tables() {
   }
 }
 
-void catalog::describe_topology() {
-  put_row(
-      system_table("system", "local"),
-      {{"key", "local"},
-       {"bootstrapped", "COMPLETED"},
-       {"broadcast_address", inet_cell(topology_.address)},
-       {"broadcast_port", int_cell(topology_.port)},
-       {"cluster_name", topology_.cluster_name},
-       {"cql_version", "3.4.7"},
-       {"data_center", topology_.datacenter},
-       {"gossip_generation", int_cell(1)},
-       {"host_id", uuid_cell(random_looking(fmt::format("host {}:{}", topology_.address, topology_.port)))},
-       {"listen_address", inet_cell(topology_.address)},
-       {"listen_port", int_cell(topology_.port)},
-       {"native_protocol_version", "4"},
-       {"partitioner", "org.apache.cassandra.dht.Murmur3Partitioner"},
-       {"rack", topology_.rack},
-       {"release_version", std::string(release_version)},
-       {"rpc_address", inet_cell(topology_.address)},
-       {"rpc_port", int_cell(topology_.port)},
-       {"tokens", set_cell({"-9223372036854775808"})}});
+std::shared_ptr<stored_table> catalog::topology_table(std::string_view name, unsigned node) const {
+  if (name != "local" && name != "peers" && name != "peers_v2") return nullptr;
+  const std::shared_lock guard(mutex_);
+  auto out = std::make_shared<stored_table>(system_table("system", name).schema());
+  const auto identity = [this](const topology::node& of) {
+    return uuid_cell(random_looking(fmt::format("host {}:{}", of.address, topology_.port)));
+  };
+  // The ring from its lowest token, in equal parts.
+  const auto token = [this](std::size_t at) {
+    const std::uint64_t part = UINT64_MAX / topology_.nodes.size();
+    return set_cell({std::to_string(static_cast<std::int64_t>((std::uint64_t{1} << 63U) + part * at))});
+  };
+  for (std::size_t at = 0; at < topology_.nodes.size(); ++at) {
+    const topology::node& of = topology_.nodes[at];
+    if ((name == "local") != (at == node)) continue;
+    if (name == "local") {
+      put_row(*out, {{"key", "local"},
+                     {"bootstrapped", "COMPLETED"},
+                     {"broadcast_address", inet_cell(of.address)},
+                     {"broadcast_port", int_cell(topology_.port)},
+                     {"cluster_name", topology_.cluster_name},
+                     {"cql_version", "3.4.7"},
+                     {"data_center", of.datacenter},
+                     {"gossip_generation", int_cell(1)},
+                     {"host_id", identity(of)},
+                     {"listen_address", inet_cell(of.address)},
+                     {"listen_port", int_cell(topology_.port)},
+                     {"native_protocol_version", "4"},
+                     {"partitioner", "org.apache.cassandra.dht.Murmur3Partitioner"},
+                     {"rack", of.rack},
+                     {"release_version", std::string(release_version)},
+                     {"rpc_address", inet_cell(of.address)},
+                     {"rpc_port", int_cell(topology_.port)},
+                     {"schema_version", uuid_cell(schema_version_)},
+                     {"tokens", token(at)}});
+      continue;
+    }
+    texts cells{{"peer", inet_cell(of.address)},
+                {"data_center", of.datacenter},
+                {"host_id", identity(of)},
+                {"rack", of.rack},
+                {"release_version", std::string(release_version)},
+                {"schema_version", uuid_cell(schema_version_)},
+                {"tokens", token(at)}};
+    if (name == "peers") {
+      cells.emplace_back("rpc_address", inet_cell(of.address));
+    } else {
+      cells.emplace_back("peer_port", int_cell(topology_.port));
+      cells.emplace_back("native_address", inet_cell(of.address));
+      cells.emplace_back("native_port", int_cell(topology_.port));
+    }
+    put_row(*out, cells);
+  }
+  return out;
 }
 
 void catalog::describe_schema() {
   ++schema_versions_;
-  const uuid version = random_looking(fmt::format("schema {} {}", topology_.port, schema_versions_));
-  put_row(system_table("system", "local"), {{"key", "local"}, {"schema_version", uuid_cell(version)}});
+  schema_version_ = random_looking(fmt::format("schema {} {}", topology_.port, schema_versions_));
   stored_table& keyspaces = system_table("system_schema", "keyspaces");
   stored_table& tables = system_table("system_schema", "tables");
   stored_table& columns = system_table("system_schema", "columns");

@@ -293,8 +293,8 @@ TEST_F(cql_statements, errors_are_cassandras) {
       {"DROP TABLE ks.nope", invalid, "Table 'ks.nope' doesn't exist"},
       {"INSERT INTO system.local (key) VALUES ('x')", unauthorized,
        "system keyspace is not user-modifiable."},
-      {"INSERT INTO ks.person (id) VALUES ('a') IF NOT EXISTS", invalid,
-       "a lightweight transaction is not supported by the emulator"},
+      {"UPDATE ks.person SET name = 'b' WHERE id = 'a' IF id = 'a'", invalid,
+       "PRIMARY KEY column 'id' cannot have IF conditions"},
   };
   for (const auto& [statement, code, text] : cases) {
     const reply answer = client.query(statement);

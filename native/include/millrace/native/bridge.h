@@ -9,6 +9,8 @@
  * Promises
  * - Every accepted request completes exactly once, with its tag: also after a timeout, a broken connection, a
  *   panic of the driver, closing of the channel or of the session.
+ * - No node holds more than its share of what may be in flight (all of it when it is alone, three quarters of
+ * two, twice the fair share of more), so that a slow one does not hold up the others.
  * - The driver retries nothing: every failure is reported, and retrying is the caller's decision.
  * - No panic and no exception crosses this interface.
  *
@@ -79,6 +81,12 @@ typedef struct millrace_cql_config {
   uint32_t datacenter_failover;
   uint32_t connect_timeout_ms; /* for all of millrace_cql_session_open; 0: 15,000 */
   uint32_t io_threads;         /* 0: 1. Each has its own connections: one per node and shard */
+  uint32_t keepalive_ms;       /* a connection that says nothing for twice as long is given up; 0: 5,000 */
+  /* An idempotent statement that has no answer after this is executed on another node too, up to
+   * speculative_max times; 0: never. */
+  uint32_t speculative_after_ms;
+  uint32_t speculative_max;
+  uint32_t reserved;
 } millrace_cql_config;
 
 /* The version that the archive was built with. */
@@ -225,6 +233,11 @@ typedef struct millrace_cql_counters {
   uint64_t wakes;           /* event descriptors written for workers */
   uint64_t panics;          /* contained */
   uint64_t in_flight;       /* now, inside the driver */
+  /* Budgets of nodes: a node's limit of requests in flight shrinks with overload errors and timeouts only. */
+  uint64_t refused;   /* answered as overloaded because a node had its share of what may be in flight */
+  uint64_t shrunk;    /* times that a limit was lowered */
+  uint64_t waiting;   /* now, for a node's limit */
+  uint64_t limit_min; /* now, of the node that may have the fewest in flight */
 } millrace_cql_counters;
 
 void millrace_cql_session_counters(const millrace_cql_session* session, millrace_cql_counters* counters);

@@ -181,7 +181,7 @@ class or_unset {
   or_unset(unset_t) {}
   template <typename U>
     requires std::convertible_to<U&&, T>
-  or_unset(U&& value) : value_(std::forward<U>(value)) {}
+  or_unset(U&& value) : value_(std::in_place, std::forward<U>(value)) {}  // nullopt is a T here
   // NOLINTEND(google-explicit-constructor)
 
   [[nodiscard]] const std::optional<T>& value() const noexcept { return value_; }

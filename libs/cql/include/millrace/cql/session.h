@@ -8,6 +8,12 @@
 // collects the requests of a turn of its loop, hands them over in one call, and completes them on the loop's
 // thread. Prepared statements are routed by token to their replicas, preferring the datacentre and rack.
 //
+// A node's limit of requests in flight begins at its share of the window (all of it when it is alone, three
+// quarters when there are two, twice the fair share when there are more). It shrinks when the node reports
+// overload or requests to it time out, and grows with successes; slow answers alone never lower it. What
+// finds all its replicas full waits for one, and is db_overloaded at once when a node holds its whole share:
+// one slow node cannot fill the window.
+//
 // The driver retries nothing, so every failure is seen and counted here, and repeating it is the engine's
 // decision. Its protocol code stays out of sight: another data plane can take its place behind this header.
 //
@@ -48,6 +54,11 @@ struct session_options {
   milliseconds connect_timeout{15'000};      // of open() as a whole
   milliseconds request_timeout{5'000};       // of statements that keep statement_options' default
   std::size_t prepared_max = 1'000;          // distinct statements
+  milliseconds keepalive{5'000};             // a connection that is silent for twice as long is given up
+  // An idempotent statement without an answer after this is also executed on another node, up to
+  // speculative_max times; 0: never. Costs a timer per request.
+  milliseconds speculative_after{0};
+  std::uint32_t speculative_max = 1;
   std::uint32_t io_threads = 1;
   std::string application_name = "millrace";  // what the server shows in system.clients
   std::string application_version = {};
@@ -89,6 +100,10 @@ class session {
     std::uint64_t panics = 0;           // of the driver, contained
     std::uint64_t in_flight = 0;        // now
     std::uint64_t prepared = 0;         // distinct statements, at most prepared_max
+    std::uint64_t refused = 0;          // db_overloaded because a node had its share of what may be in flight
+    std::uint64_t shrunk = 0;           // times that a node's limit was lowered
+    std::uint64_t waiting = 0;          // now, for a node's limit
+    std::uint64_t limit_min = 0;        // now, of the node that may have the fewest requests in flight
   };
   // Thread-safe.
   [[nodiscard]] virtual statistics stats() const = 0;

@@ -102,6 +102,11 @@ struct cql_config {
   std::string consistency = "LOCAL_QUORUM";
   milliseconds connect_timeout{15'000};
   milliseconds request_timeout{5'000};
+  milliseconds keepalive{5'000};
+  milliseconds speculative_after{0};
+  std::uint32_t speculative_max = 1;
+  std::size_t in_flight_max = 4'096;
+  std::size_t prepared_max = 1'000;
   std::uint32_t io_threads = 1;
 };
 

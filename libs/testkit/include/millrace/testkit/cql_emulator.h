@@ -1,16 +1,21 @@
 // A CQL server inside the process: native protocol v4 over TCP on 127.0.0.1, tables in memory, latencies and
 // errors by script. It is the embedded default of the demo, the server of the bench, and the fault injector
-// of the tests: real drivers connect to it, discover one node from its system tables, route by token, prepare
-// and execute. What it stores can be read directly, so that a verifier needs no driver.
+// of the tests: real drivers connect to it, discover its nodes from its system tables, route by token,
+// prepare and execute. What it stores can be read directly, so that a verifier needs no driver.
 //
-// What it is not: compressed frames, several nodes, ScyllaDB's shard and tablet extensions.
+// Several nodes listen on addresses of their own (127.0.0.1, 127.0.0.2, ...) on one port and share the
+// tables: what differs is who is slow, who fails and who is down. With `shards` it looks like ScyllaDB to a
+// driver.
+//
+// What it is not: compressed frames, tablets, consistency between replicas.
 //
 // What it executes: CREATE KEYSPACE / TABLE, ALTER TABLE ADD, DROP, TRUNCATE, USE; INSERT, UPDATE and DELETE
 // by primary key with USING TIMESTAMP / TTL; SELECT of columns, count(*), writetime(), ttl() and token() by
 // primary key, by clustering range, by token range or over a whole table, with LIMIT, ORDER BY the first
-// clustering column, IN, paging and ALLOW FILTERING; batches. All scalar types, list, set, map and tuple;
+// clustering column, IN, paging and ALLOW FILTERING; batches; IF NOT EXISTS, IF EXISTS and IF
+// with comparisons. All scalar types, list, set, map and tuple;
 // cells are checked against their type and otherwise opaque. Not executed, with an error that says so:
-// lightweight transactions, counters' increments, updates of parts of a collection, static columns, indexes,
+// counters' increments, updates of parts of a collection, static columns, indexes,
 // views, functions, user types. Errors carry Cassandra's codes and texts.
 //
 // Semantics: each cell has its write timestamp and the newest wins; on a tie a deletion beats a value and a
@@ -42,9 +47,19 @@ namespace cql {
 class stored_table;
 }
 
+inline constexpr std::size_t nodes_max = 8;
+
+struct emulated_place {
+  std::string datacenter = "dc1";
+  std::string rack = "rack1";
+};
+
 struct cql_emulator_options {
-  std::uint16_t port = 0;  // 0: a free one
-  unsigned threads = 1;    // 1 to 16; connections are dealt out in turn
+  std::uint16_t port = 0;  // 0: a free one, the same on every node
+  // The nodes after the first, which is at `datacenter` and `rack`. Tokens are spread evenly, one per node.
+  std::vector<emulated_place> other_nodes = {};
+  unsigned shards = 0;   // of each node, as ScyllaDB has them; 0: none, as Cassandra
+  unsigned threads = 1;  // 1 to 16; connections are dealt out in turn
   // With a user, clients must authenticate (PasswordAuthenticator).
   std::string user = {};
   std::string password = {};
@@ -114,6 +129,7 @@ struct fault {
   // ("keyspace.table"; empty: any).
   std::optional<operation> on = {};
   std::string table = {};
+  std::optional<unsigned> node = {};  // only there; 0 is the first
   double probability = 1;
   std::uint64_t times = UINT64_MAX;  // then it is spent
   bool takes_effect = false;         // the write happens although the client is told otherwise
@@ -123,10 +139,11 @@ struct fault {
 
 struct cql_emulator_counters {
   std::uint64_t requests[operation_count] = {};
-  std::uint64_t errors = 0;        // ERROR frames sent, faults included
-  std::uint64_t unprepared = 0;    // of them, UNPREPARED
-  std::uint64_t faults = 0;        // requests that a fault hit
-  std::uint64_t batched_rows = 0;  // statements inside batches
+  std::uint64_t requests_of_node[nodes_max] = {};  // SELECT, INSERT, UPDATE, DELETE, batches, schema, system
+  std::uint64_t errors = 0;                        // ERROR frames sent, faults included
+  std::uint64_t unprepared = 0;                    // of them, UNPREPARED
+  std::uint64_t faults = 0;                        // requests that a fault hit
+  std::uint64_t batched_rows = 0;                  // statements inside batches
   std::uint64_t connections_accepted = 0;
   std::uint64_t connections_open = 0;
   std::uint64_t protocol_errors = 0;
@@ -216,7 +233,7 @@ class cql_emulator {
   cql_emulator& operator=(const cql_emulator&) = delete;
 
   [[nodiscard]] std::uint16_t port() const noexcept;
-  [[nodiscard]] std::string contact_point() const;  // "127.0.0.1:PORT"
+  [[nodiscard]] std::string contact_point(unsigned node = 0) const;  // "127.0.0.1:PORT"
 
   // Runs one statement without bind markers, in no session: for schemas and for priming rows. Name the
   // keyspace. Neither latencies, faults nor counters apply. errc::db_invalid with the server's text.
@@ -230,6 +247,8 @@ class cql_emulator {
   void set_latency(std::string_view table, operation kind, latency to);
   // Multiplies every latency from now on: 16 is the database that got slow, 1 the end of it.
   void set_latency_factor(double factor);
+  // The same for one node, on top of it.
+  void set_node_latency_factor(unsigned node, double factor);
 
   // Faults are tried in the order of their injection; the first that hits is the request's fate.
   using fault_id = std::uint64_t;
@@ -245,6 +264,9 @@ class cql_emulator {
   void drop_connections();
   // While refusing, new connections are accepted and closed at once: a node that is down.
   void refuse_connections(bool refuse);
+  // A node that is down: its connections are closed, and new ones at once. Others do not tell drivers.
+  void stop_node(unsigned node);
+  void start_node(unsigned node);
 
   [[nodiscard]] cql_emulator_counters counters() const;
 

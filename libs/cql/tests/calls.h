@@ -1,0 +1,34 @@
+// What a statement needs to be called outside of a line.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <millrace/runtime/loop.h>
+#include <millrace/stream/context.h>
+
+namespace millrace::cql {
+
+class execution_of_test final : public stream::execution {
+ public:
+  execution_of_test(runtime::loop& l, stream::store& s) : loop_(l), store_(s) {}
+  runtime::loop& loop() noexcept override { return loop_; }
+  stream::store& database() noexcept override { return store_; }
+  const stream::record_block& record() const noexcept override { return *block_; }
+  std::uint32_t attempt() const noexcept override { return 1; }
+  byte_buffer& begin_emit(const stream::output_declaration&, std::string_view) override { return emitted_; }
+  void emit_failed(const error& cause) override { FAIL() << cause.to_string(); }
+
+ private:
+  runtime::loop& loop_;
+  stream::store& store_;
+  stream::record_ref block_;
+  byte_buffer emitted_;
+};
+
+class finished_flag final : public runtime::deferred {
+ public:
+  bool finished = false;
+  void run() override { finished = true; }
+};
+
+}  // namespace millrace::cql
