@@ -559,3 +559,10 @@ pub unsafe extern "C" fn millrace_cql_session_counters(
         counters.limit_min = counters.limit_min.min(limit);
     }
 }
+
+#[no_mangle]
+pub unsafe extern "C" fn millrace_cql_inject_panic(session: *const Session) {
+    for remote in (*session).remotes() {
+        remote.panic_next.store(true, Ordering::Relaxed);
+    }
+}

@@ -8,7 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::future::{poll_fn, Future};
 use std::io;
 use std::ops::ControlFlow;
-use std::pin::{pin, Pin};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::sync::{mpsc, Arc};
@@ -30,6 +30,7 @@ use crate::channel::{BatchPart, Channel, Completion, EventFd, Request};
 use crate::config::{self, Config};
 use crate::failure::{Failure, Status};
 use crate::known::{completion_of, Known};
+use crate::local::OnThisThread;
 use crate::remote::{count, Command, Prepared, Remote};
 use crate::statement::{Cells, Description};
 use crate::wheel::Wheel;
@@ -97,20 +98,6 @@ struct Io {
     unflushed: Cell<bool>,
     flush: Notify,
     tasks: RefCell<JoinSet<()>>,
-}
-
-/// Lets tasks of this thread hold what is not Send.
-struct OnThisThread<F>(F);
-
-// SAFETY: the runtime is of the current-thread kind, and it is created, run and dropped on this one thread.
-unsafe impl<F> Send for OnThisThread<F> {}
-
-impl<F: Future> Future for OnThisThread<F> {
-    type Output = F::Output;
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        // SAFETY: structural pinning of the only field.
-        unsafe { self.map_unchecked_mut(|this| &mut this.0) }.poll(context)
-    }
 }
 
 /// A request that a slot is running: completes it exactly once, also when the task unwinds or is dropped.
@@ -207,6 +194,11 @@ impl Io {
     }
 
     async fn attempt(&self, request: &Request) -> Result<Completion, Failure> {
+        if self.remote.panic_next.load(Ordering::Relaxed)
+            && self.remote.panic_next.swap(false, Ordering::Relaxed)
+        {
+            panic!("a test asked for it");
+        }
         // SAFETY: valid until the tag is polled, which is after this future has ended.
         let (cells, paging_state, batch) =
             unsafe { (&*request.cells, &*request.paging_state, &*request.batch) };

@@ -23,6 +23,7 @@ mod config;
 mod failure;
 mod io_thread;
 mod known;
+mod local;
 mod remote;
 mod ring;
 mod session;

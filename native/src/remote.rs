@@ -1,7 +1,7 @@
 //! The part of an I/O thread that other threads hold: commands, the way to wake it, and its counters.
 
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{mpsc, Arc, Mutex};
 use std::time::Duration;
 
@@ -48,6 +48,8 @@ pub struct Remote {
     pub asleep: Asleep,
     pub event: EventFd,
     pub counters: Counters,
+    /// For tests.
+    pub panic_next: AtomicBool,
 }
 
 impl Remote {
@@ -57,6 +59,7 @@ impl Remote {
             asleep: Asleep::new(),
             event: EventFd::new()?,
             counters: Counters::default(),
+            panic_next: AtomicBool::new(false),
         })
     }
 

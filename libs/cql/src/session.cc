@@ -11,6 +11,7 @@ namespace millrace::cql {
 namespace {
 
 constexpr std::size_t channel_in_flight_max = 65'536;  // bridge.h
+constexpr milliseconds keepalive_min{1'000};           // TCP counts seconds
 
 std::string joined(const std::vector<std::string>& all) {
   std::string text;
@@ -100,7 +101,7 @@ result<std::unique_ptr<session>> session::open(const session_options& options) {
   config.datacenter_failover = options.datacenter_failover ? 1 : 0;
   config.connect_timeout_ms = to_milliseconds(options.connect_timeout);
   config.io_threads = options.io_threads;
-  config.keepalive_ms = to_milliseconds(options.keepalive);
+  config.keepalive_ms = to_milliseconds(std::max<milliseconds>(options.keepalive, keepalive_min));
   config.speculative_after_ms =
       options.speculative_after.count() <= 0 ? 0 : to_milliseconds(options.speculative_after);
   config.speculative_max = options.speculative_max;

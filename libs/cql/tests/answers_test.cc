@@ -80,6 +80,20 @@ TEST_F(answers, a_page_that_failed_is_asked_for_again) {
   EXPECT_EQ((*rest)[0].n, 10);
 }
 
+TEST_F(answers, pages_without_rows_are_not_the_end) {
+  ASSERT_TRUE(store_->prepare(read_day_));
+  add_events(1, 0, 15);
+  server_->inject({.kind = fault_kind::empty_page, .on = operation::select, .times = 3});
+  pages<event> all = read_day_(context(), 1);
+  const auto first = finish(all.next());
+  ASSERT_EQ(why(first), "ok");
+  EXPECT_EQ(first->size(), 10U);
+  server_->inject({.kind = fault_kind::empty_page, .on = operation::select, .times = 3});
+  EXPECT_EQ(finish(all.next())->size(), 5U);
+  server_->inject({.kind = fault_kind::empty_page, .on = operation::select, .times = 3});
+  EXPECT_EQ(finish(select_day_(context(), 1))->size(), 15U) << "joined pages too";
+}
+
 TEST_F(answers, pages_go_on_after_the_server_restarted) {
   ASSERT_TRUE(store_->prepare(read_day_));
   add_events(1, 0, 15);

@@ -33,12 +33,12 @@ void add_extension(X509* to, X509* issuer, int what, const char* value) {
 }
 
 certificate_handle issue(const std::string& name, long serial, EVP_PKEY* key, X509* issuer,
-                         EVP_PKEY* issuer_key) {
+                         EVP_PKEY* issuer_key, const std::string& address = {}, bool expired = false) {
   certificate_handle made(X509_new());
   X509_set_version(made.get(), X509_VERSION_3);
   ASN1_INTEGER_set(X509_get_serialNumber(made.get()), serial);
-  X509_gmtime_adj(X509_getm_notBefore(made.get()), -3600);
-  X509_gmtime_adj(X509_getm_notAfter(made.get()), 24L * 3600);
+  X509_gmtime_adj(X509_getm_notBefore(made.get()), -7200);
+  X509_gmtime_adj(X509_getm_notAfter(made.get()), expired ? -3600 : 24L * 3600);
   X509_set_pubkey(made.get(), key);
   X509_NAME* subject = X509_get_subject_name(made.get());
   X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC,
@@ -47,7 +47,7 @@ certificate_handle issue(const std::string& name, long serial, EVP_PKEY* key, X5
   if (issuer == nullptr) {
     add_extension(made.get(), made.get(), NID_basic_constraints, "critical,CA:TRUE");
   } else {
-    add_extension(made.get(), issuer, NID_subject_alt_name, "IP:127.0.0.1");
+    add_extension(made.get(), issuer, NID_subject_alt_name, ("IP:" + address).c_str());
   }
   invariant(X509_sign(made.get(), issuer_key, EVP_sha256()) > 0, "a certificate is signed");
   return made;
@@ -62,12 +62,14 @@ std::string written(const std::string& path, Write write) {
 
 }  // namespace
 
-certificate_files make_certificates(const std::string& folder, const std::string& name) {
+certificate_files make_certificates(const std::string& folder, const std::string& name,
+                                    const std::string& address, bool expired) {
   const key_handle authority_key(EVP_EC_gen("P-256"));
   const key_handle key(EVP_EC_gen("P-256"));
   const certificate_handle authority =
       issue(name + " authority", 1, authority_key.get(), nullptr, authority_key.get());
-  const certificate_handle certificate = issue(name, 2, key.get(), authority.get(), authority_key.get());
+  const certificate_handle certificate =
+      issue(name, 2, key.get(), authority.get(), authority_key.get(), address, expired);
   const std::string base = folder + "/" + name;
   return {
       .authority =

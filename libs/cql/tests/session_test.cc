@@ -13,6 +13,12 @@
 namespace millrace::cql {
 namespace {
 
+runtime::task<void> read_profile(const statement<profile(std::string_view)>* select, stream::context ctx,
+                                 std::vector<std::string>* ends) {
+  const auto found = co_await (*select)(ctx, "ada");
+  ends->emplace_back(to_string(found ? errc::internal : found.error().code()));
+}
+
 TEST_F(session_test, what_is_written_is_read) {
   write("ada", "gold", 0.5);
   const auto found = finish(select_(context(), "ada"));
@@ -102,6 +108,42 @@ TEST_F(session_test, a_dropped_connection_fails_its_requests_and_is_replaced) {
   EXPECT_EQ(why(finish(select_(context(), "ada"))), "ok");
 }
 
+TEST_F(session_test, an_answer_that_is_no_frame_ends_its_connection_and_nothing_else) {
+  write("ada", "gold", 0.5);
+  server_->inject({.kind = fault_kind::garbage, .on = operation::select, .times = 1});
+  EXPECT_FALSE(finish(select_(context(), "ada")));
+  turn_until([&] { return static_cast<bool>(finish(select_(context(), "ada"))); });
+}
+
+TEST_F(session_test, a_server_that_falls_silent_is_given_up_before_the_deadline) {
+  session_options quick;
+  quick.keepalive = seconds(1);
+  session_ = opened(*server_, quick);
+  attach({});
+  statement<profile(std::string_view)> patient("SELECT segment, score FROM profile WHERE id = ?",
+                                               with_timeout(patience));
+  ASSERT_TRUE(store_->prepare(patient));
+  server_->inject({.kind = fault_kind::no_reply});
+  server_->inject({.kind = fault_kind::no_reply, .on = operation::control});
+  const auto lost = finish(patient(context(), "ada"));
+  ASSERT_FALSE(lost);
+  EXPECT_EQ(lost.error().code(), errc::db_unavailable) << lost.error().to_string();
+}
+
+TEST_F(session_test, a_server_that_sheds_load_without_a_word_costs_its_deadline_and_no_more) {
+  write("ada", "gold", 0.5);
+  const auto fault = server_->inject({.kind = fault_kind::no_reply, .on = operation::select});
+  constexpr int count = 3'000;
+  std::vector<std::string> ends;
+  runtime::scope all(loop_, count);
+  for (int k = 0; k < count; ++k) all.spawn(read_profile(&impatient_, context(), &ends));
+  turn_until([&] { return all.live() == 0; });
+  EXPECT_EQ(ends.size(), std::size_t{count});
+  server_->clear(fault);
+  turn_until([&] { return static_cast<bool>(finish(select_(context(), "ada"))); });
+  EXPECT_EQ(session_->stats().in_flight, 0U);
+}
+
 TEST_F(session_test, one_row_promised_and_two_found_is_an_error) {
   statement<std::int32_t(std::int32_t)> one("SELECT n FROM event WHERE day = ?");
   ASSERT_TRUE(store_->prepare(one));
@@ -144,12 +186,6 @@ TEST_F(session_test, every_request_of_a_flood_is_answered_once_and_wakes_are_sha
   const auto after = session_->stats();
   EXPECT_EQ(after.requests - before.requests, std::uint64_t{count});
   EXPECT_LT(after.wakes - before.wakes, std::uint64_t{count / 2});
-}
-
-runtime::task<void> read_profile(const statement<profile(std::string_view)>* select, stream::context ctx,
-                                 std::vector<std::string>* ends) {
-  const auto found = co_await (*select)(ctx, "ada");
-  ends->emplace_back(to_string(found ? errc::internal : found.error().code()));
 }
 
 TEST_F(session_test, a_store_that_closes_cancels_what_is_in_flight_and_what_still_waits) {
@@ -255,6 +291,14 @@ TEST(session_open, bad_credentials_carry_the_servers_text) {
   EXPECT_EQ(refusal(options), "opened");
 }
 
+TEST(session_open, goes_on_to_the_next_contact_point) {
+  const auto server = started();
+  session_options options = options_for(*server);
+  // Nobody listens on the first one.
+  options.contact_points = {"127.0.0.1:1", server->contact_point()};
+  EXPECT_EQ(refusal(options), "opened");
+}
+
 class tls_test : public ::testing::Test {
  protected:
   ~tls_test() override { std::filesystem::remove_all(folder_); }
@@ -288,6 +332,25 @@ TEST_F(tls_test, another_authority_is_refused_with_the_reason) {
   session_options wrong = options(*server);
   wrong.ca_file = stranger_.authority;
   expect_refusal(wrong, "tls_error", "unable to get local issuer certificate");
+}
+
+TEST_F(tls_test, an_expired_certificate_is_refused_with_the_reason) {
+  server_ = make_certificates(folder_, "expired", "127.0.0.1", true);
+  const auto server = started(encrypted());
+  expect_refusal(options(*server), "tls_error", "certificate has expired");
+}
+
+TEST_F(tls_test, a_certificate_of_another_address_is_refused_with_the_reason) {
+  server_ = make_certificates(folder_, "elsewhere", "127.0.0.99");
+  const auto server = started(encrypted());
+  expect_refusal(options(*server), "tls_error", "IP address mismatch");
+}
+
+TEST_F(tls_test, statements_work_over_it_too) {
+  const auto server = started(encrypted());
+  auto opened = session::open(options(*server));
+  ASSERT_TRUE(opened) << opened.error().to_string();
+  EXPECT_TRUE((*opened)->execute("INSERT INTO profile (id, segment) VALUES ('ada', 'gold')"));
 }
 
 TEST_F(tls_test, there_is_no_way_back_to_plaintext) {

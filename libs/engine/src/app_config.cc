@@ -197,7 +197,7 @@ const spec<cql_config>& cql_spec() {
           .range(milliseconds(10), milliseconds(120'000))
           .doc("Default deadline of a statement; keep it above the server's own timeout."),
       field(&cql_config::keepalive, "keepalive")
-          .range(milliseconds(500), milliseconds(300'000))
+          .range(milliseconds(1'000), milliseconds(300'000))
           .doc("A connection that says nothing for twice as long is given up."),
       field(&cql_config::speculative_after, "speculative_after")
           .range(milliseconds(0), milliseconds(120'000))

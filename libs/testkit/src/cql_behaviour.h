@@ -86,7 +86,7 @@ class behaviour {
 };
 
 // The ERROR a fault of that kind answers with, the extra fields of its code included. Nothing for those that
-// answer otherwise: unprepared, drop_connection, no_reply.
+// answer otherwise: unprepared, drop_connection, no_reply, garbage, empty_page.
 [[nodiscard]] failure failure_of(const fault& what, const std::string& table);
 
 }  // namespace millrace::testkit::cql

@@ -23,6 +23,7 @@ constexpr std::uint8_t with_serial_consistency = 0x10;
 constexpr std::uint8_t with_timestamp = 0x20;
 constexpr std::uint8_t with_names = 0x40;
 constexpr std::uint16_t consistency_max = 0x000A;
+constexpr std::size_t garbage_bytes = 64;
 
 // ScyllaDB's extension: which shard this connection is served by, and how tokens map to shards.
 void put_sharding(std::string& out, unsigned shards, unsigned shard) {
@@ -256,6 +257,11 @@ fate dispatcher::route(session& with, const request_head& head, std::string_view
   if (with.at == session::stage::authenticating && !opens && op != opcode::auth_response) {
     return protocol_error(of, fmt::format("Unexpected message {:#04x}, expecting AUTH_RESPONSE", head.op));
   }
+  const bool controls = opens || op == opcode::auth_response || op == opcode::register_events;
+  if (controls && !script_->faults.empty()) {
+    if (const fault* hit = script_->strike(operation::control, {}, with.node, random_))
+      return strike(of, *hit, {}, {});
+  }
   switch (op) {
     case opcode::options:
       return on_options(of);
@@ -450,6 +456,11 @@ fate dispatcher::run_plan(request& of, const plan& what, std::string_view id) {
   thread_counters::add(counters_.by_node[of.with.node]);
   const fault* hit =
       script_->faults.empty() ? nullptr : script_->strike(what.kind, what.table_name, of.with.node, random_);
+  if (hit != nullptr && hit->kind == fault_kind::empty_page && what.kind == operation::select) {
+    thread_counters::add(counters_.faults);
+    options_.empty_page = true;
+    hit = nullptr;
+  }
   if (hit != nullptr && !hit->takes_effect) return strike(of, *hit, id, what.table_name);
   const std::size_t begun = begin_frame(of.out, opcode::result, of.stream);
   plan own;
@@ -481,6 +492,10 @@ fate dispatcher::strike(request& of, const fault& with, std::string_view id, con
   thread_counters::add(counters_.faults);
   if (with.kind == fault_kind::drop_connection) return {fate::kind::drop, {}};
   if (with.kind == fault_kind::no_reply) return {fate::kind::silence, {}};
+  if (with.kind == fault_kind::garbage) {
+    of.out.append(garbage_bytes, '\x2a');
+    return {};
+  }
   if (with.kind == fault_kind::unprepared && !id.empty()) return unprepared(of, id);
   return answer_error(of, failure_of(with, table));
 }

@@ -335,6 +335,12 @@ verdict executor::select(std::string& out, const plan& what, std::span<const val
       return failure{code::protocol, "Invalid value for the paging state", {}};
     now.remaining = resume.remaining;
   }
+  if (with.empty_page) {
+    now.more = true;
+    now.last = resumes ? resume : cursor{std::numeric_limits<std::int64_t>::min(), {}, {}, now.remaining};
+    put_rows(out, does, now, with.skip_metadata);
+    return {};
+  }
   if (does.partition_key.empty()) {
     std::optional<std::pair<std::int64_t, std::string>> after;
     if (resumes) after.emplace(resume.token, resume.key);

@@ -22,6 +22,7 @@ struct request_options {
   std::int32_t page_size = 0;             // 0: all rows
   std::string_view paging_state;
   bool skip_metadata = false;
+  bool empty_page = false;  // a page without rows: the next one begins where this one would have
 };
 
 class executor {

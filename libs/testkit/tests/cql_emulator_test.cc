@@ -308,5 +308,32 @@ TEST_F(cql_statements, errors_are_cassandras) {
   EXPECT_EQ(direct.error().code(), errc::db_invalid);
 }
 
+TEST_F(cql_statements, a_condition_is_answered_with_what_was_found) {
+  const std::string claim = "INSERT INTO ks.person (id, name) VALUES ('lamp', 'ada') IF NOT EXISTS";
+  const reply first = client.query(claim);
+  ASSERT_EQ(first.error, -1) << first.message;
+  ASSERT_EQ(first.columns.size(), 1U);
+  EXPECT_EQ(first.columns[0].name, "[applied]");
+  EXPECT_EQ(first.rows[0][0], std::string(1, '\x01'));
+  const reply second = client.query(claim);
+  ASSERT_EQ(second.error, -1) << second.message;
+  EXPECT_EQ(second.columns.size(), client.query("SELECT * FROM ks.person").columns.size() + 1);
+  EXPECT_EQ(second.rows[0][0], std::string(1, '\0'));
+  EXPECT_EQ(second.rows[0][1], "lamp");
+
+  const reply wrong = client.query("UPDATE ks.person SET name = 'bob' WHERE id = 'lamp' IF name = 'cem'");
+  ASSERT_EQ(wrong.error, -1) << wrong.message;
+  ASSERT_EQ(wrong.columns.size(), 2U);
+  EXPECT_EQ(wrong.rows[0][1], "ada");
+  EXPECT_EQ(
+      client.query("UPDATE ks.person SET name = 'bob' WHERE id = 'none' IF name = 'cem'").columns.size(), 1U);
+  EXPECT_EQ(client.query("UPDATE ks.person SET name = 'bob' WHERE id = 'lamp' IF name = 'ada'").rows[0][0],
+            std::string(1, '\x01'));
+  EXPECT_EQ(client.query("DELETE FROM ks.person WHERE id = 'lamp' IF EXISTS").rows[0][0],
+            std::string(1, '\x01'));
+  EXPECT_EQ(client.query("DELETE FROM ks.person WHERE id = 'lamp' IF EXISTS").rows[0][0],
+            std::string(1, '\0'));
+}
+
 }  // namespace
 }  // namespace millrace::testkit::test

@@ -242,6 +242,10 @@ typedef struct millrace_cql_counters {
 
 void millrace_cql_session_counters(const millrace_cql_session* session, millrace_cql_counters* counters);
 
+/* For tests of the first promise above: the next request of each I/O thread panics inside the driver's task.
+ */
+void millrace_cql_inject_panic(const millrace_cql_session* session);
+
 #ifdef __cplusplus
 }
 #endif

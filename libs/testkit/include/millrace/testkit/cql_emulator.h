@@ -120,6 +120,8 @@ enum class fault_kind : std::uint8_t {
   custom,           // fault::code and fault::message; for codes without further fields
   drop_connection,  // closes without an answer
   no_reply,         // the request is never answered, the connection stays
+  garbage,          // the answer is bytes that are no frame
+  empty_page,       // of SELECT: a page without rows, with more to come
 };
 
 // Errors are answered at once; with takes_effect, after the operation's latency.
