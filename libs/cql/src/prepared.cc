@@ -9,6 +9,7 @@ namespace {
 
 std::vector<stream::column> columns_of(const millrace_cql_column* all, std::size_t count) {
   std::vector<stream::column> out;
+  out.reserve(count);
   for (std::size_t k = 0; k < count; ++k) out.push_back({all[k].name, all[k].type});
   return out;
 }
