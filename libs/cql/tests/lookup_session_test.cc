@@ -3,6 +3,7 @@
 #include <map>
 #include <random>
 
+#include <millrace/cql/batch.h>
 #include <millrace/cql/session.h>
 #include <millrace/stream/write_clock.h>
 #include <millrace/testkit/cql_emulator.h>
@@ -93,6 +94,31 @@ TEST_F(lookup_session_test, many_lookups_of_a_key_are_one_request_until_a_write_
   EXPECT_EQ(segment_of("ada"), "new");
   EXPECT_EQ(segment_of("ada"), "new");
   EXPECT_EQ(server_->counters().of(operation::select), 2U);
+}
+
+TEST_F(lookup_session_test, a_batch_writes_at_the_records_time_and_makes_rows_stale) {
+  EXPECT_EQ(segment_of("ada"), "old");
+  const std::int64_t now_us = system_clock().wall().time_since_epoch().count() + 1'000'000;
+  run_->write_time = now_us;
+  batch writes(context());
+  EXPECT_TRUE(writes.add(update_, std::string_view("new"), std::int64_t{2}, std::string_view("ada")));
+  EXPECT_TRUE(writes.add(update_, std::string_view("newer"), std::int64_t{3}, std::string_view("ada")));
+  EXPECT_FALSE(writes.add(remove_, std::string_view("ada"))) << "a deletion is a moment before other writes";
+  EXPECT_EQ(writes.size(), 2U);
+  asked done;
+  auto writing = writes.run();
+  writing.start(loop_, done);
+  turn_until([&] { return done.finished; });
+  EXPECT_EQ(segment_of("ada"), "newer");
+
+  // An earlier record's deletion comes too late.
+  run_->write_time = now_us - 2;
+  EXPECT_TRUE(writes.add(remove_, std::string_view("ada")));
+  asked again;
+  auto removing = writes.run();
+  removing.start(loop_, again);
+  turn_until([&] { return again.finished; });
+  EXPECT_EQ(segment_of("ada"), "newer");
 }
 
 TEST_F(lookup_session_test, what_is_in_flight_when_the_store_ends_is_cancelled_for_everyone) {
