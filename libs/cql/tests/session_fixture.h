@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -82,7 +83,7 @@ class session_test : public ::testing::Test {
 
   void attach(store_options options) {
     store_.reset();
-    auto attached = session_->attach(loop_, options, &shard_);
+    auto attached = session_->attach(loop_, std::move(options), &shard_);
     if (!attached) std::abort();
     store_ = std::move(*attached);
     run_ = std::make_unique<execution_of_test>(loop_, *store_);

@@ -44,6 +44,7 @@ std::vector<std::string_view> elements(std::string_view list) {
 std::vector<std::string_view> candidates(const restriction& of, std::span<const value> values) {
   if (of.in_marker) return elements(resolve(of.values[0], values).bytes);
   std::vector<std::string_view> out;
+  out.reserve(of.values.size());
   for (const source& each : of.values) out.push_back(resolve(each, values).bytes);
   return out;
 }

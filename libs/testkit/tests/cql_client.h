@@ -141,7 +141,7 @@ class cql_client {
     const timeval patience{30, 0};
     ::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     // A refused connection shows as a send or a receive that fails.
-    static_cast<void>(::connect(socket_, reinterpret_cast<sockaddr*>(&at), sizeof at));
+    if (::connect(socket_, reinterpret_cast<sockaddr*>(&at), sizeof at) != 0) ::shutdown(socket_, SHUT_RDWR);
   }
   ~cql_client() { ::close(socket_); }
   cql_client(const cql_client&) = delete;
