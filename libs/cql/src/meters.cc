@@ -23,13 +23,13 @@ statement_meters::statement_meters(metrics::shard* counts, std::string statement
       declared.histogram({.name = "millrace_statement_seconds",
                           .help = "Time of successful executions of a statement, all pages included.",
                           .labels = {statement_label()},
-                          .buckets = metrics::buckets::request()}),
+                          .buckets = declared.bounds(metrics::scale::request)}),
       {statement_});
   failed_seconds_ =
       &counts_->histogram(declared.histogram({.name = "millrace_statement_failed_seconds",
                                               .help = "Time of executions of a statement that failed.",
                                               .labels = {statement_label()},
-                                              .buckets = metrics::buckets::request()}),
+                                              .buckets = declared.bounds(metrics::scale::request)}),
                           {statement_});
   static_cast<void>(failures(declared));
 }

@@ -18,6 +18,8 @@
 #include <millrace/stream/record.h>
 #include <millrace/stream/write_clock.h>
 
+#include "finish_times.h"
+
 namespace millrace::pipeline {
 
 class envelope;
@@ -84,10 +86,12 @@ class assignment {
   bool crowding = false;  // holds its share, and is not paused for it yet
   bool fenced = false;    // the broker refused our generation: no more commits
   stream::offset_tracker tracker;
+  finish_times finishes;
   std::optional<std::int64_t> last_delivered;
-  std::optional<std::int64_t> committed;  // or, before the first commit, where delivery began
-  std::uint64_t committed_count = 0;      // of finished records, when that was committed
-  std::uint64_t committed_passed = 0;     // of delivered records, the ones below it
+  std::optional<std::int64_t> last_created_us;  // of the record delivered last
+  std::optional<std::int64_t> committed;        // or, before the first commit, where delivery began
+  std::uint64_t committed_count = 0;            // of finished records, when that was committed
+  std::uint64_t committed_passed = 0;           // of delivered records, the ones below it
   bool broker_has_commit = false;
   std::string topic_id;            // empty: not known
   stream::finished_before before;  // by an earlier owner

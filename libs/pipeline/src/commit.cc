@@ -72,6 +72,9 @@ void engine::apply_commit_result(const sent_commit& sent, const std::optional<er
     if (a.state == assignment::phase::closed) return;
     invariant(!a.committed || sent.offset >= *a.committed, "commits of an assignment never go back");
     a.committed = sent.offset;
+    a.finishes.commit(sent.passed_count, [this](instant finished) {
+      meters_.waited(wait::commit, ports_.loop.now() - finished);
+    });
     a.committed_count = sent.finished_count;
     a.committed_passed = sent.passed_count;
     if (a.paused) pauses_stale_ = true;

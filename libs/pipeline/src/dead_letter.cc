@@ -41,6 +41,7 @@ void processor_run::bury(const error& cause, std::string_view stage_name) {
     return engine_.ended_work();
   }
   stage_ = stage::burying;
+  stage_began_ = loop().time().now();
   produce_failures_ = 0;
   send_letter();
 }
@@ -61,6 +62,7 @@ void processor_run::on_letter_answer(result<void> answer) {
   if (!still_counts()) return;
   tell_breaker(answer);
   if (!answer && !planted(stream::bug::drop_a_failed_dead_letter)) return on_letter_failure(answer.error());
+  waited(wait::dead_letter_ack);
   end(ending::dead);
 }
 

@@ -44,6 +44,7 @@ void processor_run::on_emit_answer(emission& which, result<void> answer) {
   for (std::size_t i = 0; i < emits_used_; ++i) {
     if (!emits_[i]->acknowledged) return;
   }
+  waited(wait::produce_ack);
   end(ending::done);
 }
 

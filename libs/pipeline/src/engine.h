@@ -172,7 +172,7 @@ class engine final : private stream::source_events, private plan_watcher {
   // False: its schema is not known yet.
   [[nodiscard]] bool admit(envelope& e);
   void wait_for_schema(envelope& e);
-  void decode(envelope& e, const value_plan& plan, bytes_view body);
+  void decode(envelope& e, plan_entry& plan, bytes_view body);
   void enter(envelope& e, instant at);
   void start_processors(envelope& e, instant at);
   void condemn(envelope& e, const error& cause, work_stage where);
@@ -251,6 +251,7 @@ class engine final : private stream::source_events, private plan_watcher {
   void tick();
   void publish();
   void update_gauges();
+  [[nodiscard]] double time_lag_seconds(const assignment& a, std::int64_t lag) const;
   [[nodiscard]] std::optional<oldest_record> describe_oldest(const assignment& a) const;
 
   line_ports ports_;

@@ -21,6 +21,7 @@
 
 #include "assignment.h"
 #include "breaker.h"
+#include "meters.h"
 
 namespace millrace::pipeline {
 
@@ -53,7 +54,7 @@ class processor_run final : public stream::execution, public runtime::deferred {
 
   processor_run(engine& owner, envelope& subject, std::size_t index);
 
-  void start();
+  void start(instant at);
   // This run, standing for the whole record, ends in a dead letter without having run.
   void condemn(const error& cause, std::string_view stage_name);
   // A redriven record that names another processor.
@@ -120,6 +121,8 @@ class processor_run final : public stream::execution, public runtime::deferred {
   // Of one callback that was outstanding. False: the record was abandoned meanwhile, and may be gone now.
   [[nodiscard]] bool still_counts();
 
+  // Counts the time since the present stage began.
+  void waited(wait what);
   // What the broker's answer says about the broker.
   void tell_breaker(const result<void>& answer);
   void send_emits();
@@ -139,6 +142,9 @@ class processor_run final : public stream::execution, public runtime::deferred {
   envelope& envelope_;
   std::size_t index_;
   const processor_base& processor_;
+  metrics::histogram& took_;
+  metrics::histogram& took_failed_;
+  instant stage_began_;      // running, backing off, emitting or burying
   std::int64_t offset_ = 0;  // of the record, since start()
   std::int32_t partition_ = 0;
   stage stage_ = stage::idle;
@@ -197,7 +203,8 @@ class envelope final : public held_record, public unsettled_hook, public waiting
   run_array runs;
   stream::offset_tracker::ticket ticket = 0;
   instant taken_at;
-  std::optional<std::int64_t> created_us;  // since 1970
+  instant queued_at;                       // behind another record of its key
+  std::optional<std::int64_t> created_us;  // since 1970, as the producer says
   std::size_t bytes = 0;                   // counted against the byte budget
   std::size_t unended = 0;                 // runs that have not ended
   std::uint32_t outstanding = 0;           // tasks, receipts and timers that will call back

@@ -84,6 +84,7 @@ void engine::on_record(const stream::record_view& view) {
   e.retain();
   e.fill(blocks_.copy(view), *a, ports_.loop.now());
   e.created_us = created_micros(e.block());
+  a->last_created_us = e.created_us;
   e.bytes = e.block().bytes_held() + envelope_bytes;
   lease_.take(planted(stream::bug::count_bytes_twice) ? 2 * e.bytes : e.bytes);
   usual_bytes_ += e.bytes / 16;  // a moving average
@@ -92,12 +93,14 @@ void engine::on_record(const stream::record_view& view) {
   a->last_delivered = view.offset;
   if (!a->committed) a->committed = view.offset;
   e.ticket = a->tracker.delivered(view.offset);
+  a->finishes.delivered();
   if (planted(stream::bug::acknowledge_on_delivery)) a->tracker.finished(e.ticket);
   a->unsettled.push_back(e);
   ++a->in_flight;
   ++books_.received;
   ++books_.in_flight;
   meters_.received.add();
+  meters_.waited(wait::fetch, age_of(e, e.taken_at));
   meters_.received_bytes.add((view.key ? view.key->size() : 0) + (view.value ? view.value->size() : 0));
   commit_before_full(*a);
   if (a->waiting_count > 0 || !admit(e)) wait_for_schema(e);
@@ -115,6 +118,7 @@ void engine::pass_over(assignment& a, std::int64_t offset) {
   a.last_delivered = offset;
   if (!a.committed) a.committed = offset;
   a.tracker.finished(a.tracker.delivered(offset));
+  a.finishes.delivered();
   commit_before_full(a);
   meters_.passed_over.add();
 }
@@ -141,6 +145,7 @@ void engine::admit_waiting() {
       if (!admit(e)) break;
       static_cast<waiting_hook&>(e).unlink();
       --a->waiting_count;
+      meters_.waited(wait::schema, ports_.loop.now() - e.taken_at);
       e.release();
       pauses_stale_ = true;
     }
@@ -178,11 +183,11 @@ bool engine::admit(envelope& e) {
     return true;
   }
   e.schema_id = framed->schema_id;
-  const plan_entry* plan = plans_.find(framed->schema_id);
+  plan_entry* plan = plans_.find(framed->schema_id);
   if (plan == nullptr) return false;
   switch (plan->state()) {
     case plan_entry::phase::ready:
-      decode(e, plan->plan(), framed->datum);
+      decode(e, *plan, framed->datum);
       return true;
     case plan_entry::phase::broken:
       condemn(e, plan->failure(), work_stage::schema);
@@ -194,10 +199,10 @@ bool engine::admit(envelope& e) {
   return false;
 }
 
-void engine::decode(envelope& e, const value_plan& plan, bytes_view body) {
+void engine::decode(envelope& e, plan_entry& plan, bytes_view body) {
   const clock& time = ports_.loop.time();
   const instant begun = time.now();
-  const result<std::size_t> consumed = e.slot().decode(plan, body);
+  const result<std::size_t> consumed = e.slot().decode(plan.plan(), body);
   const instant ended = time.now();
   if (!consumed) {
     meters_.decode_failed.observe(ended - begun);
@@ -212,6 +217,8 @@ void engine::decode(envelope& e, const value_plan& plan, bytes_view body) {
         work_stage::decode);
   }
   meters_.decode.observe(ended - begun);
+  if (plan.decoded == nullptr) plan.decoded = &meters_.decoded(e.schema_id);
+  plan.decoded->add();
   enter(e, ended);
 }
 
@@ -227,8 +234,12 @@ void engine::enter(envelope& e, instant at) {
   const std::uint64_t hash = options_.order == order_mode::key
                                  ? hash_key(barrier_seed_ ^ place, key->data(), key->size())
                                  : hash_key(barrier_seed_, &place, sizeof place);
-  if (barrier_.enter(e, hash)) return start_processors(e, at);
+  if (barrier_.enter(e, hash)) {
+    meters_.waited(wait::key, nanoseconds(0));
+    return start_processors(e, at);
+  }
   e.queued = true;
+  e.queued_at = at;
 }
 
 void engine::start_processors(envelope& e, instant at) {
@@ -242,7 +253,8 @@ void engine::start_processors(envelope& e, instant at) {
     if (only && as_text(*only) != run.name()) {
       run.pass_over();
     } else {
-      run.start();
+      // What the one before did at once is not this one's time.
+      run.start(&run == &e.runs.front() ? at : ports_.loop.time().now());
     }
   }
   e.release();

@@ -6,15 +6,21 @@ namespace millrace::pipeline {
 namespace {
 
 using metrics::label;
+using metrics::scale;
 
 // Reasons come from processors; a careless one must not make a series per record.
 constexpr std::size_t reasons_max = 64;
 constexpr std::size_t topics_max = 256;
 constexpr std::size_t partitions_max = 4'096;
+constexpr std::size_t schemas_max = 64;
 
 label stages() {
   return label::closed("stage",
                        {"source", "intake", "schema", "decode", "process", "emit", "dead_letter", "commit"});
+}
+label waits() {
+  return label::closed("stage", {"fetch_wait", "schema_wait", "key_wait", "retry_wait", "produce_ack",
+                                 "dead_letter_ack", "commit_wait"});
 }
 label dependencies() { return label::closed("dependency", {"database", "broker"}); }
 std::vector<label> by_partition() {
@@ -43,6 +49,26 @@ std::string_view to_string(work_stage s) noexcept {
       return "commit";
   }
   return "process";
+}
+
+std::string_view to_string(wait w) noexcept {
+  switch (w) {
+    case wait::fetch:
+      return "fetch_wait";
+    case wait::schema:
+      return "schema_wait";
+    case wait::key:
+      return "key_wait";
+    case wait::retry:
+      return "retry_wait";
+    case wait::produce_ack:
+      return "produce_ack";
+    case wait::dead_letter_ack:
+      return "dead_letter_ack";
+    case wait::commit:
+      return "commit_wait";
+  }
+  return "fetch_wait";
 }
 
 metric_families::metric_families(metrics::catalogue& d)
@@ -74,6 +100,10 @@ metric_families::metric_families(metrics::catalogue& d)
                                    "Partitions begun at a committed offset that Millrace had not committed: "
                                    "moved by an operator or by "
                                    "another client."})),
+      decoded(d.counter({"millrace_decoded_total",
+                         "Records decoded, by the id of their writer's schema.",
+                         metrics::unit::none,
+                         {label::open("schema_id", schemas_max)}})),
       errors(d.counter({"millrace_errors_total",
                         "Failures, retried ones included, by stage and error.",
                         metrics::unit::none,
@@ -104,36 +134,50 @@ metric_families::metric_families(metrics::catalogue& d)
       decode(d.histogram({"millrace_decode_seconds",
                           "CPU time to decode one record, successful ones only.",
                           {},
-                          metrics::buckets::decode()})),
+                          d.bounds(scale::decode)})),
       decode_failed(d.histogram({"millrace_decode_failed_seconds",
                                  "CPU time spent on records that could not be decoded.",
                                  {},
-                                 metrics::buckets::decode()})),
+                                 d.bounds(scale::decode)})),
       consume_delay(d.histogram({"millrace_consume_delay_seconds",
                                  "From a record's creation to the start of its processors.",
                                  {},
-                                 metrics::buckets::end_to_end()})),
+                                 d.bounds(scale::end_to_end)})),
       end_to_end(d.histogram({"millrace_record_e2e_seconds",
                               "From a record's creation until it was done.",
                               {},
-                              metrics::buckets::end_to_end()})),
+                              d.bounds(scale::end_to_end)})),
       failed_end_to_end(d.histogram({"millrace_record_failed_seconds",
                                      "From a record's creation until it was in the dead-letter topic.",
                                      {},
-                                     metrics::buckets::end_to_end()})),
+                                     d.bounds(scale::end_to_end)})),
+      stage(d.histogram({"millrace_stage_seconds",
+                         "What records waited for: to be fetched (since their creation), for a schema, for "
+                         "an earlier record of their key, for the next attempt, for the broker to "
+                         "acknowledge what they produced or their dead letter, for their commit.",
+                         {waits()},
+                         d.bounds(scale::stage)})),
+      process(d.histogram({"millrace_process_seconds",
+                           "One attempt of a processor that did not fail, its statements included.",
+                           {label::open("processor", processors_max)},
+                           d.bounds(scale::request)})),
+      process_failed(d.histogram({"millrace_process_failed_seconds",
+                                  "One attempt of a processor that failed.",
+                                  {label::open("processor", processors_max)},
+                                  d.bounds(scale::request)})),
       commit_time(d.histogram({"millrace_commit_seconds",
                                "From a commit to the broker's answer, when every partition was accepted.",
                                {},
-                               metrics::buckets::request()})),
+                               d.bounds(scale::request)})),
       commit_failed_time(
           d.histogram({"millrace_commit_failed_seconds",
                        "From a commit to the answer that refused a partition, or to giving up.",
                        {},
-                       metrics::buckets::request()})),
+                       d.bounds(scale::request)})),
       rebalance_time(d.histogram({"millrace_revoke_seconds",
                                   "From the revocation of partitions until they were given up.",
                                   {},
-                                  metrics::buckets::end_to_end()})),
+                                  d.bounds(scale::end_to_end)})),
       in_flight_records(d.gauge({"millrace_in_flight_records", "Records taken and not finished."})),
       in_flight_bytes(
           d.gauge({"millrace_in_flight_bytes", "Memory held by records in flight.", metrics::unit::bytes})),
@@ -156,6 +200,10 @@ metric_families::metric_families(metrics::catalogue& d)
       oldest_age(d.gauge({"millrace_partition_oldest_inflight_age_seconds",
                           "Age of the oldest unfinished record of the partition, since it was taken.",
                           metrics::unit::seconds, by_partition(), metrics::merge::max})),
+      time_lag(d.gauge({"millrace_time_lag_seconds",
+                        "Age of the oldest record of the partition that is not finished, since its "
+                        "creation; 0 when there is none.",
+                        metrics::unit::seconds, by_partition(), metrics::merge::max})),
       lag(d.gauge({"millrace_consumer_lag_records", "Offsets up to the high watermark that are not finished.",
                    metrics::unit::none, by_partition()})),
       high_watermark(
@@ -180,6 +228,11 @@ void declare_metrics(metrics::catalogue& into) { const metric_families declared(
 meters::meters(metrics::shard& cells)
     : cells_(cells),
       families_(cells.declared()),
+      skipped_(cells, families_.skipped),
+      dead_lettered_(cells, families_.dead_lettered),
+      emitted_(cells, families_.emitted),
+      retries_(cells, families_.retries),
+      waits_{},
       received(cells.counter(families_.received)),
       received_bytes(cells.counter(families_.received_bytes)),
       done(cells.counter(families_.done)),
@@ -205,10 +258,18 @@ meters::meters(metrics::shard& cells)
       paused(cells.gauge(families_.paused)),
       state(cells.gauge(families_.state)),
       last_commit(cells.gauge(families_.last_commit)),
-      retry_budget_left(cells.gauge(families_.retry_budget_left)) {}
+      retry_budget_left(cells.gauge(families_.retry_budget_left)) {
+  for (std::size_t i = 0; i < wait_count; ++i) {
+    waits_[i] = &cells.histogram(families_.stage, {to_string(static_cast<wait>(i))});
+  }
+}
 
 void meters::error(work_stage where, errc what) {
-  cells_.counter(families_.errors, {to_string(where), millrace::to_string(what)}).add();
+  metrics::counter*& known = errors_[static_cast<std::size_t>(where)][static_cast<std::size_t>(what)];
+  if (known == nullptr) {
+    known = &cells_.counter(families_.errors, {to_string(where), millrace::to_string(what)});
+  }
+  known->add();
 }
 
 }  // namespace millrace::pipeline

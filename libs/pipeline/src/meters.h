@@ -1,7 +1,9 @@
 // The cells a line counts in, resolved once.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include <millrace/base/errors.h>
@@ -12,33 +14,40 @@ namespace millrace::pipeline {
 // Where work happens and fails: the `stage` label, the dead-letter header.
 enum class work_stage : std::uint8_t { source, intake, schema, decode, process, emit, dead_letter, commit };
 [[nodiscard]] std::string_view to_string(work_stage s) noexcept;
+inline constexpr std::size_t work_stage_count = 8;
+
+// What a record waits for, besides its decoding, its processors and their statements.
+enum class wait : std::uint8_t { fetch, schema, key, retry, produce_ack, dead_letter_ack, commit };
+inline constexpr std::size_t wait_count = 7;
+[[nodiscard]] std::string_view to_string(wait w) noexcept;
 
 struct metric_families {
   explicit metric_families(metrics::catalogue& declared);
 
   metrics::counter_family received, received_bytes, done, skipped, dead_lettered, abandoned, strays,
-      passed_over, gap_records, foreign_positions;
+      passed_over, gap_records, foreign_positions, decoded;
   metrics::counter_family errors, retries, emitted;
   metrics::counter_family commits, commit_failures, rebalances, breaker_openings, retries_delayed;
   metrics::histogram_family decode, decode_failed, consume_delay, end_to_end, failed_end_to_end;
+  metrics::histogram_family stage, process, process_failed;
   metrics::histogram_family commit_time, commit_failed_time, rebalance_time;
   metrics::gauge_family in_flight_records, in_flight_bytes, retrying, assigned, paused, state, last_commit;
-  metrics::gauge_family oldest_age, lag, high_watermark, window, breaker_state, retry_budget_left;
+  metrics::gauge_family oldest_age, time_lag, lag, high_watermark, window, breaker_state, retry_budget_left;
 };
 
 class meters {
  public:
   explicit meters(metrics::shard& cells);
 
-  // First use of a label value takes a lock; failures only.
+  // The first use of a label value takes a lock.
   void error(work_stage where, errc what);
-  void skipped(std::string_view reason) { cells_.counter(families_.skipped, {reason}).add(); }
-  void dead_lettered(std::string_view reason) { cells_.counter(families_.dead_lettered, {reason}).add(); }
+  void skipped(std::string_view reason) { skipped_.of(reason).add(); }
+  void dead_lettered(std::string_view reason) { dead_lettered_.of(reason).add(); }
   void commit_failed(errc what) {
     cells_.counter(families_.commit_failures, {millrace::to_string(what)}).add();
   }
-  void emitted(std::string_view topic) { cells_.counter(families_.emitted, {topic}).add(); }
-  void retried(std::string_view processor) { cells_.counter(families_.retries, {processor}).add(); }
+  void emitted(std::string_view topic) { emitted_.of(topic).add(); }
+  void retried(std::string_view processor) { retries_.of(processor).add(); }
   void breaker_opened(std::string_view dependency) {
     cells_.counter(families_.breaker_openings, {dependency}).add();
   }
@@ -46,12 +55,26 @@ class meters {
     return cells_.gauge(families_.breaker_state, {dependency});
   }
   void rebalanced(std::string_view type) { cells_.counter(families_.rebalances, {type}).add(); }
+  void waited(wait what, nanoseconds time) noexcept { waits_[static_cast<std::size_t>(what)]->observe(time); }
+  // Of records with this schema. Resolve once per schema.
+  [[nodiscard]] metrics::counter& decoded(std::int32_t schema_id) {
+    return cells_.counter(families_.decoded, {std::to_string(schema_id)});
+  }
+  [[nodiscard]] metrics::histogram& process(std::string_view processor) {
+    return cells_.histogram(families_.process, {processor});
+  }
+  [[nodiscard]] metrics::histogram& process_failed(std::string_view processor) {
+    return cells_.histogram(families_.process_failed, {processor});
+  }
   [[nodiscard]] metrics::shard& cells() noexcept { return cells_; }
   [[nodiscard]] const metric_families& families() const noexcept { return families_; }
 
  private:
   metrics::shard& cells_;
   metric_families families_;
+  metrics::counters_by_value skipped_, dead_lettered_, emitted_, retries_;
+  std::array<metrics::histogram*, wait_count> waits_;
+  std::array<std::array<metrics::counter*, errc_count>, work_stage_count> errors_{};
 
  public:
   metrics::counter& received;

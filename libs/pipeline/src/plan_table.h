@@ -10,6 +10,7 @@
 #include <unordered_map>
 
 #include <millrace/base/errors.h>
+#include <millrace/metrics/cells.h>
 #include <millrace/pipeline/options.h>
 #include <millrace/pipeline/value.h>
 #include <millrace/runtime/loop.h>
@@ -29,6 +30,8 @@ class plan_entry final : private stream::schema_receiver, private runtime::timer
 
   [[nodiscard]] phase state() const noexcept { return state_; }
   [[nodiscard]] const value_plan& plan() const noexcept { return *plan_; }
+  metrics::counter* decoded = nullptr;  // the line's, of this id
+
   // Why no record of this id can be decoded. State broken only.
   [[nodiscard]] const error& failure() const noexcept { return *failure_; }
 

@@ -27,6 +27,8 @@ processor_run::processor_run(engine& owner, envelope& subject, std::size_t index
       envelope_(subject),
       index_(index),
       processor_(owner.processor(index)),
+      took_(owner.counters().process(processor_.name())),
+      took_failed_(owner.counters().process_failed(processor_.name())),
       wake_(*this),
       letter_(*this) {}
 
@@ -50,7 +52,9 @@ byte_buffer& processor_run::begin_emit(const stream::output_declaration& to, std
   return e.value;
 }
 
-void processor_run::start() {
+void processor_run::waited(wait what) { engine_.counters().waited(what, loop().time().now() - stage_began_); }
+
+void processor_run::start(instant at) {
   invariant(stage_ == stage::idle || stage_ == stage::backing_off, "an attempt starts when none is running");
   if (stage_ == stage::idle) engine_.began_work();
   ++attempt_;
@@ -60,7 +64,9 @@ void processor_run::start() {
   } else {
     engine_.counters().retried(name());
   }
+  if (stage_ == stage::backing_off) waited(wait::retry);
   stage_ = stage::running;
+  stage_began_ = at;
   emits_used_ = 0;
   emit_error_.reset();
   ++envelope_.outstanding;
@@ -82,6 +88,10 @@ bool processor_run::still_counts() {
 void processor_run::run() {
   const stream::outcome out = task_.take();
   task_ = {};
+  const instant now = loop().time().now();
+  const bool well = out.what() != stream::outcome::kind::failed;
+  (well ? took_ : took_failed_).observe(now - stage_began_);
+  stage_began_ = now;
   if (!still_counts()) return;
   tell_breakers(out);
   switch (out.what()) {
@@ -197,7 +207,7 @@ void processor_run::on_wake() {
   if (stage_ == stage::backing_off) {
     if (const nanoseconds more = held_back_for(); more > nanoseconds(0)) return wake_in(more);
     stop_backing_off();
-    return start();
+    return start(loop().time().now());
   }
   if (stage_ == stage::emitting) return emit_verdict_ ? on_emit_failure(*emit_verdict_) : send_emits();
   if (stage_ == stage::burying) send_letter();

@@ -60,6 +60,7 @@ void engine::finish(envelope& e) {
   assignment& a = e.of();
   invariant(!e.abandoned && a.counts(), "a record is settled while it is ours");
   a.tracker.finished(e.ticket);
+  a.finishes.finished(e.ticket, ports_.loop.now());
   --a.in_flight;
   --books_.in_flight;
   static_cast<unsettled_hook&>(e).unlink();
@@ -79,7 +80,11 @@ void engine::leave_barrier(envelope& e) {
   envelope* next = barrier_.leave(e);
   while (next != nullptr) {
     next->queued = false;
-    if (!next->abandoned) return start_processors(*next, ports_.loop.time().now());
+    if (!next->abandoned) {
+      const instant now = ports_.loop.time().now();
+      meters_.waited(wait::key, now - next->queued_at);
+      return start_processors(*next, now);
+    }
     envelope* after = barrier_.leave(*next);
     let_go(*next);
     next = after;
@@ -139,8 +144,8 @@ void engine::close(assignment& a) {
   seal(a);
   a.state = assignment::phase::closed;
   const meters& m = meters_;
-  for (const metrics::gauge_family family :
-       {m.families().oldest_age, m.families().lag, m.families().high_watermark, m.families().window}) {
+  for (const metrics::gauge_family family : {m.families().oldest_age, m.families().time_lag, m.families().lag,
+                                             m.families().high_watermark, m.families().window}) {
     meters_.cells().retire(family, {a.topic, a.number});
   }
   last_found_ = nullptr;

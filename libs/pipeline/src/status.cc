@@ -133,7 +133,10 @@ line_status engine::status_now() const {
     p.position = a->tracker.position();
     if (a->broker_has_commit) p.committed = a->committed;
     const std::optional<std::int64_t> high = ports_.source.high_watermark(id);
-    if (high && p.position) p.lag = std::max<std::int64_t>(*high - *p.position, 0);
+    if (high && p.position) {
+      p.lag = std::max<std::int64_t>(*high - *p.position, 0);
+      p.time_lag_seconds = time_lag_seconds(*a, *p.lag);
+    }
     p.oldest = describe_oldest(*a);
     now.partitions.push_back(std::move(p));
   }
@@ -163,6 +166,16 @@ std::optional<oldest_record> engine::describe_oldest(const assignment& a) const 
   return o;
 }
 
+// The records behind those in flight are younger than the last that was delivered.
+double engine::time_lag_seconds(const assignment& a, std::int64_t lag) const {
+  const unsettled_hook* oldest = const_cast<assignment&>(a).unsettled.front();
+  const std::optional<std::int64_t> created =
+      oldest == nullptr ? a.last_created_us : static_cast<const envelope&>(*oldest).created_us;
+  if ((oldest == nullptr && lag == 0) || !created) return 0;
+  const std::int64_t now_us = wall().time_since_epoch().count();
+  return std::max(0.0, (static_cast<double>(now_us) - static_cast<double>(*created)) * 1e-6);
+}
+
 void engine::update_gauges() {
   meters_.in_flight_records.set(static_cast<double>(books_.in_flight));
   meters_.in_flight_bytes.set(static_cast<double>(lease_.used()));
@@ -190,6 +203,7 @@ void engine::update_gauges() {
     if (const std::optional<std::int64_t> position = a->tracker.position()) {
       const auto lag = std::max<std::int64_t>(*high - *position, 0);
       meters_.cells().gauge(f.lag, labels).set(static_cast<double>(lag));
+      meters_.cells().gauge(f.time_lag, labels).set(time_lag_seconds(*a, lag));
     }
   }
   meters_.paused.set(static_cast<double>(paused));

@@ -137,11 +137,13 @@ void loop::run_turn(nanoseconds sleep_max) {
   drain_ready();
   timers_.fire_due(now_);
   const bool more = turn_steps();
+  const instant done = time_.now();
+  if (turn_times_ != nullptr) turn_times_->observe(done - now_);
   nanoseconds sleep = sleep_max;
   if (more || has_pending() || stop_requested_.load(std::memory_order_acquire)) {
     sleep = nanoseconds(0);
   } else if (const auto deadline = timers_.next_deadline()) {
-    sleep = std::clamp(*deadline - time_.now(), nanoseconds(0), sleep_max);
+    sleep = std::clamp(*deadline - done, nanoseconds(0), sleep_max);
   }
   kernel_->wait(sleep);
   // Cleared after the wait and before the next turn looks at its mailboxes: a wake from here on is seen there

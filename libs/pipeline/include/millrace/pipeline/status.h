@@ -63,10 +63,11 @@ struct partition_status {
   std::string state;  // open, revoking, sealed
   bool paused = false;
   std::size_t in_flight = 0;
-  std::uint64_t window = 0;               // records a crash now would deliver again, at most
-  std::optional<std::int64_t> position;   // what would be committed now
-  std::optional<std::int64_t> committed;  // what the broker has from this assignment
-  std::optional<std::int64_t> lag;        // records up to the high watermark that are not finished
+  std::uint64_t window = 0;                // records a crash now would deliver again, at most
+  std::optional<std::int64_t> position;    // what would be committed now
+  std::optional<std::int64_t> committed;   // what the broker has from this assignment
+  std::optional<std::int64_t> lag;         // records up to the high watermark that are not finished
+  std::optional<double> time_lag_seconds;  // age of the oldest of these, since its creation
   std::optional<oldest_record> oldest;
 };
 
