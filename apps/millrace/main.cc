@@ -9,6 +9,7 @@
 #include <millrace/avro/codegen.h>
 #include <millrace/avro/schema.h>
 #include <millrace/engine/application.h>
+#include <millrace/engine/metric_catalogue.h>
 
 #include "avro/command_line.h"
 #include "demo/demo.h"
@@ -114,6 +115,9 @@ int main(int argc, char** argv) {
   avro_commands::add_to(cli, code);
   dlq_commands::add_to(cli, code);
 
+  cli.add_subcommand("metrics", "Print the catalogue of metrics as JSON")->callback([] {
+    std::cout << engine::metric_catalogue_json();
+  });
   cli.add_subcommand("version", "Print the version")->callback([] {
     std::cout << "millrace " MILLRACE_VERSION "\n";
   });

@@ -27,8 +27,25 @@ class statement_meters {
   std::array<metrics::counter*, errc_count> failures_{};  // resolved at the first failure of a kind
 };
 
-// nullptr when there is no shard.
-[[nodiscard]] metrics::gauge* in_flight_gauge(metrics::shard* counts);
-[[nodiscard]] metrics::gauge* prepared_gauge(metrics::shard* counts);
+// Of a store as a whole.
+class store_meters {
+ public:
+  explicit store_meters(metrics::shard* counts);
+
+  void in_flight(std::size_t requests) noexcept {
+    if (in_flight_ != nullptr) in_flight_->set(static_cast<double>(requests));
+  }
+  void prepared(std::size_t statements) noexcept {
+    if (prepared_ != nullptr) prepared_->set(static_cast<double>(statements));
+  }
+  void handed_over(nanoseconds after) noexcept {
+    if (slot_wait_ != nullptr) slot_wait_->observe(after);
+  }
+
+ private:
+  metrics::gauge* in_flight_ = nullptr;
+  metrics::gauge* prepared_ = nullptr;
+  metrics::histogram* slot_wait_ = nullptr;
+};
 
 }  // namespace millrace::cql

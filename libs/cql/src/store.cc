@@ -101,8 +101,7 @@ channel_store::channel_store(runtime::loop& worker, channel_handle channel, stor
       cache_(statements),
       request_timeout_(request_timeout),
       counts_(counts),
-      in_flight_gauge_(in_flight_gauge(counts)),
-      prepared_gauge_(prepared_gauge(counts)) {
+      meters_(counts) {
   completions_.resize(completions_batch);
 }
 
@@ -125,7 +124,7 @@ result<void> channel_store::prepare(stream::statement_declaration& declaration) 
        .prepared = std::move(*prepared),
        .timeout_ms = static_cast<std::uint32_t>(std::clamp<std::int64_t>(timeout.count(), 1, INT32_MAX)),
        .meters = statement_meters(counts_, declaration.name())});
-  if (prepared_gauge_ != nullptr) prepared_gauge_->set(static_cast<double>(statements_.size()));
+  meters_.prepared(statements_.size());
   return {};
 }
 
@@ -158,7 +157,7 @@ void channel_store::submit(stream::store_request& request) {
 bool channel_store::on_turn() {
   if (more_completions_) on_completions();
   hand_over();
-  if (in_flight_gauge_ != nullptr) in_flight_gauge_->set(static_cast<double>(in_flight_));
+  meters_.in_flight(in_flight_);
   return more_completions_;
 }
 
@@ -205,6 +204,7 @@ void channel_store::hand_over() {
   if (waiting_.empty() && next_pages_.empty()) return;
   // A next page keeps its slot, so the slots in use count both.
   batch_.swap(next_pages_);
+  const instant now = loop_.time().now();
   while (!waiting_.empty() && slots_.size() - free_slots_.size() < options_.in_flight_max) {
     const waiting_request next = waiting_.front();
     waiting_.pop_front();
@@ -212,6 +212,7 @@ void channel_store::hand_over() {
       answer(*next.request, nanoseconds(0), belongs.error());
       continue;
     }
+    meters_.handed_over(now - next.since);
     batch_.push_back(request_for(take_slot(*next.request, next.since)));
   }
   const std::size_t accepted = millrace_cql_submit(channel_.get(), batch_.data(), batch_.size());

@@ -79,8 +79,7 @@ class channel_store final : public stream::store, private runtime::step {
   prepared_cache& cache_;
   milliseconds request_timeout_;
   metrics::shard* counts_;
-  metrics::gauge* in_flight_gauge_;
-  metrics::gauge* prepared_gauge_;
+  store_meters meters_;
 
   struct waiting_request {
     stream::store_request* request;

@@ -4,7 +4,6 @@
 #include <system_error>
 #include <utility>
 
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <millrace/cql/session.h>
@@ -14,6 +13,8 @@
 #include <millrace/registry/client.h>
 
 #include "advice.h"
+#include "kafka_statistics.h"
+#include "log.h"
 #include "reporting_source.h"
 
 namespace millrace::engine {
@@ -63,11 +64,11 @@ void log_kafka(const kafka::log_line& line) {
   // warning.
   if (line.facility == "CONFWARN" && line.text.find("will be ignored by this") != std::string_view::npos)
     return;
-  const auto level = line.level <= 3   ? spdlog::level::err
-                     : line.level <= 4 ? spdlog::level::warn
-                     : line.level <= 6 ? spdlog::level::info
-                                       : spdlog::level::debug;
-  spdlog::log(level, "event=kafka_client facility={} text=\"{}\"", line.facility, line.text);
+  const auto level = line.level <= 3   ? log_level::error
+                     : line.level <= 4 ? log_level::warning
+                     : line.level <= 6 ? log_level::info
+                                       : log_level::debug;
+  log_limited(level, "kafka_client", line.facility, {{"facility", line.facility}, {"text", line.text}});
 }
 
 kafka::client_config client_of(const kafka_config& from, const std::string& application) {
@@ -99,8 +100,8 @@ kafka::producer_config producer_of(const kafka_config& from, const std::string& 
   producer.client = client_of(from, application);
   for (const auto& [name, value] : from.producer_properties) producer.client.properties[name] = value;
   producer.on_error = [](const error& failure, bool fatal) {
-    spdlog::log(fatal ? spdlog::level::err : spdlog::level::warn,
-                "event=producer_error fatal={} error=\"{}\"", fatal, failure.to_string());
+    log_limited(fatal ? log_level::error : log_level::warning, "producer_error", to_string(failure.code()),
+                {{"fatal", fatal}, {"error", failure.to_string()}});
   };
   return producer;
 }
@@ -177,7 +178,10 @@ class no_store final : public stream::store {
 class real_connections final : public connections {
  public:
   real_connections(const app_config& settings, std::string application, metrics::registry& counts)
-      : settings_(settings), application_(std::move(application)), counts_(counts) {}
+      : settings_(settings),
+        application_(std::move(application)),
+        counts_(counts),
+        kafka_statistics_(counts) {}
 
   result<void> open(const std::string& version, const std::vector<std::string>& outputs) {
     if (auto readable = check_files(settings_); !readable) return readable.error();
@@ -186,6 +190,7 @@ class real_connections final : public connections {
       auto session = cql::session::open(session_of(*settings_.cql, application_, version));
       if (!session) return with_advice(session.error().in("database"), part::database);
       session_ = std::move(*session);
+      session_metrics_ = cql::add_metrics(counts_, *session_);
     }
     std::vector<std::string> topics = settings_.kafka.topics;
     topics.insert(topics.end(), outputs.begin(), outputs.end());
@@ -204,8 +209,8 @@ class real_connections final : public connections {
       cql::store_options options;
       options.in_flight_max = settings_.cql->in_flight_max;
       options.on_trace = [](const stream::statement_declaration& statement, const uuid& trace) {
-        spdlog::info("statement '{}' was traced: SELECT * FROM system_traces.events WHERE session_id = {}",
-                     statement.name(), trace.to_string());
+        log_event(log_level::info, "statement_traced",
+                  {{"statement", statement.name()}, {"session_id", trace.to_string()}});
       };
       auto store = session_->attach(loop, std::move(options), &counts);
       if (!store) return store.error();
@@ -216,15 +221,22 @@ class real_connections final : public connections {
     return ports;
   }
 
-  result<void> join(worker_ports& ports, runtime::loop& loop, unsigned index) override {
-    auto sink = kafka::producer::create(producer_of(settings_.kafka, application_), loop);
+  result<void> join(worker_ports& ports, runtime::loop& loop, metrics::shard& counts,
+                    unsigned index) override {
+    kafka::producer_config producer = producer_of(settings_.kafka, application_);
+    producer.client.on_statistics = kafka_statistics_.add(kafka_statistics::client::producer);
+    auto sink = kafka::producer::create(std::move(producer), loop);
     if (!sink) return sink.error();
     ports.sink = std::move(*sink);
-    auto source = kafka::consumer::create(consumer_of(settings_.kafka, application_, index), loop);
+    kafka::consumer_config consumer = consumer_of(settings_.kafka, application_, index);
+    consumer.client.on_statistics = kafka_statistics_.add(kafka_statistics::client::consumer);
+    auto source = kafka::consumer::create(std::move(consumer), loop);
     if (!source) return source.error();
     ports.source = std::make_unique<reporting_source>(
-        std::move(*source), trouble_log(system_clock(), [index](const std::string& line) {
-          spdlog::warn("{} worker={}", line, index);
+        std::move(*source), trouble_log(system_clock(), [index](std::string_view event, const error& failure,
+                                                                std::uint64_t suppressed) {
+          log_event(log_level::warning, event,
+                    {{"error", failure.to_string()}, {"worker", index}, {"suppressed", suppressed}});
         }));
     return {};
   }
@@ -236,7 +248,9 @@ class real_connections final : public connections {
                    "the configuration has no `registry` section, and records carry schema ids");
     }
     registry::client_options options = registry_options_of(*settings_.registry);
-    options.on_event = [](const std::string& event) { spdlog::warn("{}", event); };
+    options.on_event = [](const std::string& event) {
+      log_event(log_level::warning, "registry", {{"text", event}});
+    };
     options.counts = &counts_;
     auto client = registry::client::create(std::move(options));
     if (!client) return client.error();
@@ -244,19 +258,21 @@ class real_connections final : public connections {
     auto reached = registry_->check();
     const std::size_t kept = registry_->stats().disk_entries;
     if (reached || reached.error().code() != errc::registry_unavailable || kept == 0) return reached;
-    spdlog::warn(
-        "event=registry_down consequence=\"starting with the {} schemas and registrations of the cache "
-        "folder; "
-        "records with other schemas wait\" error=\"{}\"",
-        kept, reached.error().message());
+    log_event(log_level::warning, "registry_down",
+              {{"consequence", "starting with the schemas and registrations of the cache folder; records with other "
+                               "schemas wait"},
+               {"kept", kept},
+               {"error", reached.error().message()}});
     return {};
   }
 
   const app_config& settings_;
   const std::string application_;
   metrics::registry& counts_;
+  kafka_statistics kafka_statistics_;
   std::unique_ptr<registry::client> registry_;
   std::unique_ptr<cql::session> session_;
+  metrics::scrape_hook session_metrics_;
 };
 
 }  // namespace

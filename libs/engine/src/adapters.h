@@ -33,7 +33,8 @@ class connections {
   [[nodiscard]] virtual result<worker_ports> attach(runtime::loop& loop, metrics::shard& counts) = 0;
   // Adds sink and source of worker `index`. It begins to join the group, so that everything that can fail at
   // start-up comes before it.
-  [[nodiscard]] virtual result<void> join(worker_ports& ports, runtime::loop& loop, unsigned index) = 0;
+  [[nodiscard]] virtual result<void> join(worker_ports& ports, runtime::loop& loop, metrics::shard& counts,
+                                          unsigned index) = 0;
 
  protected:
   connections() = default;

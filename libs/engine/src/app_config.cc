@@ -1,3 +1,6 @@
+#include <algorithm>
+
+#include <millrace/base/assert.h>
 #include <millrace/engine/app_config.h>
 #include <millrace/registry/client.h>
 
@@ -404,8 +407,63 @@ const spec<log_config>& log_spec() {
                     {"warning", log_level::warning},
                     {"error", log_level::error}})
           .doc("Least severe messages to print."),
+      field(&log_config::format, "format")
+          .choices({{"logfmt", log_format::logfmt}, {"json", log_format::json}})
+          .doc("How a message is written: one line each, of name=value pairs or as a JSON object."),
   };
   return declared;
+}
+
+struct bucket_scale {
+  std::string_view name;
+  std::vector<nanoseconds> bucket_config::* bounds;
+  metrics::scale scale;
+};
+constexpr bucket_scale scales[] = {
+    {"decode", &bucket_config::decode, metrics::scale::decode},
+    {"request", &bucket_config::request, metrics::scale::request},
+    {"end_to_end", &bucket_config::end_to_end, metrics::scale::end_to_end},
+    {"stage", &bucket_config::stage, metrics::scale::stage},
+    {"loop", &bucket_config::loop, metrics::scale::loop},
+};
+// The alert on the freshness objective counts what is below this bound.
+constexpr nanoseconds objective = seconds(5);
+
+const spec<bucket_config>& bucket_spec() {
+  static const spec<bucket_config> declared{
+      field(&bucket_config::decode, "decode").doc("Of decoding one record. Default: 250ns to 10ms."),
+      field(&bucket_config::request, "request")
+          .doc("Of statements, commits and requests to the schema registry. Default: 50us to 15s."),
+      field(&bucket_config::end_to_end, "end_to_end")
+          .doc("Of the age of records. Default: 500us to 60s. Keep 5s: the alerts on freshness count by it."),
+      field(&bucket_config::stage, "stage").doc("Of what a record waits for. Default: 1us to 60s."),
+      field(&bucket_config::loop, "loop").doc("Of a turn of a worker's loop. Default: 1us to 1s."),
+  };
+  return declared;
+}
+
+const spec<metrics_config>& metrics_spec() {
+  static const spec<metrics_config> declared{
+      section(&metrics_config::buckets, "buckets", bucket_spec())
+          .doc("Upper bounds of the buckets of histograms, ascending, at most 40 of each kind."),
+  };
+  return declared;
+}
+
+void check_buckets(const app_config& value, findings& found) {
+  metrics::catalogue scratch;
+  for (const bucket_scale& one : scales) {
+    const std::vector<nanoseconds>& bounds = value.metrics.buckets.*one.bounds;
+    if (bounds.empty()) continue;
+    if (auto set = scratch.set_bounds(one.scale, bounds); !set) {
+      found.error("metrics.buckets." + std::string(one.name), set.error().message());
+    }
+  }
+  const auto& ages = value.metrics.buckets.end_to_end;
+  if (!ages.empty() && std::ranges::find(ages, objective) == ages.end()) {
+    found.warning("metrics.buckets.end_to_end",
+                  "without the bound 5s the alerts on freshness have nothing to count", "add 5s");
+  }
 }
 
 void check_tls(const app_config& value, findings& found) {
@@ -542,7 +600,9 @@ const config::spec<app_config>& app_spec() {
           section(&app_config::engine, "engine", engine_spec()).doc("Limits and policies."),
           section(&app_config::admin, "admin", admin_spec()).doc("The admin endpoint."),
           section(&app_config::log, "log", log_spec()).doc("Messages on standard error."),
+          section(&app_config::metrics, "metrics", metrics_spec()).doc("What /metrics counts."),
       }
+          .check(check_buckets)
           .check(check_tls)
           .check(check_registry)
           .check(check_lookups)
@@ -586,6 +646,15 @@ registry::client_options registry_options_of(const registry_config& from) {
   options.registers = from.register_outputs;
   options.normalizes = from.normalize;
   return options;
+}
+
+void use_buckets(const metrics_config& from, metrics::catalogue& in) {
+  for (const bucket_scale& one : scales) {
+    const std::vector<nanoseconds>& bounds = from.buckets.*one.bounds;
+    if (bounds.empty()) continue;
+    const bool accepted = in.set_bounds(one.scale, bounds).ok();
+    invariant(accepted, "the configuration was checked");
+  }
 }
 
 pipeline::line_options line_options_of(const app_config& from, std::uint64_t seed) {

@@ -7,8 +7,6 @@
 #include <thread>
 
 #include <CLI/CLI.hpp>
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -18,6 +16,8 @@
 #include <millrace/engine/admin_server.h>
 #include <millrace/engine/app_config.h>
 #include <millrace/engine/application.h>
+#include <millrace/engine/metric_catalogue.h>
+#include <millrace/metrics/cgroup.h>
 #include <millrace/metrics/exposition.h>
 #include <millrace/metrics/process.h>
 #include <millrace/registry/subject.h>
@@ -26,7 +26,9 @@
 #include "advice.h"
 #include "closing.h"
 #include "front_page.h"
+#include "log.h"
 #include "lookups.h"
+#include "process_metrics.h"
 #include "record_orders.h"
 #include "status_page.h"
 #include "trouble_log.h"
@@ -42,34 +44,11 @@ constexpr seconds abort_obeyed_within{5};
 constexpr milliseconds verb_patience{1'000};
 
 int fail(const error& why) {
-  spdlog::error("{}", why.to_string());
+  log_event(log_level::error, "not_started", {{"error", why.to_string()}});
   return is_config_error(why.code()) ? exit_config : exit_failure;
 }
 
 [[nodiscard]] bool colour() { return ::isatty(STDERR_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr; }
-
-void set_up_log(log_level level) {
-  auto logger = spdlog::get("millrace");
-  if (!logger) {
-    logger = spdlog::stderr_logger_mt("millrace");
-    spdlog::set_default_logger(logger);
-  }
-  logger->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ level=%l %v", spdlog::pattern_time_type::utc);
-  switch (level) {
-    case log_level::debug:
-      logger->set_level(spdlog::level::debug);
-      break;
-    case log_level::info:
-      logger->set_level(spdlog::level::info);
-      break;
-    case log_level::warning:
-      logger->set_level(spdlog::level::warn);
-      break;
-    case log_level::error:
-      logger->set_level(spdlog::level::err);
-      break;
-  }
-}
 
 std::optional<app_config> load_config(const run_arguments& arguments) {
   config::inputs from;
@@ -121,6 +100,7 @@ class process {
   void watch();
   int closing();
   [[nodiscard]] process_view view() const;
+  [[nodiscard]] std::vector<worker_pulse> pulses() const;
   [[nodiscard]] admin_page page(std::string_view path);
   [[nodiscard]] admin_page order(const admin_order& wanted);
 
@@ -128,7 +108,6 @@ class process {
   const app_config settings_;
   metrics::catalogue declared_;
   metrics::registry counts_;
-  metrics::scrape_hook process_metrics_;
   pipeline::byte_budget budget_;
   pipeline::retry_budget retries_;
   stream::invalidation_board invalidations_;
@@ -139,6 +118,7 @@ class process {
   std::atomic<unsigned> ended_{0};
   const instant began_ = system_clock().now();
   watchdog watchdog_;
+  std::vector<metrics::scrape_hook> hooks_;
   std::unique_ptr<admin_server> admin_;  // last: its thread reads the rest
 };
 
@@ -152,8 +132,16 @@ int process::run() {
   std::signal(SIGPIPE, SIG_IGN);
   ::prctl(PR_SET_DUMPABLE, 0);  // a core would hold records and secrets
 
-  pipeline::declare_metrics(declared_);
-  process_metrics_ = metrics::add_process_metrics(counts_, {app_.version, "unknown", "unknown"});
+  use_buckets(settings_.metrics, declared_);
+  declare_metrics(declared_);
+  hooks_.push_back(
+      metrics::add_process_metrics(counts_, {app_.version, MILLRACE_VERSION, MILLRACE_REVISION}));
+  hooks_.push_back(metrics::add_cgroup_metrics(counts_));
+  hooks_.push_back(add_engine_metrics(
+      counts_,
+      {static_cast<double>(settings_.engine.in_flight_records_max) * worker_count(settings_),
+       static_cast<double>(settings_.engine.memory_max.bytes)},
+      [this] { return pulses(); }, [this] { return not_ready_because(view()).empty(); }));
   const auto outputs = output_topics();
   if (!outputs) return fail(outputs.error());
   if (auto admin = start_admin(); !admin) return fail(admin.error());
@@ -171,8 +159,10 @@ result<void> process::start_admin() {
       [this](const admin_order& wanted) { return order(wanted); });
   if (!started) return started.error();
   admin_ = std::move(*started);
-  spdlog::info("event=admin_listening address={} port={} pages=\"/ /metrics /healthz /readyz /status\"",
-               settings_.admin.address, admin_->port());
+  log_event(log_level::info, "admin_listening",
+            {{"address", settings_.admin.address},
+             {"port", admin_->port()},
+             {"pages", "/ /metrics /healthz /readyz /status"}});
   return {};
 }
 
@@ -237,6 +227,7 @@ result<process::candidate> process::make_worker() {
   candidate made;
   made.thread = std::make_unique<worker>(system_clock());
   made.counts = &counts_.add_shard();
+  made.thread->loop().measure_turns(made.counts->histogram(process_families(declared_).turns));
   auto ports = connections_->attach(made.thread->loop(), *made.counts);
   if (!ports) return ports.error();
   made.ports = std::move(*ports);
@@ -258,14 +249,17 @@ result<void> process::start_workers() {
     made.push_back(std::move(*next));
   }
   for (unsigned i = 0; i < count; ++i) {
-    if (auto joined = connections_->join(made[i].ports, made[i].thread->loop(), i); !joined)
+    if (auto joined = connections_->join(made[i].ports, made[i].thread->loop(), *made[i].counts, i); !joined)
       return joined.error();
   }
   for (unsigned i = 0; i < count; ++i) {
     pipeline::line_options options = line_options_of(settings_, i + 1);
     options.version = app_.version;
     auto log = std::make_shared<trouble_log>(
-        system_clock(), [i](const std::string& line) { spdlog::warn("{} worker={}", line, i); });
+        system_clock(), [i](std::string_view event, const error& failure, std::uint64_t suppressed) {
+          log_event(log_level::warning, event,
+                    {{"error", failure.to_string()}, {"worker", i}, {"suppressed", suppressed}});
+        });
     options.on_trouble = [log](std::string_view event, const error& failure) { log->note(event, failure); };
     made[i].thread->launch(std::move(made[i].ports), std::move(options), std::move(made[i].work), budget_,
                            retries_, *made[i].counts,
@@ -275,8 +269,11 @@ result<void> process::start_workers() {
   }
   const std::lock_guard lock(mutex_);
   started_ = true;
-  spdlog::info("event=running application={} version={} workers={} group={}", app_.name, app_.version, count,
-               settings_.kafka.group);
+  log_event(log_level::info, "running",
+            {{"application", app_.name},
+             {"version", app_.version},
+             {"workers", count},
+             {"group", settings_.kafka.group}});
   return {};
 }
 
@@ -293,8 +290,9 @@ void process::supervise() {
     const int number = ::sigtimedwait(&signals, nullptr, &patience);
     if (number > 0) {
       ++received;
-      spdlog::info("event=signal signal={} action={}", number == SIGTERM ? "SIGTERM" : "SIGINT",
-                   received == 1 ? "drain" : "abort");
+      log_event(log_level::info, "signal",
+                {{"signal", number == SIGTERM ? "SIGTERM" : "SIGINT"},
+                 {"action", received == 1 ? "drain" : "abort"}});
       for (auto& w : workers_) received == 1 ? w->request_stop() : w->request_abort();
       if (received > 1 && !aborted_at) aborted_at = system_clock().now();
     } else if (ended_.load(std::memory_order_acquire) > 0) {
@@ -302,31 +300,28 @@ void process::supervise() {
     }
     watch();
     if (aborted_at && system_clock().now() - *aborted_at > abort_obeyed_within) {
-      spdlog::error(
-          "event=aborted consequence=\"a worker does not turn its loop; nothing more is committed\" exit={}",
-          exit_failure);
+      log_event(log_level::error, "aborted",
+                {{"consequence", "a worker does not turn its loop; nothing more is committed"},
+                 {"exit", exit_failure}});
       std::_Exit(exit_failure);
     }
   }
 }
 
 void process::watch() {
-  const instant now = system_clock().now();
-  std::vector<worker_pulse> pulses;
-  pulses.reserve(workers_.size());
-  for (const auto& w : workers_) pulses.push_back(w->pulse_at(now));
-  for (const watchdog::finding& f : watchdog_.look(now, pulses)) {
+  for (const watchdog::finding& f : watchdog_.look(system_clock().now(), pulses())) {
     const auto stuck_seconds = static_cast<double>(f.stuck_for.count()) / 1e9;
     const std::string_view running = f.running.empty() ? "no processor" : std::string_view(f.running);
     if (f.turns_again) {
-      spdlog::warn("event=worker_turns_again worker={} stuck_seconds={:.1f} entered=\"{}\"", f.worker,
-                   stuck_seconds, running);
+      log_event(log_level::warning, "worker_turns_again",
+                {{"worker", f.worker}, {"stuck_seconds", stuck_seconds}, {"entered", running}});
     } else {
-      spdlog::error(
-          "event=worker_stuck worker={} stuck_seconds={:.1f} entered=\"{}\" consequence=\"its partitions "
-          "stand "
-          "still, liveness fails\" cause=\"a processor must not block: wait with co_await\"",
-          f.worker, stuck_seconds, running);
+      log_event(log_level::error, "worker_stuck",
+                {{"worker", f.worker},
+                 {"stuck_seconds", stuck_seconds},
+                 {"entered", running},
+                 {"consequence", "its partitions stand still, liveness fails"},
+                 {"cause", "a processor must not block: wait with co_await"}});
     }
   }
 }
@@ -347,16 +342,29 @@ int process::closing() {
     sum.abandoned += counts.abandoned;
     abandoned_by_stop += line.abandoned_by_stop();
     if (const auto& failure = line.failure()) {
-      spdlog::error("event=failed worker={} error=\"{}\"", i, failure->to_string());
+      log_event(log_level::error, "failed", {{"worker", i}, {"error", failure->to_string()}});
       if (!first_failure || is_config_error(failure->code())) first_failure = failure;
     }
   }
   const int code = exit_code_of(first_failure, abandoned_by_stop);
-  spdlog::info("event=stopped received={} done={} skipped={} dead_lettered={} abandoned={} exit={}",
-               sum.received, sum.done, sum.skipped, sum.dead_lettered, sum.abandoned, code);
+  log_event(log_level::info, "stopped",
+            {{"received", sum.received},
+             {"done", sum.done},
+             {"skipped", sum.skipped},
+             {"dead_lettered", sum.dead_lettered},
+             {"abandoned", sum.abandoned},
+             {"exit", code}});
   workers_.clear();
   connections_.reset();
   return code;
+}
+
+std::vector<worker_pulse> process::pulses() const {
+  const instant now = system_clock().now();
+  std::vector<worker_pulse> all;
+  const std::lock_guard lock(mutex_);
+  for (const auto& w : workers_) all.push_back(w->pulse_at(now));
+  return all;
 }
 
 process_view process::view() const {
@@ -421,10 +429,10 @@ int print_config(const run_arguments& arguments, const std::string& what) {
 }  // namespace
 
 int run(const application& app, const run_arguments& arguments) {
-  set_up_log(log_level::info);
+  set_up_log(log_level::info, log_format::logfmt);
   auto settings = load_config(arguments);
   if (!settings) return exit_config;
-  set_up_log(settings->log.level);
+  set_up_log(settings->log.level, settings->log.format);
   return process(app, std::move(*settings)).run();
 }
 
@@ -459,6 +467,9 @@ int main(int argc, char** argv, const application& app) {
   config->add_option("config", arguments.config_file, "Configuration file, for show");
   config->add_option("--set", arguments.set, "Overrides a setting: section.key=value");
   config->callback([&] { code = print_config(arguments, what); });
+  cli.add_subcommand("metrics", "Print the catalogue of metrics as JSON")->callback([] {
+    std::cout << metric_catalogue_json();
+  });
   cli.add_subcommand("version", "Print the version")->callback([&] {
     std::cout << app.name << " " << app.version << "\n";
   });

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include <spdlog/spdlog.h>
+#include "log.h"
 
 namespace millrace::engine {
 namespace {
@@ -110,9 +110,13 @@ admin_page obey(const admin_order& order, const config::secret& token,
   const std::optional<parsed> what = parse(order.path);
   if (!what) return text(404, usage);
   admin_page page = ask_workers(*what, workers);
-  spdlog::warn("event=operator verb={} topic={} partition={} offset={} status={} answer=\"{}\"",
-               to_string(what->verb), what->which.topic, what->which.partition, what->which.offset,
-               page.status, std::string_view(page.body).substr(0, page.body.size() - 1));
+  log_event(log_level::warning, "operator",
+            {{"verb", to_string(what->verb)},
+             {"topic", what->which.topic},
+             {"partition", what->which.partition},
+             {"offset", what->which.offset},
+             {"status", page.status},
+             {"answer", std::string_view(page.body).substr(0, page.body.size() - 1)}});
   return page;
 }
 

@@ -135,6 +135,22 @@ TEST(AppConfig, TheAdminTokenIsASecretAndOffByDefault) {
   EXPECT_EQ(config::show(app_spec(), loaded.value).find("hunter2"), std::string::npos);
 }
 
+TEST(AppConfig, BucketsAreAscendingDurations) {
+  const std::string own = std::string(smallest) + "metrics:\n  buckets:\n    decode: ";
+  const auto loaded = load(own + "[250ns, 1us, 2ms]\n");
+  ASSERT_TRUE(loaded.ok());
+  EXPECT_EQ(loaded.value.metrics.buckets.decode,
+            (std::vector<nanoseconds>{nanoseconds(250), nanoseconds(1'000), nanoseconds(2'000'000)}));
+  EXPECT_FALSE(load(own + "[2ms, 1us]\n").ok());
+  EXPECT_FALSE(load(own + "[0s]\n").ok());
+}
+
+TEST(AppConfig, BucketsWithoutTheObjectiveAreWarnedAbout) {
+  const auto loaded = load(std::string(smallest) + "metrics:\n  buckets:\n    end_to_end: [1s, 10s]\n");
+  EXPECT_TRUE(loaded.ok());
+  ASSERT_EQ(loaded.diagnostics.size(), 1U);
+}
+
 TEST(AppConfig, AbsentSectionsStayAbsent) {
   const auto loaded = load(smallest);
   EXPECT_FALSE(loaded.value.cql);

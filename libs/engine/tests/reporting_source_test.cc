@@ -42,7 +42,11 @@ class reporting : public testing::Test {
     auto behind = std::make_unique<testkit::simulated_source>(log_, loop_, options);
     behind_ = behind.get();
     source_ = std::make_unique<reporting_source>(
-        std::move(behind), trouble_log(time_, [this](const std::string& line) { lines_.push_back(line); }));
+        std::move(behind),
+        trouble_log(time_, [this](std::string_view event, const error& failure, std::uint64_t suppressed) {
+          lines_.push_back("event=" + std::string(event) + " error=\"" + failure.to_string() +
+                           "\" suppressed=" + std::to_string(suppressed));
+        }));
   }
 
   void poll() {

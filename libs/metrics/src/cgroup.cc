@@ -122,6 +122,8 @@ void sample_version_1(const families& what, const cgroup_paths& paths, samples& 
 
 }  // namespace
 
+void declare_cgroup_metrics(catalogue& into) { static_cast<void>(declare(into)); }
+
 scrape_hook add_cgroup_metrics(registry& to, cgroup_paths paths) {
   const bool version_2 = exists(paths.mount + "/cgroup.controllers");
   return to.at_scrape([what = declare(to.declared()), version_2, paths = std::move(paths)](samples& out) {

@@ -144,6 +144,8 @@ void sample(const families& what, std::optional<double> boot, samples& to) {
 
 }  // namespace
 
+void declare_process_metrics(catalogue& into) { static_cast<void>(declare(into)); }
+
 scrape_hook add_process_metrics(registry& to, build_info build) {
   return to.at_scrape(
       [what = declare(to.declared()), boot = boot_time_seconds(), build = std::move(build)](samples& out) {

@@ -64,6 +64,9 @@ struct session_options {
   std::string application_version = {};
 };
 
+// What sessions and their stores count.
+void declare_metrics(metrics::catalogue& into);
+
 struct store_options {
   std::size_t in_flight_max = 4'096;  // requests; more wait in the store
   // Told the id of every trace that the server kept (statement_options::trace), on the worker. The trace
@@ -85,8 +88,8 @@ class session {
 
   // The store of one worker; any thread, but its loop must not be running on another. Counts into `counts`
   // when given (millrace_statement_seconds, millrace_statement_failed_seconds,
-  // millrace_statement_failures_total, millrace_statements_in_flight, millrace_statements_prepared), which
-  // belongs to the worker.
+  // millrace_statement_failures_total, millrace_statement_slot_wait_seconds, millrace_statements_in_flight,
+  // millrace_statements_prepared), which belongs to the worker.
   //
   // Destroying the store cancels what is in flight and resumes every waiting coroutine first.
   [[nodiscard]] virtual result<std::unique_ptr<stream::store>> attach(runtime::loop& worker,
@@ -111,5 +114,8 @@ class session {
  protected:
   session() = default;
 };
+
+// The statistics of `of` as metrics; it must outlive the hook.
+metrics::scrape_hook add_metrics(metrics::registry& to, const session& of);
 
 }  // namespace millrace::cql

@@ -13,6 +13,7 @@
 #include <millrace/config/secret.h>
 #include <millrace/config/spec.h>
 #include <millrace/config/units.h>
+#include <millrace/metrics/catalogue.h>
 #include <millrace/pipeline/options.h>
 #include <millrace/registry/subject.h>
 #include <millrace/stream/lookup.h>
@@ -28,6 +29,7 @@ enum class group_protocol : std::uint8_t { classic, consumer };
 enum class group_assignor : std::uint8_t { cooperative_sticky, range, round_robin };
 enum class offset_policy : std::uint8_t { fail, earliest, latest };
 enum class log_level : std::uint8_t { debug, info, warning, error };
+enum class log_format : std::uint8_t { logfmt, json };
 
 struct kafka_config {
   std::string bootstrap_servers;
@@ -149,6 +151,20 @@ struct admin_config {
 
 struct log_config {
   log_level level = log_level::info;
+  log_format format = log_format::logfmt;
+};
+
+// Empty: the default.
+struct bucket_config {
+  std::vector<nanoseconds> decode;
+  std::vector<nanoseconds> request;
+  std::vector<nanoseconds> end_to_end;
+  std::vector<nanoseconds> stage;
+  std::vector<nanoseconds> loop;
+};
+
+struct metrics_config {
+  bucket_config buckets;
 };
 
 struct app_config {
@@ -159,10 +175,14 @@ struct app_config {
   engine_config engine;
   admin_config admin;
   log_config log;
+  metrics_config metrics;
 };
 
 // The declaration of every key.
 [[nodiscard]] const config::spec<app_config>& app_spec();
+
+// Sets the buckets that the configuration names. Before anything is declared.
+void use_buckets(const metrics_config& from, metrics::catalogue& in);
 
 // What a client of the registry is told, from the configuration; without its listeners and counts.
 [[nodiscard]] registry::client_options registry_options_of(const registry_config& from);

@@ -37,6 +37,7 @@
 
 #include <millrace/base/result.h>
 #include <millrace/kafka/client.h>
+#include <millrace/metrics/registry.h>
 #include <millrace/runtime/loop.h>
 #include <millrace/stream/source.h>
 

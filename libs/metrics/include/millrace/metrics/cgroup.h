@@ -18,5 +18,6 @@ struct cgroup_paths {
 // millrace_cgroup_cpu_throttled_seconds_total. What the group does not limit is left out. The hook must not
 // outlive the registry.
 scrape_hook add_cgroup_metrics(registry& to, cgroup_paths paths = {});
+void declare_cgroup_metrics(catalogue& into);
 
 }  // namespace millrace::metrics

@@ -19,5 +19,6 @@ struct build_info {
 // millrace_build_info{version,millrace,revision,compiler} 1. A value that cannot be read (no /proc) is left
 // out. The hook must not outlive the registry.
 scrape_hook add_process_metrics(registry& to, build_info build);
+void declare_process_metrics(catalogue& into);
 
 }  // namespace millrace::metrics

@@ -1,0 +1,32 @@
+// What the process itself counts: its workers' loops, its log, its budgets, the clients its workers share.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include <millrace/metrics/registry.h>
+
+#include "log.h"
+#include "watchdog.h"
+
+namespace millrace::engine {
+
+struct process_families {
+  explicit process_families(metrics::catalogue& in);
+
+  metrics::histogram_family turns;
+  metrics::gauge_family since_turn, workers, in_flight_max, memory_max, ready;
+  metrics::counter_family log_lines, log_suppressed;
+};
+
+struct process_limits {
+  double in_flight_records_max = 0;  // of all workers
+  double memory_bytes_max = 0;
+};
+
+// `pulses` and `ready` are called on the scraping thread.
+metrics::scrape_hook add_engine_metrics(metrics::registry& to, process_limits limits,
+                                        std::function<std::vector<worker_pulse>()> pulses,
+                                        std::function<bool()> ready);
+
+}  // namespace millrace::engine
