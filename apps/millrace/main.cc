@@ -98,6 +98,9 @@ int main(int argc, char** argv) {
   demo_command
       ->add_option("--port", demo.port, "Of the application's page (default: 9464, or a free one when busy)")
       ->check(CLI::Range(1, 65'535));
+  demo_command
+      ->add_option("--control-port", demo.control_port, "Of the demo's switches (default: a free one)")
+      ->check(CLI::Range(1, 65'535));
   demo_command->add_option("--json", demo.json_file, "Write the results to this file");
   demo_command->add_flag("--verbose", demo.verbose, "Keep the configuration and the application's log");
   demo_command->callback([&] { code = demo::run_demo(demo); });

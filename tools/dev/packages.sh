@@ -15,6 +15,7 @@ packages_of() { # SET
     bench) echo libbenchmark-dev python3 python3-venv libsimdjson-dev libavro-dev valgrind ;;
     fuzz) echo clang-19 libclang-rt-19-dev ;;
     lint) echo git shellcheck clang-19 clang-tidy-19 clang-format-19 libgtest-dev libbenchmark-dev python3 ;;
+    observability) echo prometheus chromium ;;
     servers)
       echo python3 python3-venv maven binutils prometheus
       has_java || echo openjdk-17-jdk-headless

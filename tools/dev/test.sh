@@ -8,7 +8,7 @@ source tools/dev/common.sh
 # shellcheck source=tools/dev/packages.sh
 source tools/dev/packages.sh
 
-all_parts=(unit lint sanitize native avro integration faults)
+all_parts=(unit lint sanitize native avro integration faults observability)
 address_labels=(unit simulation)
 thread_labels=(runtime stream bridge)
 avro_pairs=2000 # of schemas and data, compared with other implementations
@@ -30,7 +30,7 @@ main() {
         avro_pairs=$avro_pairs_long
         faults_long=yes
         ;;
-      unit | lint | sanitize | native | avro | integration | faults) parts+=("$argument") ;;
+      unit | lint | sanitize | native | avro | integration | faults | observability) parts+=("$argument") ;;
       *) fail "unknown part: $argument (one of: ${all_parts[*]})" ;;
     esac
   done
@@ -130,6 +130,21 @@ run_faults() {
   MILLRACE_FAULTS_SEED=$seed run_pytest "$python" faults-storm tests/faults/storm.py
   MILLRACE_BUILD=$build_root PYTHONPATH=tests check "soak-$soak_hours-hours" \
     "$python" -m faults soak "$soak_hours" --seed "$seed" --ignore-latency || true
+}
+
+# A real Prometheus on the demo, and the live page in a browser.
+run_observability() {
+  compgen -G "tests/observability/test_*.py" >/dev/null || return 0
+  need_packages servers observability
+  if ! check observability-environment prepare_observability; then return; fi
+  local python
+  python=$(tests/servers/setup.sh)
+  run_pytest "$python" observability tests/observability
+}
+
+prepare_observability() {
+  tests/servers/setup.sh || return
+  build dev millrace
 }
 
 prepare_faults() {

@@ -15,6 +15,7 @@
 #include <millrace/runtime/loop.h>
 
 #include "application_process.h"
+#include "control.h"
 #include "load.h"
 #include "report_text.h"
 #include "scrape.h"
@@ -111,6 +112,7 @@ class show {
   std::filesystem::path folder_;
   bool keep_folder_ = false;
   world world_;
+  std::unique_ptr<control> control_;
   std::unique_ptr<verifier> verifier_;
   runtime::loop loop_{system_clock()};
   std::unique_ptr<load> load_;
@@ -189,6 +191,9 @@ result<void> show::prepare() {
     return error(errc::io_error, "cannot create a folder " + pattern + " for the demo's configuration");
   folder_ = pattern;
   if (auto started = world_.start(); !started) return started.error();
+  auto switches = control::start(arguments_.control_port, world_.database());
+  if (!switches) return switches.error();
+  control_ = std::move(*switches);
   auto visits = world_.database().table(keyspace, "visit");
   auto last_seen = world_.database().table(keyspace, "last_seen");
   if (!visits) return visits.error();
@@ -241,7 +246,8 @@ void show::announce() const {
                       .duration_seconds = arguments_.duration_seconds,
                       .slowdown = slowdown,
                       .partitions = partitions,
-                      .port = port_},
+                      .port = port_,
+                      .control_port = control_->port()},
                      terminal_)
                  .c_str(),
              stdout);
@@ -272,7 +278,9 @@ result<void> show::drive() {
   for (double now = 0; now < duration && !interrupted(); now = elapsed()) {
     if (!application_.running())
       return error(errc::internal, "the application ended in the middle of the demo");
-    change_speed(now >= slow_from && now < slow_until ? slowdown : 1);
+    const double scheduled = now >= slow_from && now < slow_until ? slowdown : 1;
+    change_speed(control_->latency_factor() > 0 ? control_->latency_factor() : scheduled);
+    load_->poison(control_->take_poison());
     offer(now);
     turn();
     if (now < next_sample) continue;

@@ -18,6 +18,7 @@ struct demo_arguments {
   std::uint64_t seed = 42;
   std::size_t in_flight_max = 8'192;  // records; free to rise when the database slows down
   std::uint16_t port = 0;             // of the application's page; 0: usual_port, or any when that is busy
+  std::uint16_t control_port = 0;     // of the switches (control.h); 0: any
   std::string json_file;              // "" = none
   bool verbose = false;  // keep and name the folder with the configuration and the application's log
 };

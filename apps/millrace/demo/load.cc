@@ -83,6 +83,15 @@ std::uint64_t load::produce(std::uint64_t count) {
   return count;
 }
 
+void load::poison(std::uint64_t count) {
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const std::string key = "poison-" + std::to_string(poison_sent_);
+    const stream::outgoing out{"navigation", as_bytes(key), as_bytes(std::string_view("no framing")), {}};
+    if (!sink_->produce(out, poisoned_)) return;
+    ++poison_sent_;
+  }
+}
+
 void load::acknowledged(sent& record, result<void> answer) {
   if (answer) {
     ++acknowledged_;

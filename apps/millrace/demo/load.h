@@ -30,6 +30,9 @@ class load final : private stream::source_events {
 
   // Produces the next `count` records; fewer when the producer's queue is full. Returns how many.
   std::uint64_t produce(std::uint64_t count);
+  // Produces records that cannot be decoded; fewer when the producer's queue is full. Nothing else counts
+  // them.
+  void poison(std::uint64_t count);
   // Takes what arrived downstream.
   void read();
   // Leaves the group of the downstream reader.
@@ -42,6 +45,10 @@ class load final : private stream::source_events {
 
  private:
   class sent;
+  class poisoned final : public stream::receipt {
+   public:
+    void on_acknowledged(result<void>) override {}
+  };
 
   load(const visit_generator& generator, verifier& checks, std::int32_t schema_id);
 
@@ -58,6 +65,8 @@ class load final : private stream::source_events {
   std::int32_t schema_id_;
   std::vector<std::unique_ptr<sent>> pool_;
   std::vector<sent*> idle_;
+  poisoned poisoned_;
+  std::uint64_t poison_sent_ = 0;
   std::string value_;
   std::uint64_t next_ = 0;
   std::uint64_t acknowledged_ = 0;

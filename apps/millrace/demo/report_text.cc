@@ -169,7 +169,7 @@ std::string opening(const plan_of_run& plan, const terminal& on) {
       "one of its own. {} records/s for {} s; half-way SELECT and INSERT become {:.0f} times slower.\n\n"
       "Open {} meanwhile.  Ctrl-C ends early.\n\n",
       plan.partitions, grouped(static_cast<double>(plan.rate)), plan.duration_seconds, plan.slowdown,
-      on.bold(fmt::format("http://127.0.0.1:{}/", plan.port)));
+      on.bold(fmt::format("http://127.0.0.1:{}/#switch={}", plan.port, plan.control_port)));
 }
 
 std::string live_heading(const terminal& on) {

@@ -33,6 +33,7 @@ struct plan_of_run {
   double slowdown = 1;
   int partitions = 0;
   std::uint16_t port = 0;
+  std::uint16_t control_port = 0;
 };
 
 [[nodiscard]] std::string opening(const plan_of_run& plan, const terminal& on);

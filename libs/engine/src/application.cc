@@ -140,7 +140,8 @@ int process::run() {
   hooks_.push_back(add_engine_metrics(
       counts_,
       {static_cast<double>(settings_.engine.in_flight_records_max) * worker_count(settings_),
-       static_cast<double>(settings_.engine.memory_max.bytes)},
+       static_cast<double>(settings_.engine.memory_max.bytes), settings_.kafka.group,
+       settings_.kafka.protocol == group_protocol::consumer ? "consumer" : "classic"},
       [this] { return pulses(); }, [this] { return not_ready_because(view()).empty(); }));
   const auto outputs = output_topics();
   if (!outputs) return fail(outputs.error());

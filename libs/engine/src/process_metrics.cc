@@ -44,6 +44,10 @@ process_families::process_families(metrics::catalogue& in)
                            .help = "Memory that records in flight may hold.",
                            .unit = unit::bytes})),
       ready(in.gauge({.name = "millrace_ready", .help = "1 when /readyz says so, 0 otherwise."})),
+      group(in.gauge({.name = "millrace_group_info",
+                      .help = "Always 1; the labels say which consumer group the process is a member of.",
+                      .labels = {label::open("group", 4), label::open("protocol", 2)},
+                      .merge = metrics::merge::max})),
       log_lines(in.counter({.name = "millrace_log_lines_total",
                             .help = "Messages by level, those below the configured level included.",
                             .labels = {level_label()}})),
@@ -51,19 +55,20 @@ process_families::process_families(metrics::catalogue& in)
                                  .help = "Messages left out because one of their kind had just been "
                                          "written."})) {}
 
-metrics::scrape_hook add_engine_metrics(metrics::registry& to, process_limits limits,
+metrics::scrape_hook add_engine_metrics(metrics::registry& to, process_facts facts,
                                         std::function<std::vector<worker_pulse>()> pulses,
                                         std::function<bool()> ready) {
-  return to.at_scrape([what = process_families(to.declared()), limits, pulses = std::move(pulses),
-                       ready = std::move(ready)](metrics::samples& out) {
+  return to.at_scrape([what = process_families(to.declared()), facts = std::move(facts),
+                       pulses = std::move(pulses), ready = std::move(ready)](metrics::samples& out) {
     const std::vector<worker_pulse> all = pulses();
     out.set(what.workers, {}, static_cast<double>(all.size()));
     for (std::size_t i = 0; i < all.size(); ++i) {
       out.set(what.since_turn, {std::to_string(i)}, static_cast<double>(all[i].since_turn.count()) * 1e-9);
     }
-    out.set(what.in_flight_max, {}, limits.in_flight_records_max);
-    out.set(what.memory_max, {}, limits.memory_bytes_max);
+    out.set(what.in_flight_max, {}, facts.in_flight_records_max);
+    out.set(what.memory_max, {}, facts.memory_bytes_max);
     out.set(what.ready, {}, ready() ? 1 : 0);
+    out.set(what.group, {facts.group, facts.protocol}, 1);
     const log_counts counts = logged();
     for (const log_level level : levels) {
       out.set(what.log_lines, {to_string(level)},

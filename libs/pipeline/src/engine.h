@@ -183,6 +183,12 @@ class engine final : private stream::source_events, private plan_watcher {
   void on_schema_failure(const error& failure) override;
   [[nodiscard]] nanoseconds age_of(const envelope& e, instant at) const;
 
+  // At once, so that the books balance at any scrape.
+  void note_in_flight(std::uint64_t records) noexcept {
+    books_.in_flight = records;
+    meters_.in_flight_records.set(static_cast<double>(records));
+  }
+
   // breakers.cc
   [[nodiscard]] const circuit_breaker& breaker(dependency d) const noexcept {
     return breakers_[static_cast<std::size_t>(d)];

@@ -98,7 +98,7 @@ void engine::on_record(const stream::record_view& view) {
   a->unsettled.push_back(e);
   ++a->in_flight;
   ++books_.received;
-  ++books_.in_flight;
+  note_in_flight(books_.in_flight + 1);
   meters_.received.add();
   meters_.waited(wait::fetch, age_of(e, e.taken_at));
   meters_.received_bytes.add((view.key ? view.key->size() : 0) + (view.value ? view.value->size() : 0));

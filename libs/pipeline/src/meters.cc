@@ -262,14 +262,27 @@ meters::meters(metrics::shard& cells)
   for (std::size_t i = 0; i < wait_count; ++i) {
     waits_[i] = &cells.histogram(families_.stage, {to_string(static_cast<wait>(i))});
   }
+  // A counter that appears with its first event hides that event from rate(): what alerts count is there
+  // from the start.
+  for (const work_stage stage : {work_stage::schema, work_stage::dead_letter}) {
+    for (const errc what : {errc::schema_not_found, errc::produce_failed, errc::produce_rejected}) {
+      if ((what == errc::schema_not_found) == (stage == work_stage::schema)) errors(stage, what);
+    }
+  }
+  for (const char* type : {"assigned", "revoked", "lost"}) {
+    static_cast<void>(cells.counter(families_.rebalances, {type}));
+  }
+  for (const char* dependency : {"database", "broker"}) {
+    static_cast<void>(cells.counter(families_.breaker_openings, {dependency}));
+  }
 }
 
-void meters::error(work_stage where, errc what) {
+metrics::counter& meters::errors(work_stage where, errc what) {
   metrics::counter*& known = errors_[static_cast<std::size_t>(where)][static_cast<std::size_t>(what)];
   if (known == nullptr) {
     known = &cells_.counter(families_.errors, {to_string(where), millrace::to_string(what)});
   }
-  known->add();
+  return *known;
 }
 
 }  // namespace millrace::pipeline

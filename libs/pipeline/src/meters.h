@@ -40,7 +40,7 @@ class meters {
   explicit meters(metrics::shard& cells);
 
   // The first use of a label value takes a lock.
-  void error(work_stage where, errc what);
+  void error(work_stage where, errc what) { errors(where, what).add(); }
   void skipped(std::string_view reason) { skipped_.of(reason).add(); }
   void dead_lettered(std::string_view reason) { dead_lettered_.of(reason).add(); }
   void commit_failed(errc what) {
@@ -70,6 +70,8 @@ class meters {
   [[nodiscard]] const metric_families& families() const noexcept { return families_; }
 
  private:
+  metrics::counter& errors(work_stage where, errc what);
+
   metrics::shard& cells_;
   metric_families families_;
   metrics::counters_by_value skipped_, dead_lettered_, emitted_, retries_;

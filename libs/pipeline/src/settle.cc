@@ -62,7 +62,7 @@ void engine::finish(envelope& e) {
   a.tracker.finished(e.ticket);
   a.finishes.finished(e.ticket, ports_.loop.now());
   --a.in_flight;
-  --books_.in_flight;
+  note_in_flight(books_.in_flight - 1);
   static_cast<unsettled_hook&>(e).unlink();
   if (a.paused || a.crowding) pauses_stale_ = true;
   if (e.key_hash != 0) leave_barrier(e);
@@ -95,7 +95,7 @@ void engine::abandon(envelope& e) {
   e.abandoned = true;
   for (processor_run& run : e.runs) run.abandon();
   ++books_.abandoned;
-  --books_.in_flight;
+  note_in_flight(books_.in_flight - 1);
   --e.of().in_flight;
   meters_.abandoned.add();
 }

@@ -177,7 +177,6 @@ double engine::time_lag_seconds(const assignment& a, std::int64_t lag) const {
 }
 
 void engine::update_gauges() {
-  meters_.in_flight_records.set(static_cast<double>(books_.in_flight));
   meters_.in_flight_bytes.set(static_cast<double>(lease_.used()));
   meters_.retrying.set(static_cast<double>(retrying_));
   meters_.retry_budget_left.set(static_cast<double>(ports_.retries.left(ports_.loop.time().now())));

@@ -1,0 +1,126 @@
+"""The files made from the catalogue of metrics are fresh, consistent and accepted by those who read them."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+from observability import made
+from observability.made import ROOT, alerts, catalogue, dashboard, panels
+
+GENERATED = ("docs/metrics.md", "docs/runbook", "deploy/grafana/millrace.json", "deploy/prometheus")
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("libs/*/README.md"), *ROOT.glob("deploy/**/*.md"),
+                    *ROOT.glob("libs/engine/src/front_page.html")])  # fmt: skip
+
+
+def files_of(folder: pathlib.Path) -> dict[str, str]:
+    found = [path for name in GENERATED for path in [folder / name, *(folder / name).glob("*")] if path.is_file()]
+    return {str(path.relative_to(folder)): path.read_text() for path in found if path.name != "example.yaml"}
+
+
+def test_the_committed_files_are_what_the_program_makes(tmp_path: pathlib.Path):
+    ended = made.generate(tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    fresh, committed = files_of(tmp_path), files_of(ROOT)
+    stale = sorted(name for name in {*fresh, *committed} if fresh.get(name) != committed.get(name))
+    assert not stale, f"run ./dev generate; stale: {stale}"
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (lambda metrics: metrics.pop(), "there is no series"),
+        (lambda metrics: metrics.append(metrics[0] | {"name": "millrace_new_total"}), "shown in no panel and no alert"),
+        (lambda metrics: next(m for m in metrics if m["name"] == "millrace_stage_seconds")["labels"].clear(), "stage"),
+        (lambda metrics: next(m for m in metrics if m["name"] == "millrace_registry_answers_total")["labels"][0]
+         ["values"].remove("none"), "status is never"),
+        (lambda metrics: next(m for m in metrics if m["name"] == "millrace_record_e2e_seconds")["buckets"].remove(5),
+         "has no bucket 5"),
+    ],
+    ids=["metric", "unused metric", "label", "value", "bucket"],
+)  # fmt: skip
+def test_what_does_not_exist_is_refused(tmp_path: pathlib.Path, change, complaint: str):
+    document = json.loads(made.catalogue_file().read_text())
+    change(document["metrics"])
+    file = tmp_path / "catalogue.json"
+    file.write_text(json.dumps(document))
+    ended = made.generate(tmp_path / "out", "--catalogue", str(file))
+    assert ended.returncode == 1 and complaint in ended.stderr
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_documents_name_only_metrics_that_exist(document: pathlib.Path):
+    known = set(catalogue().by_series) | {metric.name for metric in catalogue().metrics}
+    known |= {metric.name.removesuffix("_seconds") for metric in catalogue().metrics}  # millrace_x{_failed}_seconds
+    named = set(re.findall(r"\b(millrace_[a-z0-9_]+[a-z0-9])\b(?![:/.-])", document.read_text()))
+    not_metrics = {"millrace_navigation", "millrace_test", "millrace_library", "millrace_avro_generate", "millrace_demo"}
+    assert not {name for name in named - known - not_metrics if not name.startswith("millrace_cql_")}
+
+
+def test_promtool_accepts_the_rules():
+    files = [str(path) for path in sorted((ROOT / "deploy/prometheus").glob("*s.yaml"))]
+    assert len(files) == 2
+    checked = subprocess.run(["promtool", "check", "rules", *files], capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+# The rules of Grafana's dashboard linter, and ours.
+
+
+def all_panels() -> list[dict]:
+    return [panel for panel in dashboard.build()["panels"] if panel["type"] != "row"]
+
+
+def test_the_dashboard_is_fixed_and_has_its_variables():
+    board = dashboard.build()
+    assert board["uid"] == "millrace" and board["editable"] is False and board["schemaVersion"] >= 36
+    variables = [variable["name"] for variable in board["templating"]["list"]]
+    assert variables == ["datasource", "job", "group", "instance", "topic"]
+    assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
+    assert board["links"] and board["annotations"]["list"]
+
+
+@pytest.mark.parametrize("panel", all_panels(), ids=lambda panel: panel["title"])
+def test_every_panel_is_described_has_a_unit_and_uses_the_variables(panel: dict):
+    assert len(panel["description"]) > 10 and panel["description"].endswith(".")
+    assert panel["fieldConfig"]["defaults"]["unit"]
+    assert panel["datasource"]["uid"] == "${datasource}"
+    for target in panel["targets"]:
+        assert target["datasource"]["uid"] == "${datasource}"
+        assert target["expr"].count("{job=~\"$job\",instance=~\"$instance\"") == target["expr"].count("{job"), target["expr"]
+        rates = re.findall(r"\b(?:rate|increase)\([^[]*\[([^]]+)\]", target["expr"])
+        assert set(rates) <= {"$__rate_interval", "5m", "10m"}, target["expr"]
+    if panel["type"] == "heatmap":
+        assert panel["targets"][0]["format"] == "heatmap" and "sum by (le)" in panel["targets"][0]["expr"]
+
+
+def test_panels_lie_beside_each_other():
+    taken: set[tuple[int, int]] = set()
+    for panel in dashboard.build()["panels"]:
+        place = panel["gridPos"]
+        cells = {(x, y) for x in range(place["x"], place["x"] + place["w"]) for y in range(place["y"], place["y"] + place["h"])}
+        assert not cells & taken and max(x for x, _ in cells) < 24, panel["title"]
+        taken |= cells
+
+
+def test_every_alert_has_its_page():
+    for alert in alerts.alerts(alerts.Time(1)):
+        page = (ROOT / "docs" / "runbook" / f"{alert.name}.md").read_text()
+        assert "## Look" in page and "## Act" in page
+        assert len(alert.look) >= 1 and alert.severity in (alerts.PAGE, alerts.TICKET)
+
+
+def test_durations_are_divided():
+    slow, fast = alerts.alerts(alerts.Time(1)), alerts.alerts(alerts.Time(60))
+    by_name = {alert.name: alert for alert in fast}
+    stuck = next(alert for alert in slow if alert.name == "PartitionStuck")
+    assert "> 300" in stuck.expression and "> 5" in by_name["PartitionStuck"].expression
+    assert next(a for a in slow if a.name == "DbErrors").hold == "5m" and by_name["DbErrors"].hold == "5s"
+
+
+def test_panels_have_a_reason_to_be_empty_or_none():
+    assert all(panel.empty_because or panel.queries for _, row in panels.ROWS for panel in row)
