@@ -15,6 +15,7 @@
 #include "demo/demo.h"
 #include "dlq/command_line.h"
 #include "navigation_application.h"
+#include "observe/command_line.h"
 
 namespace {
 
@@ -101,6 +102,7 @@ int main(int argc, char** argv) {
   demo_command
       ->add_option("--control-port", demo.control_port, "Of the demo's switches (default: a free one)")
       ->check(CLI::Range(1, 65'535));
+  demo_command->add_option("--set", demo.set, "Overrides a setting of the application: section.key=value");
   demo_command->add_option("--json", demo.json_file, "Write the results to this file");
   demo_command->add_flag("--verbose", demo.verbose, "Keep the configuration and the application's log");
   demo_command->callback([&] { code = demo::run_demo(demo); });
@@ -117,6 +119,7 @@ int main(int argc, char** argv) {
 
   avro_commands::add_to(cli, code);
   dlq_commands::add_to(cli, code);
+  observe::add_to(cli, code);
 
   cli.add_subcommand("metrics", "Print the catalogue of metrics as JSON")->callback([] {
     std::cout << engine::metric_catalogue_json();

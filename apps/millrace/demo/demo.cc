@@ -223,8 +223,9 @@ result<void> show::choose_port() {
 result<void> show::start_application() {
   const auto config = folder_ / "config.yaml";
   std::ofstream(config) << world_.config_text(arguments_.in_flight_max, port_);
-  if (auto started = application_.start({"run", config.string()}, (folder_ / "application.log").string());
-      !started) {
+  std::vector<std::string> command{"run", config.string()};
+  for (const std::string& setting : arguments_.set) command.insert(command.end(), {"--set", setting});
+  if (auto started = application_.start(command, (folder_ / "application.log").string()); !started) {
     return started.error();
   }
   const auto began = std::chrono::steady_clock::now();

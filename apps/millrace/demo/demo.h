@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace millrace::demo {
 
@@ -19,6 +20,7 @@ struct demo_arguments {
   std::size_t in_flight_max = 8'192;  // records; free to rise when the database slows down
   std::uint16_t port = 0;             // of the application's page; 0: usual_port, or any when that is busy
   std::uint16_t control_port = 0;     // of the switches (control.h); 0: any
+  std::vector<std::string> set;       // settings of the application: section.key=value
   std::string json_file;              // "" = none
   bool verbose = false;  // keep and name the folder with the configuration and the application's log
 };

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <limits>
+#include <set>
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -142,6 +143,14 @@ exposed_histogram exposition::histogram(std::string_view name, std::string_view 
                                       : std::strtod(bound.c_str(), nullptr)] += s.value;
   }
   return merged;
+}
+
+std::vector<std::string> exposition::label_values(std::string_view name, std::string_view label) const {
+  std::set<std::string> values;
+  if (const auto found = samples_.find(name); found != samples_.end()) {
+    for (const sample& s : found->second) values.emplace(label_value(s.labels, label));
+  }
+  return {values.begin(), values.end()};
 }
 
 }  // namespace millrace::demo

@@ -32,6 +32,8 @@ class exposition {
   // Sum over all series of the name whose label text contains `label` ("" = all).
   [[nodiscard]] double value(std::string_view name, std::string_view label = {}) const;
   [[nodiscard]] exposed_histogram histogram(std::string_view name, std::string_view label = {}) const;
+  // The different values of a label, sorted.
+  [[nodiscard]] std::vector<std::string> label_values(std::string_view name, std::string_view label) const;
 
  private:
   struct sample {

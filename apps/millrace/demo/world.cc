@@ -35,6 +35,7 @@ result<void> world::start() {
   if (!brokers) return brokers.error();
   kafka_ = std::move(*brokers);
   kafka_->set_initial_rebalance_delay(milliseconds(0));
+  kafka_->set_heartbeat_interval(milliseconds(200));  // of `kafka.protocol: consumer`
   for (const char* topic : {"navigation", "enriched-visits", "navigation-dlq"}) {
     if (auto made = kafka_->create_topic(topic, partitions); !made) return made.error();
   }
