@@ -38,6 +38,7 @@ json partition_json(const pipeline::partition_status& p) {
               {"position", or_null(p.position)},
               {"committed", or_null(p.committed)},
               {"lag", or_null(p.lag)},
+              {"time_lag_seconds", or_null(p.time_lag_seconds)},
               {"oldest", nullptr}};
   if (p.oldest) {
     out["oldest"] = {{"offset", p.oldest->offset},
