@@ -1,4 +1,6 @@
 // What a done processor emitted, until the broker has all of it.
+#include <array>
+
 #include <millrace/stream/outcome.h>
 #include <millrace/stream/planted.h>
 
@@ -9,15 +11,43 @@ namespace millrace::pipeline {
 
 void emission::on_acknowledged(result<void> answer) { owner_.on_emit_answer(*this, std::move(answer)); }
 
+namespace {
+
+// The trace goes on in what the record produces: with the record's own span when it has one.
+class trace_headers {
+ public:
+  explicit trace_headers(const envelope& of) {
+    if (of.followed && !of.followed->span_id.empty()) {
+      own_ = format_trace_parent(of.followed->trace_id, of.followed->span_id);
+      all_[count_++] = {traceparent_header, as_bytes(own_)};
+    } else if (of.block().header_count() > 0) {
+      if (const auto given = of.block().header(traceparent_header))
+        all_[count_++] = {traceparent_header, given};
+    }
+    if (count_ == 0 || of.block().header_count() == 0) return;
+    if (const auto state = of.block().header(tracestate_header)) all_[count_++] = {tracestate_header, state};
+  }
+  [[nodiscard]] std::span<const stream::header_view> get() const noexcept { return {all_.data(), count_}; }
+
+ private:
+  std::string own_;
+  std::array<stream::header_view, 2> all_;
+  std::size_t count_ = 0;
+};
+
+}  // namespace
+
 void processor_run::send_emits() {
+  const trace_headers trace(envelope_);
   for (std::size_t i = 0; i < emits_used_; ++i) {
     emission& e = *emits_[i];
     if (e.outstanding || e.acknowledged) continue;
-    const stream::outgoing out{e.to->topic(), bytes_view(e.key), bytes_view(e.value), {}};
+    const stream::outgoing out{e.to->topic(), bytes_view(e.key), bytes_view(e.value), trace.get()};
     const result<void> taken = engine_.ports().sink.produce(out, e);
     if (!taken) return on_emit_failure(taken.error());
     engine_.try_began(dependency::broker);
     e.outstanding = true;
+    if (envelope_.followed) envelope_.followed->emits.push_back({e.to->topic(), e.key, e.value});
     ++receipts_outstanding_;
     ++envelope_.outstanding;
   }

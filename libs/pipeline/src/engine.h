@@ -166,6 +166,7 @@ class engine final : private stream::source_events, private plan_watcher {
   bool take_in();
   [[nodiscard]] std::size_t room();
   void on_record(const stream::record_view& record) override;
+  void follow(envelope& e);
   void commit_before_full(const assignment& a);
   void pass_over(assignment& a, std::int64_t offset);
   void admit_waiting();
@@ -206,7 +207,9 @@ class engine final : private stream::source_events, private plan_watcher {
 
   // settle.cc
   bool settle_turn();
-  void count_ending(const envelope& e);
+  void count_ending(envelope& e);
+  void note_end(envelope& e, std::string_view outcome, const std::optional<error>& cause);
+  void tell_observer(envelope& e);
   void finish(envelope& e);
   void let_go(envelope& e);
   void abandon(envelope& e);
@@ -286,6 +289,7 @@ class engine final : private stream::source_events, private plan_watcher {
   std::uint64_t last_epoch_ = 0;
   std::uint64_t barrier_seed_;
   bool plans_changed_ = false;
+  bool joined_ = false;
   bool room_was_short_ = false;
   bool pauses_stale_ = false;
   std::size_t share_room_ = no_limit;      // of the partition that is nearest to its share
@@ -294,6 +298,7 @@ class engine final : private stream::source_events, private plan_watcher {
   std::optional<std::uint64_t> abandoned_before_stop_;
   bool close_requested_ = false;
   instant drain_until_;
+  std::unique_ptr<followed_record> candidate_ = std::make_unique<followed_record>();
   std::int64_t wall_minus_loop_us_ = 0;  // as of this turn
   std::optional<instant> last_commits_until_;
 

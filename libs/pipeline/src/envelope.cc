@@ -32,6 +32,7 @@ void envelope::fill(stream::record_ref block, assignment& of, instant at) {
 void envelope::recycle() noexcept {
   invariant(outstanding == 0 && key_hash == 0, "a record that is released has nothing outstanding");
   for (processor_run& run : runs) run.reset();
+  followed.reset();
   engine_.recycled(*this);
   block_ = {};
   assignment_ = {};

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <millrace/base/errors.h>
+#include <millrace/pipeline/observer.h>
 #include <millrace/pipeline/processor.h>
 #include <millrace/pipeline/record.h>
 #include <millrace/pipeline/value.h>
@@ -81,6 +82,8 @@ class processor_run final : public stream::execution, public runtime::deferred {
   void emit_failed(const error& cause) override { emit_error_ = cause; }
   [[nodiscard]] std::int64_t write_time_us() const noexcept override;
   [[nodiscard]] nanoseconds put_off_for() const noexcept override;
+  void asks(const stream::store_request& request) override;
+  void answered(const stream::store_request& request) override;
   void resumed() noexcept override;  // reads nothing but this run: it is on the path of every answer
 
  private:
@@ -216,6 +219,14 @@ class envelope final : public held_record, public unsettled_hook, public waiting
   bool abandoned = false;     // nothing that happens to it counts any more
   bool let_go = false;        // the engine has given back its reference
   bool dead_counted = false;  // by the dead-letter brake
+
+  std::unique_ptr<followed_record> followed;  // by an observer
+  void note(std::string_view what, std::string_view processor, std::uint32_t attempt, instant began,
+            instant ended, std::string failure = {}) {
+    if (followed)
+      followed->stages.push_back(
+          {std::string(what), std::string(processor), attempt, began, ended, std::move(failure)});
+  }
 
   std::uint64_t key_hash = 0;  // 0: not in the key table
   envelope* next_of_key = nullptr;

@@ -1,6 +1,7 @@
 // From the source to the start of the processors.
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include <millrace/avro/framing.h>
 #include <millrace/stream/planted.h>
@@ -85,6 +86,7 @@ void engine::on_record(const stream::record_view& view) {
   e.fill(blocks_.copy(view), *a, ports_.loop.now());
   e.created_us = created_micros(e.block());
   a->last_created_us = e.created_us;
+  if (ports_.observer != nullptr) follow(e);
   e.bytes = e.block().bytes_held() + envelope_bytes;
   lease_.take(planted(stream::bug::count_bytes_twice) ? 2 * e.bytes : e.bytes);
   usual_bytes_ += e.bytes / 16;  // a moving average
@@ -104,6 +106,23 @@ void engine::on_record(const stream::record_view& view) {
   meters_.received_bytes.add((view.key ? view.key->size() : 0) + (view.value ? view.value->size() : 0));
   commit_before_full(*a);
   if (a->waiting_count > 0 || !admit(e)) wait_for_schema(e);
+}
+
+void engine::follow(envelope& e) {
+  const stream::record_block& block = e.block();
+  if (!ports_.observer->follows(block, *candidate_)) return;
+  const auto copied = [](std::optional<bytes_view> bytes) {
+    return bytes ? std::optional(byte_buffer(bytes->begin(), bytes->end())) : std::nullopt;
+  };
+  candidate_->topic = e.topic();
+  candidate_->partition = block.from().partition;
+  candidate_->offset = block.offset();
+  candidate_->key = copied(block.key());
+  candidate_->value = copied(block.value());
+  candidate_->created_us = e.created_us;
+  candidate_->taken_at = e.taken_at;
+  candidate_->taken_us = e.taken_at.ns / 1'000 + wall_minus_loop_us_;
+  e.followed = std::exchange(candidate_, std::make_unique<followed_record>());
 }
 
 // A full window pauses the partition: a commit that empties much of it does not wait for its time. One that
@@ -217,6 +236,10 @@ void engine::decode(envelope& e, plan_entry& plan, bytes_view body) {
         work_stage::decode);
   }
   meters_.decode.observe(ended - begun);
+  if (e.followed) {
+    e.followed->schema_id = e.schema_id;
+    e.note("decode", {}, 0, begun, ended);
+  }
   if (plan.decoded == nullptr) plan.decoded = &meters_.decoded(e.schema_id);
   plan.decoded->add();
   enter(e, ended);

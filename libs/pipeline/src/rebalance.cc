@@ -16,6 +16,7 @@ assignment* engine::find(stream::partition_id id) {
 
 void engine::on_assigned(std::span<const stream::partition_id> partitions) {
   meters_.rebalanced("assigned");
+  joined_ = true;
   for (const stream::partition_id id : partitions) {
     // A partition that is assigned again was lost in between, whether or not anybody said so.
     drop(id);

@@ -52,7 +52,31 @@ byte_buffer& processor_run::begin_emit(const stream::output_declaration& to, std
   return e.value;
 }
 
-void processor_run::waited(wait what) { engine_.counters().waited(what, loop().time().now() - stage_began_); }
+void processor_run::waited(wait what) {
+  const instant now = loop().time().now();
+  engine_.counters().waited(what, now - stage_began_);
+  if (envelope_.followed) envelope_.note(to_string(what), name(), attempt_, stage_began_, now);
+}
+
+void processor_run::asks(const stream::store_request& request) {
+  if (!envelope_.followed) return;
+  followed_statement& one = envelope_.followed->statements.emplace_back();
+  one.name = request.statement->name();
+  one.request = &request;
+  one.values.assign(request.cells.begin(), request.cells.end());
+  one.began = loop().time().now();
+}
+
+void processor_run::answered(const stream::store_request& request) {
+  resumed();
+  if (!envelope_.followed) return;
+  for (followed_statement& one : envelope_.followed->statements) {
+    if (one.request != &request) continue;
+    one.request = nullptr;
+    one.ended = loop().time().now();
+    if (request.answer && !*request.answer) one.error = request.answer->error().to_string();
+  }
+}
 
 void processor_run::start(instant at) {
   invariant(stage_ == stage::idle || stage_ == stage::backing_off, "an attempt starts when none is running");
@@ -91,6 +115,9 @@ void processor_run::run() {
   const instant now = loop().time().now();
   const bool well = out.what() != stream::outcome::kind::failed;
   (well ? took_ : took_failed_).observe(now - stage_began_);
+  if (envelope_.followed)
+    envelope_.note("process", name(), attempt_, stage_began_, now,
+                   well || !out.cause() ? std::string() : out.cause()->to_string());
   stage_began_ = now;
   if (!still_counts()) return;
   tell_breakers(out);

@@ -24,7 +24,19 @@ void engine::settle(envelope& e) {
   finish(e);
 }
 
-void engine::count_ending(const envelope& e) {
+void engine::note_end(envelope& e, std::string_view outcome, const std::optional<error>& cause) {
+  if (!e.followed) return;
+  e.followed->outcome = outcome;
+  if (cause) e.followed->reason = cause->code() == errc::rejected ? cause->message() : cause->to_string();
+}
+
+void engine::tell_observer(envelope& e) {
+  e.followed->ended_at = ports_.loop.time().now();
+  ports_.observer->ended(std::move(*e.followed));
+  e.followed.reset();
+}
+
+void engine::count_ending(envelope& e) {
   const auto ended_as = [&e](processor_run::ending how) {
     return std::find_if(e.runs.begin(), e.runs.end(),
                         [how](const processor_run& run) { return run.ended_as() == how; });
@@ -32,6 +44,7 @@ void engine::count_ending(const envelope& e) {
   if (const auto dead = ended_as(processor_run::ending::dead); dead != e.runs.end()) {
     const error& cause = *dead->cause();
     ++books_.dead_lettered;
+    note_end(e, "dead_lettered", cause);
     meters_.failed_end_to_end.observe(age_of(e, ports_.loop.time().now()));
     meters_.dead_lettered(cause.code() == errc::rejected ? std::string_view(cause.message())
                                                          : to_string(cause.code()));
@@ -40,17 +53,20 @@ void engine::count_ending(const envelope& e) {
   brake_.ended_well(ports_.loop.now());
   if (ended_as(processor_run::ending::done) != e.runs.end()) {
     ++books_.done;
+    note_end(e, "done", std::nullopt);
     meters_.done.add();
     meters_.end_to_end.observe(age_of(e, ports_.loop.time().now()));
     return;
   }
   ++books_.skipped;
+  note_end(e, "skipped", e.runs.front().cause());
   meters_.skipped(e.runs.front().cause()->message());
 }
 
 void engine::skip(envelope& e, std::string_view reason) {
   ++books_.skipped;
   meters_.skipped(reason);
+  note_end(e, "skipped", error(errc::rejected, std::string(reason)));
   brake_.ended_well(ports_.loop.now());
   e.unended = 0;
   finish(e);
@@ -65,6 +81,7 @@ void engine::finish(envelope& e) {
   note_in_flight(books_.in_flight - 1);
   static_cast<unsettled_hook&>(e).unlink();
   if (a.paused || a.crowding) pauses_stale_ = true;
+  if (e.followed) tell_observer(e);
   if (e.key_hash != 0) leave_barrier(e);
   let_go(e);
 }
@@ -83,6 +100,7 @@ void engine::leave_barrier(envelope& e) {
     if (!next->abandoned) {
       const instant now = ports_.loop.time().now();
       meters_.waited(wait::key, now - next->queued_at);
+      next->note("key_wait", {}, 0, next->queued_at, now);
       return start_processors(*next, now);
     }
     envelope* after = barrier_.leave(*next);
@@ -98,6 +116,8 @@ void engine::abandon(envelope& e) {
   note_in_flight(books_.in_flight - 1);
   --e.of().in_flight;
   meters_.abandoned.add();
+  note_end(e, "abandoned", std::nullopt);
+  if (e.followed) tell_observer(e);
 }
 
 void engine::ghost_gone(envelope& e) {

@@ -109,6 +109,7 @@ std::optional<entered_processor> engine::entered() const noexcept {
 line_status engine::status_now() const {
   line_status now;
   now.state = state_;
+  now.joined = joined_;
   now.failure = failure_;
   now.last_error = last_error_;
   now.counts = books_;

@@ -96,8 +96,9 @@ class line_test : public testing::Test {
     ASSERT_TRUE(built) << built.error().to_string();
     source = std::make_unique<simulated_source>(log, loop, source_options);
     retries = std::make_unique<retry_budget>(retry_policy_of_process);
-    line_ = std::make_unique<line>(line_ports{loop, *source, sink, store, schemas, budget, *retries, shard},
-                                   options, std::move(*built));
+    line_ = std::make_unique<line>(
+        line_ports{loop, *source, sink, store, schemas, budget, *retries, shard, observer}, options,
+        std::move(*built));
     line_->start();
   }
   void assign(const std::vector<std::int32_t>& partitions) {
@@ -224,6 +225,7 @@ class line_test : public testing::Test {
   byte_budget budget{64U << 20U};
   retry_budget_policy retry_policy_of_process{.ratio = 1};
   std::unique_ptr<retry_budget> retries;  // since start()
+  record_observer* observer = nullptr;
   metrics::catalogue declared;
   metrics::registry registry{declared};
   metrics::shard& shard{registry.add_shard()};

@@ -177,10 +177,11 @@ class statement<R(Args...)> final : public internal::statement_base {
     request.cells = cells.view();
     request.write_timestamp_us = write_timestamp_us;
     request.rows_max = is_one_row ? internal::rows_of_one : static_cast<std::uint32_t>(rows_max);
+    ctx.asks(request);
     internal::submitted wait(ctx.database(), request);
     co_await wait;
     self->written(request.cells);
-    ctx.resumed();
+    ctx.answered(request);
     invariant(request.answer.has_value(), "a store completes a request with its answer");
     if (!*request.answer) co_return request.answer->error();
     if constexpr (std::is_void_v<R>) {

@@ -18,6 +18,7 @@
 #include <millrace/base/errors.h>
 #include <millrace/metrics/registry.h>
 #include <millrace/pipeline/budget.h>
+#include <millrace/pipeline/observer.h>
 #include <millrace/pipeline/options.h>
 #include <millrace/pipeline/processor.h>
 #include <millrace/pipeline/retry_budget.h>
@@ -41,6 +42,7 @@ struct line_ports {
   byte_budget& budget;
   retry_budget& retries;
   metrics::shard& metrics;
+  record_observer* observer = nullptr;  // may be none
 };
 
 // Declares every metric family of the pipeline, for the reference and for checking dashboards.

@@ -86,6 +86,7 @@ struct breaker_status {
 
 struct line_status {
   line_state state = line_state::idle;
+  bool joined = false;           // the group has said what is assigned, if anything
   std::optional<error> failure;  // why the line stopped by itself
   std::optional<error> last_error;
   books counts;

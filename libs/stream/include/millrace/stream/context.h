@@ -90,6 +90,9 @@ class execution {
   [[nodiscard]] virtual nanoseconds put_off_for() const noexcept { return nanoseconds(0); }
   // The processor goes on after a wait. For the watchdog, which says what a stuck worker runs.
   virtual void resumed() noexcept {}
+  // Around a request to the database: before it is submitted, and once its answer is there.
+  virtual void asks(const store_request& request) { static_cast<void>(request); }
+  virtual void answered(const store_request& request) { static_cast<void>(request), resumed(); }
 
  protected:
   ~execution() = default;
@@ -108,6 +111,9 @@ class context {
   [[nodiscard]] nanoseconds put_off_for() const noexcept { return run_->put_off_for(); }
   // For what a processor awaits: called when the wait is over.
   void resumed() const noexcept { run_->resumed(); }
+  // For statements, instead: around their request.
+  void asks(const store_request& request) const { run_->asks(request); }
+  void answered(const store_request& request) const { run_->answered(request); }
 
   // Produces `value` to `to` once process() has returned done; the record is finished when the broker has
   // acknowledged it. Output is pipeline's output<T>.
