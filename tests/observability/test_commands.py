@@ -1,10 +1,13 @@
-"""`millrace top` and `lag`, and the log, on the running example."""
+"""`millrace top`, `lag` and `tap`, and traces, on the running example."""
 
 from __future__ import annotations
 
+import http.server
 import json
 import pathlib
 import subprocess
+import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -13,11 +16,47 @@ from observability.made import PROGRAM
 from observability.stage import Stage
 from servers.process import free_port
 
+TOKEN = "for-tests-only"
+TRACED_WITHIN_S = 60
+
+
+class Collector(http.server.BaseHTTPRequestHandler):
+    """A collector of OTLP/HTTP that keeps what it is sent."""
+
+    requests: list[tuple[str, str, dict]] = []
+
+    def do_POST(self) -> None:  # noqa: N802
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.requests.append((self.path, self.headers["Content-Type"], body))
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, *_arguments: object) -> None:
+        pass
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    running = Stage(tmp_path_factory.mktemp("commands"), 200)
+def collector() -> Iterator[http.server.ThreadingHTTPServer]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", free_port()), Collector)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory, collector: http.server.ThreadingHTTPServer) -> Iterator[Stage]:
+    folder = tmp_path_factory.mktemp("commands")
+    token = folder / "token"
+    token.touch(0o600)
+    token.write_text(TOKEN)
+    running = Stage(
+        folder, 200, f"admin.token=${{file:{token}}}", "tap.enabled=true", "tap.redact=visitor_id",
+        "tap.statement_values=true", "tap.records_per_second=50",
+        f"tracing.endpoint=http://127.0.0.1:{collector.server_address[1]}", "tracing.sample_ratio=0.05",
+    )  # fmt: skip
     try:
         running.start()
         yield running
@@ -55,9 +94,57 @@ def test_lag_is_in_records_and_in_time(stage: Stage):
     assert "records behind in" in run("lag", str(stage.configuration))
 
 
+def samples(stage: Stage, *arguments: str) -> list[dict]:
+    return [json.loads(line) for line in run("tap", f":{stage.port}", "--token", TOKEN, *arguments).splitlines()]
+
+
+def test_tap_shows_records_with_their_latencies_and_effects(stage: Stage):
+    found = samples(stage, "--limit", "5")
+    assert len(found) == 5
+    for sample in found:
+        assert sample["topic"] == "navigation" and sample["outcome"] == "done"
+        assert {"fetch_wait", "decode", "process", "produce_ack"} <= {stage["stage"] for stage in sample["stages"]}
+        assert {"select visitor_profile", "insert visit", "insert last_seen"} == {s["statement"] for s in sample["statements"]}
+        assert sample["produced"][0]["topic"] == "enriched-visits"
+        assert sample["value"]["visitor_id"] == sample["produced"][0]["value"]["visitor_id"] == "***"
+        assert sample["value"]["page"]["url"]
+
+
+def test_tap_filters(stage: Stage):
+    key = samples(stage, "--limit", "1")[0]["key"]
+    assert {sample["partition"] for sample in samples(stage, "--partition", "7", "--limit", "3")} == {7}
+    stage.order("/poison/50")
+    letters = samples(stage, "--outcome", "dead_lettered", "--limit", "2")
+    assert {sample["outcome"] for sample in letters} == {"dead_lettered"}
+    assert all("undecodable" in sample["value"] for sample in letters)
+    assert key
+
+
+def test_tap_needs_its_token(stage: Stage):
+    assert "401" in run("tap", f":{stage.port}", "--token", "wrong", code=1)
+    assert "401" in run("tap", f":{stage.port}", code=1)
+
+
+def test_traces_reach_the_collector(stage: Stage):
+    deadline = time.monotonic() + TRACED_WITHIN_S
+    while not Collector.requests and time.monotonic() < deadline:
+        time.sleep(0.2)
+    path, kind, body = Collector.requests[-1]
+    assert (path, kind) == ("/v1/traces", "application/json")
+    spans = body["resourceSpans"][0]["scopeSpans"][0]["spans"]
+    root = next(span for span in spans if span["name"] == "process navigation")
+    inner = [span for span in spans if span.get("parentSpanId") == root["spanId"]]
+    assert {"decode", "process visits", "insert visit", "select visitor_profile"} <= {span["name"] for span in inner}
+    for span in inner:
+        assert span["traceId"] == root["traceId"] and len(span["spanId"]) == 16
+        assert int(root["startTimeUnixNano"]) <= int(span["endTimeUnixNano"]) <= int(root["endTimeUnixNano"]) + 1_000_000
+    assert abs(int(root["endTimeUnixNano"]) / 1e9 - time.time()) < TRACED_WITHIN_S + 30
+
+
 def test_the_log_is_one_line_an_event_without_payloads(stage: Stage):
     log = pathlib.Path(stage.configuration).with_name("application.log").read_text()
     assert "event=running" in log and "event=admin_listening" in log
     for line in log.splitlines():
         assert line.startswith("time=") and " level=" in line and " event=" in line, line
+    assert TOKEN not in log
     assert "visitor" not in log and "v000" not in log, "neither fields nor keys of records"

@@ -150,7 +150,7 @@ def test_what_may_be_empty_is_filled_by_faults(world: World):
     untouched = {
         "Flow: Failed attempts, P99", "Kafka: Failed commits", "Avro and schema registry: Failed registry requests",
         "Avro and schema registry: Decode errors", "Avro and schema registry: Undecodable records",
-        "Dead letters: Skipped by reason", "Dead letters: Failures to write dead letters", "Resources: CPU",
+        "Resources: Traces", "Dead letters: Skipped by reason", "Dead letters: Failures to write dead letters", "Resources: CPU",
         "Resources: Memory",
     }  # fmt: skip
     assert empty <= untouched, empty - untouched
@@ -174,6 +174,6 @@ def test_everything_that_is_scraped_is_in_the_catalogue(world: World):
     absent = declared - scraped
     rare = {
         "millrace_cgroup_cpu_limit_cores", "millrace_cgroup_memory_limit_bytes", "millrace_cgroup_memory_bytes",
-        "millrace_commit_failures_total", "millrace_records_skipped_total",
+        "millrace_commit_failures_total", "millrace_records_skipped_total", "millrace_traces_total",
     }  # fmt: skip
     assert absent <= rare, absent - rare

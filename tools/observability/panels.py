@@ -302,6 +302,8 @@ RESOURCES = (
     lines("Messages", "Lines of the log by level, and those left out because one of their kind had just been written.",
           (rate("millrace_log_lines_total", "level"), "{{level}}"),
           (rate("millrace_log_lines_suppressed_total"), "left out"), unit="cps"),
+    lines("Traces", "Sampled records sent to the collector of traces, and dropped because it was slow or away.",
+          (rate("millrace_traces_total", "result"), "{{result}}"), unit="cps", empty_because="tracing may be off"),
     lines("State and readiness", "0 idle, 1 running, 2 draining, 3 leaving, 4 stopped, 5 failed; ready is 1.",
           (f"max by (instance) (millrace_state{{{ALL}}})", "{{instance}} state"),
           (f"min by (instance) (millrace_ready{{{ALL}}})", "{{instance}} ready"), runbook="NotReady"),

@@ -10,6 +10,7 @@
 #include <millrace/config/load.h>
 
 #include "lag.h"
+#include "tap.h"
 #include "top.h"
 
 namespace millrace::observe {
@@ -50,11 +51,28 @@ void add_lag(CLI::App& program, int& code) {
   });
 }
 
+void add_tap(CLI::App& program, int& code) {
+  auto given = std::make_shared<tap_arguments>();
+  CLI::App* command = program.add_subcommand(
+      "tap", "Sample the live records of a process as JSON; its configuration must have `tap.enabled`");
+  command->add_option("address", given->address, "Admin endpoint: http://host:port, host:port or :port")
+      ->default_val("127.0.0.1:9464");
+  command->add_option("--token", given->token, "The process's admin.token")->envname("MILLRACE_ADMIN_TOKEN");
+  command->add_option("--key", given->key, "Only records with this key");
+  command->add_option("--partition", given->partition, "Only records of this partition");
+  command->add_option("--outcome", given->outcome, "Only records that ended so")
+      ->check(CLI::IsMember({"done", "skipped", "dead_lettered", "abandoned"}));
+  command->add_option("--error", given->error, "Only records with this text in an error or reason");
+  command->add_option("--limit", given->limit, "Records; 0: until Ctrl-C")->capture_default_str();
+  command->callback([given, &code] { code = run_tap(*given, std::cout, std::cerr); });
+}
+
 }  // namespace
 
 void add_to(CLI::App& program, int& code) {
   add_top(program, code);
   add_lag(program, code);
+  add_tap(program, code);
 }
 
 }  // namespace millrace::observe

@@ -1,4 +1,4 @@
-// `millrace top` and `millrace lag` on the command line.
+// `millrace top`, `millrace lag` and `millrace tap` on the command line.
 #pragma once
 
 namespace CLI {

@@ -3,6 +3,7 @@
 
 #include "observe/admin_client.h"
 #include "observe/lag.h"
+#include "observe/tap.h"
 #include "observe/top.h"
 
 namespace millrace::observe {
@@ -94,6 +95,17 @@ TEST(Top, KeepsToTheScreen) {
     EXPECT_LE(end - at, 40U);
     at = end + 1;
   }
+}
+
+TEST(Tap, TheFiltersAreEncodedInThePath) {
+  tap_arguments arguments;
+  arguments.key = "a/b c";
+  arguments.partition = 3;
+  arguments.outcome = "dead_lettered";
+  arguments.error = "db_timeout";
+  EXPECT_EQ(tap_path(arguments, 5),
+            "/tap/limit=5/key=a%2Fb%20c/partition=3/outcome=dead_lettered/error=db_timeout");
+  EXPECT_EQ(tap_path({}, 5'000), "/tap/limit=1000");
 }
 
 TEST(Lag, ShowsWhatLagsAndSumsUp) {

@@ -1,6 +1,8 @@
 #include "adapters.h"
 
 #include <cerrno>
+#include <future>
+#include <memory>
 #include <system_error>
 #include <utility>
 
@@ -21,6 +23,7 @@ namespace millrace::engine {
 namespace {
 
 constexpr milliseconds kafka_check_timeout{10'000};
+constexpr milliseconds schema_patience{500};
 
 kafka::start_position start_of(offset_policy policy) {
   switch (policy) {
@@ -239,6 +242,16 @@ class real_connections final : public connections {
                     {{"error", failure.to_string()}, {"worker", index}, {"suppressed", suppressed}});
         }));
     return {};
+  }
+
+  std::string schema_text(std::int32_t id) override {
+    auto told = std::make_shared<std::promise<std::string>>();
+    auto answer = told->get_future();
+    registry_->fetch(id, [told](result<registry::client::schema_text> text) {
+      told->set_value(text ? **text : std::string());
+    });
+    if (answer.wait_for(schema_patience) != std::future_status::ready) return {};
+    return answer.get();
   }
 
  private:

@@ -35,6 +35,8 @@ class connections {
   // start-up comes before it.
   [[nodiscard]] virtual result<void> join(worker_ports& ports, runtime::loop& loop, metrics::shard& counts,
                                           unsigned index) = 0;
+  // A schema by id; empty when the registry does not answer soon. Blocks; not for a worker's thread.
+  [[nodiscard]] virtual std::string schema_text(std::int32_t id) = 0;
 
  protected:
   connections() = default;

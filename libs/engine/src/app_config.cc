@@ -450,6 +450,53 @@ const spec<metrics_config>& metrics_spec() {
   return declared;
 }
 
+const spec<tap_config>& tap_spec() {
+  static const spec<tap_config> declared{
+      field(&tap_config::enabled, "enabled")
+          .doc("Whether `millrace tap` may sample live records, payloads included. It needs `admin.token` "
+               "too."),
+      field(&tap_config::records_per_second, "records_per_second")
+          .range(1U, 1'000U)
+          .doc("Samples a second at most."),
+      field(&tap_config::redact, "redact")
+          .doc("Fields of values that are not shown, by their path; `key` is the record's key.")
+          .example("[visitor_id, page.url, key]"),
+      field(&tap_config::statement_values, "statement_values")
+          .doc("Whether the values bound to statements are shown. They are not redacted."),
+  };
+  return declared;
+}
+
+const spec<tracing_config>& tracing_spec() {
+  static const spec<tracing_config> declared{
+      field(&tracing_config::endpoint, "endpoint")
+          .doc("Collector of OTLP over HTTP (JSON). Empty: no traces are sent; a `traceparent` header still "
+               "goes "
+               "on in what its record produces.")
+          .example("http://collector:4318"),
+      field(&tracing_config::sample_ratio, "sample_ratio")
+          .range(0.0, 1.0)
+          .doc("Share of the records without a `traceparent` that begin a trace. Those with one are traced "
+               "when "
+               "its producer sampled them."),
+      field(&tracing_config::records_per_second, "records_per_second")
+          .range(1U, 100'000U)
+          .doc("Traced records a second at most, of each worker."),
+  };
+  return declared;
+}
+
+void check_observing(const app_config& value, findings& found) {
+  if (value.tap.enabled && value.admin.token.empty()) {
+    found.error("tap.enabled", "the tap shows payloads, and `admin.token` does not protect it",
+                "set `admin.token`, or remove `tap.enabled`");
+  }
+  if (!value.tracing.endpoint.empty() && !value.tracing.endpoint.starts_with("http://")) {
+    found.error("tracing.endpoint", "it is no URL that begins with http://",
+                "name the collector's OTLP/HTTP port: http://collector:4318");
+  }
+}
+
 void check_buckets(const app_config& value, findings& found) {
   metrics::catalogue scratch;
   for (const bucket_scale& one : scales) {
@@ -601,8 +648,11 @@ const config::spec<app_config>& app_spec() {
           section(&app_config::admin, "admin", admin_spec()).doc("The admin endpoint."),
           section(&app_config::log, "log", log_spec()).doc("Messages on standard error."),
           section(&app_config::metrics, "metrics", metrics_spec()).doc("What /metrics counts."),
+          section(&app_config::tap, "tap", tap_spec()).doc("Samples of live records for `millrace tap`."),
+          section(&app_config::tracing, "tracing", tracing_spec()).doc("Sampled records as traces."),
       }
           .check(check_buckets)
+          .check(check_observing)
           .check(check_tls)
           .check(check_registry)
           .check(check_lookups)

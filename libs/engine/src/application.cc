@@ -3,6 +3,7 @@
 #include <ctime>
 #include <iostream>
 #include <mutex>
+#include <random>
 #include <set>
 #include <thread>
 
@@ -29,8 +30,11 @@
 #include "log.h"
 #include "lookups.h"
 #include "process_metrics.h"
+#include "readiness.h"
 #include "record_orders.h"
 #include "status_page.h"
+#include "tap.h"
+#include "tracing.h"
 #include "trouble_log.h"
 #include "watchdog.h"
 #include "worker.h"
@@ -67,6 +71,12 @@ std::optional<app_config> load_config(const run_arguments& arguments) {
   return cores <= 2 ? 1 : cores - 1;
 }
 
+// Ids of traces must differ between processes and workers.
+std::uint64_t seed_of(unsigned worker) {
+  std::random_device device;
+  return (std::uint64_t{device()} << 32U | device()) + worker;
+}
+
 // Everything that lives between start-up and exit.
 class process {
  public:
@@ -76,7 +86,8 @@ class process {
         counts_(declared_),
         budget_(static_cast<std::size_t>(settings_.engine.memory_max.bytes)),
         retries_(settings_.engine.retry_budget),
-        watchdog_(settings_.engine.stuck_after) {}
+        watchdog_(settings_.engine.stuck_after),
+        tap_(system_clock()) {}
 
   int run();
 
@@ -94,10 +105,15 @@ class process {
   result<void> start_admin();
   result<void> start_workers();
   result<candidate> make_worker();
+  // None when nobody may ask for records, so that they cost nothing.
+  [[nodiscard]] pipeline::record_observer* observer_of(unsigned worker) const {
+    return settings_.tap.enabled || traces_ ? samplers_[worker].get() : nullptr;
+  }
   result<void> prepare(const worker_ports& ports, pipeline::processors& work);
   [[nodiscard]] result<std::string> subject_for(const stream::output_declaration& output) const;
   void supervise();
   void watch();
+  [[nodiscard]] std::string not_ready();
   int closing();
   [[nodiscard]] process_view view() const;
   [[nodiscard]] std::vector<worker_pulse> pulses() const;
@@ -112,12 +128,16 @@ class process {
   pipeline::retry_budget retries_;
   stream::invalidation_board invalidations_;
   std::unique_ptr<connections> connections_;
+  std::unique_ptr<trace_exporter> traces_;
+  std::vector<std::unique_ptr<record_sampler>> samplers_;  // a worker's each
   mutable std::mutex mutex_;  // guards workers_ and started_ against the admin thread
   std::vector<std::unique_ptr<worker>> workers_;
   bool started_ = false;
   std::atomic<unsigned> ended_{0};
   const instant began_ = system_clock().now();
   watchdog watchdog_;
+  readiness readiness_;
+  tap tap_;
   std::vector<metrics::scrape_hook> hooks_;
   std::unique_ptr<admin_server> admin_;  // last: its thread reads the rest
 };
@@ -142,13 +162,19 @@ int process::run() {
       {static_cast<double>(settings_.engine.in_flight_records_max) * worker_count(settings_),
        static_cast<double>(settings_.engine.memory_max.bytes), settings_.kafka.group,
        settings_.kafka.protocol == group_protocol::consumer ? "consumer" : "classic"},
-      [this] { return pulses(); }, [this] { return not_ready_because(view()).empty(); }));
+      [this] { return pulses(); }, [this] { return readiness_.not_ready_because().empty(); }));
   const auto outputs = output_topics();
   if (!outputs) return fail(outputs.error());
   if (auto admin = start_admin(); !admin) return fail(admin.error());
   auto opened = connections::open(settings_, app_.name, app_.version, *outputs, counts_);
   if (!opened) return fail(opened.error());
   connections_ = std::move(*opened);
+  if (!settings_.tracing.endpoint.empty()) {
+    auto traces =
+        trace_exporter::start(settings_.tracing, {app_.name, app_.version, settings_.kafka.group}, counts_);
+    if (!traces) return fail(traces.error());
+    traces_ = std::move(*traces);
+  }
   if (auto started = start_workers(); !started) return fail(started.error());
   supervise();
   return closing();
@@ -262,8 +288,9 @@ result<void> process::start_workers() {
                     {{"error", failure.to_string()}, {"worker", i}, {"suppressed", suppressed}});
         });
     options.on_trouble = [log](std::string_view event, const error& failure) { log->note(event, failure); };
+    samplers_.push_back(std::make_unique<record_sampler>(tap_, traces_.get(), settings_.tracing, seed_of(i)));
     made[i].thread->launch(std::move(made[i].ports), std::move(options), std::move(made[i].work), budget_,
-                           retries_, *made[i].counts,
+                           retries_, *made[i].counts, observer_of(i),
                            [this] { ended_.fetch_add(1, std::memory_order_release); });
     const std::lock_guard lock(mutex_);
     workers_.push_back(std::move(made[i].thread));
@@ -310,6 +337,7 @@ void process::supervise() {
 }
 
 void process::watch() {
+  readiness_.look(view(), system_clock().now());
   for (const watchdog::finding& f : watchdog_.look(system_clock().now(), pulses())) {
     const auto stuck_seconds = static_cast<double>(f.stuck_for.count()) / 1e9;
     const std::string_view running = f.running.empty() ? "no processor" : std::string_view(f.running);
@@ -384,6 +412,12 @@ process_view process::view() const {
   return seen;
 }
 
+// As of now: nobody supervises before the workers run.
+std::string process::not_ready() {
+  readiness_.look(view(), system_clock().now());
+  return readiness_.not_ready_because();
+}
+
 admin_page process::page(std::string_view path) {
   constexpr std::string_view text = "text/plain; charset=utf-8";
   const auto verdict = [&](const std::string& problem) {
@@ -394,13 +428,20 @@ admin_page process::page(std::string_view path) {
     return {200, std::string(metrics::text_content_type), metrics::to_text(counts_.take_snapshot())};
   }
   if (path == "/healthz") return verdict(not_alive_because(view()));
-  if (path == "/readyz") return verdict(not_ready_because(view()));
+  if (path == "/readyz") return verdict(not_ready());
   if (path == "/status") return {200, "application/json", status_json(view())};
   if (path == "/") return {200, "text/html; charset=utf-8", std::string(front_page)};
   return {404, std::string(text), "no such page; try / /metrics /healthz /readyz /status\n"};
 }
 
 admin_page process::order(const admin_order& wanted) {
+  if (wanted.path.starts_with("/tap")) {
+    // What the workers share is there from the moment on at which they run.
+    const bool running = view().started;
+    return tap_page(wanted, settings_, tap_, [this, running](std::int32_t id) {
+      return running ? connections_->schema_text(id) : std::string();
+    });
+  }
   std::vector<worker_door> doors;
   {
     // A worker lives longer than the admin thread once it is in the list.

@@ -8,6 +8,7 @@
 #include <millrace/registry/client.h>
 
 #include "kafka_statistics.h"
+#include "tracing.h"
 
 namespace millrace::engine {
 namespace {
@@ -83,6 +84,7 @@ void declare_metrics(metrics::catalogue& into) {
   cql::declare_metrics(into);
   registry::declare_metrics(into);
   declare_kafka_statistics(into);
+  declare_tracing_metrics(into);
   metrics::declare_process_metrics(into);
   metrics::declare_cgroup_metrics(into);
   const process_families declared(into);

@@ -116,6 +116,7 @@ std::string status_json(const process_view& process) {
       partitions.push_back(partition_json(p));
     }
     workers.push_back({{"state", pipeline::to_string(w.line.state)},
+                       {"joined", w.line.joined},
                        {"turning", turning(process, w.pulse)},
                        {"running", turning(process, w.pulse) ? json(nullptr) : json(w.pulse.running)},
                        {"failure", error_json(w.line.failure)},

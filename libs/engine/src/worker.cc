@@ -12,11 +12,11 @@ worker::~worker() { invariant(!thread_.joinable(), "a worker's thread ends befor
 
 void worker::launch(worker_ports ports, pipeline::line_options options, pipeline::processors work,
                     pipeline::byte_budget& budget, pipeline::retry_budget& retries, metrics::shard& counts,
-                    std::function<void()> on_end) {
+                    pipeline::record_observer* observer, std::function<void()> on_end) {
   ports_ = std::move(ports);
   on_end_ = std::move(on_end);
-  const pipeline::line_ports all{loop_,           *ports_.source, *ports_.sink, *ports_.store,
-                                 *ports_.schemas, budget,         retries,      counts};
+  const pipeline::line_ports all{loop_,  *ports_.source, *ports_.sink, *ports_.store, *ports_.schemas,
+                                 budget, retries,        counts,       observer};
   line_ = std::make_unique<pipeline::line>(all, std::move(options), std::move(work));
   loop_.add_step(runtime::phase::settle, *this);
   thread_ = std::thread([this] {

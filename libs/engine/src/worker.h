@@ -48,7 +48,7 @@ class worker final : private runtime::step {
   // Starts the thread and the line. Once. `on_end` is called on the worker's thread when the line has ended.
   void launch(worker_ports ports, pipeline::line_options options, pipeline::processors work,
               pipeline::byte_budget& budget, pipeline::retry_budget& retries, metrics::shard& counts,
-              std::function<void()> on_end);
+              pipeline::record_observer* observer, std::function<void()> on_end);
 
   // Any thread.
   void request_stop() noexcept;

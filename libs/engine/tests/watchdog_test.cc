@@ -118,7 +118,7 @@ class stuck_worker : public testing::Test {
     pipeline::line_options options;
     options.dead_letter_topic = "dead";
     worker_.launch(std::move(ports), std::move(options), std::move(*work), budget_, retries_,
-                   counts_.add_shard(), [] {});
+                   counts_.add_shard(), nullptr, [] {});
     launched_ = true;
   }
   ~stuck_worker() override {

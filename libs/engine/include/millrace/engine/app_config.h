@@ -167,6 +167,19 @@ struct metrics_config {
   bucket_config buckets;
 };
 
+struct tap_config {
+  bool enabled = false;
+  std::uint32_t records_per_second = 10;
+  std::vector<std::string> redact;
+  bool statement_values = false;
+};
+
+struct tracing_config {
+  std::string endpoint;  // empty: no traces are sent
+  double sample_ratio = 0;
+  std::uint32_t records_per_second = 100;  // of each worker
+};
+
 struct app_config {
   kafka_config kafka;
   std::optional<registry_config> registry;
@@ -176,6 +189,8 @@ struct app_config {
   admin_config admin;
   log_config log;
   metrics_config metrics;
+  tap_config tap;
+  tracing_config tracing;
 };
 
 // The declaration of every key.
