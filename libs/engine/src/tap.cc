@@ -134,7 +134,7 @@ ordered_json decoded(bytes_view framed_value, const tap_config& settings, const 
   return value;
 }
 
-double milliseconds_of(nanoseconds time) { return static_cast<double>(time.count() / 1'000) / 1'000.0; }
+double milliseconds_of(nanoseconds time) { return static_cast<double>(time.count()) / 1e6; }
 
 bool hides_key(const tap_config& settings) {
   return std::ranges::find(settings.redact, "key") != settings.redact.end();
