@@ -50,31 +50,62 @@ void cached_row::destroy() noexcept {
   ::operator delete(static_cast<void*>(this));
 }
 
+namespace {
+
+struct metric_families {
+  explicit metric_families(metrics::catalogue& in)
+      : hits(counter(in, "millrace_lookup_hits_total", "Lookups answered by a cached row.")),
+        negative_hits(counter(in, "millrace_lookup_negative_hits_total",
+                              "Lookups answered by a cached \"there is no row\".")),
+        shared(counter(in, "millrace_lookup_shared_total",
+                       "Lookups that joined a request that was on its way.")),
+        misses(counter(in, "millrace_lookup_misses_total", "Lookups that sent a request to the database.")),
+        absent(counter(in, "millrace_lookup_absent_total", "Lookups that found no row, cached or not.")),
+        evictions(
+            counter(in, "millrace_lookup_evictions_total", "Cached answers that made room, or found none.")),
+        invalidations(counter(in, "millrace_lookup_invalidations_total",
+                              "Cached answers, and requests on their way, that a write made stale.")),
+        entries(
+            in.gauge({.name = "millrace_lookup_entries", .help = "Cached answers.", .labels = {label()}})),
+        bytes(in.gauge({.name = "millrace_lookup_bytes",
+                        .help = "Memory of cached answers and their index.",
+                        .unit = metrics::unit::bytes,
+                        .labels = {label()}})) {}
+
+  static metrics::label label() { return metrics::label::open("lookup", lookups_max); }
+  static metrics::counter_family counter(metrics::catalogue& in, const char* name, const char* help) {
+    return in.counter({.name = name, .help = help, .labels = {label()}});
+  }
+
+  metrics::counter_family hits, negative_hits, shared, misses, absent, evictions, invalidations;
+  metrics::gauge_family entries, bytes;
+};
+
+}  // namespace
+
+void declare_lookup_metrics(metrics::catalogue& into) { const metric_families declared(into); }
+
 lookup_meters::lookup_meters(metrics::shard* counts, const std::string& lookup) {
-  const auto label = [] { return metrics::label::open("lookup", lookups_max); };
-  std::size_t counters_used = 0;
-  std::size_t gauges_used = 0;
-  const auto counter = [&](const char* name, const char* help) -> metrics::counter* {
-    if (counts == nullptr) return &own_counters_[counters_used++];
-    return &counts->counter(counts->declared().counter({.name = name, .help = help, .labels = {label()}}),
-                            {lookup});
-  };
-  const auto gauge = [&](const char* name, const char* help, metrics::unit unit) -> metrics::gauge* {
-    if (counts == nullptr) return &own_gauges_[gauges_used++];
-    return &counts->gauge(
-        counts->declared().gauge({.name = name, .help = help, .unit = unit, .labels = {label()}}), {lookup});
-  };
-  hits = counter("millrace_lookup_hits_total", "Lookups answered by a cached row.");
-  negative_hits =
-      counter("millrace_lookup_negative_hits_total", "Lookups answered by a cached \"there is no row\".");
-  shared = counter("millrace_lookup_shared_total", "Lookups that joined a request that was on its way.");
-  misses = counter("millrace_lookup_misses_total", "Lookups that sent a request to the database.");
-  absent = counter("millrace_lookup_absent_total", "Lookups that found no row, cached or not.");
-  evictions = counter("millrace_lookup_evictions_total", "Cached answers that made room, or found none.");
-  invalidations = counter("millrace_lookup_invalidations_total",
-                          "Cached answers, and requests on their way, that a write made stale.");
-  entries = gauge("millrace_lookup_entries", "Cached answers.", metrics::unit::none);
-  bytes = gauge("millrace_lookup_bytes", "Memory of cached answers and their index.", metrics::unit::bytes);
+  if (counts == nullptr) {
+    std::size_t counters_used = 0;
+    for (metrics::counter** each :
+         {&hits, &negative_hits, &shared, &misses, &absent, &evictions, &invalidations}) {
+      *each = &own_counters_[counters_used++];
+    }
+    entries = &own_gauges_[0];
+    bytes = &own_gauges_[1];
+    return;
+  }
+  const metric_families declared(counts->declared());
+  hits = &counts->counter(declared.hits, {lookup});
+  negative_hits = &counts->counter(declared.negative_hits, {lookup});
+  shared = &counts->counter(declared.shared, {lookup});
+  misses = &counts->counter(declared.misses, {lookup});
+  absent = &counts->counter(declared.absent, {lookup});
+  evictions = &counts->counter(declared.evictions, {lookup});
+  invalidations = &counts->counter(declared.invalidations, {lookup});
+  entries = &counts->gauge(declared.entries, {lookup});
+  bytes = &counts->gauge(declared.bytes, {lookup});
 }
 
 stream::lookup_statistics lookup_meters::read() const noexcept {

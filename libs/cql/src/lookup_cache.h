@@ -107,6 +107,8 @@ struct lookup_flight final : stream::store_request {
   bool stale = false;
 };
 
+void declare_lookup_metrics(metrics::catalogue& into);
+
 class lookup_meters {
  public:
   lookup_meters(metrics::shard* counts, const std::string& lookup);

@@ -2,6 +2,8 @@
 
 #include <millrace/cql/session.h>
 
+#include "lookup_cache.h"
+
 namespace millrace::cql {
 namespace {
 
@@ -50,7 +52,10 @@ metric_families::metric_families(metrics::catalogue& in)
 
 }  // namespace
 
-void declare_metrics(metrics::catalogue& into) { const metric_families declared(into); }
+void declare_metrics(metrics::catalogue& into) {
+  const metric_families declared(into);
+  internal::declare_lookup_metrics(into);
+}
 
 statement_meters::statement_meters(metrics::shard* counts, std::string statement)
     : counts_(counts), statement_(std::move(statement)) {

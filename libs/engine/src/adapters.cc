@@ -272,8 +272,9 @@ class real_connections final : public connections {
     const std::size_t kept = registry_->stats().disk_entries;
     if (reached || reached.error().code() != errc::registry_unavailable || kept == 0) return reached;
     log_event(log_level::warning, "registry_down",
-              {{"consequence", "starting with the schemas and registrations of the cache folder; records with other "
-                               "schemas wait"},
+              {{"consequence",
+                "starting with the schemas and registrations of the cache folder; records with other "
+                "schemas wait"},
                {"kept", kept},
                {"error", reached.error().message()}});
     return {};

@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include <millrace/registry/client.h>
+
 namespace millrace::registry {
 namespace {
 
@@ -27,40 +29,66 @@ std::size_t place(Enum value) {
   return static_cast<std::size_t>(value);
 }
 
+struct metric_families {
+  explicit metric_families(metrics::catalogue& in)
+      : requests(in.counter({.name = "millrace_schema_registry_requests_total",
+                             .help = "Requests to the schema registry, by what came of them.",
+                             .labels = {label::closed("outcome", asked_names)}})),
+        lookups(
+            in.counter({.name = "millrace_schema_lookups_total",
+                        .help = "Schemas asked for by workers, by where they were found: memory, a lookup "
+                                "under way, disk, the registry, or nowhere.",
+                        .labels = {label::closed("found", looked_up_names)}})),
+        disk_failures(
+            in.counter({.name = "millrace_schema_disk_cache_failures_total",
+                        .help = "Files of the schema cache that could not be read, were corrupt, or "
+                                "could not be written.",
+                        .labels = {label::closed("operation", disk_names)}})),
+        tokens(in.counter({.name = "millrace_schema_registry_tokens_total",
+                           .help = "Requests to the OAuth token endpoint.",
+                           .labels = {label::closed("outcome", {"failed", "answered"})}})),
+        seconds(
+            in.histogram({.name = "millrace_schema_registry_request_seconds",
+                          .help = "Duration of one request to the registry, connecting included, whatever "
+                                  "came of it.",
+                          .buckets = in.bounds(metrics::scale::request)})),
+        entries(in.gauge({.name = "millrace_schema_cache_entries",
+                          .help = "Schemas in memory.",
+                          .merge = metrics::merge::max})),
+        bytes(in.gauge({.name = "millrace_schema_cache_bytes",
+                        .help = "Size of the schemas in memory.",
+                        .unit = metrics::unit::bytes,
+                        .merge = metrics::merge::max})),
+        on_disk(in.gauge({.name = "millrace_schema_disk_cache_entries",
+                          .help = "Schemas and registrations in the cache folder.",
+                          .merge = metrics::merge::max})),
+        resting(
+            in.gauge({.name = "millrace_schema_registry_resting",
+                      .help = "Registry URLs that are not asked now because they failed or asked for less.",
+                      .merge = metrics::merge::max})),
+        waiting(in.gauge({.name = "millrace_schema_lookups_waiting",
+                          .help = "Distinct schemas being looked up.",
+                          .merge = metrics::merge::max})) {}
+
+  metrics::counter_family requests, lookups, disk_failures, tokens;
+  metrics::histogram_family seconds;
+  metrics::gauge_family entries, bytes, on_disk, resting, waiting;
+};
+
 }  // namespace
+
+void declare_metrics(metrics::catalogue& into) { const metric_families declared(into); }
 
 meters::meters(metrics::registry* counts) : counts_(counts) {
   if (counts == nullptr) return;
   metrics::shard& shard = counts->add_shard();
-  metrics::catalogue& declared = counts->declared();
-  resolve(shard,
-          declared.counter({.name = "millrace_schema_registry_requests_total",
-                            .help = "Requests to the schema registry, by what came of them.",
-                            .labels = {label::closed("outcome", asked_names)}}),
-          asked_names, cells_.asked);
-  resolve(
-      shard,
-      declared.counter({.name = "millrace_schema_lookups_total",
-                        .help = "Schemas asked for by workers, by where they were found: memory, a lookup "
-                                "under way, disk, the registry, or nowhere.",
-                        .labels = {label::closed("found", looked_up_names)}}),
-      looked_up_names, cells_.looked_up);
-  resolve(
-      shard,
-      declared.counter({.name = "millrace_schema_disk_cache_failures_total",
-                        .help = "Files of the schema cache that could not be read, were corrupt, or could "
-                                "not be written.",
-                        .labels = {label::closed("operation", disk_names)}}),
-      disk_names, cells_.disk);
-  const metrics::counter_family tokens =
-      declared.counter({.name = "millrace_schema_registry_tokens_total",
-                        .help = "Requests to the OAuth token endpoint.",
-                        .labels = {label::closed("outcome", {"failed", "answered"})}});
-  cells_.tokens = {&shard.counter(tokens, {"failed"}), &shard.counter(tokens, {"answered"})};
-  cells_.seconds = &shard.histogram(declared.histogram({.name = "millrace_schema_registry_request_seconds",
-                                                        .help = "Duration of one request to the registry, "
-                                                                "connecting included, whatever came of it.",
-                                                        .buckets = metrics::buckets::request()}));
+  const metric_families declared(counts->declared());
+  resolve(shard, declared.requests, asked_names, cells_.asked);
+  resolve(shard, declared.lookups, looked_up_names, cells_.looked_up);
+  resolve(shard, declared.disk_failures, disk_names, cells_.disk);
+  cells_.tokens = {&shard.counter(declared.tokens, {"failed"}),
+                   &shard.counter(declared.tokens, {"answered"})};
+  cells_.seconds = &shard.histogram(declared.seconds);
 }
 
 void meters::count(asked how, nanoseconds took) {
@@ -113,30 +141,14 @@ std::uint64_t meters::disk_troubles() const {
 
 void meters::at_scrape(std::function<gauges()> read) {
   if (counts_ == nullptr) return;
-  metrics::catalogue& declared = counts_->declared();
-  const auto entries = declared.gauge(
-      {.name = "millrace_schema_cache_entries", .help = "Schemas in memory.", .merge = metrics::merge::max});
-  const auto bytes = declared.gauge({.name = "millrace_schema_cache_bytes",
-                                     .help = "Size of the schemas in memory.",
-                                     .unit = metrics::unit::bytes,
-                                     .merge = metrics::merge::max});
-  const auto on_disk = declared.gauge({.name = "millrace_schema_disk_cache_entries",
-                                       .help = "Schemas and registrations in the cache folder.",
-                                       .merge = metrics::merge::max});
-  const auto resting =
-      declared.gauge({.name = "millrace_schema_registry_resting",
-                      .help = "Registry URLs that are not asked now because they failed or asked for less.",
-                      .merge = metrics::merge::max});
-  const auto waiting = declared.gauge({.name = "millrace_schema_lookups_waiting",
-                                       .help = "Distinct schemas being looked up.",
-                                       .merge = metrics::merge::max});
+  const metric_families of(counts_->declared());
   hook_ = counts_->at_scrape([=, read = std::move(read)](metrics::samples& out) {
     const gauges now = read();
-    out.set(entries, {}, now.entries);
-    out.set(bytes, {}, now.bytes);
-    out.set(on_disk, {}, now.disk_entries);
-    out.set(resting, {}, now.resting);
-    out.set(waiting, {}, now.waiting);
+    out.set(of.entries, {}, now.entries);
+    out.set(of.bytes, {}, now.bytes);
+    out.set(of.on_disk, {}, now.disk_entries);
+    out.set(of.resting, {}, now.resting);
+    out.set(of.waiting, {}, now.waiting);
   });
 }
 

@@ -36,8 +36,9 @@
 #include <millrace/stream/schemas.h>
 
 namespace millrace::metrics {
+class catalogue;
 class registry;
-}
+}  // namespace millrace::metrics
 
 namespace millrace::registry {
 
@@ -117,6 +118,9 @@ struct compatibility {
   bool compatible = false;
   std::string why;  // what the registry says when it is not
 };
+
+// What clients count.
+void declare_metrics(metrics::catalogue& into);
 
 class client {
  public:
