@@ -58,7 +58,7 @@ HEALTHY = {
     **growing("millrace_loop_turn_seconds_bucket", 6000, 'le="+Inf"'),
     **growing("millrace_errors_total", 0, 'stage="dead_letter",error="produce_failed"'),
     **growing("millrace_errors_total", 0, 'stage="schema",error="schema_not_found"'),
-    **growing("millrace_registry_answers_total", 10, 'status="2xx"'),
+    **growing("millrace_schema_registry_requests_total", 10, 'outcome="answered"'),
     **growing("millrace_rebalances_total", 0, 'type="assigned"', start=1),
     **constant("millrace_cgroup_memory_bytes", 50e6),
     **constant("millrace_cgroup_memory_limit_bytes", 100e6),
@@ -90,7 +90,7 @@ CASES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "CommitFailing": (
         {**growing("millrace_commits_total", 0), **growing("millrace_commit_failures_total", 60, 'error="broker_unavailable"')},
         BY_INSTANCE),
-    "RegistryErrors": (growing("millrace_registry_answers_total", 1, 'status="5xx"'), BY_JOB),
+    "RegistryErrors": (growing("millrace_schema_registry_requests_total", 1, 'outcome="server_error"'), BY_JOB),
     "SchemaNotFound": (growing("millrace_errors_total", 1, 'stage="schema",error="schema_not_found"'), BY_JOB),
     "DbErrors": (growing("millrace_statement_failures_total", 120, 'statement="select",error="db_timeout"'), BY_JOB),
     "DbLatencyHigh": (

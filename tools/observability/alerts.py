@@ -222,10 +222,10 @@ def alerts(time: Time) -> list[Alert]:
         ),
         Alert(
             "RegistryErrors", TICKET,
-            f'sum by (job) (increase(millrace_registry_answers_total{{status=~"none|5xx"}}[{five}])) > 0.01 * sum by (job) (increase(millrace_registry_answers_total[{five}]))',
+            f'sum by (job) (increase(millrace_schema_registry_requests_total{{outcome=~"server_error|unusable|no_answer|tls_refused|limited"}}[{five}])) > 0.01 * sum by (job) (increase(millrace_schema_registry_requests_total[{five}]))',
             five, "The schema registry does not answer.",
             "Schemas that are known go on; records with a new schema wait, and hold up their partitions.",
-            (("sum by (status) (increase(millrace_registry_answers_total[5m]))", "no answer, or 5xx"),
+            (("sum by (outcome) (increase(millrace_schema_registry_requests_total[5m]))", "what came of its requests"),
              ('sum(rate(millrace_stage_seconds_count{stage="schema_wait"}[5m]))', "records that had to wait")),
             ("Is the registry up, and does `registry.urls` name all of its instances?",
              "Nothing is lost: the id is asked for until the registry answers."),

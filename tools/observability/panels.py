@@ -62,6 +62,7 @@ def or_zero(expression: str) -> str:
 
 
 QUIET = "nothing of the kind happened"
+NO_LOOKUPS = "the application may have no lookups"
 ENDED = (
     f"({rate('millrace_records_done_total')} + ({or_zero(rate('millrace_records_skipped_total'))}) + "
     f"({or_zero(rate('millrace_records_dead_lettered_total'))}))"
@@ -193,8 +194,9 @@ KAFKA = (
           (f"sum by (queue) (millrace_kafka_queue_bytes{{{ALL}}})", "{{queue}}"), unit="bytes"),
     lines("Open transactions", "Records behind an open transaction: nobody can read them before it ends.",
           (f"sum by (topic) (millrace_kafka_open_transaction_records{{{TOPIC}}})", "{{topic}}")),
-    lines("Offset gaps", "Records that the broker had deleted before they were read.",
-          (f"sum(increase(millrace_offset_gap_records_total{{{ALL}}}[10m]))", "lost"), runbook="OffsetGapDetected"),
+    lines("Offset gaps", "Records that the broker had deleted before they were read; partitions begun where somebody else committed.",
+          (f"sum(increase(millrace_offset_gap_records_total{{{ALL}}}[10m]))", "lost"),
+          (f"sum(increase(millrace_offsets_moved_total{{{ALL}}}[10m]))", "offsets moved"), runbook="OffsetGapDetected"),
     lines("Produced", "Records that processors emitted and the broker acknowledged.",
           (rate("millrace_emitted_total", "topic"), "{{topic}}"), unit="cps"),
 )
@@ -207,16 +209,24 @@ AVRO = (
           (f'sum by (error) (rate(millrace_errors_total{{{ALL},stage="decode"}}{RATE}))', "{{error}}"), unit="cps",
           empty_because=QUIET),
     quantiles("Undecodable records", "CPU time spent on them.", "millrace_decode_failed_seconds", empty_because=QUIET),
-    lines("Schema lookups", "In the cache, remembered as unknown, or fetched. After the start nothing is fetched.",
-          (f"sum by (result) (increase(millrace_registry_lookups_total{{{ALL}}}[5m]))", "{{result}}")),
-    lines("Cached schemas", "Of each instance.",
-          (f"sum by (instance) (millrace_registry_cached_schemas{{{ALL}}})", "{{instance}}")),
-    heatmap("Schema registry", "Requests that it answered.", "millrace_registry_seconds", runbook="RegistryErrors"),
-    lines("Answers of the registry", "By class of the HTTP status; none: no answer.",
-          (f"sum by (status) (increase(millrace_registry_answers_total{{{ALL}}}[5m]))", "{{status}}"),
+    lines("Schema lookups", "Where workers found schemas: in memory, on disk, from the registry. After the start nearly all in memory.",
+          (f"sum by (found) (increase(millrace_schema_lookups_total{{{ALL}}}[5m]))", "{{found}}")),
+    lines("Cached schemas", "In memory, in the cache folder, and being looked up.",
+          (f"sum by (instance) (millrace_schema_cache_entries{{{ALL}}})", "{{instance}} in memory"),
+          (f"sum by (instance) (millrace_schema_disk_cache_entries{{{ALL}}})", "{{instance}} on disk"),
+          (f"sum by (instance) (millrace_schema_lookups_waiting{{{ALL}}})", "{{instance}} looked up now")),
+    lines("Memory of cached schemas", "Of each instance.",
+          (f"sum by (instance) (millrace_schema_cache_bytes{{{ALL}}})", "{{instance}}"), unit="bytes"),
+    heatmap("Schema registry", "Requests to it, whatever came of them.", "millrace_schema_registry_request_seconds",
+            runbook="RegistryErrors"),
+    lines("Answers of the registry", "By what came of the request; requests for OAuth tokens.",
+          (f"sum by (outcome) (increase(millrace_schema_registry_requests_total{{{ALL}}}[5m]))", "{{outcome}}"),
+          (f"sum by (outcome) (increase(millrace_schema_registry_tokens_total{{{ALL}}}[5m]))", "token {{outcome}}"),
           runbook="RegistryErrors"),
-    quantiles("Failed registry requests", "That had no answer, or one that says that it is unwell.",
-              "millrace_registry_failed_seconds", empty_because=QUIET),
+    lines("Trouble of the registry", "URLs that are not asked now, and files of the cache folder that failed.",
+          (f"sum by (instance) (millrace_schema_registry_resting{{{ALL}}})", "{{instance}} URLs at rest"),
+          (f"sum by (operation) (increase(millrace_schema_disk_cache_failures_total{{{ALL}}}[5m]))", "{{operation}}"),
+          runbook="RegistryErrors"),
 )
 
 DATABASE = (
@@ -241,6 +251,19 @@ DATABASE = (
           (f"sum(millrace_driver_requests_in_flight{{{ALL}}})", "inside the driver"),
           (f"sum(millrace_in_flight_records{{{ALL}}})", "records"),
           (f"sum(millrace_in_flight_records_max{{{ALL}}})", "records at most")),
+    lines("Prepared statements", "Of all workers.", (f"sum by (instance) (millrace_statements_prepared{{{ALL}}})", "{{instance}}")),
+    lines("Lookups", "Answered from the cache, by a request that was on its way, or by a request of their own; without a row.",
+          (rate("millrace_lookup_hits_total", "lookup"), "{{lookup}} hits"),
+          (rate("millrace_lookup_negative_hits_total", "lookup"), "{{lookup}} negative hits"),
+          (rate("millrace_lookup_shared_total", "lookup"), "{{lookup}} shared"),
+          (rate("millrace_lookup_misses_total", "lookup"), "{{lookup}} misses"),
+          (rate("millrace_lookup_absent_total", "lookup"), "{{lookup}} without a row"), unit="cps", empty_because=NO_LOOKUPS),
+    lines("Cached rows", "Answers in the caches, those that made room, and those that a write made stale.",
+          (f"sum by (lookup) (millrace_lookup_entries{{{ALL}}})", "{{lookup}}"),
+          (rate("millrace_lookup_evictions_total", "lookup"), "{{lookup}} evicted a second"),
+          (rate("millrace_lookup_invalidations_total", "lookup"), "{{lookup}} invalidated a second"), empty_because=NO_LOOKUPS),
+    lines("Memory of cached rows", "By lookup.",
+          (f"sum by (lookup) (millrace_lookup_bytes{{{ALL}}})", "{{lookup}}"), unit="bytes", empty_because=NO_LOOKUPS),
     lines("Retries", "Waiting for their next attempt, and what is left of the retry budget.",
           (f"sum(millrace_retrying_records{{{ALL}}})", "waiting"),
           (f"min by (instance) (millrace_retry_budget_left{{{ALL}}})", "{{instance}} budget left")),

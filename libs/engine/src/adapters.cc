@@ -224,7 +224,7 @@ class real_connections final : public connections {
     return ports;
   }
 
-  result<void> join(worker_ports& ports, runtime::loop& loop, metrics::shard& counts,
+  result<void> join(worker_ports& ports, runtime::loop& loop, metrics::shard& /*counts*/,
                     unsigned index) override {
     kafka::producer_config producer = producer_of(settings_.kafka, application_);
     producer.client.on_statistics = kafka_statistics_.add(kafka_statistics::client::producer);
@@ -247,8 +247,8 @@ class real_connections final : public connections {
   std::string schema_text(std::int32_t id) override {
     auto told = std::make_shared<std::promise<std::string>>();
     auto answer = told->get_future();
-    registry_->fetch(id, [told](result<registry::client::schema_text> text) {
-      told->set_value(text ? **text : std::string());
+    registry_->fetch(id, [told](result<registry::client::document> found) {
+      told->set_value(found ? (*found)->text : std::string());
     });
     if (answer.wait_for(schema_patience) != std::future_status::ready) return {};
     return answer.get();

@@ -14,9 +14,10 @@ TEST(MetricCatalogue, DeclaresTheMetricsOfEveryPart) {
   declare_metrics(all);
   for (const char* name :
        {"millrace_records_done_total", "millrace_stage_seconds", "millrace_statement_seconds",
-        "millrace_registry_seconds", "millrace_offset_gap_records_total", "millrace_kafka_broker_rtt_seconds",
-        "process_open_fds", "millrace_build_info", "millrace_cgroup_memory_bytes",
-        "millrace_loop_turn_seconds", "millrace_log_lines_total", "millrace_driver_requests_total"}) {
+        "millrace_schema_registry_request_seconds", "millrace_lookup_hits_total",
+        "millrace_offset_gap_records_total", "millrace_kafka_broker_rtt_seconds", "process_open_fds",
+        "millrace_build_info", "millrace_cgroup_memory_bytes", "millrace_loop_turn_seconds",
+        "millrace_log_lines_total", "millrace_driver_requests_total"}) {
     EXPECT_NE(all.find(name), nullptr) << name;
   }
   const auto read = nlohmann::json::parse(all.to_json());
