@@ -262,7 +262,7 @@ DATABASE = (
           (f"sum by (lookup) (millrace_lookup_entries{{{ALL}}})", "{{lookup}}"),
           (rate("millrace_lookup_evictions_total", "lookup"), "{{lookup}} evicted a second"),
           (rate("millrace_lookup_invalidations_total", "lookup"), "{{lookup}} invalidated a second"), empty_because=NO_LOOKUPS),
-    lines("Memory of cached rows", "By lookup.",
+    lines("Memory of cached rows", "What the cache of each lookup holds.",
           (f"sum by (lookup) (millrace_lookup_bytes{{{ALL}}})", "{{lookup}}"), unit="bytes", empty_because=NO_LOOKUPS),
     lines("Retries", "Waiting for their next attempt, and what is left of the retry budget.",
           (f"sum(millrace_retrying_records{{{ALL}}})", "waiting"),
