@@ -255,8 +255,9 @@ TEST_F(lookup_test, lookups_of_one_name_share_their_cache_and_must_be_declared_a
   EXPECT_FALSE(shorter.open(w.room, shorter.declared()));
   EXPECT_FALSE(elsewhere.open(w.room, elsewhere.declared()));
   w.look_up("ada", row_of("gold", 7));
-  const auto call = same(w.context(), "ada");
+  auto call = same(w.context(), "ada");
   ASSERT_TRUE(call.await_ready());
+  EXPECT_EQ(call.await_resume()->segment, "gold");
 }
 
 TEST_F(lookup_test, is_a_select_by_key) {
