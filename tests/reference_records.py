@@ -26,11 +26,11 @@ class ReferenceRecords:
         r = self._random
         visitor = int(r.paretovariate(1.1) * 1000) % 1_000_000
         return {
-            "visitor_id": f"v{visitor:08d}",
             "event_id": uuid.UUID(int=r.getrandbits(128)),
             "event_time": 1_760_000_000_000 + i * 5,
             "received_time": 1_760_000_000_000_000 + i * 5_003,
             "partner_id": r.randint(1, 300),
+            "visitor_id": f"v{visitor:08d}",
             "kind": r.choice(["PAGE_VIEW"] * 6 + ["CLICK", "ADD_TO_CART", "PURCHASE", "SEARCH", "CUSTOM"]),
             "page": self._page(),
             "device": self._device(),
