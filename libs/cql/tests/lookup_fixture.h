@@ -4,6 +4,7 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -116,7 +117,7 @@ class worker_of_test {
       : loop(time),
         room{board, account},
         collecting_(declared),
-        profiles("profiles", select_profile, options, fallback) {
+        profiles("profiles", select_profile, std::move(options), fallback) {
     for (stream::lookup_declaration* each : declared.lookups) {
       const auto opened = each->open(room, each->declared());
       EXPECT_TRUE(opened) << opened.error().to_string();

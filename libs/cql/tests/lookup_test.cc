@@ -226,7 +226,7 @@ TEST_F(lookup_test, the_statement_that_writes_the_row_tells_on_success_and_on_fa
 TEST_F(lookup_test, policies_decide_about_a_row_that_is_not_there) {
   const auto ending_with = [this](stream::lookup_options options, nanoseconds put_off = {}) {
     stream::invalidation_board board;
-    worker_of_test w(time_, board, options);
+    worker_of_test w(time_, board, std::move(options));
     w.run.put_off = put_off;
     asked& made = w.begin("ada");
     w.answer(no_row());
