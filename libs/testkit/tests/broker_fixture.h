@@ -60,7 +60,7 @@ class line_worker {
   }
   // Generous, so that a busy machine does not decide.
   bool until(const std::function<bool()>& done) {
-    const instant deadline = system_clock().now() + seconds(40);
+    const instant deadline = system_clock().now() + seconds(90);
     while (!done()) {
       if (system_clock().now() >= deadline) return false;
       turn();
