@@ -1,4 +1,4 @@
-// What a statement needs to be called outside of a line.
+// What statements and lookups need to be called outside of a line.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -17,6 +17,13 @@ class execution_of_test final : public stream::execution {
   std::uint32_t attempt() const noexcept override { return 1; }
   byte_buffer& begin_emit(const stream::output_declaration&, std::string_view) override { return emitted_; }
   void emit_failed(const error& cause) override { FAIL() << cause.to_string(); }
+  void resumed() noexcept override { ++resumptions; }
+  nanoseconds put_off_for() const noexcept override { return put_off; }
+  std::int64_t write_time_us() const noexcept override { return write_time; }
+
+  int resumptions = 0;
+  nanoseconds put_off{0};
+  std::int64_t write_time = 0;
 
  private:
   runtime::loop& loop_;

@@ -12,6 +12,8 @@
 #include <millrace/cql/lookup.h>
 #include <millrace/runtime/loop.h>
 
+#include "calls.h"
+
 namespace millrace::cql {
 
 class bytes_answer final : public stream::rows_owner {
@@ -41,28 +43,6 @@ class waiting_store final : public stream::store {
     request.on_complete(request);
   }
   std::vector<stream::store_request*> waiting;
-};
-
-class execution_of_test final : public stream::execution {
- public:
-  execution_of_test(runtime::loop& l, stream::store& s) : loop_(l), store_(s) {}
-  runtime::loop& loop() noexcept override { return loop_; }
-  stream::store& database() noexcept override { return store_; }
-  const stream::record_block& record() const noexcept override { return *block_; }
-  std::uint32_t attempt() const noexcept override { return 1; }
-  byte_buffer& begin_emit(const stream::output_declaration&, std::string_view) override { return emitted_; }
-  void emit_failed(const error& cause) override { FAIL() << cause.to_string(); }
-  nanoseconds put_off_for() const noexcept override { return put_off; }
-  std::int64_t write_time_us() const noexcept override { return write_time; }
-
-  nanoseconds put_off{0};
-  std::int64_t write_time = 0;
-
- private:
-  runtime::loop& loop_;
-  stream::store& store_;
-  stream::record_ref block_;
-  byte_buffer emitted_;
 };
 
 // Memory of the process, as an account that can be made small.

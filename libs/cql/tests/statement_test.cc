@@ -7,6 +7,8 @@
 #include <millrace/cql/statement.h>
 #include <millrace/runtime/loop.h>
 
+#include "calls.h"
+
 namespace millrace::cql {
 namespace {
 
@@ -62,35 +64,10 @@ class scripted_store final : public stream::store {
   std::deque<stream::store_request*> waiting_;
 };
 
-class execution_of_test final : public stream::execution {
- public:
-  execution_of_test(runtime::loop& l, stream::store& s) : loop_(l), store_(s) {}
-  runtime::loop& loop() noexcept override { return loop_; }
-  stream::store& database() noexcept override { return store_; }
-  const stream::record_block& record() const noexcept override { return *block_; }
-  std::uint32_t attempt() const noexcept override { return 1; }
-  byte_buffer& begin_emit(const stream::output_declaration&, std::string_view) override { return emitted_; }
-  void emit_failed(const error& cause) override { FAIL() << cause.to_string(); }
-  void resumed() noexcept override { ++resumptions; }
-  std::int64_t write_time_us() const noexcept override { return 1'000; }
-
-  int resumptions = 0;
-
- private:
-  runtime::loop& loop_;
-  stream::store& store_;
-  stream::record_ref block_;
-  byte_buffer emitted_;
-};
-
-class finished_flag final : public runtime::deferred {
- public:
-  bool finished = false;
-  void run() override { finished = true; }
-};
-
 class statement_test : public ::testing::Test {
  protected:
+  statement_test() { run_.write_time = 1'000; }
+
   stream::declarations declared_;
   stream::declaration_scope collecting_{declared_};
   manual_clock clock_;
