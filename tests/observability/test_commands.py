@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import http.server
 import json
 import pathlib
@@ -113,8 +114,13 @@ def test_tap_shows_records_with_their_latencies_and_effects(stage: Stage):
 def test_tap_filters(stage: Stage):
     key = samples(stage, "--limit", "1")[0]["key"]
     assert {sample["partition"] for sample in samples(stage, "--partition", "7", "--limit", "3")} == {7}
-    stage.order("/poison/50")
-    letters = samples(stage, "--outcome", "dead_lettered", "--limit", "2")
+    # Only what happens while somebody listens is shown, so bad records keep coming until the command has seen its two.
+    with concurrent.futures.ThreadPoolExecutor(max_workers=1) as pool:
+        tapped = pool.submit(samples, stage, "--outcome", "dead_lettered", "--limit", "2")
+        while not tapped.done():
+            stage.order("/poison/5")
+            concurrent.futures.wait([tapped], timeout=1)
+    letters = tapped.result()
     assert {sample["outcome"] for sample in letters} == {"dead_lettered"}
     assert all("undecodable" in sample["value"] for sample in letters)
     assert key
