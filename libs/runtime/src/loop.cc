@@ -62,6 +62,13 @@ class loop::kernel {
     return {};
   }
 
+  void watch_writable(int fd, bool wanted) const noexcept {
+    epoll_event interest{};
+    interest.events = wanted ? EPOLLIN | EPOLLOUT : EPOLLIN;
+    interest.data.fd = fd;
+    invariant(::epoll_ctl(epoll_, EPOLL_CTL_MOD, fd, &interest) == 0, "a watched descriptor stays watched");
+  }
+
   void unwatch(int fd) noexcept {
     if (watches_.erase(fd) != 0) ::epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, nullptr);
   }
@@ -114,6 +121,7 @@ void loop::remove_step(step& s) noexcept {
 result<void> loop::watch(int fd, std::function<void()> on_ready) {
   return kernel_->watch(fd, std::move(on_ready));
 }
+void loop::watch_writable(int fd, bool wanted) noexcept { kernel_->watch_writable(fd, wanted); }
 void loop::unwatch(int fd) noexcept { kernel_->unwatch(fd); }
 
 void loop::run() {

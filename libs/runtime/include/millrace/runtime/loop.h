@@ -81,6 +81,8 @@ class loop {
   // Calls `on_ready` in every turn in which `fd` is readable (level-triggered). The descriptor stays the
   // caller's. errc::io_error when the kernel refuses it.
   [[nodiscard]] result<void> watch(int fd, std::function<void()> on_ready);
+  // While `wanted`, on_ready is also called in turns in which the watched `fd` can be written to.
+  void watch_writable(int fd, bool wanted) noexcept;
   void unwatch(int fd) noexcept;
 
   // Times the work of every turn of run() and run_turn(), without the sleep after it.
