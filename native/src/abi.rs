@@ -13,11 +13,12 @@ use crate::channel::{BatchPart, Channel, Completion, Owner, Request};
 use crate::config::{Config, Speculative, Tls, DEFAULT_KEEPALIVE};
 use crate::failure::{Failure, Status};
 use crate::remote::Command;
+use crate::routes::{CExecutable, CNode, CRing};
 use crate::session::{Session, StatementOptions};
 use crate::statement::{CColumn, Columns};
 use crate::tsan;
 
-const ABI_VERSION: u32 = 2;
+const ABI_VERSION: u32 = 3;
 const DEFAULT_TIMEOUT_MS: u32 = 15_000;
 const DEFAULT_PAGE_SIZE: u32 = 5_000;
 const IN_FLIGHT_MAX: u32 = 65_536;
@@ -129,6 +130,19 @@ pub struct CCounters {
     shrunk: u64,
     waiting: u64,
     limit_min: u64,
+}
+
+#[repr(C)]
+pub struct CRoutes {
+    size: u64,
+    version: u64,
+    nodes: *const CNode,
+    node_count: usize,
+    rings: *const CRing,
+    ring_count: usize,
+    executables: *const CExecutable,
+    executable_count: usize,
+    owner: *mut Owner,
 }
 
 struct Metadata {
@@ -452,6 +466,35 @@ pub unsafe extern "C" fn millrace_cql_submit(
     })
 }
 
+#[no_mangle]
+pub unsafe extern "C" fn millrace_cql_channel_routes_version(channel: *const Channel) -> u64 {
+    (*channel).io().routes_version.load(Ordering::Acquire)
+}
+
+#[no_mangle]
+pub unsafe extern "C" fn millrace_cql_channel_routes(
+    channel: *const Channel,
+    routes: *mut CRoutes,
+) {
+    certain(|| {
+        let io = (*channel).io();
+        let to = &mut *routes;
+        // Before the routes: they are at least as new.
+        to.version = io.routes_version.load(Ordering::Acquire);
+        let from = Arc::clone(&io.routes());
+        to.nodes = from.nodes().as_ptr();
+        to.node_count = from.nodes().len();
+        to.rings = from.rings().as_ptr();
+        to.ring_count = from.rings().len();
+        to.executables = from.executables().as_ptr();
+        to.executable_count = from.executables().len();
+        to.owner = Box::into_raw(Box::new(Owner {
+            routes: Some(from),
+            ..Owner::default()
+        }));
+    });
+}
+
 fn convert(from: Completion) -> CCompletion {
     let mut to = CCompletion {
         tag: from.tag,
@@ -555,8 +598,11 @@ pub unsafe extern "C" fn millrace_cql_session_counters(
         counters.refused += of.refused.load(Ordering::Relaxed);
         counters.shrunk += of.shrunk.load(Ordering::Relaxed);
         counters.waiting += of.waiting.load(Ordering::Relaxed);
+        // 0: the thread has sent nothing yet.
         let limit = of.limit_min.load(Ordering::Relaxed);
-        counters.limit_min = counters.limit_min.min(limit);
+        if limit > 0 {
+            counters.limit_min = counters.limit_min.min(limit);
+        }
     }
 }
 

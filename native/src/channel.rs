@@ -12,6 +12,7 @@ use bytes::Bytes;
 use crate::failure::{Failure, Status};
 use crate::remote::Remote;
 use crate::ring::Ring;
+use crate::routes::Routes;
 use crate::statement::Columns;
 
 /// An event descriptor, non-blocking.
@@ -130,6 +131,7 @@ pub struct Owner {
     /// Of the rows, for statements whose answers have columns of their own.
     pub columns: Option<Box<Columns>>,
     pub trace_id: Option<[u8; 16]>,
+    pub routes: Option<Arc<Routes>>,
 }
 
 #[derive(Debug)]

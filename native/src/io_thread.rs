@@ -32,6 +32,7 @@ use crate::failure::{Failure, Status};
 use crate::known::{completion_of, Known};
 use crate::local::OnThisThread;
 use crate::remote::{count, Command, Prepared, Remote};
+use crate::routes::Atlas;
 use crate::statement::{Cells, Description};
 use crate::wheel::Wheel;
 
@@ -84,6 +85,7 @@ struct Io {
     remote: Arc<Remote>,
     session: Session,
     statements: RefCell<Vec<Option<Rc<Known>>>>,
+    atlas: RefCell<Atlas>,
     channels: RefCell<Vec<Arc<Channel>>>,
     slots: RefCell<Vec<Rc<Slot>>>,
     /// Slots whose task waits for a job.
@@ -369,6 +371,8 @@ impl Io {
         let needed = statements.len().max(id as usize + 1);
         statements.resize(needed, None);
         statements[id as usize] = Some(Rc::new(known));
+        drop(statements);
+        self.publish_routes();
         Ok(description)
     }
 
@@ -388,6 +392,16 @@ impl Io {
             if let Some(place @ Some(_)) = self.statements.borrow_mut().get_mut(id) {
                 *place = Some(Rc::new(now));
             }
+        }
+    }
+
+    fn publish_routes(&self) {
+        let statements = self.statements.borrow();
+        let known = statements.iter().enumerate();
+        let known = known.filter_map(|(number, known)| Some((number, known.as_deref()?)));
+        let cluster = self.session.get_cluster_state();
+        if let Some(routes) = self.atlas.borrow_mut().update(cluster, known) {
+            self.remote.publish(routes);
         }
     }
 
@@ -577,6 +591,7 @@ async fn watch_schema(io: Rc<Io>) {
             known = Some(version);
         }
         budget::count_members(&io.session.get_cluster_state());
+        io.publish_routes();
         tokio::time::sleep(SCHEMA_CHECK).await;
     }
 }
@@ -637,6 +652,7 @@ async fn live(
         remote,
         session,
         statements: RefCell::default(),
+        atlas: RefCell::default(),
         channels: RefCell::default(),
         slots: RefCell::default(),
         idle: RefCell::default(),

@@ -3,7 +3,8 @@
 //! include/millrace/native/bridge.h is the bridge's manual. From the top: `abi` (the C interface), `session`
 //! (threads), `io_thread` (runs the driver) and `remote` (how others reach it), `channel` (what a worker and an I/O
 //! thread share), and below them
-//! `config`, `budget` (which node gets how much), `known`, `statement`, `failure`, `ring` and `wheel`.
+//! `config`, `budget` (which node gets how much), `routes` (what another data plane needs to know), `known`,
+//! `statement`, `failure`, `ring` and `wheel`.
 
 // The interface's contracts are in bridge.h, once.
 #![allow(clippy::missing_safety_doc)]
@@ -26,6 +27,7 @@ mod known;
 mod local;
 mod remote;
 mod ring;
+mod routes;
 mod session;
 mod statement;
 mod tsan;

@@ -9,6 +9,7 @@ use scylla::statement::Statement;
 
 use crate::channel::{Asleep, Channel, EventFd};
 use crate::failure::Failure;
+use crate::routes::{Routes, CLOSED};
 use crate::statement::Description;
 
 /// What other threads ask of an I/O thread.
@@ -48,6 +49,9 @@ pub struct Remote {
     pub asleep: Asleep,
     pub event: EventFd,
     pub counters: Counters,
+    routes: Mutex<Arc<Routes>>,
+    /// Of the routes; grows with every change.
+    pub routes_version: AtomicU64,
     /// For tests.
     pub panic_next: AtomicBool,
 }
@@ -59,6 +63,8 @@ impl Remote {
             asleep: Asleep::new(),
             event: EventFd::new()?,
             counters: Counters::default(),
+            routes: Mutex::default(),
+            routes_version: AtomicU64::new(0),
             panic_next: AtomicBool::new(false),
         })
     }
@@ -97,8 +103,21 @@ impl Remote {
             .is_some_and(|waiting| !waiting.is_empty())
     }
 
+    pub fn publish(&self, routes: Arc<Routes>) {
+        *self.routes() = routes;
+        // Whoever sees the new version finds at least these routes.
+        self.routes_version.fetch_add(1, Ordering::Release);
+    }
+
+    pub fn routes(&self) -> std::sync::MutexGuard<'_, Arc<Routes>> {
+        self.routes
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
     /// The thread's last act.
     pub fn end(&self) {
+        self.routes_version.store(CLOSED, Ordering::Release);
         let left = self.commands().take();
         left.into_iter().flatten().for_each(refuse);
     }

@@ -28,7 +28,7 @@ extern "C" {
 #endif
 
 /* Changes with every incompatible change of this header; compare with millrace_cql_abi_version(). */
-#define MILLRACE_CQL_ABI_VERSION 2
+#define MILLRACE_CQL_ABI_VERSION 3
 
 typedef struct millrace_cql_session millrace_cql_session;
 typedef struct millrace_cql_channel millrace_cql_channel;
@@ -166,6 +166,57 @@ void millrace_cql_channel_close(millrace_cql_channel* channel);
  * and aborts). NULL is ignored. */
 void millrace_cql_channel_free(millrace_cql_channel* channel);
 
+/* What a caller needs that sends requests itself, over connections of its own, and leaves to the driver what
+ * it does not want to do. */
+typedef struct millrace_cql_node {
+  const char* address; /* the IP address */
+  const char* datacenter;
+  const char* rack;
+  uint32_t port;
+  uint32_t reserved;
+  uint8_t host_id[16];
+} millrace_cql_node;
+
+/* Who holds what of a keyspace: row k of `replicas` (replicas_max numbers of nodes; UINT32_MAX: none) are the
+ * replicas of the tokens after tokens[k - 1] up to tokens[k]. The last token's successor is the first. */
+typedef struct millrace_cql_ring {
+  const int64_t* tokens; /* ascending */
+  const uint32_t* replicas;
+  size_t token_count;
+  size_t replicas_max;
+} millrace_cql_ring;
+
+/* A statement that the caller may execute itself. Not listed, and so for the driver only: conditional
+ * statements, tables with tablets, and statements that the present schema no longer fits. */
+typedef struct millrace_cql_executable {
+  const uint8_t* id; /* of the native protocol; the same on all nodes */
+  size_t id_size;
+  uint32_t statement;
+  int32_t ring; /* its replicas, by Murmur3 token of the partition key; -1: any node */
+} millrace_cql_executable;
+
+#define MILLRACE_CQL_ROUTES_CLOSED UINT64_MAX
+
+/* All pointers are valid until `owner` is released. */
+typedef struct millrace_cql_routes {
+  uint64_t size; /* sizeof(millrace_cql_routes), set by the caller */
+  uint64_t version;
+  const millrace_cql_node* nodes;
+  size_t node_count;
+  const millrace_cql_ring* rings;
+  size_t ring_count;
+  const millrace_cql_executable* executables;
+  size_t executable_count;
+  millrace_cql_owner* owner;
+} millrace_cql_routes;
+
+/* Changes when the routes do, within seconds of the cluster; MILLRACE_CQL_ROUTES_CLOSED once the session is
+ * closed. One load: may be asked in every turn. */
+uint64_t millrace_cql_channel_routes_version(const millrace_cql_channel* channel);
+
+/* Does not block. */
+void millrace_cql_channel_routes(const millrace_cql_channel* channel, millrace_cql_routes* routes);
+
 #define MILLRACE_CQL_NO_TIMESTAMP INT64_MIN
 
 /* A statement of a batch, its cells as in a request. */
@@ -234,10 +285,11 @@ typedef struct millrace_cql_counters {
   uint64_t panics;          /* contained */
   uint64_t in_flight;       /* now, inside the driver */
   /* Budgets of nodes: a node's limit of requests in flight shrinks with overload errors and timeouts only. */
-  uint64_t refused;   /* answered as overloaded because a node had its share of what may be in flight */
-  uint64_t shrunk;    /* times that a limit was lowered */
-  uint64_t waiting;   /* now, for a node's limit */
-  uint64_t limit_min; /* now, of the node that may have the fewest in flight */
+  uint64_t refused; /* answered as overloaded because a node had its share of what may be in flight */
+  uint64_t shrunk;  /* times that a limit was lowered */
+  uint64_t waiting; /* now, for a node's limit */
+  uint64_t
+      limit_min; /* now, of the node that may have the fewest in flight; UINT64_MAX: nothing was sent yet */
 } millrace_cql_counters;
 
 void millrace_cql_session_counters(const millrace_cql_session* session, millrace_cql_counters* counters);
