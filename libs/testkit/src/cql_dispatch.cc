@@ -26,7 +26,8 @@ constexpr std::uint16_t consistency_max = 0x000A;
 constexpr std::size_t garbage_bytes = 64;
 
 // ScyllaDB's extension: which shard this connection is served by, and how tokens map to shards.
-void put_sharding(std::string& out, unsigned shards, unsigned shard) {
+constexpr std::uint16_t sharding_options = 6;
+void put_sharding(std::string& out, unsigned shards, unsigned shard, std::uint16_t port, bool tls) {
   const auto option = [&out](std::string_view name, std::string_view value) {
     put_string(out, name);
     put_u16(out, 1);
@@ -37,6 +38,7 @@ void put_sharding(std::string& out, unsigned shards, unsigned shard) {
   option("SCYLLA_PARTITIONER", "org.apache.cassandra.dht.Murmur3Partitioner");
   option("SCYLLA_SHARDING_ALGORITHM", "biased-token-round-robin");
   option("SCYLLA_SHARDING_IGNORE_MSB", "12");
+  option(tls ? "SCYLLA_SHARD_AWARE_PORT_SSL" : "SCYLLA_SHARD_AWARE_PORT", std::to_string(port));
 }
 
 void put_change(std::string& out, const schema_change& change) {
@@ -296,8 +298,10 @@ fate dispatcher::on_options(request& of) {
   thread_counters::add(counters_.requests[static_cast<std::size_t>(operation::control)]);
   return of.answer(opcode::supported, [this, &of](std::string& out) {
     const unsigned shards = node_.options.shards;
-    put_u16(out, shards == 0 ? 3 : 8);
-    if (shards > 0) put_sharding(out, shards, of.with.shard);
+    put_u16(out, shards == 0 ? 3 : 3 + sharding_options);
+    if (shards > 0) {
+      put_sharding(out, shards, of.with.shard, node_.port, !node_.options.tls_certificate_file.empty());
+    }
     put_string(out, "CQL_VERSION");
     put_u16(out, 1);
     put_string(out, "3.4.7");

@@ -64,9 +64,11 @@ struct thread_counters {
 
 // What all threads of one emulator share.
 struct emulated_node {
-  emulated_node(const cql_emulator_options& with, topology of) : options(with), tables(std::move(of)) {}
+  emulated_node(const cql_emulator_options& with, topology of)
+      : options(with), port(of.port), tables(std::move(of)) {}
 
   const cql_emulator_options options;
+  const std::uint16_t port;  // that was bound
   catalog tables;
   behaviour scripted;
   prepared_statements prepared;

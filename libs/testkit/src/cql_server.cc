@@ -207,7 +207,10 @@ void server_thread::drain_mailbox() {
 
 void server_thread::accept_ready(unsigned node) {
   for (int i = 0; i < accepts_per_turn_max; ++i) {
-    const int socket = ::accept4(listeners_[node], nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    sockaddr_in peer{};
+    socklen_t peer_size = sizeof peer;
+    const int socket = ::accept4(listeners_[node], reinterpret_cast<sockaddr*>(&peer), &peer_size,
+                                 SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (socket < 0) return;
     thread_counters::add(counters_.connections_accepted);
     if ((*refusing_)[node].load(std::memory_order_acquire)) {
@@ -215,7 +218,8 @@ void server_thread::accept_ready(unsigned node) {
       continue;
     }
     server_thread* to = peers_[next_peer_++ % peers_.size()];
-    const unsigned shard = next_shard_[node]++ % std::max(1U, node_.options.shards);
+    // The one port is ScyllaDB's shard-aware port too, where the client's port says which shard it wants.
+    const unsigned shard = ntohs(peer.sin_port) % std::max(1U, node_.options.shards);
     if (to == this)
       take({socket, node, shard});
     else

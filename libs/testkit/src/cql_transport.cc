@@ -105,6 +105,9 @@ result<std::unique_ptr<transport_factory>> transport_factory::make(const std::st
     if (SSL_CTX_load_verify_locations(context, client_ca_file.c_str(), nullptr) != 1)
       return tls_failure(client_ca_file);
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+    // Without one OpenSSL refuses clients that resume a session.
+    constexpr unsigned char context_name[] = "emulator";
+    SSL_CTX_set_session_id_context(context, context_name, sizeof context_name);
   }
   return made;
 }
