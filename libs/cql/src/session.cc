@@ -1,5 +1,9 @@
 #include <algorithm>
+#include <atomic>
+#include <memory>
+#include <mutex>
 #include <utility>
+#include <vector>
 
 #include <millrace/cql/session.h>
 
@@ -25,10 +29,11 @@ std::uint32_t to_milliseconds(milliseconds value) {
 
 class bridge_session final : public session {
  public:
-  bridge_session(session_handle handle, const session_options& options)
+  bridge_session(session_handle handle, const session_options& options,
+                 channel_store::session_settings settings)
       : handle_(std::move(handle)),
         prepared_(handle_.get(), options.prepared_max),
-        request_timeout_(options.request_timeout) {}
+        settings_(std::move(settings)) {}
 
   result<void> execute(const std::string& cql) override {
     auto failed = sized<millrace_cql_error>();
@@ -48,30 +53,75 @@ class bridge_session final : public session {
                                   &failed) != MILLRACE_CQL_OK) {
       return to_error(failed);
     }
-    return channel_store::open(worker, channel_handle(channel), std::move(options), prepared_,
-                               request_timeout_, counts);
+    auto direct = std::make_shared<direct_counters>();
+    {
+      const std::lock_guard lock(mutex_);
+      direct_.push_back(direct);
+    }
+    return channel_store::open(worker, channel_handle(channel), std::move(options), prepared_, settings_,
+                               std::move(direct), counts);
   }
 
   statistics stats() const override {
     auto counters = sized<millrace_cql_counters>();
     millrace_cql_session_counters(handle_.get(), &counters);
-    return {.requests = counters.requests,
-            .client_timeouts = counters.client_timeouts,
-            .wakes = counters.wakes,
-            .panics = counters.panics,
-            .in_flight = counters.in_flight,
-            .prepared = prepared_.size(),
-            .refused = counters.refused,
-            .shrunk = counters.shrunk,
-            .waiting = counters.waiting,
-            .limit_min = counters.limit_min};
+    statistics all{.requests = counters.requests,
+                   .client_timeouts = counters.client_timeouts,
+                   .wakes = counters.wakes,
+                   .panics = counters.panics,
+                   .in_flight = counters.in_flight,
+                   .prepared = prepared_.size(),
+                   .refused = counters.refused,
+                   .shrunk = counters.shrunk,
+                   .waiting = counters.waiting,
+                   .limit_min = counters.limit_min};
+    const std::lock_guard lock(mutex_);
+    for (const auto& each : direct_) add(*each, all);
+    return all;
   }
 
  private:
   session_handle handle_;
+  static void add(const direct_counters& from, statistics& to) {
+    const auto now = [](const std::atomic<std::uint64_t>& counter) {
+      return counter.load(std::memory_order_relaxed);
+    };
+    to.direct_requests += now(from.requests);
+    to.direct_connections += now(from.connections);
+    to.requests += now(from.requests);
+    to.client_timeouts += now(from.client_timeouts);
+    to.in_flight += now(from.in_flight);
+    to.refused += now(from.refused);
+    to.shrunk += now(from.shrunk);
+    to.waiting += now(from.waiting);
+    to.limit_min = std::min(to.limit_min, now(from.limit_min));
+  }
+
   prepared_cache prepared_;
-  milliseconds request_timeout_;
+  channel_store::session_settings settings_;
+  mutable std::mutex mutex_;
+  std::vector<std::shared_ptr<const direct_counters>> direct_;  // of all stores that there were
 };
+
+// What the workers' own connections need to know.
+result<std::shared_ptr<const direct_options>> direct_options_of(const session_options& options) {
+  auto made = std::make_shared<direct_options>();
+  if (options.tls) {
+    auto tls = tls_settings::load(options);
+    if (!tls) return tls.error();
+    made->as.tls = std::move(*tls);
+  }
+  made->as.user = options.user;
+  made->as.password = options.password;
+  made->as.startup = {{"DRIVER_NAME", "millrace"}, {"APPLICATION_NAME", options.application_name}};
+  if (!options.application_version.empty()) {
+    made->as.startup.emplace_back("APPLICATION_VERSION", options.application_version);
+  }
+  made->datacenter = options.datacenter;
+  made->rack = options.rack;
+  made->keepalive = std::max<milliseconds>(options.keepalive, keepalive_min);
+  return std::shared_ptr<const direct_options>(std::move(made));
+}
 
 }  // namespace
 
@@ -108,7 +158,17 @@ result<std::unique_ptr<session>> session::open(const session_options& options) {
   millrace_cql_session* opened = nullptr;
   auto failed = sized<millrace_cql_error>();
   if (millrace_cql_session_open(&config, &opened, &failed) != MILLRACE_CQL_OK) return to_error(failed);
-  return std::unique_ptr<session>(std::make_unique<bridge_session>(session_handle(opened), options));
+  session_handle handle(opened);
+  channel_store::session_settings settings{.request_timeout = options.request_timeout,
+                                           .consistency = *consistency,
+                                           .speculative = options.speculative_after.count() > 0};
+  if (options.plane == data_plane::direct) {
+    auto direct = direct_options_of(options);
+    if (!direct) return direct.error();
+    settings.direct = std::move(*direct);
+  }
+  return std::unique_ptr<session>(
+      std::make_unique<bridge_session>(std::move(handle), options, std::move(settings)));
 }
 
 }  // namespace millrace::cql

@@ -41,6 +41,31 @@ class one_page final : public stream::rows_owner {
   std::unique_ptr<std::vector<stream::column>> columns_;
 };
 
+// The answer of a direct connection, copied out of its buffer: one block, the bytes behind the object.
+class copied_page final : public stream::rows_owner {
+ public:
+  [[nodiscard]] static copied_page* make(bytes_view from, bytes_view state) {
+    const std::size_t bytes = sizeof(copied_page) + from.size() + state.size();
+    return new (pooled(bytes)) copied_page(bytes, from, state);
+  }
+
+ private:
+  copied_page(std::size_t bytes, bytes_view from, bytes_view state) noexcept : bytes_(bytes) {
+    auto* behind = reinterpret_cast<std::byte*>(this + 1);
+    if (!from.empty()) std::memcpy(behind, from.data(), from.size());
+    if (!state.empty()) std::memcpy(behind + from.size(), state.data(), state.size());
+    cells = {behind, from.size()};
+    paging_state = {behind + from.size(), state.size()};
+  }
+  ~copied_page() = default;
+  void destroy() noexcept override {
+    const std::size_t bytes = bytes_;
+    this->~copied_page();
+    runtime::free_frame(this, bytes);
+  }
+  std::size_t bytes_;
+};
+
 class joined_pages final : public stream::rows_owner {
  public:
   explicit joined_pages(byte_buffer bytes) noexcept : bytes_(std::move(bytes)) { cells = bytes_; }
@@ -81,10 +106,12 @@ std::uint64_t tag_of(std::uint32_t place, std::uint32_t generation) {
 
 result<std::unique_ptr<stream::store>> channel_store::open(runtime::loop& worker, channel_handle channel,
                                                            store_options options, prepared_cache& statements,
-                                                           milliseconds request_timeout,
+                                                           const session_settings& settings,
+                                                           std::shared_ptr<direct_counters> direct_counts,
                                                            metrics::shard* counts) {
-  std::unique_ptr<channel_store> made(
-      new channel_store(worker, std::move(channel), std::move(options), statements, request_timeout, counts));
+  std::unique_ptr<channel_store> made(new channel_store(worker, std::move(channel), std::move(options),
+                                                        statements, settings, std::move(direct_counts),
+                                                        counts));
   channel_store* self = made.get();
   const int fd = millrace_cql_channel_event_fd(self->channel_.get());
   if (auto watched = worker.watch(fd, [self] { self->on_completions(); }); !watched) return watched.error();
@@ -94,19 +121,27 @@ result<std::unique_ptr<stream::store>> channel_store::open(runtime::loop& worker
 }
 
 channel_store::channel_store(runtime::loop& worker, channel_handle channel, store_options options,
-                             prepared_cache& statements, milliseconds request_timeout, metrics::shard* counts)
+                             prepared_cache& statements, const session_settings& settings,
+                             std::shared_ptr<direct_counters> direct_counts, metrics::shard* counts)
     : loop_(worker),
       channel_(std::move(channel)),
       options_(std::move(options)),
       cache_(statements),
-      request_timeout_(request_timeout),
+      settings_(settings),
+      direct_counts_(std::move(direct_counts)),
       counts_(counts),
       meters_(counts) {
   completions_.resize(completions_batch);
+  if (settings_.direct) {
+    direct_plane::requester& self = *this;
+    plane_ = std::make_unique<direct_plane>(loop_, self, channel_.get(), *settings_.direct,
+                                            options_.in_flight_max, *direct_counts_);
+  }
 }
 
 channel_store::~channel_store() {
   cancel_everything();
+  plane_.reset();
   loop_.unwatch(millrace_cql_channel_event_fd(channel_.get()));
   loop_.remove_step(*this);
 }
@@ -116,15 +151,22 @@ result<void> channel_store::prepare(stream::statement_declaration& declaration) 
   auto prepared = cache_.prepare(declaration.cql(), declaration.options());
   if (!prepared) return prepared.error().in(where);
   if (auto fits = declaration.check((*prepared)->parameters, (*prepared)->columns); !fits) return fits;
-  const milliseconds own = declaration.options().timeout;
-  const milliseconds timeout = own == stream::statement_options{}.timeout ? request_timeout_ : own;
+  const stream::statement_options& options = declaration.options();
+  const milliseconds own = options.timeout;
+  const milliseconds timeout = own == stream::statement_options{}.timeout ? settings_.request_timeout : own;
+  // What the driver does and a plain execution does not.
+  const bool plain = !options.trace && !(settings_.speculative && options.idempotent);
   declaration.prepared_as(static_cast<std::uint32_t>(statements_.size()));
   statements_.push_back(
       {.name = declaration.name(),
        .prepared = std::move(*prepared),
        .timeout_ms = static_cast<std::uint32_t>(std::clamp<std::int64_t>(timeout.count(), 1, INT32_MAX)),
+       .consistency = consistency_number(options.consistency).value_or(settings_.consistency),
+       .page_rows = static_cast<std::int32_t>(std::min<std::uint32_t>(options.page_rows, INT32_MAX)),
+       .direct = plain,
        .meters = statement_meters(counts_, declaration.name())});
   meters_.prepared(statements_.size());
+  if (plane_) plane_->wait_for_connections();
   return {};
 }
 
@@ -156,9 +198,11 @@ void channel_store::submit(stream::store_request& request) {
 
 bool channel_store::on_turn() {
   if (more_completions_) on_completions();
+  if (plane_) plane_->begin_turn();
   hand_over();
+  if (plane_) plane_->flush();
   meters_.in_flight(in_flight_);
-  return more_completions_;
+  return more_completions_ || !batch_.empty() || !next_pages_.empty() || (plane_ && plane_->has_more());
 }
 
 std::uint32_t channel_store::take_slot(stream::store_request& request, instant started) {
@@ -171,6 +215,7 @@ std::uint32_t channel_store::take_slot(stream::store_request& request, instant s
   slot& taken = slots_[place];
   taken.request = &request;
   taken.started = started;
+  taken.paging_state = request.paging_state;
   return place;
 }
 
@@ -183,9 +228,9 @@ millrace_cql_request channel_store::request_for(std::uint32_t place) {
   request.cells_size = of.request->cells.size();
   request.timestamp_us = of.request->write_timestamp_us.value_or(MILLRACE_CQL_NO_TIMESTAMP);
   request.statement = what.prepared->number;
-  if (!of.request->paging_state.empty()) {
-    request.paging_state = reinterpret_cast<const std::uint8_t*>(of.request->paging_state.data());
-    request.paging_state_size = of.request->paging_state.size();
+  if (!of.paging_state.empty()) {
+    request.paging_state = reinterpret_cast<const std::uint8_t*>(of.paging_state.data());
+    request.paging_state_size = of.paging_state.size();
   }
   of.batch.clear();
   for (const stream::store_request::part& part : of.request->batch) {
@@ -200,10 +245,18 @@ millrace_cql_request channel_store::request_for(std::uint32_t place) {
   return request;
 }
 
+void channel_store::dispatch(std::uint32_t place) {
+  const slot& of = slots_[place];
+  const bool direct = plane_ && of.request->batch.empty() && statements_[of.request->statement->id()].direct;
+  if (!direct || !plane_->send(place)) batch_.push_back(request_for(place));
+}
+
 void channel_store::hand_over() {
-  if (waiting_.empty() && next_pages_.empty()) return;
+  if (waiting_.empty() && next_pages_.empty() && batch_.empty()) return;
   // A next page keeps its slot, so the slots in use count both.
-  batch_.swap(next_pages_);
+  asking_.swap(next_pages_);
+  for (const std::uint32_t place : asking_) dispatch(place);
+  asking_.clear();
   const instant now = loop_.time().now();
   while (!waiting_.empty() && slots_.size() - free_slots_.size() < options_.in_flight_max) {
     const waiting_request next = waiting_.front();
@@ -213,8 +266,9 @@ void channel_store::hand_over() {
       continue;
     }
     meters_.handed_over(now - next.since);
-    batch_.push_back(request_for(take_slot(*next.request, next.since)));
+    dispatch(take_slot(*next.request, next.since));
   }
+  if (batch_.empty()) return;
   const std::size_t accepted = millrace_cql_submit(channel_.get(), batch_.data(), batch_.size());
   invariant(accepted == batch_.size(), "the bridge accepts as many requests as the channel was opened for");
   batch_.clear();
@@ -242,68 +296,118 @@ void channel_store::complete(const millrace_cql_completion& completion, instant 
                 completion.tag == tag_of(place, slots_[place].generation),
             "the bridge completes a request once");
   owner_handle memory(completion.owner);
-  if (ask_for_next_page(place, completion, memory)) return;
+  slot& of = slots_[place];
+  const statement& what = statements_[of.request->statement->id()];
+  if (completion.status != MILLRACE_CQL_OK) {
+    const std::string_view message(completion.message, completion.message_size);
+    return finish(place,
+                  to_error(completion.status, completion.code, message).in("statement '" + what.name + "'"),
+                  now);
+  }
+  const page last{
+      cells_of(completion),
+      completion.row_count,
+      {reinterpret_cast<const std::byte*>(completion.paging_state), completion.paging_state_size}};
+  if (ask_for_next_page(place, last)) {
+    of.before = std::move(memory);
+    of.paging_state = last.paging_state;
+    return;
+  }
+  if (completion.trace_id != nullptr) report_trace(*of.request->statement, completion.trace_id);
+  if (!memory && of.rows == 0) return finish(place, stream::rows_ref(), now);
+  const auto first = [&] {
+    auto* rows = new one_page(std::move(memory), completion);
+    rows->cells = last.cells;
+    rows->paging_state = last.paging_state;
+    return rows;
+  };
+  finish(place, rows_of(of, last, first), now);
+}
+
+direct_plane::request channel_store::direct_request(std::uint32_t place) {
+  const slot& of = slots_[place];
+  const statement& what = statements_[of.request->statement->id()];
+  return {.statement = what.prepared->number,
+          .partition_key = &what.prepared->partition_key,
+          .what = {.id = {},
+                   .consistency = what.consistency,
+                   .value_count = static_cast<std::uint16_t>(what.prepared->parameters.size()),
+                   .values = of.request->cells,
+                   .page_rows = what.page_rows,
+                   .paging_state = of.paging_state,
+                   .timestamp_us = of.request->write_timestamp_us},
+          .timeout_ms = what.timeout_ms};
+}
+
+void channel_store::direct_answer(std::uint32_t place, const wire::answer& with, instant now) {
+  slot& of = slots_[place];
+  if (!with.is_rows && of.rows == 0) return finish(place, stream::rows_ref(), now);
+  const statement& what = statements_[of.request->statement->id()];
+  if (with.column_count != what.prepared->columns.size()) {
+    return finish(place,
+                  error(errc::db_type_mismatch,
+                        "statement '" + what.name + "': the answer has " + std::to_string(with.column_count) +
+                            " columns instead of " + std::to_string(what.prepared->columns.size())),
+                  now);
+  }
+  const page last{with.cells, with.row_count, with.paging_state};
+  if (ask_for_next_page(place, last)) {
+    of.paging_state_memory.assign(last.paging_state.begin(), last.paging_state.end());
+    of.paging_state = of.paging_state_memory;
+    return;
+  }
+  finish(place, rows_of(of, last, [&] { return copied_page::make(last.cells, last.paging_state); }), now);
+}
+
+void channel_store::direct_failure(std::uint32_t place, const error& why, instant now) {
+  const statement& what = statements_[slots_[place].request->statement->id()];
+  finish(place, error(why).in("statement '" + what.name + "'"), now);
+}
+
+void channel_store::give_to_driver(std::uint32_t place) { batch_.push_back(request_for(place)); }
+
+void channel_store::finish(std::uint32_t place, result<stream::rows_ref> with, instant now) {
   slot& done = slots_[place];
   stream::store_request& request = *done.request;
   const nanoseconds took = now - done.started;
-  result<stream::rows_ref> with = stream::rows_ref();
-  if (completion.status != MILLRACE_CQL_OK) {
-    const std::string_view message(completion.message, completion.message_size);
-    const statement& what = statements_[request.statement->id()];
-    with = to_error(completion.status, completion.code, message).in("statement '" + what.name + "'");
-  } else {
-    if (completion.trace_id != nullptr) report_trace(*request.statement, completion.trace_id);
-    if (memory || done.rows > 0) with = rows_of(done, completion, std::move(memory));
-  }
   done.request = nullptr;
   done.rows = 0;
   done.pages = {};
+  done.paging_state = {};
   done.before.reset();
   ++done.generation;
   free_slots_.push_back(place);
   answer(request, took, std::move(with));
 }
 
-bool channel_store::ask_for_next_page(std::uint32_t place, const millrace_cql_completion& completion,
-                                      owner_handle& memory) {
+bool channel_store::ask_for_next_page(std::uint32_t place, const page& last) {
   slot& of = slots_[place];
-  if (completion.status != MILLRACE_CQL_OK || completion.paging_state == nullptr || closing_) return false;
-  if (std::size_t{of.rows} + completion.row_count >= of.request->rows_max ||
-      of.pages.size() + completion.cells_size >= answer_bytes_max) {
+  if (last.paging_state.empty() || closing_) return false;
+  if (std::size_t{of.rows} + last.row_count >= of.request->rows_max ||
+      of.pages.size() + last.cells.size() >= answer_bytes_max) {
     return false;
   }
-  const bytes_view cells = cells_of(completion);
-  of.pages.insert(of.pages.end(), cells.begin(), cells.end());
-  of.rows += completion.row_count;
-  of.before = std::move(memory);
+  of.pages.insert(of.pages.end(), last.cells.begin(), last.cells.end());
+  of.rows += last.row_count;
   ++of.generation;
-  millrace_cql_request next = request_for(place);
-  next.paging_state = completion.paging_state;
-  next.paging_state_size = completion.paging_state_size;
-  next_pages_.push_back(next);
+  next_pages_.push_back(place);
   return true;
 }
 
-stream::rows_ref channel_store::rows_of(slot& of, const millrace_cql_completion& completion,
-                                        owner_handle memory) const {
-  const bytes_view cells = cells_of(completion);
+template <typename MakeFirst>
+stream::rows_ref channel_store::rows_of(slot& of, const page& last, MakeFirst first) const {
   stream::rows_owner* rows = nullptr;
   if (of.rows == 0) {
-    rows = new one_page(std::move(memory), completion);
-    rows->cells = cells;
+    rows = first();
   } else {
-    of.pages.insert(of.pages.end(), cells.begin(), cells.end());
+    of.pages.insert(of.pages.end(), last.cells.begin(), last.cells.end());
     rows = new joined_pages(std::move(of.pages));
   }
-  rows->row_count = of.rows + completion.row_count;
+  rows->row_count = of.rows + last.row_count;
   rows->column_count =
       static_cast<std::uint32_t>(statements_[of.request->statement->id()].prepared->columns.size());
-  rows->has_more_pages = completion.paging_state != nullptr;
   // The state's memory is the last page's, which joined pages do not keep.
-  if (of.rows == 0 && rows->has_more_pages) {
-    rows->paging_state = {reinterpret_cast<const std::byte*>(completion.paging_state),
-                          completion.paging_state_size};
-  }
+  rows->has_more_pages = !last.paging_state.empty();
   return stream::rows_ref(rows);
 }
 
@@ -328,6 +432,7 @@ void channel_store::answer(stream::store_request& request, nanoseconds took, res
 
 void channel_store::cancel_everything() {
   closing_ = true;
+  if (plane_) plane_->close();
   millrace_cql_channel_close(channel_.get());
   // What was asked for has its slot already: the closed channel answers it. What resumes may submit again.
   while (in_flight_ > 0) {

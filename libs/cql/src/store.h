@@ -1,4 +1,4 @@
-// A worker's store over one channel of the bridge.
+// A worker's store: over its direct plane, and one channel of the bridge for what that leaves to the driver.
 #pragma once
 
 #include <cstddef>
@@ -14,17 +14,27 @@
 #include <millrace/stream/store.h>
 
 #include "bridge.h"
+#include "direct_plane.h"
 #include "meters.h"
 #include "prepared.h"
 
 namespace millrace::cql {
 
-class channel_store final : public stream::store, private runtime::step {
+class channel_store final : public stream::store, private runtime::step, private direct_plane::requester {
  public:
+  // Of the session, for all its stores.
+  struct session_settings {
+    milliseconds request_timeout{0};
+    std::uint16_t consistency = 0;
+    bool speculative = false;
+    std::shared_ptr<const direct_options> direct = {};  // null: everything goes by the driver
+  };
+
   // The loop and the cache must outlive the store. errc::io_error when the loop cannot watch the channel.
   [[nodiscard]] static result<std::unique_ptr<stream::store>> open(
       runtime::loop& worker, channel_handle channel, store_options options, prepared_cache& statements,
-      milliseconds request_timeout, metrics::shard* counts);
+      const session_settings& settings, std::shared_ptr<direct_counters> direct_counts,
+      metrics::shard* counts);
   ~channel_store() override;
 
   result<void> prepare(stream::statement_declaration& declaration) override;
@@ -36,6 +46,9 @@ class channel_store final : public stream::store, private runtime::step {
     std::string name;
     std::shared_ptr<const prepared_statement> prepared;
     std::uint32_t timeout_ms;
+    std::uint16_t consistency;
+    std::int32_t page_rows;
+    bool direct;  // may be executed by the direct plane
     statement_meters meters;
   };
 
@@ -46,25 +59,41 @@ class channel_store final : public stream::store, private runtime::step {
     std::uint32_t generation = 0;
     std::uint32_t rows = 0;  // of the pages so far
     instant started;
-    byte_buffer pages;    // their cells
-    owner_handle before;  // holds the paging state that the next page's request points to
+    byte_buffer pages;  // their cells
+    // Where the page that is asked for begins, and what keeps it when it is not the request's.
+    bytes_view paging_state;
+    owner_handle before;
+    byte_buffer paging_state_memory;
     std::vector<millrace_cql_batch_part> batch;  // what the request points to
   };
 
   channel_store(runtime::loop& worker, channel_handle channel, store_options options,
-                prepared_cache& statements, milliseconds request_timeout, metrics::shard* counts);
+                prepared_cache& statements, const session_settings& settings,
+                std::shared_ptr<direct_counters> direct_counts, metrics::shard* counts);
 
   bool on_turn() override;
   void hand_over();
+  void dispatch(std::uint32_t place);
   void on_completions();
   // Returns how many completions there were.
   std::size_t take_completions();
   void complete(const millrace_cql_completion& completion, instant now);
-  // Whether `completion` was a page with more to come, which has been asked for.
-  [[nodiscard]] bool ask_for_next_page(std::uint32_t place, const millrace_cql_completion& completion,
-                                       owner_handle& memory);
-  [[nodiscard]] stream::rows_ref rows_of(slot& of, const millrace_cql_completion& completion,
-                                         owner_handle memory) const;
+  direct_plane::request direct_request(std::uint32_t place) override;
+  void direct_answer(std::uint32_t place, const wire::answer& with, instant now) override;
+  void direct_failure(std::uint32_t place, const error& why, instant now) override;
+  void give_to_driver(std::uint32_t place) override;
+
+  struct page {
+    bytes_view cells;
+    std::uint32_t row_count = 0;
+    bytes_view paging_state;  // of the next one; empty: none
+  };
+  // Whether `last` has a successor, which has been asked for; its paging state is to be kept by the caller.
+  [[nodiscard]] bool ask_for_next_page(std::uint32_t place, const page& last);
+  // `first` makes the rows of an answer of one page.
+  template <typename MakeFirst>
+  [[nodiscard]] stream::rows_ref rows_of(slot& of, const page& last, MakeFirst first) const;
+  void finish(std::uint32_t place, result<stream::rows_ref> with, instant now);
   void answer(stream::store_request& request, nanoseconds took, result<stream::rows_ref> with);
   [[nodiscard]] millrace_cql_request request_for(std::uint32_t place);
   // Why the parts of a batch do not belong together.
@@ -77,9 +106,11 @@ class channel_store final : public stream::store, private runtime::step {
   channel_handle channel_;
   store_options options_;
   prepared_cache& cache_;
-  milliseconds request_timeout_;
+  session_settings settings_;
+  std::shared_ptr<direct_counters> direct_counts_;
   metrics::shard* counts_;
   store_meters meters_;
+  std::unique_ptr<direct_plane> plane_;  // null: none
 
   struct waiting_request {
     stream::store_request* request;
@@ -87,10 +118,11 @@ class channel_store final : public stream::store, private runtime::step {
   };
   std::deque<statement> statements_;  // by statement_declaration::id()
   std::deque<waiting_request> waiting_;
-  std::vector<millrace_cql_request> next_pages_;
+  std::vector<std::uint32_t> next_pages_;
+  std::vector<std::uint32_t> asking_;
   std::vector<slot> slots_;
   std::vector<std::uint32_t> free_slots_;
-  std::vector<millrace_cql_request> batch_;
+  std::vector<millrace_cql_request> batch_;  // for the driver
   std::vector<millrace_cql_completion> completions_;
   std::size_t in_flight_ = 0;      // submitted to this store and not answered
   bool more_completions_ = false;  // may be waiting, and the channel is not armed

@@ -33,8 +33,15 @@ struct profile {
   std::optional<double> score;
 };
 
+// The tests of sessions run once over each data plane.
+inline data_plane tested_plane() {
+  const char* named = std::getenv("MILLRACE_TESTED_DATA_PLANE");
+  return named != nullptr && std::string_view(named) == "driver" ? data_plane::driver : data_plane::direct;
+}
+
 inline session_options options_for(const cql_emulator& server) {
   session_options options;
+  options.plane = tested_plane();
   options.contact_points = {server.contact_point()};
   options.keyspace = "app";
   options.consistency = "ONE";
@@ -75,6 +82,7 @@ class session_test : public ::testing::Test {
     options.contact_points = usual.contact_points;
     options.keyspace = usual.keyspace;
     options.consistency = usual.consistency;
+    options.plane = usual.plane;
     auto made = session::open(options);
     EXPECT_TRUE(made) << made.error().to_string();
     return std::move(*made);

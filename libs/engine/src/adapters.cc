@@ -131,6 +131,8 @@ cql::session_options session_of(const cql_config& from, const std::string& appli
   session.speculative_max = from.speculative_max;
   session.prepared_max = from.prepared_max;
   session.io_threads = from.io_threads;
+  session.plane =
+      from.data_plane == cql_data_plane::driver ? cql::data_plane::driver : cql::data_plane::direct;
   session.application_name = application;
   session.application_version = version;
   return session;

@@ -216,6 +216,11 @@ const spec<cql_config>& cql_spec() {
           .range(std::size_t{1}, std::size_t{100'000})
           .doc("Distinct statements that the process may have prepared."),
       field(&cql_config::io_threads, "io_threads").range(1U, 64U).doc("I/O threads of the driver."),
+      field(&cql_config::data_plane, "data_plane")
+          .choices({{"direct", cql_data_plane::direct}, {"driver", cql_data_plane::driver}})
+          .doc("Who sends statements: direct, the workers over connections of their own (a fifth of the CPU "
+               "per "
+               "request); or driver, the driver's I/O threads."),
   };
   return declared;
 }

@@ -38,6 +38,12 @@
 
 namespace millrace::cql {
 
+// Who sends executions of prepared statements. direct: the worker itself, over its own connection to every
+// node and shard; the driver, which then only looks after the cluster, still sends what is out of the
+// ordinary (conditions, batches, traces, tablets, speculative executions, other datacentres). driver: its I/O
+// threads send everything.
+enum class data_plane : std::uint8_t { direct, driver };
+
 struct session_options {
   std::vector<std::string> contact_points = {};  // host or host:port; port 9042 by default
   std::string keyspace = {};                     // of statements that name none
@@ -60,6 +66,7 @@ struct session_options {
   milliseconds speculative_after{0};
   std::uint32_t speculative_max = 1;
   std::uint32_t io_threads = 1;
+  data_plane plane = data_plane::direct;
   std::string application_name = "millrace";  // what the server shows in system.clients
   std::string application_version = {};
 };
@@ -97,7 +104,7 @@ class session {
                                                                       metrics::shard* counts) = 0;
 
   struct statistics {
-    std::uint64_t requests = 0;         // given to the driver
+    std::uint64_t requests = 0;         // sent, over either plane
     std::uint64_t client_timeouts = 0;  // deadlines that passed
     std::uint64_t wakes = 0;            // of workers: the fewer per request, the better the batches
     std::uint64_t panics = 0;           // of the driver, contained
@@ -107,6 +114,8 @@ class session {
     std::uint64_t shrunk = 0;           // times that a node's limit was lowered
     std::uint64_t waiting = 0;          // now, for a node's limit
     std::uint64_t limit_min = 0;        // now, of the node that may have the fewest requests in flight
+    std::uint64_t direct_requests = 0;  // of the requests, those that the workers sent themselves
+    std::uint64_t direct_connections = 0;  // now, the workers' own
   };
   // Thread-safe.
   [[nodiscard]] virtual statistics stats() const = 0;

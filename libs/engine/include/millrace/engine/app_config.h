@@ -25,6 +25,7 @@ struct client_options;
 namespace millrace::engine {
 
 enum class group_protocol : std::uint8_t { classic, consumer };
+enum class cql_data_plane : std::uint8_t { direct, driver };
 // Of the group protocol `classic`.
 enum class group_assignor : std::uint8_t { cooperative_sticky, range, round_robin };
 enum class offset_policy : std::uint8_t { fail, earliest, latest };
@@ -110,6 +111,7 @@ struct cql_config {
   std::size_t in_flight_max = 4'096;
   std::size_t prepared_max = 1'000;
   std::uint32_t io_threads = 1;
+  cql_data_plane data_plane = cql_data_plane::direct;
 };
 
 // Of one lookup that a processor declares; what is not given stays as declared.
