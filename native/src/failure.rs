@@ -2,7 +2,9 @@
 //! looks at the driver's error types.
 
 use std::error::Error;
+use std::future::Future;
 use std::io;
+use std::time::Duration;
 
 use scylla::errors::{
     BrokenConnectionError, BrokenConnectionErrorKind, ConnectionError, ConnectionPoolError,
@@ -84,6 +86,20 @@ impl Failure {
         let text = error.to_string();
         let words: Vec<&str> = text.split_whitespace().collect();
         Failure::new(status, words.join(" "))
+    }
+}
+
+/// Work that has to end in time.
+pub async fn within<T>(
+    timeout: Duration,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    match tokio::time::timeout(timeout, work).await {
+        Ok(result) => result,
+        Err(_) => Err(Failure::new(
+            Status::ClientTimeout,
+            format!("no answer within {} ms", timeout.as_millis()),
+        )),
     }
 }
 

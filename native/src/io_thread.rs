@@ -28,7 +28,7 @@ use tokio::task::JoinSet;
 use crate::budget::{self, Admission, Current, Effect};
 use crate::channel::{BatchPart, Channel, Completion, EventFd, Request};
 use crate::config::{self, Config};
-use crate::failure::{Failure, Status};
+use crate::failure::{within, Failure, Status};
 use crate::known::{completion_of, Known};
 use crate::local::OnThisThread;
 use crate::remote::{count, Command, Prepared, Remote};
@@ -459,19 +459,6 @@ impl Io {
             tokio::task::yield_now().await;
         }
         channel.let_go();
-    }
-}
-
-async fn within<T>(
-    timeout: Duration,
-    work: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
-    match tokio::time::timeout(timeout, work).await {
-        Ok(result) => result,
-        Err(_) => Err(Failure::new(
-            Status::ClientTimeout,
-            format!("no answer within {} ms", timeout.as_millis()),
-        )),
     }
 }
 

@@ -1,4 +1,4 @@
-#include "../src/node_budgets.h"
+#include "node_budgets.h"
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
 // Tokens as the Murmur3Partitioner computes them. The expected values are those of ScyllaDB's Rust driver
 // (partitioner.rs) and of Cassandra 5.0: SELECT token(...).
-#include "../src/token.h"
+#include "token.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // Frames of the native protocol, byte for byte, and what hostile ones do.
-#include "../src/wire.h"
+#include "wire.h"
 
 #include <gtest/gtest.h>
 

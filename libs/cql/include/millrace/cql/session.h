@@ -4,9 +4,10 @@
 //   session& db = **opened;
 //   std::unique_ptr<stream::store> store = db.attach(loop, {}, &shard);   // on the worker
 //
-// The driver runs on the session's own I/O threads, with connections per I/O thread, node and shard; a store
-// collects the requests of a turn of its loop, hands them over in one call, and completes them on the loop's
-// thread. Prepared statements are routed by token to their replicas, preferring the datacentre and rack.
+// A store collects the requests of a turn of its loop, sends them together over connections of its own
+// (data_plane), and completes them on the loop's thread. What is out of the ordinary goes by the driver,
+// which runs on the session's own I/O threads, with connections per I/O thread, node and shard. Prepared
+// statements are routed by token to their replicas, preferring the datacentre and rack.
 //
 // A node's limit of requests in flight begins at its share of the window (all of it when it is alone, three
 // quarters when there are two, twice the fair share when there are more). It shrinks when the node reports
@@ -14,8 +15,7 @@
 // finds all its replicas full waits for one, and is db_overloaded at once when a node holds its whole share:
 // one slow node cannot fill the window.
 //
-// The driver retries nothing, so every failure is seen and counted here, and repeating it is the engine's
-// decision. Its protocol code stays out of sight: another data plane can take its place behind this header.
+// Nothing is retried, so every failure is seen and counted here, and repeating it is the engine's decision.
 //
 // Errors of open(): db_unauthorized (with the server's text), tls_error (with the reason), db_unavailable
 // (naming the contact points), config_invalid (unknown datacentre, consistency), db_invalid (unknown
