@@ -14,7 +14,8 @@ constexpr std::size_t streams_max = 32'768;
 constexpr std::uint32_t nobody = UINT32_MAX;             // a free stream
 constexpr std::uint32_t forgotten_one = UINT32_MAX - 1;  // its answer is for nobody
 
-constexpr std::size_t receive_bytes = 256U << 10U;
+// What is left of a frame is put aside in a copy, unless it is as large as this.
+constexpr std::size_t put_aside_max = 16U << 10U;
 constexpr std::size_t unwritten_bytes_max = 16U << 20U;
 
 // As the driver has it: a server that leaves so many requests without a word has lost them.
@@ -29,10 +30,10 @@ constexpr std::uint8_t flag_compressed = 0x01;
 }  // namespace
 
 result<std::unique_ptr<connection>> connection::open(runtime::loop& worker, owner& by, const introduction& as,
-                                                     const target& to) {
+                                                     const target& to, byte_buffer& receiving) {
   auto over = transport::open(to.address, to.port, to.source_port, as.tls.get());
   if (!over) return over.error();
-  std::unique_ptr<connection> made(new connection(worker, by, as, std::move(*over)));
+  std::unique_ptr<connection> made(new connection(worker, by, as, std::move(*over), receiving));
   connection* self = made.get();
   if (auto watched = worker.watch(made->transport_->descriptor(), [self] { self->go_on(); }); !watched) {
     return watched.error();
@@ -42,9 +43,13 @@ result<std::unique_ptr<connection>> connection::open(runtime::loop& worker, owne
 }
 
 connection::connection(runtime::loop& worker, owner& by, const introduction& as,
-                       std::unique_ptr<transport> over)
-    : loop_(worker), owner_(by), as_(as), transport_(std::move(over)), places_(1, nobody) {
-  in_.resize(receive_bytes);
+                       std::unique_ptr<transport> over, byte_buffer& receiving)
+    : loop_(worker),
+      owner_(by),
+      as_(as),
+      transport_(std::move(over)),
+      shared_(receiving),
+      places_(1, nobody) {
   heard_at_ = began_at_ = loop_.now();
 }
 
@@ -121,36 +126,46 @@ void connection::go_on() {
 }
 
 void connection::receive() {
+  begin_to_receive();
   do {
-    make_room_to_receive();
+    // Grows with what really arrives, so that a header alone cannot claim memory.
+    if (received_ == in_->size()) {
+      if (in_ != &own_) own_.assign(in_->begin(), in_->end());
+      in_ = &own_;
+      in_->resize(2 * received_);
+    }
     std::size_t count = 0;
-    const std::span<std::byte> room = std::span(in_).subspan(received_);
+    const std::span<std::byte> room = std::span(*in_).subspan(received_);
     const auto step = transport_->read(room, count);
     if (step == transport::step::again) break;
     if (step == transport::step::failed) return fail(errc::db_unavailable, transport_->reason());
     heard_at_ = loop_.time().now();
     checks_since_asked_ = 0;
     received_ += count;
-    const std::size_t taken = take_frames(bytes_view(in_).first(received_));
+    const std::size_t taken = take_frames(bytes_view(*in_).first(received_));
     if (state_ == state::broken) return;
     if (taken > 0) {
-      std::memmove(in_.data(), in_.data() + taken, received_ - taken);
+      std::memmove(in_->data(), in_->data() + taken, received_ - taken);
       received_ -= taken;
     }
     // A short read was all there is: the descriptor says when there is more.
     if (count < room.size() && !transport_->has_pending()) break;
   } while (true);
+  end_receiving();
   if (!out_.empty()) flush();
 }
 
-void connection::make_room_to_receive() {
-  // Grows with what really arrives, so that a header alone cannot claim memory; shrinks when the large frame
-  // is gone.
-  if (received_ == in_.size()) {
-    in_.resize(2 * in_.size());
-  } else if (in_.size() > receive_bytes && received_ == 0) {
-    byte_buffer(receive_bytes).swap(in_);
-  }
+void connection::begin_to_receive() {
+  if (received_ > put_aside_max) return;  // goes on in own_
+  std::copy_n(own_.begin(), received_, shared_.begin());
+  in_ = &shared_;
+}
+
+void connection::end_receiving() {
+  if (in_ == &own_ && received_ > put_aside_max) return;
+  byte_buffer rest(in_->begin(), in_->begin() + static_cast<std::ptrdiff_t>(received_));
+  own_ = std::move(rest);
+  in_ = &own_;
 }
 
 std::size_t connection::take_frames(bytes_view received) {

@@ -52,9 +52,14 @@ class connection {
     std::uint16_t source_port = 0;  // 0: any
   };
 
-  // The loop, the owner and the introduction must outlive the connection.
+  // What arrives is read into `receiving`, which the connections of a worker share; at least receiving_bytes
+  // long.
+  static constexpr std::size_t receiving_bytes = 256U << 10U;
+
+  // The loop, the owner, the introduction and `receiving` must outlive the connection.
   [[nodiscard]] static result<std::unique_ptr<connection>> open(runtime::loop& worker, owner& by,
-                                                                const introduction& as, const target& to);
+                                                                const introduction& as, const target& to,
+                                                                byte_buffer& receiving);
   connection(const connection&) = delete;
   connection& operator=(const connection&) = delete;
   ~connection();
@@ -90,12 +95,14 @@ class connection {
  private:
   enum class state : std::uint8_t { connecting, asking, starting, authenticating, open, broken };
 
-  connection(runtime::loop& worker, owner& by, const introduction& as, std::unique_ptr<transport> over);
+  connection(runtime::loop& worker, owner& by, const introduction& as, std::unique_ptr<transport> over,
+             byte_buffer& receiving);
   // Returns how many bytes were whole frames.
   std::size_t take_frames(bytes_view received);
   void on_frame(const wire::header& of, bytes_view body);
   void go_on_with_handshake(const wire::header& of, bytes_view body);
-  void make_room_to_receive();
+  void begin_to_receive();
+  void end_receiving();
   void watch_writable();
   void fail(errc code, const std::string& why);
 
@@ -108,7 +115,9 @@ class connection {
 
   byte_buffer out_;
   std::size_t written_ = 0;  // of out_
-  byte_buffer in_;
+  byte_buffer& shared_;
+  byte_buffer own_;           // what is left of the last frame, while nothing is being received
+  byte_buffer* in_ = &own_;   // where it is received: shared_, or own_ when the frame is large
   std::size_t received_ = 0;  // of in_
   bool watched_for_writing_ = false;
 

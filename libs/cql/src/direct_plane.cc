@@ -75,7 +75,8 @@ direct_plane::direct_plane(runtime::loop& worker, requester& by, millrace_cql_ch
       channel_(channel),
       options_(options),
       counts_(counts),
-      budgets_(in_flight_max) {}
+      budgets_(in_flight_max),
+      receiving_(connection::receiving_bytes) {}
 
 direct_plane::~direct_plane() = default;
 
@@ -177,7 +178,7 @@ void direct_plane::connect(link& which) {
       target.source_port =
           static_cast<std::uint16_t>(first + random_number() % (ports - 1) * to.shards + which.shard);
     }
-    auto opened = connection::open(loop_, which, options_.as, target);
+    auto opened = connection::open(loop_, which, options_.as, target, receiving_);
     if (opened) {
       which.over = std::move(*opened);
       return;

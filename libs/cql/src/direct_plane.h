@@ -188,6 +188,7 @@ class direct_plane {
   std::vector<std::pair<std::uint32_t, std::uint32_t>> refused_;  // place and node, to be told
   std::vector<std::unique_ptr<connection>> retired_;              // broken ones, until nobody can be calling
   byte_buffer key_;
+  byte_buffer receiving_;  // of all connections
   std::size_t turn_ = 0;
   std::size_t in_flight_ = 0;
   std::size_t connections_ = 0;  // open
