@@ -255,12 +255,12 @@ void connection::check(instant now, nanoseconds keepalive) {
   flush();
 }
 
-void connection::fail(errc code, const std::string& why) {
+void connection::fail(errc code, std::string why) {
   if (state_ == state::broken) return;
   state_ = state::broken;
   loop_.unwatch(transport_->descriptor());
   transport_.reset();
-  owner_.broken(*this, error(code, why));
+  owner_.broken(*this, error(code, std::move(why)));
 }
 
 }  // namespace millrace::cql

@@ -104,7 +104,7 @@ class connection {
   void begin_to_receive();
   void end_receiving();
   void watch_writable();
-  void fail(errc code, const std::string& why);
+  void fail(errc code, std::string why);  // by value: the reason may be the transport's own
 
   runtime::loop& loop_;
   owner& owner_;
