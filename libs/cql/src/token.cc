@@ -1,5 +1,6 @@
 #include "token.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <limits>
@@ -31,8 +32,9 @@ std::uint64_t little_endian(const std::byte* from) noexcept {
 std::uint64_t tail(const std::byte* from, std::size_t count) noexcept {
   std::uint64_t value = 0;
   for (std::size_t k = 0; k < count; ++k) {
-    const auto byte = static_cast<std::int64_t>(static_cast<std::int8_t>(from[k]));
-    value ^= static_cast<std::uint64_t>(byte) << (8U * k);
+    // Extends the sign.
+    const std::uint64_t byte = (std::to_integer<std::uint64_t>(from[k]) ^ 0x80U) - 0x80U;
+    value ^= byte << (8U * k);
   }
   return value;
 }

@@ -230,6 +230,7 @@ TEST_F(direct_shards, every_shard_has_a_connection_and_every_key_its_node) {
   EXPECT_EQ(stats().direct_connections, 6U);
   // Refusals tell where requests went: the driver has requests of its own.
   std::vector<std::uint64_t> refusing;
+  refusing.reserve(3);
   for (unsigned node = 0; node < 3; ++node) {
     refusing.push_back(
         server_->inject({.kind = fault_kind::server_error, .on = operation::insert, .node = node}));

@@ -33,6 +33,7 @@ TEST(node_budgets, a_lone_node_may_fill_the_window_and_one_of_several_may_not) {
 TEST(node_budgets, overload_shrinks_once_a_round_and_successes_grow_back) {
   node_budgets all = budgets_of(100, 1).all;
   std::vector<std::uint64_t> taken;
+  taken.reserve(100);
   for (int k = 0; k < 100; ++k) taken.push_back(all.take(0));
   for (std::size_t k = 0; k < 50; ++k) all.give_back(0, taken[k], effect::overload);
   EXPECT_EQ(all.limit(0), 70.0) << "one round of refusals is one shrinking";
@@ -57,6 +58,7 @@ TEST(node_budgets, those_that_wait_are_called_in_order_and_a_late_one_does_not_o
   node_budgets all = budgets_of(100, 1).all;
   for (int k = 0; k < 100; ++k) all.give_back(0, all.take(0), effect::overload);
   std::vector<std::uint64_t> taken;
+  taken.reserve(100);
   for (int k = 0; k < 8; ++k) taken.push_back(all.take(0));
   for (const std::uint32_t place : {8U, 9U, 10U}) {
     EXPECT_FALSE(all.has_room(0));
