@@ -56,8 +56,8 @@ def free_port() -> int:
 class Millrace:
     """The application of contestants.cc."""
 
-    def __init__(self, program: pathlib.Path, folder: pathlib.Path, verb: str = "visit", more: str = "") -> None:
-        self._program, self._folder, self._verb, self._more = program, folder, verb, more
+    def __init__(self, program: pathlib.Path, folder: pathlib.Path, verb: str = "visit", workers: int = 1) -> None:
+        self._program, self._folder, self._verb, self._workers = program, folder, verb, workers
         self._port = 0
 
     def command(self, brokers: str, topic: str, group: str, world: World, _records: int, in_flight: int) -> list[str]:
@@ -67,8 +67,9 @@ class Millrace:
             f"kafka:\n  bootstrap_servers: {brokers}\n  group: {group}\n  topics: [{topic}]\n"
             f"registry:\n  urls: [{world.registry}]\n"
             f"cql:\n  contact_points: [{world.cql}]\n  keyspace: bench\n  consistency: LOCAL_ONE\n"
-            f"engine:\n  workers: 1\n  in_flight_records_max: {in_flight}\n  dead_letter_topic: navigation-dlq\n"
-            f"admin:\n  port: {self._port}\n{self._more}"
+            f"engine:\n  workers: {self._workers}\n  in_flight_records_max: {in_flight}\n"
+            f"  dead_letter_topic: navigation-dlq\n"
+            f"admin:\n  port: {self._port}\n"
         )
         return [str(self._program), self._verb, str(config)]
 

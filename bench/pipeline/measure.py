@@ -7,11 +7,13 @@ import pathlib
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 
 from contestants import Contestant
 from world import World
 
 WARM_UP = 5  # one record in so many
+JOINED = 100  # records after which a contestant counts as reading
 RUN_SECONDS_MAX = 300
 STOP_SECONDS_MAX = 60
 WATCH_EVERY_S = 0.01
@@ -69,13 +71,17 @@ def measure(
     records: int,
     in_flight: int,
     folder: pathlib.Path,
+    feed: Callable[[], None] | None = None,
 ) -> Run:
+    """`feed` writes what is not in the topic yet, once the contestant has done what is: it reads from then on."""
     world.reset()
     log = folder / f"{group}.log"
     command = contestant.command(brokers, topic, group, world, records, in_flight)
     with open(log, "w") as errors, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as process:
         try:
-            warm = watch(process, world, records // WARM_UP, log)
+            warm = watch(process, world, JOINED if feed else records // WARM_UP, log)
+            if feed:
+                feed()
             end = watch(process, world, records, log)
             status = status_of(process.pid)
             quantiles = contestant.quantiles(process)

@@ -1,7 +1,7 @@
 """`./dev bench pipeline`: the same work by Millrace and by what users would pick instead, on the same servers.
 
-Prints the table that README.md explains; --json writes it as JSON, --svg a chart of it. Contestants whose tools are
-missing are skipped with a message.
+Prints the tables that README.md explains; --json writes them as JSON. Contestants whose tools are missing are skipped
+with a message.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ ROOT = HERE.parents[1]
 sys.path[:0] = [str(HERE), str(ROOT / "tests"), str(ROOT / "bench" / "avro")]
 
 from contestants import Contestant, Limits, all_contestants  # noqa: E402 - the path comes first
-from measure import Run, measure  # noqa: E402
+from growth import measure_growth, print_growth  # noqa: E402
+from measure import JOINED, Run, measure  # noqa: E402
 from world import World  # noqa: E402
 
 TOPIC = "navigation"
@@ -34,6 +35,10 @@ BARS = {  # Millrace's CPU per record without cache is at least so many times le
     "python": 40.0,
 }
 CACHE_BAR = 1.3  # times less with the lookup's cache than without
+ENGINE_BAR_US = 1.0  # the engine with a processor that does nothing, above consuming and decoding
+MEMORY_BAR_BYTES = 20_000_000  # above rust-tuned
+GROWTH_BAR = 1.15
+OFFERED_SECONDS = 20
 
 
 def parse() -> argparse.Namespace:
@@ -47,8 +52,17 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--in-flight", default="256,1024", metavar="N,N", help="limits of records in flight")
     parser.add_argument("--only", metavar="REGEX", help="contestants whose name matches, besides millrace")
+    parser.add_argument(
+        "--rate", type=int, default=0, metavar="N", help="then once more, with N records a second offered to each"
+    )
+    parser.add_argument("--growth", action="store_true", help="then how the cost of a record grows, of millrace alone")
     parser.add_argument("--no-limits", action="store_true", help="leave out consuming, decoding and the engine alone")
     return parser.parse_args()
+
+
+def machine() -> str:
+    models = [line.partition(":")[2].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")]
+    return f"{len(models)} x {models[0] if models else platform.machine()}, Linux {platform.release()}"
 
 
 def report(contestant: Contestant, in_flight: int, runs: list[Run]) -> dict:
@@ -94,17 +108,70 @@ def print_table(rows: list[dict]) -> None:
         )
 
 
-def print_bars(rows: list[dict], in_flight: int) -> None:
+def bars(rows: list[dict], limits: dict[str, float], growth: list[dict], in_flight: int) -> list[dict]:
+    """What was asked for, and what it came to."""
     by_name = {row["name"]: row for row in rows if row["in_flight_max"] == in_flight}
-    ours = by_name["millrace"]["cpu_us_per_record"]
-    print(f"\nAgainst the bars, {in_flight} in flight (CPU per record, times less than the contestant's):")
-    if "millrace-cache" in by_name:
-        ratio = ours / by_name["millrace-cache"]["cpu_us_per_record"]
-        print(f"  {'cache on, off':<16} at least {CACHE_BAR:>5.1f}: {ratio:>7.2f}  {'held' if ratio >= CACHE_BAR else 'NOT HELD'}")
-    for name, bar in BARS.items():
+    ours = by_name["millrace"]
+    found = []
+
+    def bar(what: str, unit: str, asked: float, came_to: float, held: bool) -> None:
+        found.append({"what": what, "unit": unit, "asked": asked, "came_to": round(came_to, 2), "held": held})
+
+    for name, least in BARS.items():
         if name in by_name:
-            ratio = by_name[name]["cpu_us_per_record"] / ours
-            print(f"  {name:<16} at least {bar:>5.1f}: {ratio:>7.2f}  {'held' if ratio >= bar else 'NOT HELD'}")
+            ratio = by_name[name]["cpu_us_per_record"] / ours["cpu_us_per_record"]
+            bar(f"CPU per record against {name}", "times less, at least", least, ratio, ratio >= least)
+    if "millrace-cache" in by_name:
+        ratio = ours["cpu_us_per_record"] / by_name["millrace-cache"]["cpu_us_per_record"]
+        bar("the lookup's cache on against off", "times less, at least", CACHE_BAR, ratio, ratio >= CACHE_BAR)
+    if limits:
+        above = limits["idle_us_per_record"] - limits["decode_us_per_record"]
+        bar("the engine above consuming and decoding", "us, at most", ENGINE_BAR_US, above, above <= ENGINE_BAR_US)
+    if "rust-tuned" in by_name:
+        above = (ours["rss_bytes"] - by_name["rust-tuned"]["rss_bytes"]) / 1e6
+        bar("memory above rust-tuned", "MB, at most", MEMORY_BAR_BYTES / 1e6, above, above * 1e6 <= MEMORY_BAR_BYTES)
+    for dimension, value, what in (("in flight", "8,192", "from 256 to 8,192 in flight"), ("partitions", "100", "from 1 to 100 partitions")):
+        for row in growth:
+            if (row["dimension"], row["value"]) == (dimension, value):
+                grown = row["against_base"]
+                bar(f"cost of a record {what}", "times, at most", GROWTH_BAR, grown, grown <= GROWTH_BAR)
+    return found
+
+
+def print_bars(found: list[dict]) -> None:
+    print("\nAgainst the bars:")
+    for one in found:
+        held = "held" if one["held"] else "NOT HELD"
+        print(f"  {one['what']:<44}{one['came_to']:>9.2f}  ({one['unit']} {one['asked']:g})  {held}")
+
+
+def offered(
+    contestants: list[Contestant], kafka, world: World, rate: int, seconds: int, in_flight: int, folder: pathlib.Path
+) -> list[dict]:
+    """The same rate of records for everybody: what a record takes when nobody is at his limit."""
+    rows = []
+    records = rate * seconds
+    for number, contestant in enumerate(one for one in contestants if not one.missing):
+        topic = f"offered-{number}"
+        kafka.create_topic(topic, PARTITIONS)
+        world.fill(kafka.bootstrap, topic, JOINED)
+
+        def feed(topic: str = topic) -> None:
+            world.fill(kafka.bootstrap, topic, records - JOINED, first=JOINED, rate=rate)
+
+        run = measure(contestant, kafka.bootstrap, topic, topic, world, records, in_flight, folder, feed)
+        print(f"  offered {rate}/s: {contestant.name}: P99 {run.p99_ms:.2f} ms", file=sys.stderr, flush=True)
+        rows.append(report(contestant, in_flight, [run]) | {"offered_per_second": rate})
+    return rows
+
+
+def print_offered(rows: list[dict]) -> None:
+    print(f"\n{rows[0]['offered_per_second']} records a second offered to each, milliseconds from fetch to acknowledgement:")
+    for row in rows:
+        print(
+            f"  {row['name']:<16}{row['p50_ms']:>8.2f}{row['p95_ms']:>8.2f}{row['p99_ms']:>8.2f}"
+            f"  {'verified' if row['verified'] else 'NOT VERIFIED'}"
+        )
 
 
 def main() -> None:
@@ -133,7 +200,7 @@ def main() -> None:
             mean = filled["bytes"] / filled["records"]
             print(
                 f"{filled['records']} records of {mean:.0f} bytes over {PARTITIONS} partitions, {arguments.rounds} rounds; "
-                f"{platform.processor() or platform.machine()}, Linux {platform.release()}",
+                f"{machine()}",
                 flush=True,
             )
             for round_number in range(arguments.rounds):
@@ -156,6 +223,16 @@ def main() -> None:
                     )
                     for name, value in measured.items():
                         limits.setdefault(name, []).append(value)
+            offered_rows = (
+                offered(contestants, kafka, world, arguments.rate, OFFERED_SECONDS, limits_of_flight[0], folder)
+                if arguments.rate
+                else []
+            )
+            growth = (
+                measure_growth(program, folder, kafka, world, arguments.records, arguments.rounds)
+                if arguments.growth
+                else []
+            )
         finally:
             world.close()
             kafka.stop()
@@ -166,9 +243,14 @@ def main() -> None:
         for contestant in contestants
         if (contestant.name, in_flight) in runs
     ]
-    print_table(rows)
-    print_bars(rows, limits_of_flight[0])
     medians = {name: round(statistics.median(values), 3) for name, values in limits.items()}
+    print_table(rows)
+    if offered_rows:
+        print_offered(offered_rows)
+    if growth:
+        print_growth(growth)
+    judged = bars(rows, medians, growth, limits_of_flight[0])
+    print_bars(judged)
     if medians:
         print("\nLimits (medians):")
         for name, value in medians.items():
@@ -177,8 +259,15 @@ def main() -> None:
         if contestant.missing:
             print(f"skipped: {contestant.name}: {contestant.missing}")
     if arguments.json:
-        arguments.json.write_text(json.dumps({"rows": rows, "limits": medians}, indent=1) + "\n")
-    if not all(row["verified"] for row in rows):
+        about = {
+            "records": arguments.records,
+            "bytes_per_record": round(mean),
+            "rounds": arguments.rounds,
+            "machine": machine(),
+        }
+        whole = {"about": about, "rows": rows, "limits": medians, "offered": offered_rows, "growth": growth, "bars": judged}
+        arguments.json.write_text(json.dumps(whole, indent=1) + "\n")
+    if not all(row["verified"] for row in rows + offered_rows + growth):
         sys.exit("a contestant's rows were not complete and correct: its figures are void")
 
 

@@ -8,8 +8,12 @@
 
 #include <demo_assets.h>
 #include <fmt/format.h>
+#include <navigation.avsc.h>
 #include <nlohmann/json.hpp>
 
+#include <millrace/avro/encoder.h>
+#include <millrace/avro/plan.h>
+#include <millrace/base/assert.h>
 #include <millrace/kafka/producer.h>
 #include <millrace/registry/client.h>
 #include <millrace/runtime/loop.h>
@@ -64,6 +68,46 @@ result<std::uint64_t> number(const std::string& text) {
   return value;
 }
 
+// Records of another size: with a longer referrer, or without all that the schema lets them do without.
+class resizing {
+ public:
+  [[nodiscard]] std::string operator()(const std::string& datum, std::size_t bytes) {
+    tracking::Navigation nav;
+    invariant(plan_.decode_exactly(as_bytes(datum), memory_, nav).ok(), "a generated record can be decoded");
+    if (bytes < datum.size()) {
+      nav.page.title = {};
+      nav.page.referrer = {};
+      nav.page.query = {};
+      nav.device.user_agent = {};
+      nav.device.screen = {};
+      nav.device.viewport = {};
+      nav.device.languages = {};
+      nav.geo = {};
+      nav.consents = {};
+      nav.products = {};
+      nav.campaign = {};
+      nav.custom = {};
+      nav.tags = {};
+    } else {
+      padding_.resize(bytes - datum.size(), 'x');
+      nav.page.referrer = padding_;
+    }
+    out_.clear();
+    invariant(encoder_.encode(nav, out_).ok(), "a generated record can be encoded");
+    memory_.reset();
+    return std::string(as_text(out_));
+  }
+
+ private:
+  avro::decoder<tracking::Navigation> plan_ =
+      avro::decoder<tracking::Navigation>::compile(avro::schema::parse(demo::navigation_schema).value())
+          .value();
+  avro::encoder<tracking::Navigation> encoder_ = avro::encoder<tracking::Navigation>::compile().value();
+  avro::arena memory_;
+  byte_buffer out_;
+  std::string padding_;
+};
+
 bool holds(const testkit::emulated_row& row, std::string_view column, std::string_view expected) {
   const auto cell = row.cell(column);
   return cell && as_text(cell->bytes) == expected;
@@ -116,27 +160,45 @@ void world::set_latency(std::int64_t select, std::int64_t insert) const {
   database_->set_latency(operation::insert, {microseconds(insert), 0});
 }
 
-result<std::uint64_t> world::fill(const std::string& brokers, const std::string& topic,
-                                  std::uint64_t count) const {
+result<world::filling> world::filling_of(const std::vector<std::string>& words) {
+  filling what{.brokers = words[1], .topic = words[2]};
+  std::uint64_t* const numbers[] = {&what.first, &what.count, &what.rate, &what.bytes};
+  for (std::size_t k = 0; k < std::size(numbers); ++k) {
+    const auto value = number(words[3 + k]);
+    if (!value) return value.error();
+    *numbers[k] = *value;
+  }
+  return what;
+}
+
+result<std::uint64_t> world::fill(const filling& what) const {
   runtime::loop loop(system_clock());
   kafka::producer_config config;
-  config.client.bootstrap_servers = brokers;
+  config.client.bootstrap_servers = what.brokers;
   config.client.client_id = "bench-fill";
   config.records_max = outstanding_max;
   auto sink = kafka::producer::create(std::move(config), loop);
   if (!sink) return sink.error();
   receipts answers;
+  resizing resized;
   std::string value;
   std::uint64_t bytes = 0;
-  for (std::uint64_t index = 0; index < count;) {
+  const instant began = loop.time().now();
+  for (std::uint64_t done = 0; done < what.count;) {
+    // A paced record is due at its time, whatever the ones before it cost.
+    if (what.rate > 0 && loop.time().now() < began + nanoseconds(done * 1'000'000'000 / what.rate)) {
+      loop.run_turn(microseconds(500));
+      continue;
+    }
     std::string datum;
-    const demo::expected_visit visit = generator_.make(index, &datum);
+    const demo::expected_visit visit = generator_.make(what.first + done, &datum);
+    if (what.bytes > 0) datum = resized(datum, what.bytes);
     value.assign(1, '\0');
     value += big_endian(schema_id_);
     value += datum;
-    if ((*sink)->produce({topic, as_bytes(visit.visitor_id), as_bytes(value), {}}, answers)) {
+    if ((*sink)->produce({what.topic, as_bytes(visit.visitor_id), as_bytes(value), {}}, answers)) {
       ++answers.outstanding;
-      ++index;
+      ++done;
       bytes += value.size();
     } else {
       loop.run_turn(milliseconds(1));
@@ -178,12 +240,12 @@ result<world::verdict> world::verify(std::uint64_t count) const {
 
 result<std::string> world::answer(const std::vector<std::string>& words) {
   const std::string& verb = words.front();
-  if (verb == "fill" && words.size() == 4) {
-    const auto count = number(words[3]);
-    if (!count) return count.error();
-    const auto bytes = fill(words[1], words[2], *count);
+  if (verb == "fill" && words.size() == 7) {
+    const auto what = filling_of(words);
+    if (!what) return what.error();
+    const auto bytes = fill(*what);
     if (!bytes) return bytes.error();
-    return json{{"records", *count}, {"bytes", *bytes}}.dump();
+    return json{{"records", what->count}, {"bytes", *bytes}}.dump();
   }
   if (verb == "reset" && words.size() == 1) {
     if (auto done = reset(); !done) return done.error();

@@ -2,7 +2,10 @@
 // CQL server with fixed latencies. Told what to do by lines on the standard input; each is answered by one
 // line of JSON:
 //
-//   fill BROKERS TOPIC COUNT   writes COUNT records, and the profiles of their visitors
+//   fill BROKERS TOPIC FIRST COUNT RATE BYTES
+//                              writes COUNT records from number FIRST on, RATE of them a second (0: as fast
+//                              as it goes), changed to BYTES each (0: as they are; few: the least that they
+//                              can be)
 //   reset                      empties the table `visit`
 //   inserted                   how many rows it has got since
 //   verify COUNT               compares its rows with what the records imply
@@ -38,8 +41,16 @@ class world {
 
   [[nodiscard]] result<std::string> answer(const std::vector<std::string>& words);
   [[nodiscard]] result<void> add_profiles();
-  [[nodiscard]] result<std::uint64_t> fill(const std::string& brokers, const std::string& topic,
-                                           std::uint64_t count) const;
+  struct filling {
+    std::string brokers;
+    std::string topic;
+    std::uint64_t first = 0;
+    std::uint64_t count = 0;
+    std::uint64_t rate = 0;
+    std::uint64_t bytes = 0;
+  };
+  [[nodiscard]] static result<filling> filling_of(const std::vector<std::string>& words);
+  [[nodiscard]] result<std::uint64_t> fill(const filling& what) const;
   [[nodiscard]] result<void> reset();
   [[nodiscard]] result<verdict> verify(std::uint64_t count) const;
   void set_latency(std::int64_t select_us, std::int64_t insert_us) const;

@@ -17,8 +17,9 @@ class World:
         self.cql: str = started["cql"]
         self.registry: str = started["registry"]
 
-    def fill(self, brokers: str, topic: str, records: int) -> dict:
-        return self._ask(f"fill {brokers} {topic} {records}")
+    def fill(self, brokers: str, topic: str, records: int, first: int = 0, rate: int = 0, size: int = 0) -> dict:
+        """Writes records from number `first` on; `rate` a second and of `size` bytes, when these are given."""
+        return self._ask(f"fill {brokers} {topic} {first} {records} {rate} {size}")
 
     def reset(self) -> None:
         self._ask("reset")
