@@ -9,6 +9,7 @@ use scylla::cluster::ClusterState;
 use scylla::routing::partitioner::PartitionerName;
 
 use crate::known::Known;
+use crate::statement::text;
 
 /// Fills a row of a ring whose token has fewer replicas than others.
 const NO_REPLICA: u32 = u32::MAX;
@@ -135,10 +136,6 @@ impl Routes {
     }
 }
 
-fn text(of: Option<&str>) -> CString {
-    CString::new(of.unwrap_or_default()).unwrap_or_default()
-}
-
 fn ring_of(cluster: &ClusterState, keyspace: &str) -> Ring {
     let places: HashMap<u128, u32> = cluster
         .get_nodes_info()
@@ -197,9 +194,9 @@ impl Atlas {
                 .get_nodes_info()
                 .iter()
                 .map(|node| Node {
-                    address: text(Some(&node.address.ip().to_string())),
-                    datacenter: text(node.datacenter.as_deref()),
-                    rack: text(node.rack.as_deref()),
+                    address: text(&node.address.ip().to_string()),
+                    datacenter: text(node.datacenter.as_deref().unwrap_or_default()),
+                    rack: text(node.rack.as_deref().unwrap_or_default()),
                     port: node.address.port(),
                     host_id: *node.host_id.as_bytes(),
                 })

@@ -65,7 +65,7 @@ impl Columns {
     }
 }
 
-fn text(of: &str) -> CString {
+pub fn text(of: &str) -> CString {
     // CQL names hold no NUL; a server that sends one is cut there.
     CString::new(of.split('\0').next().unwrap_or_default()).unwrap_or_default()
 }

@@ -88,6 +88,13 @@ std::optional<std::uint16_t> consistency_number(std::string_view name) {
   return std::nullopt;
 }
 
+std::string_view consistency_name(std::uint16_t number) noexcept {
+  for (const auto& known : consistencies) {
+    if (known.number == number) return known.name;
+  }
+  return "unknown";
+}
+
 std::string consistency_names() {
   std::string text;
   for (const auto& known : consistencies) text += (text.empty() ? "" : ", ") + std::string(known.name);

@@ -44,6 +44,8 @@ template <typename T>
 
 // The protocol's number of "LOCAL_QUORUM", "local_quorum" or "LocalQuorum".
 [[nodiscard]] std::optional<std::uint16_t> consistency_number(std::string_view name);
+// "unknown" for numbers that the protocol does not have.
+[[nodiscard]] std::string_view consistency_name(std::uint16_t number) noexcept;
 // "ANY, ONE, …" for messages.
 [[nodiscard]] std::string consistency_names();
 

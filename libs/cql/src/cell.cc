@@ -40,10 +40,7 @@ void cell_buffer::reserve_more(std::size_t bytes) {
 
 void cell_buffer::close_cell(std::size_t opened) {
   const std::int32_t length = checked_length(size_ - opened);
-  std::byte* at = data() + opened - 4;
-  for (unsigned k = 0; k < 4; ++k) {
-    at[k] = static_cast<std::byte>(static_cast<std::uint32_t>(length) >> (24U - 8U * k));
-  }
+  internal::put_number(data() + opened - sizeof length, length);
 }
 
 bool cell_reader::next(std::optional<bytes_view>& cell) noexcept {
@@ -132,9 +129,7 @@ cell_fault codec<varint_view>::decode(std::optional<bytes_view> cell, varint_vie
 
 void codec<varint>::encode(cell_buffer& to, varint value) {
   std::array<std::byte, 8> bytes{};
-  for (unsigned k = 0; k < 8; ++k) {
-    bytes[k] = static_cast<std::byte>(static_cast<std::uint64_t>(value.value) >> (56U - 8U * k));
-  }
+  internal::put_number(bytes.data(), value.value);
   // A leading byte goes when the next one carries the same sign.
   std::size_t skip = 0;
   while (skip < 7) {

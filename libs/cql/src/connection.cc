@@ -62,7 +62,7 @@ bool connection::has_room() const noexcept {
          out_.size() - written_ < unwritten_bytes_max;
 }
 
-std::uint16_t connection::execute(std::uint32_t place, wire::execution& what) {
+std::uint16_t connection::execute(std::uint32_t place, const wire::execution& what) {
   invariant(is_open(), "requests are sent over an open connection");
   if (free_streams_.empty()) {
     free_streams_.push_back(static_cast<std::uint16_t>(places_.size()));
@@ -202,7 +202,7 @@ void connection::on_frame(const wire::header& of, bytes_view body) {
     --forgotten_;
     return;
   }
-  owner_.answered(*this, place, of, body);
+  owner_.answered(place, of, body);
 }
 
 void connection::go_on_with_handshake(const wire::header& of, bytes_view body) {
@@ -229,7 +229,7 @@ void connection::go_on_with_handshake(const wire::header& of, bytes_view body) {
                      (state_ == state::authenticating && what == wire::opcode::auth_success);
   if (!ready) return fail(errc::db_protocol, "the server's handshake is not that of the protocol");
   state_ = state::open;
-  owner_.opened(*this);
+  owner_.opened();
 }
 
 void connection::check(instant now, nanoseconds keepalive) {
@@ -260,7 +260,7 @@ void connection::fail(errc code, std::string why) {
   state_ = state::broken;
   loop_.unwatch(transport_->descriptor());
   transport_.reset();
-  owner_.broken(*this, error(code, std::move(why)));
+  owner_.broken(error(code, std::move(why)));
 }
 
 }  // namespace millrace::cql

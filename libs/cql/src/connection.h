@@ -34,13 +34,12 @@ class connection {
   class owner {
    public:
     // The handshake is done: requests may be sent.
-    virtual void opened(connection& which) = 0;
+    virtual void opened() = 0;
     // An answer to a request that still waits for it. `body` is valid during the call.
-    virtual void answered(connection& which, std::uint32_t place, const wire::header& of,
-                          bytes_view body) = 0;
+    virtual void answered(std::uint32_t place, const wire::header& of, bytes_view body) = 0;
     // It carries nothing any more. Requests that were sent have no answer (in_flight()). It must not be
     // destroyed from here: it may be calling.
-    virtual void broken(connection& which, const error& why) = 0;
+    virtual void broken(const error& why) = 0;
 
    protected:
     ~owner() = default;
@@ -79,7 +78,7 @@ class connection {
   // Whether there is a number left for a request, and not too much waits to be written.
   [[nodiscard]] bool has_room() const noexcept;
   // Written by flush(). Returns the stream, for forget(). has_room() must hold.
-  std::uint16_t execute(std::uint32_t place, wire::execution& what);
+  std::uint16_t execute(std::uint32_t place, const wire::execution& what);
   // The request's answer, if it comes, is for nobody.
   void forget(std::uint16_t stream);
   void flush();

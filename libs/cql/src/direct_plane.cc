@@ -47,12 +47,11 @@ class direct_plane::link final : public connection::owner {
   link(direct_plane& plane, std::size_t node_number, std::uint32_t shard) noexcept
       : node_number(node_number), shard(shard), plane_(plane) {}
 
-  void opened(connection& /*which*/) override { plane_.opened(*this); }
-  void answered(connection& /*which*/, std::uint32_t place, const wire::header& of,
-                bytes_view body) override {
+  void opened() override { plane_.opened(*this); }
+  void answered(std::uint32_t place, const wire::header& of, bytes_view body) override {
     plane_.answered(*this, place, of, body);
   }
-  void broken(connection& /*which*/, const error& why) override { plane_.broken(*this, why); }
+  void broken(const error& why) override { plane_.broken(*this, why); }
 
   [[nodiscard]] bool is_open() const noexcept { return over != nullptr && over->is_open(); }
 
@@ -131,9 +130,7 @@ void direct_plane::take_routes() {
     if (executables_.size() <= each.statement) executables_.resize(each.statement + 1, nullptr);
     executables_[each.statement] = &each;
   }
-  for (std::size_t k = 0; k < nodes_.size(); ++k) {
-    nodes_[k].member = false;
-  }
+  for (node& each : nodes_) each.member = false;
   node_of_route_.clear();
   for (std::size_t k = 0; k < routes_.node_count; ++k) take_node(routes_.nodes[k]);
   for (std::size_t k = 0; k < nodes_.size(); ++k) budgets_.set_member(k, nodes_[k].member);
@@ -164,13 +161,14 @@ void direct_plane::take_node(const millrace_cql_node& from) {
   node_of_route_.back() = static_cast<std::uint32_t>(found - nodes_.begin());
 }
 
+std::uint16_t direct_plane::shard_port_of(const wire::supported& server) const noexcept {
+  return options_.as.tls ? server.shard_port_tls : server.shard_port;
+}
+
 void direct_plane::connect(link& which) {
   const node& to = nodes_[which.node_number];
   connection::target target{to.address, to.port, 0};
-  if (which.shard > 0) {
-    const wire::supported& server = to.links.front()->over->server();
-    target.port = options_.as.tls ? server.shard_port_tls : server.shard_port;
-  }
+  if (which.shard > 0) target.port = shard_port_of(to.links.front()->over->server());
   const std::uint32_t ports = (source_port_max - source_port_min) / to.shards;
   for (int tries = 0; tries < source_port_tries; ++tries) {
     if (which.shard > 0) {
@@ -199,9 +197,8 @@ void direct_plane::opened(link& which) {
 // request for another shard's data is passed on inside the node.
 void direct_plane::connect_shards(std::size_t node_number, const connection& first) {
   const wire::supported& server = first.server();
-  const std::uint16_t port = options_.as.tls ? server.shard_port_tls : server.shard_port;
   node& of = nodes_[node_number];
-  const std::uint32_t shards = port == 0 ? 1 : std::max(server.shards, 1U);
+  const std::uint32_t shards = shard_port_of(server) == 0 ? 1 : std::max(server.shards, 1U);
   if (shards == of.shards) return;
   of.shards = shards;
   of.ignored_msb = std::min(server.ignored_msb, 63U);
@@ -217,22 +214,21 @@ void direct_plane::add_candidate(std::uint32_t route) {
   candidates_.push_back(node_of_route_[route]);
 }
 
-bool direct_plane::find_candidates(const request& what, std::optional<std::int64_t>& token) {
+void direct_plane::find_candidates(const request& what, std::optional<std::int64_t>& token) {
   candidates_.clear();
   const millrace_cql_executable& known = *executables_[what.statement];
   if (known.ring >= 0) token = token_of(*what.partition_key, what.what.values, key_);
   if (!token) {
     for (std::uint32_t k = 0; k < node_of_route_.size(); ++k) add_candidate(k);
-    return true;
+    return;
   }
   const millrace_cql_ring& ring = routes_.rings[static_cast<std::size_t>(known.ring)];
-  if (ring.token_count == 0) return false;
+  if (ring.token_count == 0) return;
   const std::int64_t* end = ring.tokens + ring.token_count;
   const std::int64_t* at = std::lower_bound(ring.tokens, end, *token);
   const auto row = static_cast<std::size_t>((at == end ? ring.tokens : at) - ring.tokens);
   for (std::size_t k = 0; k < ring.replicas_max; ++k)
     add_candidate(ring.replicas[row * ring.replicas_max + k]);
-  return true;
 }
 
 direct_plane::link* direct_plane::open_link(std::size_t node_number,
@@ -254,7 +250,7 @@ bool direct_plane::send(std::uint32_t place) {
   request what = requester_.direct_request(place);
   if (executable(what.statement) == nullptr) return false;
   std::optional<std::int64_t> token;
-  if (!find_candidates(what, token) || candidates_.empty()) return false;
+  find_candidates(what, token);
   // Replicas take turns; among them those of the preferred rack come first.
   ++turn_;
   std::uint32_t full = none;
@@ -265,6 +261,7 @@ bool direct_plane::send(std::uint32_t place) {
       link* over = open_link(number, token);
       if (over == nullptr) continue;
       if (budgets_.has_room(number)) {
+        enter(place, what.timeout_ms);
         send_over(*over, place, what);
         return true;
       }
@@ -272,16 +269,13 @@ bool direct_plane::send(std::uint32_t place) {
     }
   }
   if (full == none) return false;
-  if (flights_.size() <= place) flights_.resize(place + std::size_t{1});
   if (!budgets_.wait(full, place)) {
-    flights_[place].state = where::refused;
     refused_.emplace_back(place, full);
     return true;
   }
-  flights_[place].state = where::waiting;
-  flights_[place].node = full;
-  begin_deadline(place, what.timeout_ms);
-  ++in_flight_;
+  flight& of = enter(place, what.timeout_ms);
+  of.state = where::waiting;
+  of.node = full;
   return true;
 }
 
@@ -289,7 +283,6 @@ void direct_plane::tell_refused() {
   if (refused_.empty()) return;
   const instant now = loop_.time().now();
   for (const auto& [place, number] : std::exchange(refused_, {})) {
-    flights_[place].state = where::nowhere;
     const node& full = nodes_[number];
     requester_.direct_failure(
         place,
@@ -301,21 +294,29 @@ void direct_plane::tell_refused() {
   }
 }
 
-void direct_plane::send_over(link& over, std::uint32_t place, request& what) {
+direct_plane::flight& direct_plane::enter(std::uint32_t place, std::uint32_t timeout_ms) {
   if (flights_.size() <= place) flights_.resize(place + std::size_t{1});
-  flight& of = flights_[place];
-  if (of.state == where::nowhere) {
-    begin_deadline(place, what.timeout_ms);
-    ++in_flight_;
-  }
+  begin_deadline(place, timeout_ms);
+  ++in_flight_;
+  return flights_[place];
+}
+
+void direct_plane::forget(flight& of) {
+  end_deadline(of);
+  --in_flight_;
+  of.state = where::nowhere;
+}
+
+void direct_plane::send_over(link& over, std::uint32_t place, request& what) {
   const millrace_cql_executable& known = *executables_[what.statement];
+  flight& of = flights_[place];
   what.what.id = {reinterpret_cast<const std::byte*>(known.id), known.id_size};
   of.state = where::sent;
   of.over = &over;
   of.node = static_cast<std::uint32_t>(over.node_number);
   of.which = budgets_.take(over.node_number);
   of.stream = over.over->execute(place, what.what);
-  counts_.requests.fetch_add(1, std::memory_order_relaxed);
+  ++requests_;
   if (!std::exchange(over.unflushed, true)) unflushed_.push_back(&over);
 }
 
@@ -327,6 +328,7 @@ void direct_plane::flush() {
     if (each.is_open()) each.over->flush();
   }
   unflushed_.clear();
+  counts_.requests.store(requests_, std::memory_order_relaxed);
   counts_.in_flight.store(in_flight_, std::memory_order_relaxed);
   counts_.connections.store(connections_, std::memory_order_relaxed);
   counts_.refused.store(budgets_.refused(), std::memory_order_relaxed);
@@ -337,9 +339,8 @@ void direct_plane::flush() {
 
 void direct_plane::leave(std::uint32_t place, node_budgets::effect what) {
   flight& of = flights_[place];
-  end_deadline(of);
-  --in_flight_;
-  const where was = std::exchange(of.state, where::nowhere);
+  const where was = of.state;
+  forget(of);
   if (was == where::waiting) {
     budgets_.stop_waiting(of.node, place);
   } else {
@@ -356,10 +357,7 @@ void direct_plane::call_waiting(std::size_t node_number) {
       send_over(*over, *place, what);
       continue;
     }
-    flight& of = flights_[*place];
-    end_deadline(of);
-    --in_flight_;
-    of.state = where::nowhere;
+    forget(flights_[*place]);
     requester_.give_to_driver(*place);
   }
 }
@@ -396,7 +394,6 @@ void direct_plane::broken(link& which, const error& why) {
   // Neither all at once nor ever more slowly than is useful.
   which.backoff = std::min<nanoseconds>(which.backoff * 2, backoff_max);
   which.connect_at = which.connect_at + nanoseconds(random_number() % (which.backoff.count() / 4));
-  if (!upkeep_tick_.armed() && !closed_) loop_.start(upkeep_tick_, upkeep_step);
   for (const std::uint32_t place : over->in_flight()) fail(place, node_budgets::effect::neutral, why, now);
   if (open_link(which.node_number, std::nullopt) == nullptr) redirect_waiting(which.node_number);
 }
@@ -426,7 +423,7 @@ void direct_plane::begin_deadline(std::uint32_t place, std::uint32_t timeout_ms)
   if (!deadline_tick_.armed()) loop_.start(deadline_tick_, deadline_step);
 }
 
-void direct_plane::end_deadline(flight& of) {
+void direct_plane::end_deadline(const flight& of) {
   deadline_list& list = deadlines_[of.deadline_list];
   (of.before == none ? list.first : flights_[of.before].after) = of.after;
   (of.after == none ? list.last : flights_[of.after].before) = of.before;
@@ -489,14 +486,11 @@ void direct_plane::close() {
   const instant now = loop_.time().now();
   for (std::uint32_t place = 0; place < flights_.size(); ++place) {
     if (flights_[place].state == where::nowhere) continue;
-    if (flights_[place].state == where::sent) flights_[place].over->over->forget(flights_[place].stream);
-    // Not leave(): it would send what waits.
-    end_deadline(flights_[place]);
-    --in_flight_;
-    flights_[place].state = where::nowhere;
+    forget(flights_[place]);  // not leave(), which would send what waits
     requester_.direct_failure(place, error(errc::cancelled, "the connection to the database is closing"),
                               now);
   }
+  counts_.requests.store(requests_, std::memory_order_relaxed);
   counts_.connections.store(0, std::memory_order_relaxed);
   counts_.in_flight.store(0, std::memory_order_relaxed);
   unflushed_.clear();

@@ -108,7 +108,7 @@ class direct_plane {
     std::uint32_t ignored_msb = 0;
     std::vector<std::unique_ptr<link>> links;  // by shard
   };
-  enum class where : std::uint8_t { nowhere, refused, waiting, sent };
+  enum class where : std::uint8_t { nowhere, waiting, sent };
   struct flight {
     where state = where::nowhere;
     std::uint16_t stream = 0;
@@ -142,8 +142,10 @@ class direct_plane {
   void connect(link& which);
   void connect_shards(std::size_t node_number, const connection& first);
 
-  // The nodes that may execute it, as numbers of nodes_, into candidates_. False: not known here.
-  [[nodiscard]] bool find_candidates(const request& what, std::optional<std::int64_t>& token);
+  // Where the server takes connections for a shard; 0: nowhere.
+  [[nodiscard]] std::uint16_t shard_port_of(const wire::supported& server) const noexcept;
+  // The nodes that may execute it, as numbers of nodes_, into candidates_.
+  void find_candidates(const request& what, std::optional<std::int64_t>& token);
   void add_candidate(std::uint32_t route);
   [[nodiscard]] link* open_link(std::size_t node_number, std::optional<std::int64_t> token) const;
   void send_over(link& over, std::uint32_t place, request& what);
@@ -157,12 +159,15 @@ class direct_plane {
   void opened(link& which);
   void answered(link& which, std::uint32_t place, const wire::header& of, bytes_view body);
   void broken(link& which, const error& why);
+  // A request comes to this plane, and leaves it.
+  flight& enter(std::uint32_t place, std::uint32_t timeout_ms);
+  void forget(flight& of);
   // Takes the request out of everything, and tells its node what became of it.
   void leave(std::uint32_t place, node_budgets::effect what);
   void fail(std::uint32_t place, node_budgets::effect what, const error& why, instant now);
 
   void begin_deadline(std::uint32_t place, std::uint32_t timeout_ms);
-  void end_deadline(flight& of);
+  void end_deadline(const flight& of);
   void on_deadlines();
   void on_upkeep();
 
@@ -191,6 +196,7 @@ class direct_plane {
   byte_buffer receiving_;  // of all connections
   std::size_t turn_ = 0;
   std::size_t in_flight_ = 0;
+  std::uint64_t requests_ = 0;
   std::size_t connections_ = 0;  // open
   tick deadline_tick_{*this, &direct_plane::on_deadlines};
   tick upkeep_tick_{*this, &direct_plane::on_upkeep};

@@ -81,7 +81,6 @@ class bridge_session final : public session {
   }
 
  private:
-  session_handle handle_;
   static void add(const direct_counters& from, statistics& to) {
     const auto now = [](const std::atomic<std::uint64_t>& counter) {
       return counter.load(std::memory_order_relaxed);
@@ -97,6 +96,7 @@ class bridge_session final : public session {
     to.limit_min = std::min(to.limit_min, now(from.limit_min));
   }
 
+  session_handle handle_;
   prepared_cache prepared_;
   channel_store::session_settings settings_;
   mutable std::mutex mutex_;

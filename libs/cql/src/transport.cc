@@ -196,12 +196,9 @@ transport::step transport::write(bytes_view from, std::size_t& count) {
   const ssize_t put = ::send(fd_, from.data(), from.size(), MSG_NOSIGNAL);
   if (put >= 0) {
     count = static_cast<std::size_t>(put);
-    wants_to_write_ = count < from.size();
     return step::done;
   }
-  const step after = after_system_call("the connection broke");
-  wants_to_write_ = after == step::again;
-  return after;
+  return after_system_call("the connection broke");
 }
 
 bool transport::has_pending() const noexcept { return tls_ != nullptr && SSL_pending(tls_) > 0; }

@@ -47,7 +47,7 @@ class transport {
   [[nodiscard]] int descriptor() const noexcept { return fd_; }
   // Goes on with connecting and the handshake.
   [[nodiscard]] step establish();
-  // Whether it only goes on when the descriptor can be written to.
+  // Whether connecting, or TLS, only goes on when the descriptor can be written to.
   [[nodiscard]] bool wants_to_write() const noexcept { return wants_to_write_; }
 
   // done: `count` bytes, at least one, were read or written.

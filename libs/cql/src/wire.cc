@@ -1,10 +1,12 @@
 #include "wire.h"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <cstring>
-#include <type_traits>
+
+#include <millrace/cql/cell.h>
+
+#include "bridge.h"
 
 namespace millrace::cql::wire {
 namespace {
@@ -31,21 +33,12 @@ constexpr std::int32_t rows_global_table = 0x01;
 constexpr std::int32_t rows_more_pages = 0x02;
 constexpr std::int32_t rows_no_metadata = 0x04;
 
-template <typename T>
-void put(std::byte* to, T value) noexcept {
-  auto bits = static_cast<std::make_unsigned_t<T>>(value);
-  for (std::size_t k = sizeof(T); k-- > 0; bits = static_cast<decltype(bits)>(bits >> 8U)) {
-    to[k] = static_cast<std::byte>(bits & 0xFFU);
-    if constexpr (sizeof(T) == 1) break;
-  }
-}
-
 class writer {
  public:
   explicit writer(std::byte* to) noexcept : at_(to) {}
   template <typename T>
   void number(T value) noexcept {
-    put(at_, value);
+    internal::put_number(at_, value);
     at_ += sizeof(T);
   }
   void raw(bytes_view bytes) noexcept {
@@ -83,11 +76,8 @@ class reader {
 
   template <typename T>
   T number() noexcept {
-    std::make_unsigned_t<T> value = 0;
-    for (const std::byte byte : take(sizeof(T))) {
-      value = static_cast<decltype(value)>(std::uint64_t{value} << 8U | std::to_integer<std::uint64_t>(byte));
-    }
-    return static_cast<T>(value);
+    const bytes_view taken = take(sizeof(T));
+    return taken.empty() ? T{0} : internal::number_at<T>(taken.data());
   }
   bytes_view take(std::size_t count) noexcept {
     if (count > rest_.size()) {
@@ -210,11 +200,7 @@ errc kind_of(std::int32_t code) noexcept {
 constexpr std::int32_t code_unprepared = 0x2500;
 
 std::string counted(reader& in, std::int32_t code) {
-  constexpr std::array<std::string_view, 11> names{"ANY",    "ONE",          "TWO",          "THREE",
-                                                   "QUORUM", "ALL",          "LOCAL_QUORUM", "EACH_QUORUM",
-                                                   "SERIAL", "LOCAL_SERIAL", "LOCAL_ONE"};
-  const auto level = in.number<std::uint16_t>();
-  const std::string consistency(level < names.size() ? names[level] : "unknown");
+  const std::string consistency(consistency_name(in.number<std::uint16_t>()));
   const auto first = in.number<std::int32_t>();
   const auto second = in.number<std::int32_t>();
   if (in.failed()) return {};

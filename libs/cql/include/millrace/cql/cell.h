@@ -57,6 +57,28 @@ namespace millrace::cql {
 inline constexpr std::int32_t null_length = -1;
 inline constexpr std::int32_t unset_length = -2;
 
+namespace internal {
+
+// Big-endian, as everything in the protocol.
+template <std::integral Int>
+[[nodiscard]] Int number_at(const std::byte* from) noexcept {
+  std::make_unsigned_t<Int> bits = 0;
+  for (std::size_t k = 0; k < sizeof(Int); ++k) {
+    bits = static_cast<decltype(bits)>(static_cast<decltype(bits)>(bits << 7U << 1U) |
+                                       std::to_integer<std::uint8_t>(from[k]));
+  }
+  return static_cast<Int>(bits);
+}
+template <std::integral Int>
+void put_number(std::byte* to, Int value) noexcept {
+  auto bits = static_cast<std::make_unsigned_t<Int>>(value);
+  for (std::size_t k = sizeof(Int); k-- > 0; bits = static_cast<decltype(bits)>(bits >> 7U >> 1U)) {
+    to[k] = static_cast<std::byte>(bits & 0xFFU);
+  }
+}
+
+}  // namespace internal
+
 // Grows like a vector; small rows need no allocation.
 class cell_buffer {
  public:
@@ -72,14 +94,9 @@ class cell_buffer {
     if (bytes.empty()) return;
     std::memcpy(grow(bytes.size()), bytes.data(), bytes.size());
   }
-  // Big-endian, as everything in the protocol.
   template <std::integral Int>
   void append_number(Int value) {
-    std::byte* to = grow(sizeof(Int));
-    auto bits = static_cast<std::make_unsigned_t<Int>>(value);
-    for (std::size_t k = sizeof(Int); k-- > 0; bits = static_cast<decltype(bits)>(bits >> 7U >> 1U)) {
-      to[k] = static_cast<std::byte>(bits & 0xFFU);
-    }
+    internal::put_number(grow(sizeof(Int)), value);
   }
   void append_null() { append_number(null_length); }
   void append_unset() { append_number(unset_length); }
@@ -210,16 +227,6 @@ concept cell_value = requires(std::optional<bytes_view> cell, T& value, const ty
 };
 
 namespace internal {
-
-template <std::integral Int>
-[[nodiscard]] Int number_at(const std::byte* from) noexcept {
-  std::make_unsigned_t<Int> bits = 0;
-  for (std::size_t k = 0; k < sizeof(Int); ++k) {
-    bits = static_cast<decltype(bits)>(static_cast<decltype(bits)>(bits << 7U << 1U) |
-                                       std::to_integer<std::uint8_t>(from[k]));
-  }
-  return static_cast<Int>(bits);
-}
 
 // Null, or an empty cell of a type without an empty value.
 [[nodiscard]] inline bool absent(const std::optional<bytes_view>& cell) noexcept {
