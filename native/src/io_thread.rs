@@ -29,7 +29,7 @@ use crate::budget::{self, Admission, Current, Effect};
 use crate::channel::{BatchPart, Channel, Completion, EventFd, Request};
 use crate::config::{self, Config};
 use crate::failure::{within, Failure, Status};
-use crate::known::{completion_of, Known};
+use crate::known::{completion_of, is_renaming, Known};
 use crate::local::OnThisThread;
 use crate::remote::{count, Command, Prepared, Remote};
 use crate::routes::Atlas;
@@ -97,6 +97,8 @@ struct Io {
     epoch: Instant,
     /// The ticker waits here while no deadline is set.
     deadlines: Notify,
+    /// Held while a statement is prepared again because its id changed.
+    renewing: tokio::sync::Mutex<()>,
     unflushed: Cell<bool>,
     flush: Notify,
     tasks: RefCell<JoinSet<()>>,
@@ -123,9 +125,7 @@ impl Ticket {
             Ok(_) => Effect::Success,
             Err(failure) => Effect::of(failure.status),
         };
-        budget::release(self.slot, effect, |slot| {
-            self.io.slots.borrow()[slot as usize].wake();
-        });
+        self.io.release(self.slot, effect);
         let completion =
             outcome.unwrap_or_else(|failure| Completion::failed(job.request.tag, failure));
         // SAFETY: this thread is the only one that pushes here.
@@ -163,6 +163,13 @@ impl Io {
         (self.epoch.elapsed().as_micros() / TICK.as_micros()) as u64
     }
 
+    /// Gives back what the slot's request held, and calls those that waited for it.
+    fn release(&self, slot: u32, effect: Effect) {
+        budget::release(slot, effect, |called| {
+            self.slots.borrow()[called as usize].wake();
+        });
+    }
+
     fn statement(&self, id: u32) -> Result<Rc<Known>, Failure> {
         let known = self.statements.borrow().get(id as usize).cloned().flatten();
         let known = known
@@ -178,9 +185,16 @@ impl Io {
 
     /// Runs until the request is answered; cancelled by dropping.
     async fn run(&self, slot: u32, request: &Request) -> Result<Completion, Failure> {
+        let mut renewed = false;
         loop {
-            let outcome = self.attempt(request).await;
+            let renamed = Cell::new(false);
+            let outcome = self.attempt(request, &renamed).await;
             match budget::admission(slot) {
+                Admission::Sent if renamed.get() && !renewed => {
+                    renewed = true;
+                    self.release(slot, Effect::Neutral);
+                    self.renew(request).await;
+                }
                 Admission::Sent => return outcome,
                 Admission::Refused(failure) => return Err(failure),
                 Admission::Waits => {
@@ -195,7 +209,12 @@ impl Io {
         }
     }
 
-    async fn attempt(&self, request: &Request) -> Result<Completion, Failure> {
+    /// `renamed`: the server knows a statement by another id now.
+    async fn attempt(
+        &self,
+        request: &Request,
+        renamed: &Cell<bool>,
+    ) -> Result<Completion, Failure> {
         if self.remote.panic_next.load(Ordering::Relaxed)
             && self.remote.panic_next.swap(false, Ordering::Relaxed)
         {
@@ -205,7 +224,7 @@ impl Io {
         let (cells, paging_state, batch) =
             unsafe { (&*request.cells, &*request.paging_state, &*request.batch) };
         if !batch.is_empty() {
-            return self.run_batch(request, batch).await;
+            return self.run_batch(request, batch, renamed).await;
         }
         let known = self.statement(request.statement)?;
         let stamped = request.timestamp_us.map(|timestamp| {
@@ -222,7 +241,13 @@ impl Io {
             .session
             .execute_single_page(statement, Cells(cells), from)
             .await
-            .map_err(|error| Failure::from(&error))?;
+            .map_err(|error| {
+                if is_renaming(&error) {
+                    renamed.set(true);
+                    known.renamed.set(true);
+                }
+                Failure::from(&error)
+            })?;
         let paging_state = match more.into_paging_control_flow() {
             ControlFlow::Break(()) => None,
             ControlFlow::Continue(state) => state.as_bytes_slice().map(Arc::clone),
@@ -234,6 +259,7 @@ impl Io {
         &self,
         request: &Request,
         parts: &[BatchPart],
+        renamed: &Cell<bool>,
     ) -> Result<Completion, Failure> {
         let mut batch = Batch::new(BatchType::Unlogged);
         let mut cells = Vec::with_capacity(parts.len());
@@ -252,12 +278,37 @@ impl Io {
         }
         batch.set_is_idempotent(idempotent);
         batch.set_timestamp(request.timestamp_us);
-        let result = self
-            .session
-            .batch(&batch, cells)
-            .await
-            .map_err(|error| Failure::from(&error))?;
+        let result = self.session.batch(&batch, cells).await.map_err(|error| {
+            if is_renaming(&error) {
+                renamed.set(true);
+                // The driver does not say which of them.
+                for known in parts
+                    .iter()
+                    .filter_map(|part| self.statement(part.statement).ok())
+                {
+                    known.renamed.set(true);
+                }
+            }
+            Failure::from(&error)
+        })?;
         completion_of(request.tag, result, None, false)
+    }
+
+    /// Prepares those of the request's statements again that the server knows by another id now.
+    async fn renew(&self, request: &Request) {
+        // SAFETY: as in `attempt`.
+        let batch = unsafe { &*request.batch };
+        let ids: Vec<u32> = match batch {
+            [] => vec![request.statement],
+            parts => parts.iter().map(|part| part.statement).collect(),
+        };
+        // One after the other: those that come later find it done.
+        let _alone = self.renewing.lock().await;
+        for id in ids {
+            if self.statement(id).is_ok_and(|known| known.renamed.get()) {
+                self.prepare_statement_again(id).await;
+            }
+        }
     }
 
     fn spawn(self: &Rc<Self>, task: impl Future<Output = ()> + 'static) {
@@ -361,6 +412,7 @@ impl Io {
             from,
             own_columns,
             outdated: None,
+            renamed: Cell::new(false),
         })
     }
 
@@ -380,19 +432,24 @@ impl Io {
     async fn prepare_again(&self) {
         let count = self.statements.borrow().len();
         for id in 0..count {
-            let known = self.statements.borrow()[id].clone();
-            let Some(known) = known else { continue };
-            // A statement that cannot be prepared any more fails with the server's words when it is executed.
-            let Ok(mut now) = self.prepared(known.from.clone(), known.own_columns).await else {
-                continue;
-            };
-            now.outdated = known.description.outdated_by(&now.description).err();
-            // What the cells were made for stays the measure.
-            now.description = known.description.clone();
-            if let Some(place @ Some(_)) = self.statements.borrow_mut().get_mut(id) {
-                *place = Some(Rc::new(now));
-            }
+            self.prepare_statement_again(id as u32).await;
         }
+    }
+
+    /// A statement that cannot be prepared any more fails with the server's words when it is executed.
+    async fn prepare_statement_again(&self, id: u32) {
+        let known = self.statements.borrow()[id as usize].clone();
+        let Some(known) = known else { return };
+        let Ok(mut now) = self.prepared(known.from.clone(), known.own_columns).await else {
+            return;
+        };
+        now.outdated = known.description.outdated_by(&now.description).err();
+        // What the cells were made for stays the measure.
+        now.description = known.description.clone();
+        if let Some(place @ Some(_)) = self.statements.borrow_mut().get_mut(id as usize) {
+            *place = Some(Rc::new(now));
+        }
+        self.publish_routes();
     }
 
     fn publish_routes(&self) {
@@ -648,6 +705,7 @@ async fn live(
         wheel: RefCell::new(Wheel::new()),
         epoch: Instant::now(),
         deadlines: Notify::new(),
+        renewing: tokio::sync::Mutex::new(()),
         unflushed: Cell::new(false),
         flush: Notify::new(),
         tasks: RefCell::default(),

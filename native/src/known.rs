@@ -1,7 +1,9 @@
 //! Statements that an I/O thread has prepared, and what their answers become.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
+use scylla::errors::{ExecutionError, RequestAttemptError};
 use scylla::response::query_result::QueryResult;
 use scylla::statement::prepared::PreparedStatement;
 use scylla::statement::Statement;
@@ -18,6 +20,19 @@ pub struct Known {
     pub own_columns: bool,
     /// Why its cells no longer fit.
     pub outdated: Option<String>,
+    /// The server was seen to give it another id than it had: another version of the server, say.
+    pub renamed: Cell<bool>,
+}
+
+/// Whether the driver gave up because preparing again gave another id.
+pub fn is_renaming(error: &ExecutionError) -> bool {
+    matches!(
+        error,
+        ExecutionError::LastAttemptError(
+            RequestAttemptError::RepreparedIdChanged { .. }
+                | RequestAttemptError::RepreparedIdMissingInBatch
+        )
+    )
 }
 
 /// `own_columns`: the answer's columns go along with its rows.

@@ -80,6 +80,25 @@ TEST_F(answers, a_page_that_failed_is_asked_for_again) {
   EXPECT_EQ((*rest)[0].n, 10);
 }
 
+TEST_F(answers, a_paging_state_that_the_server_no_longer_takes_is_an_error_and_a_new_stream_begins_anew) {
+  ASSERT_TRUE(store_->prepare(read_day_));
+  add_events(1, 0, 15);
+  pages<event> all = read_day_(context(), 1);
+  ASSERT_EQ(finish(all.next())->size(), 10U);
+  constexpr std::int32_t protocol_error = 0x000A;
+  const auto expired = server_->inject({.kind = fault_kind::custom,
+                                        .on = operation::select,
+                                        .code = protocol_error,
+                                        .message = "Invalid value for the paging state"});
+  const auto refused = finish(all.next());
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message().find("paging state"), std::string::npos) << refused.error().to_string();
+  server_->clear(expired);
+  pages<event> again = read_day_(context(), 1);
+  EXPECT_EQ(finish(again.next())->size(), 10U);
+  EXPECT_EQ(finish(again.next())->size(), 5U);
+}
+
 TEST_F(answers, pages_without_rows_are_not_the_end) {
   ASSERT_TRUE(store_->prepare(read_day_));
   add_events(1, 0, 15);

@@ -115,6 +115,43 @@ TEST_F(session_test, an_answer_that_is_no_frame_ends_its_connection_and_nothing_
   turn_until([&] { return static_cast<bool>(finish(select_(context(), "ada"))); });
 }
 
+TEST_F(session_test, an_answer_that_never_ends_ends_its_connection_and_nothing_else) {
+  session_options quick;
+  quick.keepalive = seconds(1);
+  session_ = opened(*server_, quick);
+  attach({});
+  ASSERT_TRUE(store_->prepare(impatient_));
+  write("ada", "gold", 0.5);
+  server_->inject({.kind = fault_kind::oversized, .on = operation::select, .times = 1});
+  EXPECT_FALSE(finish(impatient_(context(), "ada")));
+  turn_until([&] { return static_cast<bool>(finish(impatient_(context(), "ada"))); });
+}
+
+TEST_F(session_test, statements_that_the_server_knows_by_other_ids_are_prepared_anew) {
+  write("ada", "gold", 0.5);
+  server_->renumber_prepared();
+  write("bea", "silver", 0.25);
+  for (int k = 0; k < 3; ++k) {
+    const auto found = finish(select_(context(), "bea"));
+    ASSERT_EQ(why(found), "ok");
+    EXPECT_EQ((**found)->segment, "silver");
+  }
+  const std::uint64_t unprepared = server_->counters().unprepared;
+  EXPECT_EQ(why(finish(select_(context(), "ada"))), "ok");
+  EXPECT_EQ(server_->counters().unprepared, unprepared) << "the new id is used from then on";
+}
+
+TEST_F(session_test, a_batch_of_statements_with_other_ids_is_prepared_anew) {
+  server_->renumber_prepared();
+  batch both(context());
+  ASSERT_TRUE(both.add(insert_event_, 1, 1, "one"));
+  ASSERT_TRUE(both.add(insert_event_, 1, 2, "two"));
+  ASSERT_EQ(why(finish(both.run())), "ok");
+  const auto found = finish(select_day_(context(), 1));
+  ASSERT_EQ(why(found), "ok");
+  EXPECT_EQ(found->size(), 2U);
+}
+
 TEST_F(session_test, a_server_that_falls_silent_is_given_up_before_the_deadline) {
   session_options quick;
   quick.keepalive = seconds(1);
@@ -289,6 +326,39 @@ TEST(session_open, bad_credentials_carry_the_servers_text) {
   EXPECT_EQ(refusal(options).find("guess"), std::string::npos);
   options.password = "secret";
   EXPECT_EQ(refusal(options), "opened");
+}
+
+class guarded : public session_test {
+ protected:
+  static testkit::cql_emulator_options server() {
+    testkit::cql_emulator_options out;
+    out.user = "app";
+    out.password = "secret";
+    return out;
+  }
+  static session_options signed_in() {
+    session_options options;
+    options.user = "app";
+    options.password = "secret";
+    return options;
+  }
+  guarded() : session_test(started(server()), signed_in()) {}
+};
+
+TEST_F(guarded, a_password_that_is_changed_while_running_is_told_and_forgiven) {
+  write("ada", "gold", 0.5);
+  server_->set_password("rotated");
+  EXPECT_EQ(why(finish(select_(context(), "ada"))), "ok") << "connections that there are stay";
+  server_->drop_connections();
+  std::string told;
+  turn_until([&] {
+    const auto found = finish(impatient_(context(), "ada"));
+    if (!found && found.error().code() == errc::db_unauthorized) told = found.error().message();
+    return !told.empty();
+  });
+  EXPECT_NE(told.find("username app"), std::string::npos) << told;
+  server_->set_password("secret");
+  turn_until([&] { return static_cast<bool>(finish(select_(context(), "ada"))); });
 }
 
 TEST(session_open, goes_on_to_the_next_contact_point) {

@@ -146,6 +146,7 @@ failure failure_of(const fault& what, const std::string& table) {
     case fault_kind::drop_connection:
     case fault_kind::no_reply:
     case fault_kind::garbage:
+    case fault_kind::oversized:
     case fault_kind::empty_page:
       break;
   }

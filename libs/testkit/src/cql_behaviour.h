@@ -53,6 +53,7 @@ struct script {
   latencies everywhere{};
   std::unordered_map<std::string, std::array<std::optional<latency>, operation_count>> by_table;
   double factor = 1;
+  std::string password;
   std::array<double, nodes_max> node_factors = ones();
   std::vector<std::shared_ptr<armed_fault>> faults;
 
@@ -86,7 +87,8 @@ class behaviour {
 };
 
 // The ERROR a fault of that kind answers with, the extra fields of its code included. Nothing for those that
-// answer otherwise: unprepared, drop_connection, no_reply, garbage, empty_page.
+// answer otherwise: unprepared, drop_connection, no_reply, garbage, oversized,
+// empty_page.
 [[nodiscard]] failure failure_of(const fault& what, const std::string& table);
 
 }  // namespace millrace::testkit::cql

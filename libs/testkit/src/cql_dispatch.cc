@@ -78,11 +78,11 @@ void dispatcher::add_trace_id(std::string& out, std::size_t begun) {
 
 std::string prepared_statements::add(std::string_view session_keyspace, std::string_view text,
                                      std::shared_ptr<const plan> what) {
-  const auto hash = murmur3(fmt::format("{}\n{}", session_keyspace, text));
+  const std::lock_guard guard(mutex_);
+  const auto hash = murmur3(fmt::format("{}\n{}\n{}", session_keyspace, text, numbering_));
   std::string id;
   put_number(id, hash[0]);
   put_number(id, hash[1]);
-  const std::lock_guard guard(mutex_);
   if (by_id_.size() >= prepared_max && !by_id_.contains(id)) by_id_.erase(by_id_.begin());
   by_id_.insert_or_assign(id, std::move(what));
   return id;
@@ -104,6 +104,14 @@ void prepared_statements::forget_all() {
   const std::lock_guard guard(mutex_);
   by_id_.clear();
   epoch_.fetch_add(1, std::memory_order_acq_rel);
+}
+
+void prepared_statements::renumber() {
+  {
+    const std::lock_guard guard(mutex_);
+    ++numbering_;
+  }
+  forget_all();
 }
 
 verdict emulated_node::run_schema_statement(std::string& out, const plan& what,
@@ -351,7 +359,7 @@ fate dispatcher::on_auth_response(request& of) {
   }
   const std::string_view user = given.substr(first + 1, second - first - 1);
   const std::string_view password = given.substr(second + 1);
-  if (user != node_.options.user || password != node_.options.password) {
+  if (user != node_.options.user || password != script_->password) {
     return answer_error(
         of,
         {code::bad_credentials, fmt::format("Provided username {} and/or password are incorrect", user), {}});
@@ -498,6 +506,12 @@ fate dispatcher::strike(request& of, const fault& with, std::string_view id, con
   if (with.kind == fault_kind::no_reply) return {fate::kind::silence, {}};
   if (with.kind == fault_kind::garbage) {
     of.out.append(garbage_bytes, '\x2a');
+    return {};
+  }
+  if (with.kind == fault_kind::oversized) {
+    const std::size_t begun = begin_frame(of.out, opcode::result, of.stream);
+    of.out.resize(begun + frame_header_bytes - sizeof(std::int32_t));
+    put_i32(of.out, INT32_MAX);
     return {};
   }
   if (with.kind == fault_kind::unprepared && !id.empty()) return unprepared(of, id);

@@ -26,17 +26,19 @@ inline constexpr std::size_t batch_statements_max = 65'535;
 // The statements a node has prepared, by id. Thread-safe.
 class prepared_statements {
  public:
-  // The id is a hash of keyspace and text, so that preparing again answers the same one. At prepared_max an
-  // older statement is evicted.
+  // The id is a hash of keyspace, text and numbering, so that preparing again answers the same one. At
+  // prepared_max an older statement is evicted.
   std::string add(std::string_view session_keyspace, std::string_view text, std::shared_ptr<const plan> what);
   // Nothing when it was never prepared here, was evicted, or its table changed.
   [[nodiscard]] std::shared_ptr<const plan> find(std::string_view id, const catalog& in);
   void forget_all();
+  void renumber();
   [[nodiscard]] std::uint64_t epoch() const noexcept { return epoch_.load(std::memory_order_acquire); }
 
  private:
   std::mutex mutex_;
   std::unordered_map<std::string, std::shared_ptr<const plan>> by_id_;
+  std::uint64_t numbering_ = 0;
   std::atomic<std::uint64_t> epoch_{1};
 };
 
@@ -65,7 +67,9 @@ struct thread_counters {
 // What all threads of one emulator share.
 struct emulated_node {
   emulated_node(const cql_emulator_options& with, topology of)
-      : options(with), port(of.port), tables(std::move(of)) {}
+      : options(with), port(of.port), tables(std::move(of)) {
+    scripted.change([&](script& next) { next.password = with.password; });
+  }
 
   const cql_emulator_options options;
   const std::uint16_t port;  // that was bound

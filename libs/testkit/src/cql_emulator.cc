@@ -300,6 +300,12 @@ std::uint64_t cql_emulator::hits(fault_id id) const {
 }
 
 void cql_emulator::forget_prepared() { state_->node.prepared.forget_all(); }
+
+void cql_emulator::renumber_prepared() { state_->node.prepared.renumber(); }
+
+void cql_emulator::set_password(std::string password) {
+  state_->node.scripted.change([&](cql::script& next) { next.password = std::move(password); });
+}
 void cql_emulator::drop_connections() {
   for (const auto& each : state_->threads) each->drop_connections();
 }

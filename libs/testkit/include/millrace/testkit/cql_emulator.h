@@ -121,6 +121,7 @@ enum class fault_kind : std::uint8_t {
   drop_connection,  // closes without an answer
   no_reply,         // the request is never answered, the connection stays
   garbage,          // the answer is bytes that are no frame
+  oversized,        // the answer is the beginning of a frame of 2 GiB, of which no more comes
   empty_page,       // of SELECT: a page without rows, with more to come
 };
 
@@ -262,6 +263,10 @@ class cql_emulator {
 
   // Forgets every prepared statement, as a restarted server: the next EXECUTE of each is UNPREPARED.
   void forget_prepared();
+  // The same, and from now on statements get other ids than before, as from a server of another version.
+  void renumber_prepared();
+  // Of new connections from now on; those that there are stay.
+  void set_password(std::string password);
   // Closes every connection now; answers that were waiting are lost.
   void drop_connections();
   // While refusing, new connections are accepted and closed at once: a node that is down.
