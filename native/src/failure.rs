@@ -228,7 +228,10 @@ impl From<&RequestAttemptError> for Failure {
     fn from(error: &RequestAttemptError) -> Self {
         match error {
             RequestAttemptError::DbError(db, text) => from_server(db, text),
-            RequestAttemptError::BrokenConnectionError(broken) => broken.into(),
+            // Whatever broke the connection is not the request's fault.
+            RequestAttemptError::BrokenConnectionError(broken) => {
+                Failure::of(Status::Unavailable, broken)
+            }
             RequestAttemptError::UnableToAllocStreamId => Failure::of(Status::Overloaded, error),
             _ => Failure::of(Status::Protocol, error),
         }

@@ -394,7 +394,9 @@ void direct_plane::broken(link& which, const error& why) {
   // Neither all at once nor ever more slowly than is useful.
   which.backoff = std::min<nanoseconds>(which.backoff * 2, backoff_max);
   which.connect_at = which.connect_at + nanoseconds(random_number() % (which.backoff.count() / 4));
-  for (const std::uint32_t place : over->in_flight()) fail(place, node_budgets::effect::neutral, why, now);
+  // Whatever broke the connection is not the requests' fault.
+  const error lost(errc::db_unavailable, why.message());
+  for (const std::uint32_t place : over->in_flight()) fail(place, node_budgets::effect::neutral, lost, now);
   if (open_link(which.node_number, std::nullopt) == nullptr) redirect_waiting(which.node_number);
 }
 

@@ -297,12 +297,9 @@ void channel_store::complete(const millrace_cql_completion& completion, instant 
             "the bridge completes a request once");
   owner_handle memory(completion.owner);
   slot& of = slots_[place];
-  const statement& what = statements_[of.request->statement->id()];
   if (completion.status != MILLRACE_CQL_OK) {
     const std::string_view message(completion.message, completion.message_size);
-    return finish(place,
-                  to_error(completion.status, completion.code, message).in("statement '" + what.name + "'"),
-                  now);
+    return fail(place, to_error(completion.status, completion.code, message), now);
   }
   const page last{
       cells_of(completion),
@@ -344,11 +341,11 @@ void channel_store::direct_answer(std::uint32_t place, const wire::answer& with,
   if (!with.is_rows && of.rows == 0) return finish(place, stream::rows_ref(), now);
   const statement& what = statements_[of.request->statement->id()];
   if (with.column_count != what.prepared->columns.size()) {
-    return finish(place,
-                  error(errc::db_type_mismatch,
-                        "statement '" + what.name + "': the answer has " + std::to_string(with.column_count) +
-                            " columns instead of " + std::to_string(what.prepared->columns.size())),
-                  now);
+    return fail(place,
+                error(errc::db_type_mismatch, "the answer has " + std::to_string(with.column_count) +
+                                                  " columns instead of " +
+                                                  std::to_string(what.prepared->columns.size())),
+                now);
   }
   const page last{with.cells, with.row_count, with.paging_state};
   if (ask_for_next_page(place, last)) {
@@ -360,11 +357,21 @@ void channel_store::direct_answer(std::uint32_t place, const wire::answer& with,
 }
 
 void channel_store::direct_failure(std::uint32_t place, const error& why, instant now) {
-  const statement& what = statements_[slots_[place].request->statement->id()];
-  finish(place, error(why).in("statement '" + what.name + "'"), now);
+  fail(place, why, now);
 }
 
 void channel_store::give_to_driver(std::uint32_t place) { batch_.push_back(request_for(place)); }
+
+void channel_store::fail(std::uint32_t place, const error& why, instant now) {
+  const slot& of = slots_[place];
+  const std::string where = "statement '" + statements_[of.request->statement->id()].name + "'";
+  // Another server, or another version of it, may not know where the pages before ended. The statement is
+  // well: it is asked anew with the record's next attempt.
+  if (!of.paging_state.empty() && (why.code() == errc::db_protocol || why.code() == errc::db_invalid)) {
+    return finish(place, error(errc::db_unavailable, "no further pages: " + why.message()).in(where), now);
+  }
+  finish(place, why.in(where), now);
+}
 
 void channel_store::finish(std::uint32_t place, result<stream::rows_ref> with, instant now) {
   slot& done = slots_[place];

@@ -93,6 +93,7 @@ class channel_store final : public stream::store, private runtime::step, private
   // `first` makes the rows of an answer of one page.
   template <typename MakeFirst>
   [[nodiscard]] stream::rows_ref rows_of(slot& of, const page& last, MakeFirst first) const;
+  void fail(std::uint32_t place, const error& why, instant now);
   void finish(std::uint32_t place, result<stream::rows_ref> with, instant now);
   void answer(stream::store_request& request, nanoseconds took, result<stream::rows_ref> with);
   [[nodiscard]] millrace_cql_request request_for(std::uint32_t place);

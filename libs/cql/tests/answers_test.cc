@@ -92,6 +92,7 @@ TEST_F(answers, a_paging_state_that_the_server_no_longer_takes_is_an_error_and_a
                                         .message = "Invalid value for the paging state"});
   const auto refused = finish(all.next());
   ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), errc::db_unavailable) << "the statement itself is well";
   EXPECT_NE(refused.error().message().find("paging state"), std::string::npos) << refused.error().to_string();
   server_->clear(expired);
   pages<event> again = read_day_(context(), 1);

@@ -111,7 +111,9 @@ TEST_F(session_test, a_dropped_connection_fails_its_requests_and_is_replaced) {
 TEST_F(session_test, an_answer_that_is_no_frame_ends_its_connection_and_nothing_else) {
   write("ada", "gold", 0.5);
   server_->inject({.kind = fault_kind::garbage, .on = operation::select, .times = 1});
-  EXPECT_FALSE(finish(select_(context(), "ada")));
+  const auto lost = finish(select_(context(), "ada"));
+  ASSERT_FALSE(lost);
+  EXPECT_EQ(lost.error().code(), errc::db_unavailable) << lost.error().to_string();
   turn_until([&] { return static_cast<bool>(finish(select_(context(), "ada"))); });
 }
 
