@@ -212,6 +212,7 @@ class engine final : private stream::source_events, private plan_watcher {
   void tell_observer(envelope& e);
   void finish(envelope& e);
   void let_go(envelope& e);
+  [[nodiscard]] bool is_given_up_unbegun(const envelope& e) const noexcept;
   void abandon(envelope& e);
   void abandon_waiting(assignment& a);
   void seal(assignment& a);

@@ -97,6 +97,10 @@ void engine::leave_barrier(envelope& e) {
   envelope* next = barrier_.leave(e);
   while (next != nullptr) {
     next->queued = false;
+    if (!next->abandoned && is_given_up_unbegun(*next)) {
+      static_cast<unsettled_hook&>(*next).unlink();
+      abandon(*next);
+    }
     if (!next->abandoned) {
       const instant now = ports_.loop.time().now();
       meters_.waited(wait::key, now - next->queued_at);
@@ -107,6 +111,12 @@ void engine::leave_barrier(envelope& e) {
     let_go(*next);
     next = after;
   }
+}
+
+// Records of a partition that is being given up would only lengthen the drain, up to its end, where the one at
+// work is repeated. In log order none behind them has finished, so that giving them up repeats nothing.
+bool engine::is_given_up_unbegun(const envelope& e) const noexcept {
+  return options_.order == order_mode::partition && e.of().state == assignment::phase::revoking;
 }
 
 void engine::abandon(envelope& e) {

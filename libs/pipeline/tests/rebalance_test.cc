@@ -122,6 +122,26 @@ TEST_F(line_test, BufferedRecordsOfAReacquiredPartitionAreDropped) {
   EXPECT_EQ(inserted(), (std::vector<std::int64_t>{0, 0, 1, 2, 3, 4}));
 }
 
+TEST_F(line_test, InLogOrderARevokeWaitsForTheRecordAtWorkAndForNoneBehindIt) {
+  options.order = order_mode::partition;
+  options.revoke_drain_timeout = 300s;
+  start();
+  assign({0, 1});
+  hold_database = true;
+  for (int i = 0; i < 5; ++i) produce(0, i);
+  for (int i = 5; i < 8; ++i) produce(1, i);
+  run();
+  revoke({0});
+  advance(150s);
+  EXPECT_TRUE(happened(happening::released, 0));
+  EXPECT_EQ(committed(0), 1);
+  EXPECT_EQ(line_->counts().abandoned, 4U);
+  hold_database = false;
+  advance(300s);
+  EXPECT_EQ(inserted(), (std::vector<std::int64_t>{0, 5, 6, 7})) << "the other partition goes on";
+  EXPECT_EQ(line_->counts().in_flight, 0U);
+}
+
 TEST_F(line_test, ALostPartitionIsDroppedAtOnceWithoutCommitOrRelease) {
   start();
   assign({0, 1});
