@@ -32,7 +32,8 @@ json partition_json(const pipeline::partition_status& p) {
   json out = {{"topic", p.topic},
               {"partition", p.partition},
               {"state", p.state},
-              {"paused", p.paused},
+              {"paused", p.paused != pipeline::pause_reason::none},
+              {"paused_for", pipeline::to_string(p.paused)},
               {"in_flight", p.in_flight},
               {"repeated_by_a_crash_max", p.window},
               {"position", or_null(p.position)},
@@ -157,7 +158,9 @@ std::string not_alive_because(const process_view& process) {
 }
 
 std::string not_ready_because(const process_view& process) {
-  if (!process.started) return "starting";
+  if (!process.started) {
+    return process.waits_for.empty() ? "starting" : "starting, and waits for: " + process.waits_for;
+  }
   for (std::size_t i = 0; i < process.workers.size(); ++i) {
     const auto& line = process.workers[i].line;
     if (line.state != pipeline::line_state::running) {

@@ -20,7 +20,8 @@ struct worker_view {
 struct process_view {
   std::string application;
   std::string version;
-  bool started = false;  // every worker runs
+  bool started = false;   // every worker runs
+  std::string waits_for;  // before that: the error of what does not answer yet
   nanoseconds uptime{0};
   nanoseconds stuck_after{seconds(10)};  // a loop that has not turned for so long is stuck
   std::vector<worker_view> workers;

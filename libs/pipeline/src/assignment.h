@@ -12,6 +12,7 @@
 
 #include <millrace/base/clock.h>
 #include <millrace/metrics/cells.h>
+#include <millrace/pipeline/status.h>
 #include <millrace/runtime/intrusive.h>
 #include <millrace/stream/finished_map.h>
 #include <millrace/stream/offset_tracker.h>
@@ -39,6 +40,7 @@ class assignment {
   assignment(const assignment&) = delete;
   assignment& operator=(const assignment&) = delete;
 
+  [[nodiscard]] bool paused() const noexcept { return paused_for != pause_reason::none; }
   [[nodiscard]] bool counts() const noexcept { return state == phase::open || state == phase::revoking; }
   // The offset to commit, when it is news to the broker.
   [[nodiscard]] std::optional<std::int64_t> uncommitted() const noexcept {
@@ -82,7 +84,7 @@ class assignment {
   const std::string topic;
   const std::string number = std::to_string(id.partition);  // label and header value
   phase state = phase::open;
-  bool paused = false;
+  pause_reason paused_for = pause_reason::none;
   bool crowding = false;  // holds its share, and is not paused for it yet
   bool fenced = false;    // the broker refused our generation: no more commits
   stream::offset_tracker tracker;

@@ -77,7 +77,7 @@ void engine::apply_commit_result(const sent_commit& sent, const std::optional<er
     });
     a.committed_count = sent.finished_count;
     a.committed_passed = sent.passed_count;
-    if (a.paused) pauses_stale_ = true;
+    if (a.paused()) pauses_stale_ = true;
     a.broker_has_commit = true;
     return;
   }

@@ -218,7 +218,7 @@ class engine final : private stream::source_events, private plan_watcher {
   void seal(assignment& a);
   void close(assignment& a);
   void update_pauses();
-  [[nodiscard]] bool should_pause(const assignment& a) const;
+  [[nodiscard]] pause_reason reason_to_pause(const assignment& a) const;
   [[nodiscard]] std::size_t partition_share() const noexcept;
   [[nodiscard]] static instant oldest_taken_at(const assignment& a) noexcept;
   void note_share(assignment& a);
@@ -288,6 +288,7 @@ class engine final : private stream::source_events, private plan_watcher {
   std::size_t over_budget_ = 0;           // of those, too
   std::uint32_t first_tries_ = 0;         // not reported yet
   std::uint64_t last_epoch_ = 0;
+  std::uint64_t frame_allocations_ = 0;  // of the thread, as counted last
   std::uint64_t barrier_seed_;
   bool plans_changed_ = false;
   bool joined_ = false;

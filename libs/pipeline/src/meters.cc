@@ -184,8 +184,13 @@ metric_families::metric_families(metrics::catalogue& d)
       retrying(
           d.gauge({"millrace_retrying_records", "Runs of processors that wait for their next attempt."})),
       assigned(d.gauge({"millrace_assigned_partitions", "Partitions assigned."})),
-      paused(d.gauge(
-          {"millrace_paused_partitions", "Assigned partitions that are not fetched because they stall."})),
+      paused(
+          d.gauge({"millrace_paused_partitions",
+                   "Assigned partitions that are not fetched now: records wait for a schema, the window of "
+                   "uncommitted records is full, the share of the records in flight is held, or it stands "
+                   "still.",
+                   metrics::unit::none,
+                   {label::closed("reason", {"schema", "window", "share", "stall"})}})),
       state(d.gauge({"millrace_state",
                      "0 idle, 1 running, 2 draining, 3 leaving the group, 4 stopped, 5 failed: the worst of "
                      "all workers.",
@@ -197,6 +202,10 @@ metric_families::metric_families(metrics::catalogue& d)
                            metrics::unit::seconds,
                            {},
                            metrics::merge::max})),
+      coroutine_allocations(
+          d.counter({"millrace_coroutine_frame_allocations_total",
+                     "Frames of coroutines that no recycled one was there for: flat when warm."})),
+      coroutine_frames(d.gauge({"millrace_coroutine_frames", "Frames of coroutines that are in use."})),
       oldest_age(d.gauge({"millrace_partition_oldest_inflight_age_seconds",
                           "Age of the oldest unfinished record of the partition, since it was taken.",
                           metrics::unit::seconds, by_partition(), metrics::merge::max})),
@@ -243,6 +252,7 @@ meters::meters(metrics::shard& cells)
       foreign_positions(cells.counter(families_.foreign_positions)),
       commits(cells.counter(families_.commits)),
       retries_delayed(cells.counter(families_.retries_delayed)),
+      coroutine_allocations(cells.counter(families_.coroutine_allocations)),
       decode(cells.histogram(families_.decode)),
       decode_failed(cells.histogram(families_.decode_failed)),
       consume_delay(cells.histogram(families_.consume_delay)),
@@ -255,7 +265,7 @@ meters::meters(metrics::shard& cells)
       in_flight_bytes(cells.gauge(families_.in_flight_bytes)),
       retrying(cells.gauge(families_.retrying)),
       assigned(cells.gauge(families_.assigned)),
-      paused(cells.gauge(families_.paused)),
+      coroutine_frames(cells.gauge(families_.coroutine_frames)),
       state(cells.gauge(families_.state)),
       last_commit(cells.gauge(families_.last_commit)),
       retry_budget_left(cells.gauge(families_.retry_budget_left)) {

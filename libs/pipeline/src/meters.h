@@ -8,6 +8,7 @@
 
 #include <millrace/base/errors.h>
 #include <millrace/metrics/registry.h>
+#include <millrace/pipeline/status.h>
 
 namespace millrace::pipeline {
 
@@ -32,6 +33,8 @@ struct metric_families {
   metrics::histogram_family stage, process, process_failed;
   metrics::histogram_family commit_time, commit_failed_time, rebalance_time;
   metrics::gauge_family in_flight_records, in_flight_bytes, retrying, assigned, paused, state, last_commit;
+  metrics::counter_family coroutine_allocations;
+  metrics::gauge_family coroutine_frames;
   metrics::gauge_family oldest_age, time_lag, lag, high_watermark, window, breaker_state, retry_budget_left;
 };
 
@@ -50,6 +53,10 @@ class meters {
   void retried(std::string_view processor) { retries_.of(processor).add(); }
   void breaker_opened(std::string_view dependency) {
     cells_.counter(families_.breaker_openings, {dependency}).add();
+  }
+  // Of a reason, not of none.
+  [[nodiscard]] metrics::gauge& paused(pause_reason reason) {
+    return cells_.gauge(families_.paused, {to_string(reason)});
   }
   [[nodiscard]] metrics::gauge& breaker(std::string_view dependency) {
     return cells_.gauge(families_.breaker_state, {dependency});
@@ -89,6 +96,7 @@ class meters {
   metrics::counter& foreign_positions;
   metrics::counter& commits;
   metrics::counter& retries_delayed;
+  metrics::counter& coroutine_allocations;
   metrics::histogram& decode;
   metrics::histogram& decode_failed;
   metrics::histogram& consume_delay;
@@ -101,7 +109,7 @@ class meters {
   metrics::gauge& in_flight_bytes;
   metrics::gauge& retrying;
   metrics::gauge& assigned;
-  metrics::gauge& paused;
+  metrics::gauge& coroutine_frames;
   metrics::gauge& state;
   metrics::gauge& last_commit;
   metrics::gauge& retry_budget_left;

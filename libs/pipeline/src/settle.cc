@@ -80,7 +80,7 @@ void engine::finish(envelope& e) {
   --a.in_flight;
   note_in_flight(books_.in_flight - 1);
   static_cast<unsettled_hook&>(e).unlink();
-  if (a.paused || a.crowding) pauses_stale_ = true;
+  if (a.paused() || a.crowding) pauses_stale_ = true;
   if (e.followed) tell_observer(e);
   if (e.key_hash != 0) leave_barrier(e);
   let_go(e);
@@ -113,8 +113,8 @@ void engine::leave_barrier(envelope& e) {
   }
 }
 
-// Records of a partition that is being given up would only lengthen the drain, up to its end, where the one at
-// work is repeated. In log order none behind them has finished, so that giving them up repeats nothing.
+// Records of a partition that is being given up would only lengthen the drain, up to its end, where the one
+// at work is repeated. In log order none behind them has finished, so that giving them up repeats nothing.
 bool engine::is_given_up_unbegun(const envelope& e) const noexcept {
   return options_.order == order_mode::partition && e.of().state == assignment::phase::revoking;
 }
@@ -195,16 +195,13 @@ void engine::update_pauses() {
   crowding_until_.reset();
   for (const auto& [id, a] : assignments_) {
     if (a->state != assignment::phase::open) continue;
-    const bool wanted = state_ == line_state::running && should_pause(*a);
+    const pause_reason because = state_ == line_state::running ? reason_to_pause(*a) : pause_reason::none;
+    const bool wanted = because != pause_reason::none;
     if (wanted) commit_before_full(*a);
-    if (wanted != a->paused && !(a->paused && planted(stream::bug::never_resume))) {
-      a->paused = wanted;
-      if (wanted) {
-        ports_.source.pause(id);
-      } else {
-        ports_.source.resume(id);
-      }
-    }
+    if (a->paused() && !wanted && planted(stream::bug::never_resume)) continue;
+    if (wanted && !a->paused()) ports_.source.pause(id);
+    if (!wanted && a->paused()) ports_.source.resume(id);
+    a->paused_for = because;
     note_share(*a);
   }
 }
@@ -213,8 +210,8 @@ void engine::update_pauses() {
 // is not paused may still have.
 void engine::note_share(assignment& a) {
   const std::size_t share = partition_share();
-  a.crowding = !a.paused && a.in_flight >= share;
-  if (a.paused) return;
+  a.crowding = !a.paused() && a.in_flight >= share;
+  if (a.paused()) return;
   share_room_ = std::min(share_room_, share - std::min(a.in_flight, share));
   if (!a.crowding) return;
   const instant until = oldest_taken_at(a) + options_.partition_pause_after;
@@ -232,22 +229,23 @@ instant engine::oldest_taken_at(const assignment& a) noexcept {
 }
 
 // A paused partition resumes at half of what paused it.
-bool engine::should_pause(const assignment& a) const {
-  const auto over = [&a](std::size_t amount, std::size_t most) {
-    return amount >= (a.paused ? std::max<std::size_t>(most / 2, 1) : most);
+pause_reason engine::reason_to_pause(const assignment& a) const {
+  const bool paused = a.paused();
+  const auto over = [paused](std::size_t amount, std::size_t most) {
+    return amount >= (paused ? std::max<std::size_t>(most / 2, 1) : most);
   };
-  if (over(a.waiting_count, options_.schema_wait_records_max)) return true;
-  if (over(a.window(), options_.partition_window_max)) return true;
-  if (a.in_flight == 0) return false;
+  if (over(a.waiting_count, options_.schema_wait_records_max)) return pause_reason::schema;
+  if (over(a.window(), options_.partition_window_max)) return pause_reason::window;
+  if (a.in_flight == 0) return pause_reason::none;
   const nanoseconds age = ports_.loop.now() - oldest_taken_at(a);
-  if (over(a.in_flight, partition_share()) && (a.paused || age >= options_.partition_pause_after))
-    return true;
+  if (over(a.in_flight, partition_share()) && (paused || age >= options_.partition_pause_after))
+    return pause_reason::share;
   const std::size_t all = options_.in_flight_records_max;
   const std::size_t partitions = assignments_.size();
-  if (partitions <= 1) return false;
+  if (partitions <= 1) return pause_reason::none;
   const std::size_t stalled_share = std::max<std::size_t>(all / 2 / partitions, 1);
-  if (!over(a.in_flight, stalled_share)) return false;
-  return age >= options_.partition_stall_after;
+  const bool stalls = over(a.in_flight, stalled_share) && age >= options_.partition_stall_after;
+  return stalls ? pause_reason::stall : pause_reason::none;
 }
 
 }  // namespace millrace::pipeline

@@ -3,6 +3,8 @@
 #include <array>
 #include <cstdio>
 
+#include <millrace/runtime/frame_pool.h>
+
 #include "engine.h"
 
 namespace millrace::pipeline {
@@ -59,6 +61,22 @@ std::string_view to_string(processor_run::stage s) noexcept {
 }
 
 }  // namespace
+
+std::string_view to_string(pause_reason r) noexcept {
+  switch (r) {
+    case pause_reason::none:
+      return "";
+    case pause_reason::schema:
+      return "schema";
+    case pause_reason::window:
+      return "window";
+    case pause_reason::share:
+      return "share";
+    case pause_reason::stall:
+      return "stall";
+  }
+  return "";
+}
 
 std::string_view to_string(line_state s) noexcept {
   switch (s) {
@@ -128,7 +146,7 @@ line_status engine::status_now() const {
     p.partition = id.partition;
     p.epoch = a->epoch;
     p.state = to_string(a->state);
-    p.paused = a->paused;
+    p.paused = a->paused_for;
     p.in_flight = a->in_flight;
     p.window = a->window();
     p.position = a->tracker.position();
@@ -186,9 +204,9 @@ void engine::update_gauges() {
   for (const dependency d : {dependency::database, dependency::broker}) {
     meters_.breaker(to_string(d)).set(static_cast<double>(breaker(d).state()));
   }
-  std::size_t paused = 0;
+  std::array<std::size_t, pause_reason_count> paused{};
   for (const auto& [id, a] : assignments_) {
-    if (a->paused) ++paused;
+    ++paused[static_cast<std::size_t>(a->paused_for)];
     const std::array<std::string_view, 2> values{a->topic, a->number};
     const metrics::label_values labels{std::span<const std::string_view>(values)};
     const metric_families& f = meters_.families();
@@ -206,7 +224,12 @@ void engine::update_gauges() {
       meters_.cells().gauge(f.time_lag, labels).set(time_lag_seconds(*a, lag));
     }
   }
-  meters_.paused.set(static_cast<double>(paused));
+  for (std::size_t reason = 1; reason < pause_reason_count; ++reason)
+    meters_.paused(static_cast<pause_reason>(reason)).set(static_cast<double>(paused[reason]));
+  const runtime::frame_pool_stats frames = runtime::frame_stats();
+  meters_.coroutine_frames.set(static_cast<double>(frames.frames_live));
+  meters_.coroutine_allocations.add(frames.heap_allocations - frame_allocations_);
+  frame_allocations_ = frames.heap_allocations;
 }
 
 }  // namespace millrace::pipeline

@@ -68,6 +68,9 @@ TEST_F(line_test, AStalledPartitionLeavesRoomForTheOthers) {
   }
   advance(options.partition_pause_after);
   EXPECT_TRUE(source->paused({0, 0}));
+  EXPECT_EQ(line_->status_now().partitions.front().paused, pause_reason::share);
+  advance(options.partition_stall_after);
+  EXPECT_TRUE(source->paused({0, 0}));
   for (int i = 1000; i < 1300; ++i) produce(1, i);
   advance(5s);
   EXPECT_EQ(committed(1), 300);
@@ -131,6 +134,7 @@ TEST_F(line_test, TheWindowOfAPartitionIsBounded) {
   advance(5s);
   EXPECT_LE(line_->status_now().partitions.front().window, 50U + 64U);
   EXPECT_TRUE(source->paused({0, 0}));
+  EXPECT_EQ(line_->status_now().partitions.front().paused, pause_reason::window);
   advance(100s);
   EXPECT_EQ(committed(0), 500);
 }
@@ -205,6 +209,7 @@ TEST_F(line_test, RecordsThatWaitForASchemaAreBounded) {
   for (int i = 0; i < 500; ++i) produce(0, i);
   advance(5s);
   EXPECT_TRUE(source->paused({0, 0}));
+  EXPECT_EQ(line_->status_now().partitions.front().paused, pause_reason::schema);
   EXPECT_LE(line_->in_flight_records(), 10U + 64U);
   schema_errors.clear();
   advance(10s);

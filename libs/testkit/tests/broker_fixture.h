@@ -92,7 +92,8 @@ class line_worker {
   }
   [[nodiscard]] bool paused() const {
     const auto now = line_->status_now();
-    return std::any_of(now.partitions.begin(), now.partitions.end(), [](const auto& p) { return p.paused; });
+    return std::any_of(now.partitions.begin(), now.partitions.end(),
+                       [](const auto& p) { return p.paused != pipeline::pause_reason::none; });
   }
   // How often each parcel was written.
   [[nodiscard]] std::map<std::int64_t, int> written() const {

@@ -56,12 +56,19 @@ struct oldest_record {
   nanoseconds age{0};      // since it was taken
 };
 
+// Why a partition is not fetched: records of it wait for schemas; the window of uncommitted records is full;
+// it holds its share of the records in flight; it stands still with more than its part of half of them.
+enum class pause_reason : std::uint8_t { none, schema, window, share, stall };
+inline constexpr std::size_t pause_reason_count = 5;
+// "schema"; empty: none.
+[[nodiscard]] std::string_view to_string(pause_reason r) noexcept;
+
 struct partition_status {
   std::string topic;
   std::int32_t partition = 0;
   std::uint64_t epoch = 0;
   std::string state;  // open, revoking, sealed
-  bool paused = false;
+  pause_reason paused = pause_reason::none;
   std::size_t in_flight = 0;
   std::uint64_t window = 0;                // records a crash now would deliver again, at most
   std::optional<std::int64_t> position;    // what would be committed now
