@@ -18,7 +18,7 @@ use crate::session::{Session, StatementOptions};
 use crate::statement::{CColumn, Columns};
 use crate::tsan;
 
-const ABI_VERSION: u32 = 3;
+const ABI_VERSION: u32 = 4;
 const DEFAULT_TIMEOUT_MS: u32 = 15_000;
 const DEFAULT_PAGE_SIZE: u32 = 5_000;
 const IN_FLIGHT_MAX: u32 = 65_536;
@@ -130,6 +130,9 @@ pub struct CCounters {
     shrunk: u64,
     waiting: u64,
     limit_min: u64,
+    speculative: u64,
+    nodes: u64,
+    nodes_connected: u64,
 }
 
 #[repr(C)]
@@ -588,6 +591,9 @@ pub unsafe extern "C" fn millrace_cql_session_counters(
     counters.shrunk = 0;
     counters.waiting = 0;
     counters.limit_min = u64::MAX;
+    counters.speculative = 0;
+    counters.nodes = 0;
+    counters.nodes_connected = 0;
     for remote in (*session).remotes() {
         let of = &remote.counters;
         counters.requests += of.requests.load(Ordering::Relaxed);
@@ -598,6 +604,12 @@ pub unsafe extern "C" fn millrace_cql_session_counters(
         counters.refused += of.refused.load(Ordering::Relaxed);
         counters.shrunk += of.shrunk.load(Ordering::Relaxed);
         counters.waiting += of.waiting.load(Ordering::Relaxed);
+        counters.speculative += of.speculative.load(Ordering::Relaxed);
+        // Every I/O thread has a view of the same cluster.
+        counters.nodes = counters.nodes.max(of.nodes.load(Ordering::Relaxed));
+        counters.nodes_connected = counters
+            .nodes_connected
+            .max(of.nodes_connected.load(Ordering::Relaxed));
         // 0: the thread has sent nothing yet.
         let limit = of.limit_min.load(Ordering::Relaxed);
         if limit > 0 {

@@ -112,6 +112,7 @@ struct Budgets {
     holdings: Vec<Holding>,
     refused: u64,
     shrunk: u64,
+    speculative: u64,
 }
 
 impl Budgets {
@@ -232,6 +233,8 @@ impl Budgets {
             self.nodes[node].waiting.retain(|waiting| *waiting != slot);
         }
         let mut taken = std::mem::take(&mut self.holdings[slot as usize].taken);
+        // Nothing is retried, so that a second node was asked besides the first.
+        self.speculative += taken.len().saturating_sub(1) as u64;
         for (node, which) in taken.drain(..) {
             self.adapt(node, which, effect);
             self.nodes[node].in_flight -= 1;
@@ -330,6 +333,7 @@ pub struct Statistics {
     pub shrunk: u64,
     pub waiting: u64,
     pub limit_min: u64,
+    pub speculative: u64,
 }
 
 pub fn statistics() -> Statistics {
@@ -345,6 +349,7 @@ pub fn statistics() -> Statistics {
             .map(|node| budgets.limit(node) as u64)
             .min()
             .unwrap_or(budgets.window as u64),
+        speculative: budgets.speculative,
     })
 }
 

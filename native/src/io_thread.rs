@@ -600,6 +600,9 @@ async fn flush(io: Rc<Io>) {
         counters
             .limit_min
             .store(budgets.limit_min, Ordering::Relaxed);
+        counters
+            .speculative
+            .store(budgets.speculative, Ordering::Relaxed);
     }
 }
 
@@ -634,7 +637,15 @@ async fn watch_schema(io: Rc<Io>) {
             }
             known = Some(version);
         }
-        budget::count_members(&io.session.get_cluster_state());
+        let cluster = io.session.get_cluster_state();
+        budget::count_members(&cluster);
+        let nodes = cluster.get_nodes_info();
+        let connected = nodes.iter().filter(|node| node.is_connected()).count();
+        let counters = &io.remote.counters;
+        counters.nodes.store(nodes.len() as u64, Ordering::Relaxed);
+        counters
+            .nodes_connected
+            .store(connected as u64, Ordering::Relaxed);
         io.publish_routes();
         tokio::time::sleep(SCHEMA_CHECK).await;
     }

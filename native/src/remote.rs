@@ -36,6 +36,9 @@ pub struct Counters {
     pub shrunk: AtomicU64,
     pub waiting: AtomicU64,
     pub limit_min: AtomicU64,
+    pub speculative: AtomicU64,
+    pub nodes: AtomicU64,
+    pub nodes_connected: AtomicU64,
 }
 
 pub fn count(counter: &AtomicU64) {

@@ -68,12 +68,14 @@ class direct_plane::link final : public connection::owner {
 };
 
 direct_plane::direct_plane(runtime::loop& worker, requester& by, millrace_cql_channel* channel,
-                           const direct_options& options, std::size_t in_flight_max, direct_counters& counts)
+                           const direct_options& options, std::size_t in_flight_max, direct_counters& counts,
+                           metrics::shard* cells)
     : loop_(worker),
       requester_(by),
       channel_(channel),
       options_(options),
       counts_(counts),
+      cells_(cells),
       budgets_(in_flight_max),
       receiving_(connection::receiving_bytes) {}
 
@@ -152,6 +154,8 @@ void direct_plane::take_node(const millrace_cql_node& from) {
     std::memcpy(made.host_id, from.host_id, sizeof made.host_id);
     made.address = from.address;
     made.port = static_cast<std::uint16_t>(from.port);
+    made.meters = node_meters(cells_, made.name());
+    made.shown = true;
     made.links.push_back(std::make_unique<link>(*this, number, 0));
     connect(*made.links.front());
     found = nodes_.end() - 1;
@@ -286,10 +290,9 @@ void direct_plane::tell_refused() {
     const node& full = nodes_[number];
     requester_.direct_failure(
         place,
-        error(errc::db_overloaded, "node " + full.address + ":" + std::to_string(full.port) +
-                                       " holds its share of the requests in flight already (" +
-                                       std::to_string(static_cast<std::uint64_t>(budgets_.share())) +
-                                       "); other nodes go on"),
+        error(errc::db_overloaded,
+              "node " + full.name() + " holds its share of the requests in flight already (" +
+                  std::to_string(static_cast<std::uint64_t>(budgets_.share())) + "); other nodes go on"),
         now);
   }
 }
@@ -367,6 +370,8 @@ void direct_plane::answered(link& which, std::uint32_t place, const wire::header
   if (static_cast<wire::opcode>(of.opcode) == wire::opcode::result) {
     wire::answer with;
     if (wire::read_result(of, body, with)) {
+      const flight& done = flights_[place];
+      nodes_[done.node].meters.succeeded(age_of(done, now));
       leave(place, node_budgets::effect::success);
       return requester_.direct_answer(place, with, now);
     }
@@ -381,7 +386,12 @@ void direct_plane::answered(link& which, std::uint32_t place, const wire::header
   fail(place, node_budgets::effect::neutral, error(errc::db_protocol, "the answer cannot be read"), now);
 }
 
+nanoseconds direct_plane::age_of(const flight& of, instant now) const noexcept {
+  return now - of.deadline + milliseconds(deadlines_[of.deadline_list].timeout_ms);
+}
+
 void direct_plane::fail(std::uint32_t place, node_budgets::effect what, const error& why, instant now) {
+  nodes_[flights_[place].node].meters.failed(why.code());
   leave(place, what);
   requester_.direct_failure(place, why, now);
 }
@@ -476,7 +486,20 @@ void direct_plane::on_upkeep() {
       }
     }
   }
+  for (std::size_t k = 0; k < nodes_.size(); ++k) show(k);
   loop_.start(upkeep_tick_, upkeep_step);
+}
+
+void direct_plane::show(std::size_t node_number) {
+  node& of = nodes_[node_number];
+  const auto open = std::count_if(of.links.begin(), of.links.end(),
+                                  [](const std::unique_ptr<link>& each) { return each->is_open(); });
+  if (!of.member && open == 0) {
+    if (std::exchange(of.shown, false)) of.meters.retire();
+    return;
+  }
+  if (!std::exchange(of.shown, true)) of.meters = node_meters(cells_, of.name());
+  of.meters.now(static_cast<std::size_t>(open), budgets_.in_flight(node_number), budgets_.limit(node_number));
 }
 
 void direct_plane::close() {

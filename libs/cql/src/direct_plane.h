@@ -25,6 +25,7 @@
 
 #include "bridge.h"
 #include "connection.h"
+#include "meters.h"
 #include "node_budgets.h"
 #include "wire.h"
 
@@ -75,9 +76,10 @@ class direct_plane {
     ~requester() = default;
   };
 
-  // Loop, channel and options must outlive the plane.
+  // Loop, channel, options and cells (null: none) must outlive the plane.
   direct_plane(runtime::loop& worker, requester& by, millrace_cql_channel* channel,
-               const direct_options& options, std::size_t in_flight_max, direct_counters& counts);
+               const direct_options& options, std::size_t in_flight_max, direct_counters& counts,
+               metrics::shard* cells);
   direct_plane(const direct_plane&) = delete;
   direct_plane& operator=(const direct_plane&) = delete;
   ~direct_plane();
@@ -107,6 +109,9 @@ class direct_plane {
     std::uint32_t shards = 1;
     std::uint32_t ignored_msb = 0;
     std::vector<std::unique_ptr<link>> links;  // by shard
+    node_meters meters{nullptr, {}};
+    bool shown = false;  // by its gauges
+    [[nodiscard]] std::string name() const { return address + ":" + std::to_string(port); }
   };
   enum class where : std::uint8_t { nowhere, waiting, sent };
   struct flight {
@@ -168,14 +173,17 @@ class direct_plane {
 
   void begin_deadline(std::uint32_t place, std::uint32_t timeout_ms);
   void end_deadline(const flight& of);
+  [[nodiscard]] nanoseconds age_of(const flight& of, instant now) const noexcept;
   void on_deadlines();
   void on_upkeep();
+  void show(std::size_t node_number);
 
   runtime::loop& loop_;
   requester& requester_;
   millrace_cql_channel* channel_;
   const direct_options& options_;
   direct_counters& counts_;
+  metrics::shard* cells_;
   node_budgets budgets_;
   bool closed_ = false;
 

@@ -48,4 +48,27 @@ class store_meters {
   metrics::histogram* slot_wait_ = nullptr;
 };
 
+// Of a worker's own connections to one node.
+class node_meters {
+ public:
+  // `counts` may be null. `node`: "10.0.0.1:9042".
+  node_meters(metrics::shard* counts, std::string node);
+
+  void succeeded(nanoseconds took) noexcept {
+    if (counts_ != nullptr) seconds_->observe(took);
+  }
+  void failed(errc why);
+  void now(std::size_t connections, std::size_t in_flight, double limit) noexcept;
+  // The node has left the cluster.
+  void retire();
+
+ private:
+  metrics::shard* counts_;
+  std::string node_;
+  metrics::histogram* seconds_ = nullptr;
+  metrics::gauge* connections_ = nullptr;
+  metrics::gauge* in_flight_ = nullptr;
+  metrics::gauge* limit_ = nullptr;
+};
+
 }  // namespace millrace::cql

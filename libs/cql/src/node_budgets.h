@@ -44,6 +44,7 @@ class node_budgets {
   [[nodiscard]] double share() const noexcept;
   [[nodiscard]] double limit(std::size_t node) const noexcept;
   [[nodiscard]] double limit_min() const noexcept;
+  [[nodiscard]] std::size_t in_flight(std::size_t node) const noexcept { return nodes_[node].in_flight; }
   [[nodiscard]] std::size_t waiting() const noexcept;
   [[nodiscard]] std::uint64_t refused() const noexcept { return refused_; }
   [[nodiscard]] std::uint64_t shrunk() const noexcept { return shrunk_; }

@@ -74,7 +74,10 @@ class bridge_session final : public session {
                    .refused = counters.refused,
                    .shrunk = counters.shrunk,
                    .waiting = counters.waiting,
-                   .limit_min = counters.limit_min};
+                   .limit_min = counters.limit_min,
+                   .speculative = counters.speculative,
+                   .nodes = counters.nodes,
+                   .nodes_connected = counters.nodes_connected};
     const std::lock_guard lock(mutex_);
     for (const auto& each : direct_) add(*each, all);
     return all;

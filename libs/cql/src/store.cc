@@ -135,7 +135,7 @@ channel_store::channel_store(runtime::loop& worker, channel_handle channel, stor
   if (settings_.direct) {
     direct_plane::requester& self = *this;
     plane_ = std::make_unique<direct_plane>(loop_, self, channel_.get(), *settings_.direct,
-                                            options_.in_flight_max, *direct_counts_);
+                                            options_.in_flight_max, *direct_counts_, counts_);
   }
 }
 

@@ -237,6 +237,10 @@ TEST_F(impatient, idempotent_statements_are_also_asked_of_another_node) {
   ASSERT_TRUE(store_->prepare(select));
   server_->inject({.kind = fault_kind::no_reply, .on = operation::select, .node = 0});
   for (int k = 0; k < 20; ++k) EXPECT_TRUE(finish(select(context(), "key-" + std::to_string(k))));
+  turn_until([&] { return session_->stats().speculative > 0; });
+  EXPECT_LE(session_->stats().speculative, 20U);
+  turn_until([&] { return session_->stats().nodes_connected == 3; });
+  EXPECT_EQ(session_->stats().nodes, 3U);
 }
 
 TEST_F(impatient, others_are_not) {

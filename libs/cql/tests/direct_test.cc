@@ -5,6 +5,8 @@
 
 #include <unistd.h>
 
+#include <millrace/metrics/exposition.h>
+
 #include "certificates.h"
 #include "session_fixture.h"
 
@@ -52,6 +54,28 @@ TEST_F(direct, carries_every_execution_from_the_first_on) {
   EXPECT_EQ(stats().requests, 2U);
   EXPECT_EQ(stats().direct_connections, 1U);
   EXPECT_EQ(server_->counters().of(operation::select), 1U);
+}
+
+TEST_F(direct, counts_by_node) {
+  const metrics::scrape_hook hook = add_metrics(registry_, *session_);
+  write("ada", "gold", 1.5);
+  server_->inject({.kind = fault_kind::overloaded, .on = operation::select, .times = 2});
+  for (int k = 0; k < 3; ++k) (void)finish(select_(context(), "ada"));
+  const std::string node = "{node=\"" + server_->contact_point() + "\"";
+  std::string page;
+  const auto has = [&page](const std::string& line) { return page.find(line) != std::string::npos; };
+  // The gauges are those of the last upkeep.
+  turn_until([&] {
+    page = metrics::to_text(registry_.take_snapshot());
+    return has("millrace_node_connections" + node + "} 1\n");
+  });
+  EXPECT_TRUE(has("millrace_node_seconds_count" + node + "} 2\n")) << page;
+  EXPECT_TRUE(has("millrace_node_failures_total" + node + ",error=\"db_overloaded\"} 2\n")) << page;
+  EXPECT_TRUE(has("millrace_node_requests_in_flight" + node + "} 0\n")) << page;
+  EXPECT_TRUE(has("millrace_node_limit" + node + "} ")) << page;
+  EXPECT_TRUE(has("millrace_direct_requests_total 4\n")) << page;
+  EXPECT_TRUE(has("millrace_node_limit_shrunk_total ")) << page;
+  EXPECT_TRUE(has("millrace_driver_nodes{state=\"connected\"} ")) << page;
 }
 
 TEST_F(direct, leaves_batches_conditions_and_traces_to_the_driver) {

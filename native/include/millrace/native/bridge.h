@@ -28,7 +28,7 @@ extern "C" {
 #endif
 
 /* Changes with every incompatible change of this header; compare with millrace_cql_abi_version(). */
-#define MILLRACE_CQL_ABI_VERSION 3
+#define MILLRACE_CQL_ABI_VERSION 4
 
 typedef struct millrace_cql_session millrace_cql_session;
 typedef struct millrace_cql_channel millrace_cql_channel;
@@ -290,6 +290,9 @@ typedef struct millrace_cql_counters {
   uint64_t waiting; /* now, for a node's limit */
   uint64_t
       limit_min; /* now, of the node that may have the fewest in flight; UINT64_MAX: nothing was sent yet */
+  uint64_t speculative;     /* executions that were also asked of another node */
+  uint64_t nodes;           /* now, of the cluster */
+  uint64_t nodes_connected; /* now, of them, those that the driver has a connection to */
 } millrace_cql_counters;
 
 void millrace_cql_session_counters(const millrace_cql_session* session, millrace_cql_counters* counters);
