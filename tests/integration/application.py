@@ -56,8 +56,21 @@ class Application:
 
     def start(self) -> None:
         """Launches and waits until /readyz says yes; again after stop() or kill() for the next life."""
+        self.launch()
+        self.wait_until_ready()
+
+    def launch(self) -> None:
         self.process.launch()
-        self.process.wait_ready(self._ready, READY_TIMEOUT_S)
+
+    def wait_until_ready(self) -> None:
+        self.process.wait_ready(lambda: self._readiness()[0] == 200, READY_TIMEOUT_S)
+
+    def wait_until_not_ready_because(self, word: str) -> None:
+        def told() -> bool:
+            status, body = self._readiness()
+            return status == 503 and word in body
+
+        self.process.wait_ready(told, READY_TIMEOUT_S)
 
     def stop(self) -> int:
         """SIGTERM; returns the exit code."""
@@ -80,12 +93,15 @@ class Application:
             status = f"no status: {failure}"
         return f"{status}\n{self.process.log_tail()}"
 
-    def _ready(self) -> bool:
+    def _readiness(self) -> tuple[int, str]:
+        """Status and body of /readyz; 0 when nobody answers."""
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.admin_port}/readyz", timeout=5) as answer:
-                return answer.status == 200
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as refusal:
+            return refusal.code, refusal.read().decode()
         except (urllib.error.URLError, OSError):
-            return False
+            return 0, ""
 
     def _configuration(self, kafka: KafkaAccess, cassandra: CassandraAccess, registry: RegistryAccess) -> dict:
         config: dict = {

@@ -1,4 +1,5 @@
-"""The application while the schema registry does not answer: with a cache folder it starts and runs all the same."""
+"""The application while the schema registry does not answer: with a cache folder it starts and runs all the same, without
+one it waits."""
 
 from __future__ import annotations
 
@@ -45,3 +46,21 @@ def test_a_process_starts_and_runs_while_the_registry_is_down(world: scenarios.W
     report = world.report()
     assert report.exact, str(report)
     assert world.dead_lettered() == 0
+
+
+def test_without_a_cache_a_start_waits_until_the_registry_answers(world: scenarios.World):
+    world.application.configure("registry", timeout="500ms")
+    writing = threading.Thread(target=world.write, args=(RATE,))
+    world.registry.pause()
+    try:
+        world.application.launch()
+        world.application.wait_until_not_ready_because(world.registry.url)
+    finally:
+        world.registry.resume()
+    world.application.wait_until_ready()
+    writing.start()
+    writing.join(scenarios.FINISH_TIMEOUT_S)
+    assert not writing.is_alive()
+    assert world.finish() == 0
+    report = world.report()
+    assert report.exact, str(report)

@@ -52,7 +52,7 @@ def ending_of(*arguments: str) -> Ending:
 
 
 def start(application: Application) -> Ending:
-    ending = ending_of("run", str(application.config_file))
+    ending = ending_of("run", str(application.config_file), "--set", "engine.start_timeout=0s")
     for secret in application.folder.glob("*-password"):
         assert secret.read_text() not in ending.said
     return ending
@@ -154,6 +154,16 @@ def test_unreachable_registry(application: Application):
     nobody = f"http://127.0.0.1:{free_port()}"
     application.configure("registry", urls=[nobody])
     start(application).check(ENVIRONMENT, nobody, "refused", "registry.urls")
+
+
+def test_waits_for_what_does_not_answer_and_obeys_meanwhile(application: Application):
+    nobody = f"http://127.0.0.1:{free_port()}"
+    application.configure("registry", urls=[nobody])
+    application.launch()
+    application.wait_until_not_ready_because(nobody)
+    assert application.stop() == 0
+    said = application.process.log_tail()
+    assert "event=waiting" in said and "level=error" not in said, said
 
 
 # TLS and passwords

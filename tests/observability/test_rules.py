@@ -64,6 +64,7 @@ HEALTHY = {
     **constant("millrace_cgroup_memory_limit_bytes", 100e6),
     **growing("millrace_cgroup_cpu_periods_total", 600),
     **growing("millrace_cgroup_cpu_throttled_periods_total", 10),
+    **constant("millrace_certificate_expiry_timestamp_seconds", 15 * 86400, 'setting="cql.certificate_file"'),
     **constant("process_open_fds", 50),
     **constant("process_max_fds", 1024),
     **constant("process_start_time_seconds", 1_700_000_000),
@@ -106,6 +107,10 @@ CASES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "MemoryNearLimit": (constant("millrace_cgroup_memory_bytes", 95e6), BY_INSTANCE),
     "FdsNearLimit": (constant("process_open_fds", 900), BY_INSTANCE),
     "EventLoopLag": (growing("millrace_loop_turn_seconds_bucket", 5800, 'le="0.01"'), BY_INSTANCE),
+    "CertExpiry": (
+        constant("millrace_certificate_expiry_timestamp_seconds", 13 * 86400, 'setting="cql.certificate_file"'),
+        BY_JOB | {"setting": "cql.certificate_file"}),
+    "InsecureConfig": (constant("millrace_insecure_config", 1, 'setting="cql.tls"'), BY_JOB | {"setting": "cql.tls"}),
     "VersionSkew": (constant("millrace_build_info", 1, 'version="2",millrace="1",revision="r",compiler="gcc"'), BY_JOB),
 }  # fmt: skip
 RULES = {alert.name: alert for alert in alerts.alerts(alerts.Time(1))}

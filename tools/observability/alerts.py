@@ -10,10 +10,11 @@ OBJECTIVE_RATIO = 0.99  # so many of them
 TIME_LAG_SECONDS = 300
 STUCK_SECONDS = 300
 STATEMENT_P99_SECONDS = 0.1
+CERTIFICATE_DAYS = 14
 REBALANCES_PER_INSTANCE = 6  # in ten minutes; a rollout of one instance costs two to four
 
 PAGE, TICKET = "page", "ticket"
-MINUTE, HOUR = 60, 3600
+MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
 @dataclasses.dataclass(frozen=True)
@@ -346,5 +347,24 @@ def alerts(time: Time) -> list[Alert]:
             "A rollout takes minutes; after half an hour somebody was forgotten.",
             (("count by (instance, version, millrace, revision) (millrace_build_info)", "who runs what"),),
             ("Finish the rollout, or take it back.",),
+        ),
+        Alert(
+            "CertExpiry", TICKET,
+            f"min by (job, setting) (millrace_certificate_expiry_timestamp_seconds) - time() < {CERTIFICATE_DAYS * DAY}", "",
+            f"A certificate ends within {CERTIFICATE_DAYS} days.",
+            "From that moment new connections are refused; those that there are stay until they break.",
+            (("min by (setting) (millrace_certificate_expiry_timestamp_seconds) - time()", "which one, and how long it has left"),
+             ("openssl x509 -noout -enddate -in FILE", "the date")),
+            ("Replace the file. Those of the registry are read anew for each connection; those of Kafka and the database by a "
+             "restart.",),
+        ),
+        Alert(
+            "InsecureConfig", TICKET, "max by (job, setting) (millrace_insecure_config) == 1", fifteen,
+            "A setting of the configuration gives protection up.",
+            "A password crosses the network unencrypted, or a server's certificate is not verified. The process warns of it at "
+            "each start: `event=insecure_config`.",
+            (("max by (job, instance, setting) (millrace_insecure_config)", "which setting, where"),),
+            ("Encrypt the connection (`SASL_SSL`, https, `cql.tls`), and verify certificates.",
+             "A network that nobody else can reach: silence the alert for it, with a reason."),
         ),
     ]

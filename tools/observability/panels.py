@@ -62,6 +62,7 @@ def or_zero(expression: str) -> str:
 
 
 QUIET = "nothing of the kind happened"
+BY_DRIVER = "`cql.data_plane: driver` has no connections of workers"
 NO_LOOKUPS = "the application may have no lookups"
 ENDED = (
     f"({rate('millrace_records_done_total')} + ({or_zero(rate('millrace_records_skipped_total'))}) + "
@@ -154,8 +155,11 @@ KAFKA = (
     heatmap("Giving up partitions", "From the revocation of partitions until they were drained, committed and given up.",
             "millrace_revoke_seconds"),
     lines("Assigned partitions", "Of each instance: unequal ones mean unequal work.",
-          (f"sum by (instance) (millrace_assigned_partitions{{{ALL}}})", "{{instance}}"),
-          (f"sum by (instance) (millrace_paused_partitions{{{ALL}}})", "{{instance}} paused")),
+          (f"sum by (instance) (millrace_assigned_partitions{{{ALL}}})", "{{instance}}")),
+    lines("Paused partitions", "Not fetched now, by reason: records wait for a schema, the window of uncommitted records is "
+          "full, the share of the records in flight is held, or the partition stands still.",
+          (f"sum by (instance, reason) (millrace_paused_partitions{{{ALL}}})", "{{instance}} {{reason}}"),
+          runbook="PartitionStuck"),
     lines("Commits", "Partition offsets committed and refused.",
           (rate("millrace_commits_total"), "committed"),
           (or_zero(rate("millrace_commit_failures_total", "error")), "refused {{error}}"), unit="cps",
@@ -271,11 +275,31 @@ DATABASE = (
           (f"max by (instance, dependency) (millrace_breaker_state{{{ALL}}})", "{{instance}} {{dependency}}"),
           (f"sum by (dependency) (increase(millrace_breaker_openings_total{{{ALL}}}[5m]))", "{{dependency}} opened"),
           runbook="BreakerOpen"),
-    lines("Driver", "Requests; deadlines that passed; wake-ups of workers, the fewer the better; contained defects.",
+    lines("Driver", "Requests, and those that workers sent over their own connections; deadlines that passed; wake-ups of "
+          "workers, the fewer the better; executions also asked of another node; contained defects.",
           (rate("millrace_driver_requests_total"), "requests"),
+          (rate("millrace_direct_requests_total"), "sent by workers"),
+          (rate("millrace_driver_speculative_total"), "speculative"),
           (rate("millrace_driver_client_timeouts_total"), "client timeouts"),
           (rate("millrace_driver_wakes_total"), "wakes"),
           (rate("millrace_driver_contained_panics_total"), "contained panics"), unit="cps"),
+    quantiles("Nodes, P99", "Successful executions over workers' own connections, by node: one that is slow stands out.",
+              "millrace_node_seconds", "node", runbook="DbLatencyHigh", empty_because=BY_DRIVER),
+    lines("Nodes, requests a second", "Over workers' own connections, and those that failed.",
+          (f"sum by (node) (rate(millrace_node_seconds_count{{{ALL}}}{RATE}))", "{{node}}"),
+          (f"sum by (node, error) (rate(millrace_node_failures_total{{{ALL}}}{RATE}))", "{{node}} {{error}}"), unit="cps",
+          runbook="DbErrors", empty_because=BY_DRIVER),
+    lines("Nodes, in flight", "Executions that a node has not answered, and how many it may have: the limit falls after overload "
+          "errors and timeouts, and grows with successes.",
+          (f"sum by (node) (millrace_node_requests_in_flight{{{ALL}}})", "{{node}}"),
+          (f"sum by (node) (millrace_node_limit{{{ALL}}})", "{{node}} limit"), runbook="DbErrors", empty_because=BY_DRIVER),
+    lines("Limits of nodes", "Requests that wait for the limit of a node or were refused by it, and how often a limit fell.",
+          (f"sum(millrace_node_limit_waiting{{{ALL}}})", "waiting"),
+          (rate("millrace_node_limit_refused_total"), "refused a second"),
+          (rate("millrace_node_limit_shrunk_total"), "lowered a second"), runbook="DbErrors"),
+    lines("Connections", "Workers' own to each node, and the nodes by whether the driver is connected to them.",
+          (f"sum by (node) (millrace_node_connections{{{ALL}}})", "{{node}}"),
+          (f"max by (state) (millrace_driver_nodes{{{ALL}}})", "nodes {{state}}"), empty_because=BY_DRIVER),
 )
 
 LETTERS = (
@@ -314,6 +338,9 @@ RESOURCES = (
     heatmap("Turns of the event loop", "How long one turn works: how late the next event is served.",
             "millrace_loop_turn_seconds", runbook="EventLoopLag"),
     quantiles("Turns, quantiles", "How long one turn works.", "millrace_loop_turn_seconds", runbook="EventLoopLag"),
+    lines("Coroutines", "Frames in use, and those for which no recycled one was there: flat when warm.",
+          (f"sum by (instance) (millrace_coroutine_frames{{{ALL}}})", "{{instance}}"),
+          (rate("millrace_coroutine_frame_allocations_total"), "allocated a second")),
     lines("File descriptors", "Open ones and their limit.",
           (f"sum by (instance) (process_open_fds{{{ALL}}})", "{{instance}}"),
           (f"min(process_max_fds{{{ALL}}})", "limit"), runbook="FdsNearLimit"),
@@ -333,6 +360,12 @@ RESOURCES = (
     lines("Uptime", "A saw tooth is a crash loop.",
           (f"time() - max by (instance) (process_start_time_seconds{{{ALL}}})", "{{instance}}"), unit="s",
           runbook="CrashLoop"),
+    lines("Certificates", "Until they end; of a bundle of authorities, the last one.",
+          (f"min by (setting) (millrace_certificate_expiry_timestamp_seconds{{{ALL}}}) - time()", "{{setting}}"), unit="s",
+          runbook="CertExpiry", empty_because="there may be none in the configuration"),
+    lines("Insecure settings", "Settings of the configuration that give protection up.",
+          (f"max by (setting) (millrace_insecure_config{{{ALL}}})", "{{setting}}"), runbook="InsecureConfig",
+          empty_because="there should be none"),
     Panel("Builds", "Which build, and which consumer group, each instance runs.",
           ((f"max by (instance, version, millrace, revision, compiler) (millrace_build_info{{{ALL}}})", ""),
            (f"max by (instance, group, protocol) (millrace_group_info{{{ALL}}})", "")), "table", width=12),

@@ -13,6 +13,7 @@
 #include <millrace/kafka/consumer.h>
 #include <millrace/kafka/producer.h>
 #include <millrace/registry/client.h>
+#include <millrace/stream/outcome.h>
 
 #include "advice.h"
 #include "kafka_statistics.h"
@@ -191,7 +192,7 @@ class real_connections final : public connections {
   result<void> open(const std::string& version, const std::vector<std::string>& outputs) {
     if (auto readable = check_files(settings_); !readable) return readable.error();
     if (auto reached = open_registry(); !reached) return with_advice(reached.error(), part::registry);
-    if (settings_.cql) {
+    if (settings_.cql && !session_) {
       auto session = cql::session::open(session_of(*settings_.cql, application_, version));
       if (!session) return with_advice(session.error().in("database"), part::database);
       session_ = std::move(*session);
@@ -262,14 +263,16 @@ class real_connections final : public connections {
       return error(errc::config_invalid,
                    "the configuration has no `registry` section, and records carry schema ids");
     }
-    registry::client_options options = registry_options_of(*settings_.registry);
-    options.on_event = [](const std::string& event) {
-      log_event(log_level::warning, "registry", {{"text", event}});
-    };
-    options.counts = &counts_;
-    auto client = registry::client::create(std::move(options));
-    if (!client) return client.error();
-    registry_ = std::move(*client);
+    if (!registry_) {
+      registry::client_options options = registry_options_of(*settings_.registry);
+      options.on_event = [](const std::string& event) {
+        log_event(log_level::warning, "registry", {{"text", event}});
+      };
+      options.counts = &counts_;
+      auto client = registry::client::create(std::move(options));
+      if (!client) return client.error();
+      registry_ = std::move(*client);
+    }
     auto reached = registry_->check();
     const std::size_t kept = registry_->stats().disk_entries;
     if (reached || reached.error().code() != errc::registry_unavailable || kept == 0) return reached;
@@ -293,14 +296,16 @@ class real_connections final : public connections {
 
 }  // namespace
 
-result<std::unique_ptr<connections>> connections::open(const app_config& settings,
-                                                       const std::string& application,
-                                                       const std::string& version,
-                                                       const std::vector<std::string>& outputs,
-                                                       metrics::registry& counts) {
+result<std::unique_ptr<connections>> connections::open(
+    const app_config& settings, const std::string& application, const std::string& version,
+    const std::vector<std::string>& outputs, metrics::registry& counts, const try_again& tries_again) {
   auto made = std::make_unique<real_connections>(settings, application, counts);
-  if (auto opened = made->open(version, outputs); !opened) return opened.error();
-  return std::unique_ptr<connections>(std::move(made));
+  for (;;) {
+    const auto opened = made->open(version, outputs);
+    if (opened) return std::unique_ptr<connections>(std::move(made));
+    const bool may_pass = stream::disposition_of(opened.error().code()) == stream::disposition::retry;
+    if (!may_pass || !tries_again(opened.error())) return opened.error();
+  }
 }
 
 }  // namespace millrace::engine

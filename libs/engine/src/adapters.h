@@ -1,6 +1,7 @@
 // The composition root: the only place that names every adapter.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -16,15 +17,18 @@ namespace millrace::engine {
 // What the workers of a process share: the registry client and the database session.
 class connections {
  public:
+  using try_again = std::function<bool(const error&)>;
+
   // Blocks until everything the configuration names has been reached and has accepted our credentials, and
   // every topic exists: those that are read, the dead-letter topic and `outputs`. The first failure
   // otherwise, with its place and what to do. A schema registry that does not answer is forgiven when its
   // cache folder holds schemas. `counts` must outlive the connections.
-  [[nodiscard]] static result<std::unique_ptr<connections>> open(const app_config& settings,
-                                                                 const std::string& application,
-                                                                 const std::string& version,
-                                                                 const std::vector<std::string>& outputs,
-                                                                 metrics::registry& counts);
+  //
+  // `tries_again` is asked after a failure that may pass (a server that does not answer): it waits, and says
+  // whether to try again; what has been reached stays connected.
+  [[nodiscard]] static result<std::unique_ptr<connections>> open(
+      const app_config& settings, const std::string& application, const std::string& version,
+      const std::vector<std::string>& outputs, metrics::registry& counts, const try_again& tries_again);
   connections(const connections&) = delete;
   connections& operator=(const connections&) = delete;
   virtual ~connections() = default;

@@ -372,6 +372,11 @@ const spec<engine_config>& engine_spec() {
       field(&engine_config::commit_interval, "commit_interval")
           .range(milliseconds(10), seconds(600))
           .doc("How often offsets are committed."),
+      field(&engine_config::start_timeout, "start_timeout")
+          .range(milliseconds(0), hours(24))
+          .doc("At start-up: how long Kafka, the database and the schema registry are waited for when they "
+               "do not answer, not ready meanwhile. What they refuse (a password, a missing topic) ends the "
+               "start at once."),
       field(&engine_config::drain_timeout, "drain_timeout")
           .range(milliseconds(0), hours(1))
           .doc("On SIGTERM: how long work in flight may take to finish."),

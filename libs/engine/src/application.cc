@@ -26,6 +26,7 @@
 #include "adapters.h"
 #include "advice.h"
 #include "closing.h"
+#include "exposure.h"
 #include "front_page.h"
 #include "log.h"
 #include "lookups.h"
@@ -44,6 +45,9 @@ namespace {
 
 // After the second signal; a worker whose loop is stuck cannot obey.
 constexpr seconds abort_obeyed_within{5};
+// Between attempts to reach what does not answer at start-up.
+constexpr seconds start_backoff_min{1};
+constexpr seconds start_backoff_max{10};
 // For a worker's answer to an operator: the admin thread waits for it, and other pages wait meanwhile.
 constexpr milliseconds verb_patience{1'000};
 
@@ -103,6 +107,7 @@ class process {
   [[nodiscard]] std::string topic_of(const stream::output_declaration& output) const;
   [[nodiscard]] result<std::vector<std::string>> output_topics() const;
   result<void> start_admin();
+  bool wait_for(const error& dependency);
   result<void> start_workers();
   result<candidate> make_worker();
   // None when nobody may ask for records, so that they cost nothing.
@@ -130,9 +135,12 @@ class process {
   std::unique_ptr<connections> connections_;
   std::unique_ptr<trace_exporter> traces_;
   std::vector<std::unique_ptr<record_sampler>> samplers_;  // a worker's each
-  mutable std::mutex mutex_;  // guards workers_ and started_ against the admin thread
+  mutable std::mutex mutex_;  // guards workers_, started_ and waits_for_ against the admin thread
   std::vector<std::unique_ptr<worker>> workers_;
   bool started_ = false;
+  std::string waits_for_;
+  seconds start_backoff_ = start_backoff_min;
+  bool stopped_ = false;  // before anything was started
   std::atomic<unsigned> ended_{0};
   const instant began_ = system_clock().now();
   watchdog watchdog_;
@@ -142,12 +150,20 @@ class process {
   std::unique_ptr<admin_server> admin_;  // last: its thread reads the rest
 };
 
-int process::run() {
-  // Before any thread exists, so that every thread inherits the mask and signals are read in one place.
+// The signals that stop the process.
+sigset_t stop_signals() {
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
+  return signals;
+}
+
+std::string_view name_of_signal(int number) { return number == SIGTERM ? "SIGTERM" : "SIGINT"; }
+
+int process::run() {
+  // Before any thread exists, so that every thread inherits the mask and signals are read in one place.
+  const sigset_t signals = stop_signals();
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
   ::prctl(PR_SET_DUMPABLE, 0);  // a core would hold records and secrets
@@ -163,10 +179,17 @@ int process::run() {
        static_cast<double>(settings_.engine.memory_max.bytes), settings_.kafka.group,
        settings_.kafka.protocol == group_protocol::consumer ? "consumer" : "classic"},
       [this] { return pulses(); }, [this] { return readiness_.not_ready_because().empty(); }));
+  hooks_.push_back(add_exposure_metrics(counts_, settings_));
+  for (const insecure_setting& each : insecure_settings(settings_)) {
+    log_event(log_level::warning, "insecure_config",
+              {{"setting", std::string(each.setting)}, {"consequence", std::string(each.why)}});
+  }
   const auto outputs = output_topics();
   if (!outputs) return fail(outputs.error());
   if (auto admin = start_admin(); !admin) return fail(admin.error());
-  auto opened = connections::open(settings_, app_.name, app_.version, *outputs, counts_);
+  auto opened = connections::open(settings_, app_.name, app_.version, *outputs, counts_,
+                                  [this](const error& why) { return wait_for(why); });
+  if (stopped_) return exit_ok;
   if (!opened) return fail(opened.error());
   connections_ = std::move(*opened);
   if (!settings_.tracing.endpoint.empty()) {
@@ -178,6 +201,32 @@ int process::run() {
   if (auto started = start_workers(); !started) return fail(started.error());
   supervise();
   return closing();
+}
+
+// False when it has taken too long, or a signal came.
+bool process::wait_for(const error& dependency) {
+  const nanoseconds left = settings_.engine.start_timeout - (system_clock().now() - began_);
+  if (left <= nanoseconds(0)) return false;
+  const auto pause = std::min<nanoseconds>(start_backoff_, left);
+  start_backoff_ = std::min(start_backoff_ * 2, start_backoff_max);
+  log_event(log_level::warning, "waiting",
+            {{"error", dependency.to_string()},
+             {"consequence", "not ready; nothing is read from Kafka"},
+             {"gives_up_in_seconds", static_cast<std::int64_t>(left / seconds(1))}});
+  {
+    const std::lock_guard lock(mutex_);
+    waits_for_ = dependency.to_string();
+  }
+  const auto whole = std::chrono::floor<seconds>(pause);
+  const timespec patience{whole.count(), (pause - whole).count()};
+  const sigset_t signals = stop_signals();
+  const int number = ::sigtimedwait(&signals, nullptr, &patience);
+  stopped_ = number > 0;
+  if (stopped_) {
+    log_event(log_level::info, "stopped",
+              {{"signal", name_of_signal(number)}, {"consequence", "nothing was read"}, {"exit", exit_ok}});
+  }
+  return !stopped_;
 }
 
 result<void> process::start_admin() {
@@ -307,10 +356,7 @@ result<void> process::start_workers() {
 
 // Until every line has ended: signals are obeyed, and one failed worker stops the others.
 void process::supervise() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
+  const sigset_t signals = stop_signals();
   unsigned received = 0;
   std::optional<instant> aborted_at;
   while (ended_.load(std::memory_order_acquire) < workers_.size()) {
@@ -319,8 +365,7 @@ void process::supervise() {
     if (number > 0) {
       ++received;
       log_event(log_level::info, "signal",
-                {{"signal", number == SIGTERM ? "SIGTERM" : "SIGINT"},
-                 {"action", received == 1 ? "drain" : "abort"}});
+                {{"signal", name_of_signal(number)}, {"action", received == 1 ? "drain" : "abort"}});
       for (auto& w : workers_) received == 1 ? w->request_stop() : w->request_abort();
       if (received > 1 && !aborted_at) aborted_at = system_clock().now();
     } else if (ended_.load(std::memory_order_acquire) > 0) {
@@ -403,6 +448,7 @@ process_view process::view() const {
   const instant now = system_clock().now();
   const std::lock_guard lock(mutex_);
   seen.started = started_;
+  if (!started_) seen.waits_for = waits_for_;
   seen.uptime = now - began_;
   seen.stuck_after = settings_.engine.stuck_after;
   for (const auto& w : workers_) {

@@ -7,6 +7,7 @@
 #include <millrace/pipeline/line.h>
 #include <millrace/registry/client.h>
 
+#include "exposure.h"
 #include "kafka_statistics.h"
 #include "tracing.h"
 
@@ -85,6 +86,7 @@ void declare_metrics(metrics::catalogue& into) {
   registry::declare_metrics(into);
   declare_kafka_statistics(into);
   declare_tracing_metrics(into);
+  declare_exposure_metrics(into);
   metrics::declare_process_metrics(into);
   metrics::declare_cgroup_metrics(into);
   const process_families declared(into);

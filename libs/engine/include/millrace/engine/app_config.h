@@ -138,6 +138,7 @@ struct engine_config {
   pipeline::retry_budget_policy retry_budget;
   pipeline::breaker_policy breaker;
   milliseconds commit_interval{1'000};
+  milliseconds start_timeout{60'000};
   milliseconds drain_timeout{30'000};
   milliseconds revoke_drain_timeout{5'000};
   milliseconds stuck_after{10'000};
