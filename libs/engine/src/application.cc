@@ -437,6 +437,7 @@ std::vector<worker_pulse> process::pulses() const {
   const instant now = system_clock().now();
   std::vector<worker_pulse> all;
   const std::lock_guard lock(mutex_);
+  all.reserve(workers_.size());
   for (const auto& w : workers_) all.push_back(w->pulse_at(now));
   return all;
 }
