@@ -469,10 +469,12 @@ const spec<tap_config>& tap_spec() {
           .range(1U, 1'000U)
           .doc("Samples a second at most."),
       field(&tap_config::redact, "redact")
-          .doc("Fields of values that are not shown, by their path; `key` is the record's key.")
+          .doc("Fields that are not shown, by their path; `key` is the record's key. A value bound to a "
+               "column "
+               "of that name, or of the path's last part, is not shown either.")
           .example("[visitor_id, page.url, key]"),
       field(&tap_config::statement_values, "statement_values")
-          .doc("Whether the values bound to statements are shown. They are not redacted."),
+          .doc("Whether the values bound to statements are shown, but for what `redact` names."),
   };
   return declared;
 }

@@ -10,6 +10,8 @@
 #include <millrace/avro/json.h>
 #include <millrace/avro/schema.h>
 
+#include "bound_values.h"
+
 namespace millrace::engine {
 namespace {
 
@@ -17,7 +19,6 @@ using nlohmann::ordered_json;
 
 constexpr std::string_view prefix = "/tap";
 constexpr milliseconds patience_max{900};  // an action may block for about a second
-constexpr std::string_view redacted = "***";
 constexpr std::array<std::string_view, 4> outcomes{"done", "skipped", "dead_lettered", "abandoned"};
 
 int hex_digit(char c) {
@@ -63,39 +64,6 @@ bool set(tap_filter& filter, std::string_view name, std::string value) {
   if (name == "partition") return read_number(value, filter.partition.emplace());
   return name == "limit" && read_number(value, filter.limit) && filter.limit >= 1 &&
          filter.limit <= tap::limit_max;
-}
-
-// Text where it is text, hexadecimal otherwise.
-std::string shown(bytes_view bytes) {
-  const std::string_view text = as_text(bytes);
-  const bool printable = std::ranges::all_of(text, [](char c) { return c >= ' ' && c <= '~'; });
-  if (printable) return std::string(text);
-  constexpr std::string_view digits = "0123456789abcdef";
-  std::string out = "0x";
-  for (const std::byte b : bytes) {
-    out += digits[std::to_integer<unsigned>(b) >> 4U];
-    out += digits[std::to_integer<unsigned>(b) & 15U];
-  }
-  return out;
-}
-
-// The cells that were bound: null, unset, or their bytes.
-ordered_json bound_values(bytes_view cells) {
-  ordered_json out = ordered_json::array();
-  while (cells.size() >= 4) {
-    std::uint32_t raw = 0;
-    for (std::size_t i = 0; i < 4; ++i) raw = raw << 8U | std::to_integer<std::uint32_t>(cells[i]);
-    cells = cells.subspan(4);
-    const auto length = static_cast<std::int32_t>(raw);
-    if (length < 0) {
-      out.push_back(length == -1 ? ordered_json(nullptr) : ordered_json("unset"));
-      continue;
-    }
-    if (static_cast<std::size_t>(length) > cells.size()) break;
-    out.push_back(shown(cells.first(static_cast<std::size_t>(length))));
-    cells = cells.subspan(static_cast<std::size_t>(length));
-  }
-  return out;
 }
 
 void redact(ordered_json& value, std::string_view path) {
@@ -154,6 +122,17 @@ bool has_error(const pipeline::followed_record& record, const std::string& part)
 
 admin_page text(unsigned status, std::string_view sentence) {
   return {status, "text/plain; charset=utf-8", std::string(sentence) + "\n"};
+}
+
+void add_values(ordered_json& to, const pipeline::followed_statement& of,
+                const std::vector<std::string>& redact) {
+  if (of.bound.size() == 1) {
+    to["values"] = bound_values(of.bound.front(), redact);
+    return;
+  }
+  ordered_json& batch = to["batch"] = ordered_json::array();
+  for (const pipeline::followed_binding& part : of.bound)
+    batch.push_back({{"statement", part.statement}, {"values", bound_values(part, redact)}});
 }
 
 }  // namespace
@@ -243,7 +222,7 @@ std::string describe(const pipeline::followed_record& record, const tap_config& 
   for (const pipeline::followed_statement& statement : record.statements) {
     ordered_json one = {{"statement", statement.name},
                         {"ms", milliseconds_of(statement.ended - statement.began)}};
-    if (settings.statement_values) one["values"] = bound_values(statement.values);
+    if (settings.statement_values) add_values(one, statement, settings.redact);
     if (!statement.error.empty()) one["error"] = statement.error;
     statements.push_back(std::move(one));
   }

@@ -40,8 +40,10 @@ followed_record visit() {
   r.statements.push_back(
       {"select visitor_profile",
        nullptr,
-       {std::byte{0}, std::byte{0}, std::byte{0}, std::byte{2}, std::byte{'v'}, std::byte{'1'},
-        std::byte{0xFF}, std::byte{0xFF}, std::byte{0xFF}, std::byte{0xFF}},
+       {{"select visitor_profile",
+         {{"visitor", "text"}, {"since", "int"}},
+         {std::byte{0}, std::byte{0}, std::byte{0}, std::byte{2}, std::byte{'v'}, std::byte{'1'},
+          std::byte{0xFF}, std::byte{0xFF}, std::byte{0xFF}, std::byte{0xFF}}}},
        {1'000'000},
        {2'500'000},
        {}});
@@ -68,7 +70,7 @@ TEST(Tap, ASampleSaysWhatHappenedToTheRecord) {
   EXPECT_EQ(line["stages"][0]["ms"], 2);
   EXPECT_EQ(line["stages"][1]["processor"], "visits");
   EXPECT_EQ(line["stages"][1]["ms"], 3);
-  EXPECT_EQ(line["statements"][0]["values"], (json{"v1", nullptr}));
+  EXPECT_EQ(line["statements"][0]["values"], (json{{"visitor", "v1"}, {"since", nullptr}}));
   EXPECT_EQ(line["statements"][0]["ms"], 1.5);
   EXPECT_EQ(line["value"]["visitor"], "v1");
   EXPECT_EQ(line["value"]["page"]["url"], "/a/b");
@@ -84,6 +86,21 @@ TEST(Tap, FieldsAreRedactedEverywhere) {
   EXPECT_EQ(line.find("/a/b"), std::string::npos) << line;
   EXPECT_EQ(json::parse(line)["statements"][0].count("values"), 0U)
       << "bound values only when they are wanted";
+  settings.statement_values = true;
+  const json with_values = described(visit(), settings);
+  EXPECT_EQ(with_values["statements"][0]["values"], (json{{"visitor", "***"}, {"since", nullptr}}));
+}
+
+TEST(Tap, ABatchShowsTheValuesOfEachOfItsStatements) {
+  followed_record record = visit();
+  record.statements[0].bound.push_back(record.statements[0].bound[0]);
+  record.statements[0].bound[1].statement = "insert visit";
+  tap_config settings;
+  settings.statement_values = true;
+  const json batch = described(record, settings)["statements"][0]["batch"];
+  ASSERT_EQ(batch.size(), 2U);
+  EXPECT_EQ(batch[1]["statement"], "insert visit");
+  EXPECT_EQ(batch[1]["values"]["visitor"], "v1");
 }
 
 TEST(Tap, WhatCannotBeDecodedSaysSo) {

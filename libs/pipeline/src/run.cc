@@ -63,7 +63,11 @@ void processor_run::asks(const stream::store_request& request) {
   followed_statement& one = envelope_.followed->statements.emplace_back();
   one.name = request.statement->name();
   one.request = &request;
-  one.values.assign(request.cells.begin(), request.cells.end());
+  const auto bind = [&one](const stream::statement_declaration& what, bytes_view cells) {
+    one.bound.push_back({what.name(), what.parameter_columns(), {cells.begin(), cells.end()}});
+  };
+  if (request.batch.empty()) bind(*request.statement, request.cells);
+  for (const stream::store_request::part& part : request.batch) bind(*part.statement, part.cells);
   one.began = loop().time().now();
 }
 

@@ -120,9 +120,10 @@ result<void> connect(const declarations& all, invalidation_board& board) {
   return check_tables(all.statements);
 }
 
-void statement_declaration::parameters_are(const std::vector<column>& parameters) {
+void statement_declaration::parameters_are(std::vector<column> parameters) {
   text_.parameters.clear();
   for (const column& each : parameters) text_.parameters.push_back(each.name);
+  parameter_columns_ = std::move(parameters);
 }
 
 void statement_declaration::post_invalidations(bytes_view cells) const {

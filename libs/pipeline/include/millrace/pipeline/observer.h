@@ -13,6 +13,7 @@
 #include <millrace/base/errors.h>
 #include <millrace/base/values.h>
 #include <millrace/stream/record.h>
+#include <millrace/stream/store.h>
 
 namespace millrace::pipeline {
 
@@ -26,10 +27,17 @@ struct followed_stage {
   std::string error;
 };
 
+// The values of one statement.
+struct followed_binding {
+  std::string statement;
+  std::vector<stream::column> parameters;
+  byte_buffer cells;  // cell after cell, each with its int32 length
+};
+
 struct followed_statement {
   std::string name;
-  const void* request = nullptr;  // whose it is, until its answer comes
-  byte_buffer values;             // as bound: cell after cell, each with its int32 length
+  const void* request = nullptr;        // whose it is, until its answer comes
+  std::vector<followed_binding> bound;  // several: a batch
   instant began;
   instant ended;
   std::string error;

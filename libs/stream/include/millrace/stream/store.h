@@ -66,6 +66,9 @@ class statement_declaration {
   // The column of each parameter, as the server or else the text names it.
   [[nodiscard]] const std::vector<std::string>& parameters() const noexcept { return text_.parameters; }
 
+  // The same with their types, as the server names them; empty before check().
+  [[nodiscard]] const std::vector<column>& parameter_columns() const noexcept { return parameter_columns_; }
+
   // A key that every execution of this statement invalidates: which of its parameters make it up.
   struct invalidation {
     invalidation_channel* channel;
@@ -85,7 +88,7 @@ class statement_declaration {
 
  protected:
   ~statement_declaration() = default;
-  void parameters_are(const std::vector<column>& parameters);
+  void parameters_are(std::vector<column> parameters);
 
  private:
   void post_invalidations(bytes_view cells) const;
@@ -93,6 +96,7 @@ class statement_declaration {
   std::string cql_;
   std::string name_;
   statement_text text_;
+  std::vector<column> parameter_columns_;
   std::vector<invalidation> invalidations_;
   statement_options options_;
   std::uint32_t id_ = 0;
