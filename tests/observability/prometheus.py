@@ -27,8 +27,9 @@ class Prometheus:
         config = {
             "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
             "rule_files": [str(file) for file in rule_files],
-            "scrape_configs": [{"job_name": "millrace", "static_configs": [{"targets": targets}]}],
+            "scrape_configs": [{"job_name": "millrace", "file_sd_configs": [{"files": ["targets.json"]}]}],
         }
+        self.scrape(targets)
         (folder / "prometheus.yaml").write_text(json.dumps(config))
         self.process = Process(
             "prometheus",
@@ -36,6 +37,12 @@ class Prometheus:
             ["prometheus", f"--config.file={folder / 'prometheus.yaml'}", f"--storage.tsdb.path={folder / 'tsdb'}",
              f"--web.listen-address=127.0.0.1:{self.port}", "--log.level=warn"],
         )  # fmt: skip
+
+    def scrape(self, targets: list[str]) -> None:
+        """Only these from now on."""
+        made = self.folder / "targets.json.new"
+        made.write_text(json.dumps([{"targets": targets}]))
+        made.rename(self.folder / "targets.json")
 
     def start(self) -> None:
         self.process.launch()

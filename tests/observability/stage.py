@@ -59,10 +59,10 @@ class Stage:
     def configuration(self) -> pathlib.Path:
         return next(self.folder.glob("temporary/*/config.yaml"))
 
-    def another_member(self, number: int) -> Process:
+    def another_member(self, number: int, *settings: str) -> Process:
         """A second process in the group, not scraped."""
+        overrides = ["admin.port=0", PROTOCOL, *settings]
         return Process(
             f"member-{number}", self.folder,
-            [str(PROGRAM), "run", str(self.configuration), "--set", "admin.port=0",
-             "--set", PROTOCOL],
+            [str(PROGRAM), "run", str(self.configuration), *(f"--set={override}" for override in overrides)],
         )  # fmt: skip

@@ -14,7 +14,9 @@ import pytest
 from observability import made
 from observability.made import alerts, panels
 from observability.prometheus import Prometheus, has_data, has_nan
-from observability.stage import Stage, get
+from observability.stage import READY_TIMEOUT_S, Stage, get
+from servers.certificates import Certificates
+from servers.process import free_port, listening
 
 RATE = 250  # records a second
 FASTER = 60
@@ -122,6 +124,23 @@ def test_members_that_come_and_go_fire_the_storm_alone(world: World):
     assert world.provoke(come_and_go, end, {"RebalanceStorm"}) == {"RebalanceStorm"}
 
 
+def test_an_insecure_setting_fires_its_alert_alone(world: World, tmp_path: pathlib.Path):
+    port, own = free_port(), f"127.0.0.1:{world.stage.port}"
+    member = world.stage.another_member(
+        99, f"admin.port={port}", f"kafka.properties.ssl.ca.location={Certificates(tmp_path).ca}",
+        "kafka.properties.enable.ssl.certificate.verification=false",
+    )  # fmt: skip
+    member.launch()
+    member.wait_ready(lambda: listening(port), READY_TIMEOUT_S)
+    world.prometheus.scrape([own, f"127.0.0.1:{port}"])
+
+    def end() -> None:
+        world.prometheus.scrape([own])
+        member.stop(timeout_s=20)
+
+    assert world.provoke(lambda: None, end, {"InsecureConfig"}) == {"InsecureConfig"}
+
+
 def queries() -> list[tuple[str, str, str]]:
     """Of every panel: its title, why it may be empty, and the expression as Grafana would ask it."""
     found = []
@@ -175,6 +194,7 @@ def test_everything_that_is_scraped_is_in_the_catalogue(world: World):
     rare = {
         "millrace_cgroup_cpu_limit_cores", "millrace_cgroup_memory_limit_bytes", "millrace_cgroup_memory_bytes",
         "millrace_commit_failures_total", "millrace_records_skipped_total", "millrace_traces_total",
+        "millrace_insecure_config", "millrace_certificate_expiry_timestamp_seconds",  # another member had them
     }  # fmt: skip
     absent = {name for name in absent if not name.startswith("millrace_lookup_")}  # the application has no lookups
     assert absent <= rare, absent - rare
