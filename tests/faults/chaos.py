@@ -269,9 +269,7 @@ class _Exposing:
         spared = self._others & self._chaos.owned_by_others(self._member)
         self._exposure.at = time.monotonic()
         self._exposure.ranges = {
-            place: (begin, ends[place])
-            for place, begin in self._committed.items()
-            if place not in spared and ends[place] > begin
+            place: (begin, max(begin, ends[place])) for place, begin in self._committed.items() if place not in spared
         }
 
 

@@ -60,9 +60,13 @@ def test_a_loss_that_no_fault_explains_exposes_what_was_uncommitted_before_it(mo
     assert [(exposure.ranges, exposure.members) for exposure in exposures] == [({PLACE: (5, 12)}, ("member-1",))]
 
 
-def test_a_loss_after_a_fault_is_that_faults(monkeypatch):
-    clock, exposures = [100.0], [Exposure("restart of the broker", 90.0, {})]
+def test_a_loss_after_a_fault_is_that_faults_to_the_end_of_the_log_when_it_was_learnt(monkeypatch):
+    restart = Exposure("restart of the broker", 90.0, {PLACE: (3, 6)})
+    of_another = Exposure("sleep of member-2", 95.0, {PLACE: (3, 6)}, ("member-2",))
+    clock, exposures = [100.0], [restart, of_another]
     member, seen = made(clock, monkeypatch, exposures)
     member.lives[-1].seen['millrace_rebalances_total{type="lost"}'] = 1
     look(seen, clock, 100, 5, 9)
-    assert len(exposures) == 1
+    assert len(exposures) == 2
+    assert restart.ranges == {PLACE: (3, 9)}
+    assert of_another.ranges == {PLACE: (3, 6)}

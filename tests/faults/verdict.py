@@ -16,7 +16,7 @@ LEARNT_WITHIN_S = 20.0
 @dataclasses.dataclass
 class Exposure:
     """A fault, and the offsets that may be worked on again because of it: from the committed offset before it to the
-    end of the log after it, of the partitions that the process had. More is a defect."""
+    end of the log after it, or when the process learnt of it, of the partitions that it had. More is a defect."""
 
     what: str
     at: float  # monotonic seconds
@@ -29,8 +29,13 @@ class Exposure:
 
     def shakes(self, life: Life) -> bool:
         """Whether that life may learn during its stop that it has lost partitions, and so abandon records."""
-        concerned = not self.members or life.member in self.members
-        return concerned and life.ended_at - self.at < LEARNT_WITHIN_S
+        return self.concerns(life.member) and life.ended_at - self.at < LEARNT_WITHIN_S
+
+    def concerns(self, member: str) -> bool:
+        return not self.members or member in self.members
+
+    def reach(self, ends: dict[Place, int]) -> None:
+        self.ranges = {place: (begin, max(end, ends[place])) for place, (begin, end) in self.ranges.items()}
 
     def covers(self, place: Place, offset: int) -> bool:
         begin, end = self.ranges.get(place, (0, 0))

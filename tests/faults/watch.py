@@ -139,7 +139,8 @@ class Watch(threading.Thread):
         self.uncommitted_most = max(self.uncommitted_most, int(uncommitted))
 
     def _note_losses(self, ends: dict[Place, int]) -> None:
-        """A loss that no event of ours explains (a starved machine, say) exposes records like a crash does."""
+        """Until a member learns that it has lost its partitions it goes on with what it reads: the fault exposes that
+        too. A loss that no event of ours explains (a starved machine, say) exposes records like a crash does."""
         for member in self._members:
             if not member.lives:
                 continue
@@ -148,7 +149,11 @@ class Watch(threading.Thread):
             if lost <= self._lost.get(life, 0):
                 continue
             self._lost[life] = lost
-            if any(exposure.at > time.monotonic() - REMEMBERED_S for exposure in self._exposures):
+            recent = [exposure for exposure in self._exposures if exposure.at > time.monotonic() - REMEMBERED_S]
+            for exposure in recent:
+                if exposure.concerns(member.name):
+                    exposure.reach(ends)
+            if recent:
                 continue
             begin = self._before[0][1]
             ranges = {place: (begin[place], ends[place]) for place in begin if ends[place] > begin[place]}
