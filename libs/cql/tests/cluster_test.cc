@@ -6,8 +6,6 @@
 namespace millrace::cql {
 namespace {
 
-using testkit::emulated_place;
-
 constexpr milliseconds soon{200};
 
 testkit::cql_emulator_options three_nodes() {

@@ -197,7 +197,7 @@ struct cql_emulator::state {
   std::vector<std::unique_ptr<cql::server_thread>> threads;
 };
 
-result<std::unique_ptr<cql_emulator>> cql_emulator::start(cql_emulator_options options) {
+result<std::unique_ptr<cql_emulator>> cql_emulator::start(const cql_emulator_options& options) {
   if (options.threads < 1 || options.threads > threads_max) {
     return error(errc::config_invalid, fmt::format("threads must be between 1 and {}", threads_max));
   }

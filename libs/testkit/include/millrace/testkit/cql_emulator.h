@@ -229,7 +229,7 @@ class emulated_table {
 class cql_emulator {
  public:
   // Listens when it returns. errc::address_in_use, errc::tls_error (certificate files), errc::config_invalid.
-  [[nodiscard]] static result<std::unique_ptr<cql_emulator>> start(cql_emulator_options options = {});
+  [[nodiscard]] static result<std::unique_ptr<cql_emulator>> start(const cql_emulator_options& options = {});
   // Closes every connection and joins the threads.
   ~cql_emulator();
   cql_emulator(const cql_emulator&) = delete;
