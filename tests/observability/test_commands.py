@@ -6,6 +6,7 @@ import concurrent.futures
 import http.server
 import json
 import pathlib
+import ssl
 import subprocess
 import threading
 import time
@@ -15,6 +16,7 @@ import pytest
 
 from observability.made import PROGRAM
 from observability.stage import Stage
+from servers.certificates import Certificates
 from servers.process import free_port
 
 TOKEN = "for-tests-only"
@@ -22,12 +24,16 @@ TRACED_WITHIN_S = 60
 
 
 class Collector(http.server.BaseHTTPRequestHandler):
-    """A collector of OTLP/HTTP that keeps what it is sent."""
+    """A collector of OTLP over HTTPS that keeps what it is sent with the token."""
 
     requests: list[tuple[str, str, dict]] = []
 
     def do_POST(self) -> None:  # noqa: N802
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.headers["Authorization"] != f"Bearer {TOKEN}":
+            self.send_response(401)
+            self.end_headers()
+            return
         self.requests.append((self.path, self.headers["Content-Type"], body))
         self.send_response(200)
         self.end_headers()
@@ -38,8 +44,16 @@ class Collector(http.server.BaseHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def collector() -> Iterator[http.server.ThreadingHTTPServer]:
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return Certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="module")
+def collector(certificates: Certificates) -> Iterator[http.server.ThreadingHTTPServer]:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", free_port()), Collector)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificates.server.certificate, certificates.server.key)
+    server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield server
@@ -48,7 +62,9 @@ def collector() -> Iterator[http.server.ThreadingHTTPServer]:
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory, collector: http.server.ThreadingHTTPServer) -> Iterator[Stage]:
+def stage(
+    tmp_path_factory: pytest.TempPathFactory, collector: http.server.ThreadingHTTPServer, certificates: Certificates
+) -> Iterator[Stage]:
     folder = tmp_path_factory.mktemp("commands")
     token = folder / "token"
     token.touch(0o600)
@@ -56,7 +72,8 @@ def stage(tmp_path_factory: pytest.TempPathFactory, collector: http.server.Threa
     running = Stage(
         folder, 200, f"admin.token=${{file:{token}}}", "tap.enabled=true", "tap.redact=visitor_id",
         "tap.statement_values=true", "tap.records_per_second=50",
-        f"tracing.endpoint=http://127.0.0.1:{collector.server_address[1]}", "tracing.sample_ratio=0.05",
+        f"tracing.endpoint=https://127.0.0.1:{collector.server_address[1]}", f"tracing.ca_file={certificates.ca}",
+        f"tracing.bearer_token=${{file:{token}}}", "tracing.sample_ratio=0.05",
     )  # fmt: skip
     try:
         running.start()

@@ -2,6 +2,7 @@
 
 #include <millrace/base/assert.h>
 #include <millrace/engine/app_config.h>
+#include <millrace/http/exchange.h>
 #include <millrace/registry/client.h>
 
 namespace millrace::engine {
@@ -485,7 +486,14 @@ const spec<tracing_config>& tracing_spec() {
           .doc("Collector of OTLP over HTTP (JSON). Empty: no traces are sent; a `traceparent` header still "
                "goes "
                "on in what its record produces.")
-          .example("http://collector:4318"),
+          .example("https://collector:4318"),
+      field(&tracing_config::ca_file, "ca_file")
+          .doc(
+              "PEM file with the authorities that may sign the collector's certificate. Empty: the system's.")
+          .example("/etc/millrace/collector-ca.pem"),
+      field(&tracing_config::bearer_token, "bearer_token")
+          .doc("Sent to the collector as `Authorization: Bearer`.")
+          .example("${file:/run/secrets/collector}"),
       field(&tracing_config::sample_ratio, "sample_ratio")
           .range(0.0, 1.0)
           .doc("Share of the records without a `traceparent` that begin a trace. Those with one are traced "
@@ -503,10 +511,13 @@ void check_observing(const app_config& value, findings& found) {
     found.error("tap.enabled", "the tap shows payloads, and `admin.token` does not protect it",
                 "set `admin.token`, or remove `tap.enabled`");
   }
-  if (!value.tracing.endpoint.empty() && !value.tracing.endpoint.starts_with("http://")) {
-    found.error("tracing.endpoint", "it is no URL that begins with http://",
+  const tracing_config& tracing = value.tracing;
+  if (const auto good = http::parse_url(tracing.endpoint); !tracing.endpoint.empty() && !good) {
+    found.error("tracing.endpoint", good.error().message(),
                 "name the collector's OTLP/HTTP port: http://collector:4318");
   }
+  if (const auto good = http::check({tracing.ca_file, "", "", ""}); !tracing.ca_file.empty() && !good)
+    found.error("tracing.ca_file", good.error().message());
 }
 
 void check_buckets(const app_config& value, findings& found) {

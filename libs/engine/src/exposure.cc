@@ -21,6 +21,7 @@ constexpr std::string_view kafka_identity = "kafka.properties.ssl.endpoint.ident
 constexpr std::string_view registry_urls = "registry.urls";
 constexpr std::string_view database_tls = "cql.tls";
 constexpr std::string_view admin_token = "admin.token";
+constexpr std::string_view tracing_endpoint = "tracing.endpoint";
 constexpr std::string_view kafka_authority = "kafka.properties.ssl.ca.location";
 constexpr std::string_view kafka_certificate = "kafka.properties.ssl.certificate.location";
 constexpr std::string_view registry_authority = "registry.ca_file";
@@ -28,6 +29,7 @@ constexpr std::string_view registry_certificate = "registry.certificate_file";
 constexpr std::string_view token_authority = "registry.oauth.ca_file";
 constexpr std::string_view database_authority = "cql.ca_file";
 constexpr std::string_view database_certificate = "cql.certificate_file";
+constexpr std::string_view tracing_authority = "tracing.ca_file";
 
 struct families {
   explicit families(metrics::catalogue& in)
@@ -36,7 +38,8 @@ struct families {
                            .labels = {metrics::label::closed(
                                "setting", {std::string(kafka_protocol), std::string(kafka_verification),
                                            std::string(kafka_identity), std::string(registry_urls),
-                                           std::string(database_tls), std::string(admin_token)})},
+                                           std::string(database_tls), std::string(admin_token),
+                                           std::string(tracing_endpoint)})},
                            .merge = metrics::merge::max})),
         certificate_end(
             in.gauge({.name = "millrace_certificate_expiry_timestamp_seconds",
@@ -47,7 +50,7 @@ struct families {
                           "setting", {std::string(kafka_authority), std::string(kafka_certificate),
                                       std::string(registry_authority), std::string(registry_certificate),
                                       std::string(token_authority), std::string(database_authority),
-                                      std::string(database_certificate)})},
+                                      std::string(database_certificate), std::string(tracing_authority)})},
                       .merge = metrics::merge::min})) {}
 
   metrics::gauge_family insecure, certificate_end;
@@ -96,6 +99,8 @@ std::vector<insecure_setting> insecure_settings(const app_config& of) {
   if (!of.admin.token.empty() && !is_loopback(of.admin.address))
     found.push_back(
         {admin_token, "the token crosses the network unencrypted: the admin endpoint has no TLS"});
+  if (!of.tracing.bearer_token.empty() && of.tracing.endpoint.starts_with("http://"))
+    found.push_back({tracing_endpoint, "the token crosses the network unencrypted"});
   return found;
 }
 
@@ -119,6 +124,7 @@ std::vector<configured_certificate> configured_certificates(const app_config& of
     add(database_authority, of.cql->ca_file, true);
     add(database_certificate, of.cql->certificate_file, false);
   }
+  add(tracing_authority, of.tracing.ca_file, true);
   return all;
 }
 

@@ -3,9 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/beast/core.hpp>
-#include <boost/beast/http.hpp>
 #include <nlohmann/json.hpp>
 
 #include "log.h"
@@ -13,13 +10,11 @@
 namespace millrace::engine {
 namespace {
 
-namespace net = boost::asio;
-namespace beast = boost::beast;
-namespace http = beast::http;
 using nlohmann::json;
 using pipeline::followed_record;
 
-constexpr auto exchange_timeout = std::chrono::seconds(5);
+constexpr milliseconds exchange_timeout{5'000};
+constexpr std::size_t answer_bytes_max = 64U << 10U;
 constexpr auto batch_interval = std::chrono::milliseconds(500);
 constexpr int kind_internal = 1;  // of OTLP's enum SpanKind
 constexpr int kind_client = 3;
@@ -134,28 +129,19 @@ std::string otlp_json(const std::vector<followed_record>& records, const trace_r
 result<std::unique_ptr<trace_exporter>> trace_exporter::start(const tracing_config& settings,
                                                               trace_resource resource,
                                                               metrics::registry& counts) {
-  constexpr std::string_view scheme = "http://";
-  std::string_view rest = settings.endpoint;
-  if (!rest.starts_with(scheme)) {
-    return error(errc::config_invalid, "`tracing.endpoint` is no URL such as http://collector:4318");
-  }
-  rest.remove_prefix(scheme.size());
-  const std::size_t slash = rest.find('/');
-  const std::string_view place = rest.substr(0, slash);
-  const std::size_t colon = place.rfind(':');
-  endpoint to;
-  to.host = place.substr(0, colon);
-  to.port = colon == std::string_view::npos ? "4318" : std::string(place.substr(colon + 1));
-  to.path = slash == std::string_view::npos || slash + 1 == rest.size() ? "/v1/traces"
-                                                                        : std::string(rest.substr(slash));
-  if (to.host.empty() || to.port.empty()) {
-    return error(errc::config_invalid, "`tracing.endpoint` is no URL such as http://collector:4318");
-  }
-  return std::unique_ptr<trace_exporter>(new trace_exporter(std::move(to), std::move(resource), counts));
+  auto to = http::parse_url(settings.endpoint);
+  if (!to) return to.error().in("tracing.endpoint");
+  return std::unique_ptr<trace_exporter>(
+      new trace_exporter(settings, std::move(*to), std::move(resource), counts));
 }
 
-trace_exporter::trace_exporter(endpoint to, trace_resource resource, metrics::registry& counts)
+trace_exporter::trace_exporter(const tracing_config& settings, http::endpoint to, trace_resource resource,
+                               metrics::registry& counts)
     : to_(std::move(to)),
+      path_(to_.path.empty() ? "/v1/traces" : ""),
+      files_({settings.ca_file, "", "", ""}),
+      authorization_(settings.bearer_token.empty() ? ""
+                                                   : "Bearer " + std::string(settings.bearer_token.reveal())),
       resource_(std::move(resource)),
       hook_(counts.at_scrape([this, what = exported(counts.declared())](metrics::samples& out) {
         out.set(what, {"sent"}, static_cast<double>(sent_.load()));
@@ -208,36 +194,15 @@ void trace_exporter::serve() {
 }
 
 result<void> trace_exporter::send(const std::string& body) const {
-  net::io_context context;
-  beast::tcp_stream stream(context);
-  beast::flat_buffer buffer;
-  http::request<http::string_body> request{http::verb::post, to_.path, 11, body};
-  request.set(http::field::host, to_.host);
-  request.set(http::field::content_type, "application/json");
-  request.prepare_payload();
-  http::response<http::string_body> response;
-  boost::system::error_code failed;
-  // Asynchronous, so that every step keeps to the timeout.
-  net::ip::tcp::resolver resolver(context);
-  const auto addresses = resolver.resolve(to_.host, to_.port, failed);
-  if (!failed) {
-    stream.expires_after(exchange_timeout);
-    stream.async_connect(addresses, [&](boost::system::error_code code, const auto&) {
-      failed = code;
-      if (failed) return;
-      http::async_write(stream, request, [&](boost::system::error_code written, std::size_t) {
-        failed = written;
-        if (failed) return;
-        http::async_read(stream, buffer, response,
-                         [&](boost::system::error_code read, std::size_t) { failed = read; });
-      });
-    });
-    context.run();
-  }
-  if (failed)
-    return error(errc::io_error, "the collector at " + to_.host + ":" + to_.port + ": " + failed.message());
-  if (response.result_int() / 100 != 2) {
-    return error(errc::io_error, "the collector answered HTTP " + std::to_string(response.result_int()));
+  http::request request{"POST", path_, body, {{"Content-Type", "application/json"}}};
+  if (!authorization_.empty()) request.headers.emplace_back("Authorization", authorization_);
+  const auto answer = http::exchange(
+      {to_, &files_}, request,
+      {.connect_timeout = exchange_timeout, .timeout = exchange_timeout, .body_bytes_max = answer_bytes_max});
+  if (!answer) return answer.error().in("the collector");
+  if (answer->status / 100 != 2) {
+    return error(errc::io_error,
+                 "the collector at " + to_.text() + " answered HTTP " + std::to_string(answer->status));
   }
   return {};
 }

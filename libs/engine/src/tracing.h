@@ -14,6 +14,7 @@
 #include <vector>
 
 #include <millrace/engine/app_config.h>
+#include <millrace/http/exchange.h>
 #include <millrace/metrics/registry.h>
 #include <millrace/pipeline/observer.h>
 
@@ -38,7 +39,7 @@ class trace_exporter {
   static constexpr std::size_t queued_max = 1'000;
   static constexpr std::size_t batch_max = 100;
 
-  // errc::config_invalid when the endpoint is no http:// URL.
+  // errc::config_invalid when the endpoint is no URL.
   [[nodiscard]] static result<std::unique_ptr<trace_exporter>> start(const tracing_config& settings,
                                                                      trace_resource resource,
                                                                      metrics::registry& counts);
@@ -51,16 +52,15 @@ class trace_exporter {
   void add(pipeline::followed_record&& record);
 
  private:
-  struct endpoint {
-    std::string host;
-    std::string port;
-    std::string path;
-  };
-  trace_exporter(endpoint to, trace_resource resource, metrics::registry& counts);
+  trace_exporter(const tracing_config& settings, http::endpoint to, trace_resource resource,
+                 metrics::registry& counts);
   void serve();
   [[nodiscard]] result<void> send(const std::string& body) const;
 
-  const endpoint to_;
+  const http::endpoint to_;
+  const std::string path_;  // after to_.path
+  const http::tls_files files_;
+  const std::string authorization_;
   const trace_resource resource_;
   std::mutex mutex_;
   std::condition_variable wake_;

@@ -33,6 +33,8 @@ TEST(exposure, a_configuration_without_secrets_or_with_tls_gives_nothing_up) {
   config.cql->user = "app";
   config.cql->tls = true;
   config.admin.token = config::secret("x");
+  config.tracing.endpoint = "https://collector:4318";
+  config.tracing.bearer_token = config::secret("x");
   EXPECT_TRUE(settings_of(config).empty());
 }
 
@@ -46,10 +48,12 @@ TEST(exposure, every_setting_that_gives_protection_up_is_named) {
   config.cql.emplace().user = "app";
   config.admin.address = "0.0.0.0";
   config.admin.token = config::secret("x");
+  config.tracing.endpoint = "http://collector:4318";
+  config.tracing.bearer_token = config::secret("x");
   EXPECT_EQ(settings_of(config),
             (std::vector<std::string>{"kafka.properties.security.protocol",
                                       "kafka.properties.enable.ssl.certificate.verification", "registry.urls",
-                                      "cql.tls", "admin.token"}));
+                                      "cql.tls", "admin.token", "tracing.endpoint"}));
   config.kafka.properties = {{"ssl.endpoint.identification.algorithm", "none"}};
   EXPECT_EQ(settings_of(config).front(), "kafka.properties.ssl.endpoint.identification.algorithm");
 }

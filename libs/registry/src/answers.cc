@@ -17,12 +17,12 @@ int error_code(const json& body) {
   return code->get<int>();
 }
 
-std::string described(const http_response& response, const json& body) {
+std::string described(const http::response& response, const json& body) {
   std::string text = "HTTP " + std::to_string(response.status);
   if (const int code = error_code(body); code != 0) text += " (" + std::to_string(code) + ")";
   const auto message = body.is_object() ? body.find("message") : body.end();
   if (body.is_object() && message != body.end() && message->is_string()) {
-    text += ": " + printable(message->get_ref<const std::string&>());
+    text += ": " + http::printable(message->get_ref<const std::string&>());
   }
   return text;
 }
@@ -73,7 +73,7 @@ result<std::vector<schema_reference>> references_of(const json& body) {
 
 }  // namespace
 
-judged judge(const std::string& place, const http_response& response) {
+judged judge(const std::string& place, const http::response& response) {
   judged seen;
   seen.body = json::parse(response.body, nullptr, false);
   const bool spoken = error_code(seen.body) != 0;
@@ -108,11 +108,11 @@ result<described_schema> schema_of(const json& body) {
     return error(errc::registry_unavailable, "the answer holds no schema");
   if (is_text(body, "schemaType") && body["schemaType"] != "AVRO") {
     return error(errc::unsupported, "the schema is of type " +
-                                        printable(body["schemaType"].get_ref<const std::string&>()) +
+                                        http::printable(body["schemaType"].get_ref<const std::string&>()) +
                                         "; only AVRO is supported");
   }
   if (const auto rule = encrypting_rule(body)) {
-    return error(errc::unsupported, "the schema's rule '" + printable(*rule) +
+    return error(errc::unsupported, "the schema's rule '" + http::printable(*rule) +
                                         "' encrypts what is written with it, which is not supported");
   }
   auto references = references_of(body);

@@ -8,9 +8,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include <millrace/http/exchange.h>
 #include <millrace/registry/client.h>
 
-#include "http.h"
 #include "meters.h"
 
 namespace millrace::registry {
@@ -21,7 +21,7 @@ struct judged {
   nlohmann::json body;           // when answered
 };
 // `place`: the URL, for messages.
-[[nodiscard]] judged judge(const std::string& place, const http_response& response);
+[[nodiscard]] judged judge(const std::string& place, const http::response& response);
 
 // A schema as an answer gives it.
 struct described_schema {

@@ -26,25 +26,26 @@ constexpr std::size_t file_bytes_overhead = 64U << 10U;
 // Options in the form in which they are used.
 struct checked_options {
   client_options given;
-  std::vector<endpoint> urls;
-  std::optional<endpoint> token_server;
-  std::optional<http_proxy> proxy;
-  tls_files files;
+  std::vector<http::endpoint> urls;
+  std::optional<http::endpoint> token_server;
+  std::optional<http::proxy_server> proxy;
+  http::tls_files files;
 };
 
 // A registry and context by the addresses of its servers, whatever their order.
 std::string identity_of(const checked_options& options) {
   std::vector<std::string> urls;
   urls.reserve(options.urls.size());
-  for (const endpoint& each : options.urls) urls.push_back(each.text());
+  for (const http::endpoint& each : options.urls) urls.push_back(each.text());
   std::sort(urls.begin(), urls.end());
   std::string name;
   for (const std::string& each : urls) name += each + " ";
   return name + options.given.context;
 }
 
-http_limits limits_of(const client_options& options, const std::atomic<bool>* abandoned) {
-  return {options.connect_timeout, options.timeout, options.response_bytes_max, abandoned};
+http::limits limits_of(const client_options& options, const std::atomic<bool>* abandoned) {
+  return {options.connect_timeout,    options.timeout,     options.response_bytes_max, abandoned,
+          errc::registry_unavailable, "response_bytes_max"};
 }
 
 class http_client final : public client {
@@ -252,7 +253,7 @@ result<std::int32_t> http_client::register_schema(std::string_view subject, std:
   const std::string body = sent(text, references);
   const std::string kept = "registered/" + digest(std::string(subject) + "\n" + body);
   const std::string query = options_.given.normalizes ? "?normalize=true" : "";
-  const std::string target = "/subjects/" + escaped(subject);
+  const std::string target = "/subjects/" + http::escaped(subject);
   const auto answer = options_.given.registers ? servers_.ask({"POST", target + "/versions" + query, body})
                                                : servers_.ask({"POST", target + query, body});
   if (answer) {
@@ -281,7 +282,7 @@ result<std::int32_t> http_client::register_schema(std::string_view subject, std:
 result<subject_version> http_client::find(std::string_view subject, std::int32_t version) {
   const std::string number = version == latest ? "latest" : std::to_string(version);
   const std::string place = "subject '" + std::string(subject) + "' version " + number;
-  const auto body = servers_.ask({"GET", "/subjects/" + escaped(subject) + "/versions/" + number});
+  const auto body = servers_.ask({"GET", "/subjects/" + http::escaped(subject) + "/versions/" + number});
   if (!body) return body.error().in(place);
   const auto id = number_of(*body, "id");
   if (!id) return id.error().in(place);
@@ -297,9 +298,9 @@ result<subject_version> http_client::find(std::string_view subject, std::int32_t
 result<compatibility> http_client::compare(std::string_view subject, std::string_view text,
                                            const std::vector<schema_reference>& references) {
   const std::string place = "subject '" + std::string(subject) + "'";
-  const auto body =
-      servers_.ask({"POST", "/compatibility/subjects/" + escaped(subject) + "/versions/latest?verbose=true",
-                    sent(text, references)});
+  const auto body = servers_.ask(
+      {"POST", "/compatibility/subjects/" + http::escaped(subject) + "/versions/latest?verbose=true",
+       sent(text, references)});
   if (!body) {
     // Nothing to be compatible with.
     if (body.error().code() == errc::schema_not_found) return compatibility{true, ""};
@@ -313,7 +314,7 @@ result<compatibility> http_client::compare(std::string_view subject, std::string
   if (!seen.compatible && messages != body->end() && messages->is_array()) {
     for (const auto& each : *messages) {
       if (!each.is_string() || seen.why.size() > 2'000) continue;
-      seen.why += (seen.why.empty() ? "" : "; ") + printable(each.get_ref<const std::string&>());
+      seen.why += (seen.why.empty() ? "" : "; ") + http::printable(each.get_ref<const std::string&>());
     }
   }
   return seen;
@@ -364,7 +365,7 @@ result<void> check_credentials(const client_options& given) {
   for (const auto& [name, value] : given.headers) {
     if (name.empty() || name.find_first_of(": ") != std::string::npos || !fits_a_header(name) ||
         !fits_a_header(value)) {
-      return unusable("the header '" + printable(name) + "' is not one");
+      return unusable("the header '" + http::printable(name) + "' is not one");
     }
   }
   return {};
@@ -374,23 +375,23 @@ result<checked_options> checked(client_options given) {
   checked_options made;
   if (given.urls.empty()) return unusable("no registry URL is configured");
   for (const std::string& url : given.urls) {
-    auto parsed = parse_url(url);
+    auto parsed = http::parse_url(url);
     if (!parsed) return parsed.error().in("registry");
     made.urls.push_back(std::move(*parsed));
   }
   if (auto good = check_credentials(given); !good) return good.error();
   if (!given.oauth.token_url.empty()) {
-    auto parsed = parse_url(given.oauth.token_url);
+    auto parsed = http::parse_url(given.oauth.token_url);
     if (!parsed) return parsed.error().in("token endpoint");
     made.token_server = std::move(*parsed);
   }
   if (!given.proxy_url.empty()) {
-    auto parsed = parse_url(given.proxy_url);
+    auto parsed = http::parse_url(given.proxy_url);
     if (!parsed) return parsed.error().in("proxy");
     if (parsed->tls) return unusable("a proxy is spoken to with http, not https");
-    made.proxy = http_proxy{std::move(*parsed), ""};
+    made.proxy = http::proxy_server{std::move(*parsed), ""};
     if (!given.proxy_user.empty())
-      made.proxy->authorization = "Basic " + base64(given.proxy_user + ":" + given.proxy_password);
+      made.proxy->authorization = "Basic " + http::base64(given.proxy_user + ":" + given.proxy_password);
   }
   if (given.certificate_file.empty() != given.key_file.empty())
     return unusable("a client certificate needs both its file and its key's");
@@ -398,12 +399,12 @@ result<checked_options> checked(client_options given) {
   made.files = {given.ca_file, given.certificate_file, given.key_file, given.key_password};
   made.given = std::move(given);
   const bool secure =
-      std::any_of(made.urls.begin(), made.urls.end(), [](const endpoint& e) { return e.tls; });
+      std::any_of(made.urls.begin(), made.urls.end(), [](const http::endpoint& e) { return e.tls; });
   if (secure || !made.files.ca_file.empty() || !made.files.certificate_file.empty()) {
     if (auto readable = check(made.files); !readable) return readable.error();
   }
   if (made.token_server && made.token_server->tls && !made.given.oauth.ca_file.empty()) {
-    if (auto readable = check(tls_files{made.given.oauth.ca_file, "", "", ""}); !readable)
+    if (auto readable = check(http::tls_files{made.given.oauth.ca_file, "", "", ""}); !readable)
       return readable.error();
   }
   return made;
@@ -412,7 +413,7 @@ result<checked_options> checked(client_options given) {
 }  // namespace
 
 result<void> check_url(std::string_view url) {
-  const auto parsed = parse_url(url);
+  const auto parsed = http::parse_url(url);
   if (!parsed) return parsed.error();
   return {};
 }

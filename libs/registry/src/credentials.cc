@@ -25,9 +25,9 @@ seconds life_of(const json& answer) {
 
 }  // namespace
 
-credentials::credentials(const client_options& options, const http_limits& limits,
-                         std::optional<endpoint> token_server, const http_proxy* proxy, const clock& time,
-                         meters& counts)
+credentials::credentials(const client_options& options, const http::limits& limits,
+                         std::optional<http::endpoint> token_server, const http::proxy_server* proxy,
+                         const clock& time, meters& counts)
     : oauth_(options.oauth),
       limits_(limits),
       token_server_(std::move(token_server)),
@@ -36,7 +36,7 @@ credentials::credentials(const client_options& options, const http_limits& limit
       counts_(counts),
       backoff_(options.backoff_first, options.backoff_max) {
   files_.ca_file = oauth_.ca_file.empty() ? options.ca_file : oauth_.ca_file;
-  if (!options.user.empty()) fixed_ = "Basic " + base64(options.user + ":" + options.password);
+  if (!options.user.empty()) fixed_ = "Basic " + http::base64(options.user + ":" + options.password);
   if (!options.bearer_token.empty()) fixed_ = "Bearer " + options.bearer_token;
   for (const std::string& secret : {options.password, options.bearer_token, oauth_.client_secret,
                                     options.key_password, options.proxy_password}) {
@@ -48,12 +48,12 @@ credentials::credentials(const client_options& options, const http_limits& limit
 
 result<credentials::token> credentials::ask_for_token() const {
   const std::string place = "token endpoint " + token_server_->text();
-  http_request request{"POST", "", "grant_type=client_credentials"};
-  if (!oauth_.scope.empty()) request.body += "&scope=" + escaped(oauth_.scope);
+  http::request request{"POST", "", "grant_type=client_credentials"};
+  if (!oauth_.scope.empty()) request.body += "&scope=" + http::escaped(oauth_.scope);
   request.headers = {
       // Not form-encoded first, whatever RFC 6749 says: Kafka's and Confluent's clients do not either, and a
       // server that decodes leaves what needs no encoding as it is.
-      {"Authorization", "Basic " + base64(oauth_.client_id + ":" + oauth_.client_secret)},
+      {"Authorization", "Basic " + http::base64(oauth_.client_id + ":" + oauth_.client_secret)},
       {"Content-Type", "application/x-www-form-urlencoded"},
       {"Accept", "application/json"}};
   const instant asked_at = time_.now();
@@ -65,9 +65,9 @@ result<credentials::token> credentials::ask_for_token() const {
     // The error's name only: descriptions may repeat what was sent.
     const auto name = spoken ? body.find("error") : body.end();
     const bool named = spoken && name != body.end() && name->is_string();
-    return error(errc::registry_unauthorized, place + " refused the client: HTTP " +
-                                                  std::to_string(response->status) +
-                                                  (named ? " " + printable(name->get<std::string>()) : ""));
+    return error(errc::registry_unauthorized,
+                 place + " refused the client: HTTP " + std::to_string(response->status) +
+                     (named ? " " + http::printable(name->get<std::string>()) : ""));
   }
   if (response->status != 200)
     return error(errc::registry_unavailable, place + " answered HTTP " + std::to_string(response->status));
@@ -75,7 +75,7 @@ result<credentials::token> credentials::ask_for_token() const {
   if (!spoken || text == body.end() || !text->is_string() || text->get_ref<const std::string&>().empty())
     return error(errc::registry_unavailable, place + " answered without a token");
   const auto& value = text->get_ref<const std::string&>();
-  if (printable(value.substr(0, 300)) != value.substr(0, 300))
+  if (http::printable(value.substr(0, 300)) != value.substr(0, 300))
     return error(errc::registry_unavailable, place + " answered with a token that no header can hold");
   const nanoseconds life = life_of(body);
   const nanoseconds early = std::min<nanoseconds>(renewed_before_max, life / 5);

@@ -7,10 +7,10 @@
 #include <string_view>
 #include <vector>
 
+#include <millrace/http/exchange.h>
 #include <millrace/registry/client.h>
 
 #include "backoff.h"
-#include "http.h"
 #include "meters.h"
 
 namespace millrace::registry {
@@ -18,8 +18,9 @@ namespace millrace::registry {
 class credentials {
  public:
   // `proxy` and `counts` must outlive this. The options were checked.
-  credentials(const client_options& options, const http_limits& limits, std::optional<endpoint> token_server,
-              const http_proxy* proxy, const clock& time, meters& counts);
+  credentials(const client_options& options, const http::limits& limits,
+              std::optional<http::endpoint> token_server, const http::proxy_server* proxy, const clock& time,
+              meters& counts);
 
   // "" when there are none. errc::registry_unavailable or errc::registry_unauthorized: no token.
   [[nodiscard]] result<std::string> authorization();
@@ -38,12 +39,12 @@ class credentials {
   [[nodiscard]] result<token> ask_for_token() const;
 
   const oauth_options oauth_;
-  const http_limits limits_;
-  const std::optional<endpoint> token_server_;
-  const http_proxy* const proxy_;
+  const http::limits limits_;
+  const std::optional<http::endpoint> token_server_;
+  const http::proxy_server* const proxy_;
   const clock& time_;
   meters& counts_;
-  tls_files files_;
+  http::tls_files files_;
   std::string fixed_;
   std::vector<std::string> secrets_;
 

@@ -41,7 +41,7 @@ result<void> closure::account(const std::string& text) {
 
 result<void> closure::descend(const schema_reference& to) {
   const std::string place =
-      "reference to '" + printable(to.subject) + "' version " + std::to_string(to.version);
+      "reference to '" + http::printable(to.subject) + "' version " + std::to_string(to.version);
   const name which{to.subject, to.version};
   const auto [known, is_new] = seen_.emplace(which, mark::open);
   if (!is_new) {
@@ -50,7 +50,7 @@ result<void> closure::descend(const schema_reference& to) {
   }
   if (seen_.size() > references_max || path_.size() > reference_depth_max)
     return error(errc::limit_exceeded, place + ": too many references");
-  const auto body = from_.ask({"GET", "/subjects/" + escaped(to.subject) + "/versions/" +
+  const auto body = from_.ask({"GET", "/subjects/" + http::escaped(to.subject) + "/versions/" +
                                           std::to_string(to.version) + "?deleted=true"});
   if (!body) return body.error().in(place);
   auto schema = schema_of(*body);

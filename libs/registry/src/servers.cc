@@ -39,9 +39,9 @@ int weight(errc code) {
 
 }  // namespace
 
-servers::servers(const client_options& options, const http_limits& limits, const std::vector<endpoint>& urls,
-                 const http_proxy* proxy, const tls_files& files, credentials& who, const clock& time,
-                 meters& counts)
+servers::servers(const client_options& options, const http::limits& limits,
+                 const std::vector<http::endpoint>& urls, const http::proxy_server* proxy,
+                 const http::tls_files& files, credentials& who, const clock& time, meters& counts)
     : options_(options),
       limits_(limits),
       proxy_(proxy),
@@ -49,9 +49,9 @@ servers::servers(const client_options& options, const http_limits& limits, const
       who_(who),
       time_(time),
       counts_(counts) {
-  for (const endpoint& each : urls) {
+  for (const http::endpoint& each : urls) {
     server made{each, each.text(), backoff(options.backoff_first, options.backoff_max)};
-    if (!options.context.empty()) made.at.path += "/contexts/" + escaped(options.context);
+    if (!options.context.empty()) made.at.path += "/contexts/" + http::escaped(options.context);
     servers_.push_back(std::move(made));
   }
 }
@@ -110,11 +110,11 @@ void servers::failed(std::size_t index, const error& why, std::string_view retry
   if (first) tell("event=registry_fails url=" + text + " error=\"" + why.message() + "\"");
 }
 
-servers::answer servers::exchange_once(std::size_t index, http_request request,
+servers::answer servers::exchange_once(std::size_t index, http::request request,
                                        const std::string& authorization) {
   if (!authorization.empty()) request.headers.emplace_back("Authorization", authorization);
   std::string text;
-  http_route route{{}, &files_, proxy_};
+  http::route route{{}, &files_, proxy_};
   {
     const std::lock_guard lock(mutex_);
     route.server = servers_[index].at;
@@ -145,7 +145,7 @@ servers::answer servers::exchange_once(std::size_t index, http_request request,
   return {seen.outcome, why};
 }
 
-servers::answer servers::ask_one(std::size_t index, const http_request& request) {
+servers::answer servers::ask_one(std::size_t index, const http::request& request) {
   const auto authorization = who_.authorization();
   if (!authorization) return {asked::no_answer, authorization.error()};
   answer first = exchange_once(index, request, *authorization);
@@ -155,7 +155,7 @@ servers::answer servers::ask_one(std::size_t index, const http_request& request)
   return exchange_once(index, request, *renewed);
 }
 
-result<json> servers::ask(http_request request) {
+result<json> servers::ask(http::request request) {
   request.headers.emplace_back("Accept", std::string(media_type) + ", application/json");
   if (!request.body.empty()) request.headers.emplace_back("Content-Type", media_type);
   for (const auto& [name, value] : options_.headers) request.headers.emplace_back(name, value);

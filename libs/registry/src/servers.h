@@ -10,11 +10,11 @@
 
 #include <nlohmann/json.hpp>
 
+#include <millrace/http/exchange.h>
 #include <millrace/registry/client.h>
 
 #include "backoff.h"
 #include "credentials.h"
-#include "http.h"
 #include "meters.h"
 
 namespace millrace::registry {
@@ -22,18 +22,18 @@ namespace millrace::registry {
 class servers {
  public:
   // Everything referred to must outlive this. `urls` is not empty.
-  servers(const client_options& options, const http_limits& limits, const std::vector<endpoint>& urls,
-          const http_proxy* proxy, const tls_files& files, credentials& who, const clock& time,
+  servers(const client_options& options, const http::limits& limits, const std::vector<http::endpoint>& urls,
+          const http::proxy_server* proxy, const http::tls_files& files, credentials& who, const clock& time,
           meters& counts);
 
   // The answer's body. Asks every URL that does not rest, the one that answered last first, until one
   // answers; "not found" and "unauthorized" count only when nobody answers better. Errors: see client.h.
-  [[nodiscard]] result<nlohmann::json> ask(http_request request);
+  [[nodiscard]] result<nlohmann::json> ask(http::request request);
   [[nodiscard]] std::size_t resting() const;
 
  private:
   struct server {
-    endpoint at;
+    http::endpoint at;
     std::string text;
     backoff pause;
     instant rests_until = {};
@@ -45,8 +45,8 @@ class servers {
   };
 
   // One exchange, and once more with a new token.
-  [[nodiscard]] answer ask_one(std::size_t index, const http_request& request);
-  [[nodiscard]] answer exchange_once(std::size_t index, http_request request,
+  [[nodiscard]] answer ask_one(std::size_t index, const http::request& request);
+  [[nodiscard]] answer exchange_once(std::size_t index, http::request request,
                                      const std::string& authorization);
   [[nodiscard]] std::optional<error> rest_of(std::size_t index) const;
   void succeeded(std::size_t index);
@@ -54,9 +54,9 @@ class servers {
   void tell(const std::string& event) const;
 
   const client_options& options_;
-  const http_limits limits_;
-  const http_proxy* const proxy_;
-  const tls_files& files_;
+  const http::limits limits_;
+  const http::proxy_server* const proxy_;
+  const http::tls_files& files_;
   credentials& who_;
   const clock& time_;
   meters& counts_;

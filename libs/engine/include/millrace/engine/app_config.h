@@ -179,6 +179,8 @@ struct tap_config {
 
 struct tracing_config {
   std::string endpoint;  // empty: no traces are sent
+  std::string ca_file;   // for https; empty: the system's authorities
+  config::secret bearer_token;
   double sample_ratio = 0;
   std::uint32_t records_per_second = 100;  // of each worker
 };

@@ -1,10 +1,10 @@
-#include "url.h"
-
 #include <cctype>
 
 #include <boost/beast/core/detail/base64.hpp>
 
-namespace millrace::registry {
+#include <millrace/http/url.h>
+
+namespace millrace::http {
 namespace {
 
 constexpr std::size_t shown_bytes_max = 300;
@@ -99,4 +99,4 @@ std::string printable(std::string_view text) {
   return shown;
 }
 
-}  // namespace millrace::registry
+}  // namespace millrace::http

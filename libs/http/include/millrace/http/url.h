@@ -6,7 +6,7 @@
 
 #include <millrace/base/result.h>
 
-namespace millrace::registry {
+namespace millrace::http {
 
 struct endpoint {
   bool tls = false;
@@ -26,4 +26,4 @@ struct endpoint {
 // Without control characters, at most 300 bytes: what a server says may go to a log.
 [[nodiscard]] std::string printable(std::string_view text);
 
-}  // namespace millrace::registry
+}  // namespace millrace::http

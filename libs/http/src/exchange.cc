@@ -1,5 +1,3 @@
-#include "http.h"
-
 #include <boost/asio/connect.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl.hpp>
@@ -9,12 +7,14 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
-namespace millrace::registry {
+#include <millrace/http/exchange.h>
+
+namespace millrace::http {
 namespace {
 
 namespace net = boost::asio;
 namespace beast = boost::beast;
-namespace http = beast::http;
+namespace wire = beast::http;
 using boost::system::error_code;
 
 constexpr milliseconds glance{100};  // how soon an abandoned exchange is noticed
@@ -22,9 +22,9 @@ constexpr milliseconds glance{100};  // how soon an abandoned exchange is notice
 // One exchange in progress.
 class conversation {
  public:
-  conversation(const http_route& route, const http_limits& limits) : route_(route), limits_(limits) {}
+  conversation(const route& way, const limits& within) : route_(way), limits_(within) {}
 
-  result<http_response> run(const http_request& request);
+  result<response> run(const request& question);
 
  private:
   // What went wrong while doing something, for people.
@@ -38,23 +38,24 @@ class conversation {
   result<void> tunnel(beast::tcp_stream& transport);
   result<void> shake_hands(beast::ssl_stream<beast::tcp_stream&>& stream);
   template <typename Stream>
-  result<http_response> talk(beast::tcp_stream& transport, Stream& stream, const http_request& request);
+  result<response> talk(beast::tcp_stream& transport, Stream& stream, const request& question);
 
-  const http_route& route_;
-  const http_limits& limits_;
+  const route& route_;
+  const limits& limits_;
   net::io_context context_{1};
 };
 
 error conversation::failed(std::string_view doing, const error_code& why) const {
   if (limits_.abandoned != nullptr && limits_.abandoned->load(std::memory_order_relaxed))
-    return {errc::cancelled, "the registry client was shut down"};
+    return {errc::cancelled, route_.server.text() + ": the exchange was abandoned"};
   std::string reason = why.message();
   if (why == beast::error::timeout || why == net::error::timed_out) reason = "no answer in time";
-  if (why == http::error::body_limit) {
-    reason = "more than " + std::to_string(limits_.body_bytes_max) + " bytes (response_bytes_max)";
+  if (why == wire::error::body_limit) {
+    reason = "more than " + std::to_string(limits_.body_bytes_max) + " bytes";
+    if (!limits_.body_setting.empty()) reason += " (" + std::string(limits_.body_setting) + ")";
   }
   const std::string via = route_.proxy != nullptr ? " through the proxy " + route_.proxy->at.text() : "";
-  return {errc::registry_unavailable, route_.server.text() + via + ": " + std::string(doing) + ": " + reason};
+  return {limits_.no_answer, route_.server.text() + via + ": " + std::string(doing) + ": " + reason};
 }
 
 error conversation::refused(const error_code& why, long verdict) const {
@@ -112,26 +113,25 @@ result<void> conversation::connect(beast::tcp_stream& transport) {
 
 // Asks the proxy for a tunnel, through which TLS runs from end to end.
 result<void> conversation::tunnel(beast::tcp_stream& transport) {
-  http::request<http::empty_body> message(http::verb::connect, route_.server.authority(), 11);
-  message.set(http::field::host, route_.server.authority());
+  wire::request<wire::empty_body> message(wire::verb::connect, route_.server.authority(), 11);
+  message.set(wire::field::host, route_.server.authority());
   if (!route_.proxy->authorization.empty())
-    message.set(http::field::proxy_authorization, route_.proxy->authorization);
+    message.set(wire::field::proxy_authorization, route_.proxy->authorization);
   if (const auto code =
-          finish(transport, [&](auto done) { http::async_write(transport, message, std::move(done)); })) {
+          finish(transport, [&](auto done) { wire::async_write(transport, message, std::move(done)); })) {
     return failed("asking the proxy", code);
   }
   beast::flat_buffer buffer;
-  http::response_parser<http::empty_body> parser;
+  wire::response_parser<wire::empty_body> parser;
   parser.skip(true);
   if (const auto code = finish(transport, [&](auto done) {
-        http::async_read_header(transport, buffer, parser, std::move(done));
+        wire::async_read_header(transport, buffer, parser, std::move(done));
       })) {
     return failed("asking the proxy", code);
   }
   if (parser.get().result_int() / 100 != 2) {
-    return error(errc::registry_unavailable, route_.server.text() + ": the proxy " + route_.proxy->at.text() +
-                                                 " answered HTTP " +
-                                                 std::to_string(parser.get().result_int()));
+    return error(limits_.no_answer, route_.server.text() + ": the proxy " + route_.proxy->at.text() +
+                                        " answered HTTP " + std::to_string(parser.get().result_int()));
   }
   return {};
 }
@@ -173,55 +173,54 @@ result<void> conversation::shake_hands(beast::ssl_stream<beast::tcp_stream&>& st
 }
 
 template <typename Stream>
-result<http_response> conversation::talk(beast::tcp_stream& transport, Stream& stream,
-                                         const http_request& request) {
+result<response> conversation::talk(beast::tcp_stream& transport, Stream& stream, const request& question) {
   const bool absolute = route_.proxy != nullptr && !route_.server.tls;
-  const std::string target = route_.server.path + request.target;
-  http::request<http::string_body> message(request.method == "POST" ? http::verb::post : http::verb::get,
+  const std::string target = route_.server.path + question.target;
+  wire::request<wire::string_body> message(question.method == "POST" ? wire::verb::post : wire::verb::get,
                                            absolute ? "http://" + route_.server.authority() + target : target,
                                            11);
-  message.set(http::field::host, route_.server.authority());
-  message.set(http::field::user_agent, "millrace");
-  message.set(http::field::connection, "close");
+  message.set(wire::field::host, route_.server.authority());
+  message.set(wire::field::user_agent, "millrace");
+  message.set(wire::field::connection, "close");
   if (absolute && !route_.proxy->authorization.empty())
-    message.set(http::field::proxy_authorization, route_.proxy->authorization);
-  for (const auto& [name, value] : request.headers) message.set(name, value);
-  message.body() = request.body;
+    message.set(wire::field::proxy_authorization, route_.proxy->authorization);
+  for (const auto& [name, value] : question.headers) message.set(name, value);
+  message.body() = question.body;
   message.prepare_payload();
   transport.expires_after(limits_.timeout);
   if (const auto code =
-          finish(transport, [&](auto done) { http::async_write(stream, message, std::move(done)); })) {
+          finish(transport, [&](auto done) { wire::async_write(stream, message, std::move(done)); })) {
     return failed("sending", code);
   }
   beast::flat_buffer buffer;
-  http::response_parser<http::string_body> parser;
+  wire::response_parser<wire::string_body> parser;
   parser.body_limit(limits_.body_bytes_max);
   if (const auto code =
-          finish(transport, [&](auto done) { http::async_read(stream, buffer, parser, std::move(done)); })) {
+          finish(transport, [&](auto done) { wire::async_read(stream, buffer, parser, std::move(done)); })) {
     // With TLS 1.3 the server refuses our certificate only now.
     if (code.category() == net::error::get_ssl_category()) return refused(code, X509_V_OK);
     return failed("reading the answer", code);
   }
-  return http_response{parser.get().result_int(), std::move(parser.get().body()),
-                       std::string(parser.get()[http::field::retry_after])};
+  return response{parser.get().result_int(), std::move(parser.get().body()),
+                  std::string(parser.get()[wire::field::retry_after])};
 }
 
-result<http_response> conversation::run(const http_request& request) {
+result<response> conversation::run(const request& question) {
   beast::tcp_stream transport(context_);
   transport.expires_after(limits_.connect_timeout);
   if (auto connected = connect(transport); !connected) return connected.error();
-  if (!route_.server.tls) return talk(transport, transport, request);
+  if (!route_.server.tls) return talk(transport, transport, question);
   if (route_.proxy != nullptr) {
     if (auto opened = tunnel(transport); !opened) return opened.error();
   }
   net::ssl::context tls(net::ssl::context::tls_client);
   if (auto loaded = load(tls, *route_.files); !loaded) {
     // It could be read at start-up: somebody is replacing it.
-    return error(errc::registry_unavailable, route_.server.text() + ": " + loaded.error().message());
+    return error(limits_.no_answer, route_.server.text() + ": " + loaded.error().message());
   }
   beast::ssl_stream<beast::tcp_stream&> stream(transport, tls);
   if (auto agreed = shake_hands(stream); !agreed) return agreed.error();
-  return talk(transport, stream, request);
+  return talk(transport, stream, question);
 }
 
 }  // namespace
@@ -231,9 +230,8 @@ result<void> check(const tls_files& files) {
   return load(tls, files);
 }
 
-result<http_response> exchange(const http_route& route, const http_request& request,
-                               const http_limits& limits) {
-  return conversation(route, limits).run(request);
+result<response> exchange(const route& way, const request& question, const limits& within) {
+  return conversation(way, within).run(question);
 }
 
-}  // namespace millrace::registry
+}  // namespace millrace::http

@@ -1,5 +1,5 @@
 // One HTTP/1.1 exchange over a connection of its own: TCP or TLS, direct or through a proxy, with deadlines
-// and a bounded answer. Blocking; for the client's own threads.
+// and a bounded answer. Blocking; for threads that may wait.
 //
 // Files are read anew for every exchange, so that certificates may be replaced while the process runs.
 #pragma once
@@ -7,15 +7,15 @@
 #include <atomic>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include <millrace/base/clock.h>
 #include <millrace/base/result.h>
+#include <millrace/http/url.h>
 
-#include "url.h"
-
-namespace millrace::registry {
+namespace millrace::http {
 
 struct tls_files {
   std::string ca_file;  // "": the system's authorities
@@ -26,40 +26,41 @@ struct tls_files {
 // errc::tls_error naming the file that cannot be used.
 [[nodiscard]] result<void> check(const tls_files& files);
 
-struct http_proxy {
+struct proxy_server {
   endpoint at;
   std::string authorization;
 };
 
-struct http_request {
+struct request {
   std::string method;  // GET or POST
   std::string target;
   std::string body = {};
   std::vector<std::pair<std::string, std::string>> headers = {};
 };
 
-struct http_response {
+struct response {
   unsigned status = 0;
   std::string body;
   std::string retry_after;
 };
 
-struct http_limits {
+struct limits {
   milliseconds connect_timeout{};  // name, connection, proxy and TLS handshake
   milliseconds timeout{};          // from the first byte sent to the last one received
   std::size_t body_bytes_max = 0;
   const std::atomic<bool>* abandoned = nullptr;  // true: give up at once
+  errc no_answer = errc::io_error;               // the code of no answer, or none in time
+  std::string_view body_setting = {};            // what people call body_bytes_max
 };
 
-struct http_route {
+struct route {
   endpoint server;
   const tls_files* files = nullptr;  // for https
-  const http_proxy* proxy = nullptr;
+  const proxy_server* proxy = nullptr;
 };
 
-// errc::registry_unavailable: no answer, not all of it, or not in time. errc::tls_error: one side refused the
-// other's certificate or protocol. errc::cancelled: abandoned. Messages hold neither headers nor bodies.
-[[nodiscard]] result<http_response> exchange(const http_route& route, const http_request& request,
-                                             const http_limits& limits);
+// limits::no_answer: no answer, not all of it, or not in time. errc::tls_error: one side refused the other's
+// certificate or protocol. errc::cancelled: abandoned. Messages hold neither headers nor bodies.
+[[nodiscard]] result<response> exchange(const route& way, const request& question, const limits& within);
 
-}  // namespace millrace::registry
+}  // namespace millrace::http
