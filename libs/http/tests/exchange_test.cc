@@ -18,7 +18,7 @@ using namespace std::string_literals;
 // Takes one connection, reads a request up to what it is told to wait for, answers, and closes.
 class one_answer {
  public:
-  one_answer(std::string answer, std::string until = "\r\n\r\n")
+  explicit one_answer(std::string answer, std::string until = "\r\n\r\n")
       : answer_(std::move(answer)), until_(std::move(until)), listener_(::socket(AF_INET, SOCK_STREAM, 0)) {
     sockaddr_in at{};
     at.sin_family = AF_INET;
