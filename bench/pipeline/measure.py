@@ -74,7 +74,7 @@ def measure(
     feed: Callable[[], None] | None = None,
 ) -> Run:
     """`feed` writes what is not in the topic yet, once the contestant has done what is: it reads from then on."""
-    world.reset()
+    world.reset(topic, group)
     log = folder / f"{group}.log"
     command = contestant.command(brokers, topic, group, world, records, in_flight)
     with open(log, "w") as errors, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as process:

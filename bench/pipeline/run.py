@@ -56,6 +56,9 @@ def parse() -> argparse.Namespace:
         "--rate", type=int, default=0, metavar="N", help="then once more, with N records a second offered to each"
     )
     parser.add_argument("--growth", action="store_true", help="then how the cost of a record grows, of millrace alone")
+    parser.add_argument(
+        "--cassandra", type=int, default=0, metavar="N", help="then once more with a real Cassandra, N records each"
+    )
     parser.add_argument("--no-limits", action="store_true", help="leave out consuming, decoding and the engine alone")
     return parser.parse_args()
 
@@ -165,6 +168,26 @@ def offered(
     return rows
 
 
+def with_cassandra(
+    contestants: list[Contestant], kafka, world: World, records: int, in_flight: int, folder: pathlib.Path
+) -> list[dict]:
+    from cassandra_world import CassandraWorld  # known to the tests' Python only
+
+    topic = "real"
+    kafka.create_topic(topic, PARTITIONS)
+    world.fill(kafka.bootstrap, topic, records)
+    real = CassandraWorld(world, folder, kafka.bootstrap, PARTITIONS, records)
+    rows = []
+    try:
+        for contestant in (one for one in contestants if not one.missing):
+            run = measure(contestant, kafka.bootstrap, topic, f"{contestant.name}-real", real, records, in_flight, folder)
+            print(f"  cassandra: {contestant.name}: {run.cpu_us_per_record:.1f} us", file=sys.stderr, flush=True)
+            rows.append(report(contestant, in_flight, [run]))
+    finally:
+        real.close()
+    return rows
+
+
 def print_offered(rows: list[dict]) -> None:
     print(f"\n{rows[0]['offered_per_second']} records a second offered to each, milliseconds from fetch to acknowledgement:")
     for row in rows:
@@ -228,6 +251,11 @@ def main() -> None:
                 if arguments.rate
                 else []
             )
+            real_rows = (
+                with_cassandra(contestants, kafka, world, arguments.cassandra, limits_of_flight[0], folder)
+                if arguments.cassandra
+                else []
+            )
             growth = (
                 measure_growth(program, folder, kafka, world, arguments.records, arguments.rounds)
                 if arguments.growth
@@ -247,6 +275,9 @@ def main() -> None:
     print_table(rows)
     if offered_rows:
         print_offered(offered_rows)
+    if real_rows:
+        print("\nWith a real Cassandra on the same machine:")
+        print_table(real_rows)
     if growth:
         print_growth(growth)
     judged = bars(rows, medians, growth, limits_of_flight[0])
@@ -265,9 +296,9 @@ def main() -> None:
             "rounds": arguments.rounds,
             "machine": machine(),
         }
-        whole = {"about": about, "rows": rows, "limits": medians, "offered": offered_rows, "growth": growth, "bars": judged}
+        whole = {"about": about, "rows": rows, "limits": medians, "offered": offered_rows, "cassandra": real_rows, "growth": growth, "bars": judged}
         arguments.json.write_text(json.dumps(whole, indent=1) + "\n")
-    if not all(row["verified"] for row in rows + offered_rows + growth):
+    if not all(row["verified"] for row in rows + offered_rows + real_rows + growth):
         sys.exit("a contestant's rows were not complete and correct: its figures are void")
 
 

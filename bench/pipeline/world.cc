@@ -3,6 +3,7 @@
 #include <array>
 #include <bit>
 #include <charconv>
+#include <fstream>
 #include <iostream>
 #include <sstream>
 
@@ -238,6 +239,19 @@ result<world::verdict> world::verify(std::uint64_t count) const {
   return found;
 }
 
+result<void> world::expect(std::uint64_t count, const std::string& file) const {
+  std::ofstream out(file);
+  for (std::uint64_t index = 0; index < count; ++index) {
+    const demo::expected_visit visit = generator_.make(index);
+    const demo::visit_profile profile = profile_of(visit.visitor);
+    out << fmt::format("{}\t{}\t{}\t{}\t{}\t{}\n", visit.visitor_id, visit.event_time_ms,
+                       visit.event_id.to_string(), visit.url, profile.segment, profile.score);
+  }
+  out.close();
+  if (!out) return error(errc::io_error, "cannot write " + file);
+  return {};
+}
+
 result<std::string> world::answer(const std::vector<std::string>& words) {
   const std::string& verb = words.front();
   if (verb == "fill" && words.size() == 7) {
@@ -262,6 +276,12 @@ result<std::string> world::answer(const std::vector<std::string>& words) {
     const auto found = verify(*count);
     if (!found) return found.error();
     return json{{"missing", found->missing}, {"wrong", found->wrong}, {"rewritten", found->rewritten}}.dump();
+  }
+  if (verb == "expect" && words.size() == 3) {
+    const auto count = number(words[1]);
+    if (!count) return count.error();
+    if (auto written = expect(*count, words[2]); !written) return written.error();
+    return std::string("{}");
   }
   if (verb == "latency" && words.size() == 3) {
     const auto select = number(words[1]), insert = number(words[2]);

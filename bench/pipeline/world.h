@@ -9,6 +9,7 @@
 //   reset                      empties the table `visit`
 //   inserted                   how many rows it has got since
 //   verify COUNT               compares its rows with what the records imply
+//   expect COUNT FILE          writes what they imply: a row a line, its six values separated by tabs
 //   latency SELECT_US INSERT_US
 #pragma once
 
@@ -53,6 +54,7 @@ class world {
   [[nodiscard]] result<std::uint64_t> fill(const filling& what) const;
   [[nodiscard]] result<void> reset();
   [[nodiscard]] result<verdict> verify(std::uint64_t count) const;
+  [[nodiscard]] result<void> expect(std::uint64_t count, const std::string& file) const;
   void set_latency(std::int64_t select_us, std::int64_t insert_us) const;
 
   const demo::visit_generator generator_{42};

@@ -21,7 +21,7 @@ class World:
         """Writes records from number `first` on; `rate` a second and of `size` bytes, when these are given."""
         return self._ask(f"fill {brokers} {topic} {first} {records} {rate} {size}")
 
-    def reset(self) -> None:
+    def reset(self, _topic: str, _group: str) -> None:
         self._ask("reset")
 
     def inserted(self) -> int:
@@ -29,6 +29,10 @@ class World:
 
     def verify(self, records: int) -> dict:
         return self._ask(f"verify {records}")
+
+    def expect(self, records: int, file: pathlib.Path) -> None:
+        """Writes the rows that so many records imply."""
+        self._ask(f"expect {records} {file}")
 
     def close(self) -> None:
         self._process.stdin.close()

@@ -65,12 +65,12 @@ public final class PipelineJava {
         DriverConfigLoader.programmaticBuilder()
             .withDuration(DefaultDriverOption.REQUEST_TIMEOUT, Duration.ofSeconds(15))
             .withString(DefaultDriverOption.REQUEST_CONSISTENCY, "LOCAL_ONE")
+            .withString(DefaultDriverOption.LOAD_BALANCING_POLICY_CLASS, "DcInferringLoadBalancingPolicy")
             .withInt(DefaultDriverOption.CONNECTION_MAX_REQUESTS, 16384)
             .build();
     CqlSession session =
         CqlSession.builder()
             .addContactPoint(new InetSocketAddress(cql[0], Integer.parseInt(cql[1])))
-            .withLocalDatacenter("dc1")
             .withConfigLoader(config)
             .build();
     PreparedStatement select = session.prepare(SELECT), insert = session.prepare(INSERT);
