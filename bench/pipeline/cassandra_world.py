@@ -47,6 +47,7 @@ class CassandraWorld:
             self._progress.close()
         self._progress = Consumer({"bootstrap.servers": self._bootstrap, "group.id": group})
         self._places = [TopicPartition(topic, partition) for partition in range(self._partitions)]
+        self.inserted()  # finds the group's coordinator, which may take longer than the run
 
     def inserted(self) -> int:
         """As the group has committed: counting the rows would burden the server."""

@@ -22,6 +22,8 @@ from world import World
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SCHEMA = ROOT / "examples/navigation/schemas/navigation.avsc"
+# A quarter apart, 0.2 ms to 0.9 s: quantiles as exact as those of the contestants that keep every latency.
+FINE_BUCKETS = ", ".join(f"{round(200 * 1.25**step)}us" for step in range(38))
 QUANTILES = {"p50_ms": 0.50, "p95_ms": 0.95, "p99_ms": 0.99}
 
 
@@ -70,6 +72,7 @@ class Millrace:
             f"engine:\n  workers: {self._workers}\n  in_flight_records_max: {in_flight}\n"
             f"  dead_letter_topic: navigation-dlq\n"
             f"admin:\n  port: {self._port}\n"
+            f"metrics:\n  buckets:\n    request: [{FINE_BUCKETS}]\n    end_to_end: [{FINE_BUCKETS}, 5s, 60s]\n"
         )
         return [str(self._program), self._verb, str(config)]
 

@@ -30,6 +30,9 @@ class World:
     def verify(self, records: int) -> dict:
         return self._ask(f"verify {records}")
 
+    def latency(self, select_us: int, insert_us: int) -> None:
+        self._ask(f"latency {select_us} {insert_us}")
+
     def expect(self, records: int, file: pathlib.Path) -> None:
         """Writes the rows that so many records imply."""
         self._ask(f"expect {records} {file}")

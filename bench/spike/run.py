@@ -1,12 +1,12 @@
-#!/usr/bin/env python3
-"""What a database that becomes 16 times slower for 20 s does to consumption.
+"""`./dev bench spike`: what a database that becomes 16 times slower for 20 s does to consumption.
 
-`millrace demo` runs at half of what it manages at most here, which is measured first; in the middle of the run the
-latencies of the database are multiplied by 16. Everything is verified record by record. Of several runs the one with
-the median consumption P95 during the spike is reported; the exit code is 1 when the bar is missed:
+Millrace does the work of `./dev bench pipeline` (decode, SELECT, INSERT, commit) between a real Kafka broker and the CQL
+emulator, at half of what it manages here while records are being written, which is measured first. In the middle the
+latencies of the database are multiplied by 16. Every row is compared with what the records imply. Of several runs the one
+with the median consumption P95 during the slow time is reported; the exit code is 1 when the bar is missed:
 
-  consumption P95 during at most 1.3 times that before, or 2 ms above it, whichever is larger; intake unchanged, no
-  backlog; recovered within 2 s of the end; nothing lost.
+  consumption P95 (from the record's timestamp to the start of its processor) during at most 1.3 times that before, or 2 ms
+  above it, whichever is larger; intake unchanged, no backlog; recovered within 2 s of the end; nothing lost.
 """
 
 from __future__ import annotations
@@ -14,18 +14,38 @@ from __future__ import annotations
 import argparse
 import json
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-import plot
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+sys.path[:0] = [str(HERE), str(ROOT / "bench/pipeline"), str(ROOT / "tests"), str(ROOT / "bench/avro")]
 
+import plot  # noqa: E402 - the path comes first
+from contestants import Millrace  # noqa: E402
+from watch import LATENCIES, Look, look, phase, samples  # noqa: E402
+from world import World  # noqa: E402
+
+PARTITIONS = 20
+SELECT_US, INSERT_US, SLOWDOWN = 300, 700, 16
+IN_FLIGHT = 8_192
+JOINED = 100  # records after which the application counts as reading
 SLOW_S = 20
 AROUND_S = 12  # before, and after
-CALIBRATION_S = 14
+SETTLE_S = 3.0  # of the time before that does not count
+CALIBRATION_S = 10
+CALIBRATION_RECORDS = 800_000
 SHARE_OF_CAPACITY = 0.5
 RATE_ROUNDING = 100
-LATENCIES = ("select_us", "insert_us", "consume_ms", "end_to_end_ms")
+LOOK_EVERY_S = 0.5
+DRAIN_S_MAX = 60
+START_S_MAX = 60
 NUMBERS = ("records_per_second", "in_flight_max", "lag_max")
 PHASES = ("before", "during", "after")
 
@@ -34,52 +54,127 @@ ABOVE_MS_MAX = 2.0
 INTAKE_MIN = 0.98
 BACKLOG_S_MAX = 0.25  # of intake: records that were not even taken
 RECOVERED_WITHIN_S = 2.0
-SAMPLE_S_MIN = 0.2  # a shorter look shows chance
 
 
-class Failed(Exception):
-    pass
+class Stage:
+    """The servers, and who writes records while the application reads them."""
+
+    def __init__(self, program: pathlib.Path, folder: pathlib.Path) -> None:
+        from servers.kafka import Kafka  # known to the tests' Python only
+
+        self._program, self._folder = program, folder
+        self._kafka = Kafka(folder / "kafka", settings={"log.segment.bytes": str(1 << 30)}).start()
+        self._world = World(program, folder / "world.log")
+        self._writer = World(program, folder / "writer.log")
+        self._kafka.create_topic("navigation-dlq", 1)
+        self._number = 0
+
+    def close(self) -> None:
+        self._writer.close()
+        self._world.close()
+        self._kafka.stop()
+
+    @contextmanager
+    def application(self) -> Iterator["Running"]:
+        """On a topic of its own, reading."""
+        self._number += 1
+        topic = f"spike-{self._number}"
+        self._kafka.create_topic(topic, PARTITIONS)
+        self._world.reset(topic, topic)
+        self._world.latency(SELECT_US, INSERT_US)
+        self._writer.fill(self._kafka.bootstrap, topic, JOINED)
+        ours = Millrace(self._program, self._folder)
+        command = ours.command(self._kafka.bootstrap, topic, topic, self._world, 0, IN_FLIGHT)
+        with open(self._folder / f"{topic}.log", "w") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
+            try:
+                running = Running(ours, process, self._folder / f"{topic}.log")
+                running.wait_done(JOINED, START_S_MAX)
+                yield running
+            finally:
+                process.send_signal(signal.SIGTERM)
+                process.wait(DRAIN_S_MAX)
+
+    def write(self, records: int, rate: int) -> threading.Thread:
+        """After those of application()."""
+        topic = f"spike-{self._number}"
+        arguments = (self._kafka.bootstrap, topic, records, JOINED, rate)
+        writing = threading.Thread(target=self._writer.fill, args=arguments, daemon=True)
+        writing.start()
+        return writing
+
+    def capacity(self) -> float:
+        """Records per second while more is written than can be done."""
+        with self.application() as running:
+            writing = self.write(CALIBRATION_RECORDS, 0)
+            time.sleep(SETTLE_S)
+            begin = running.look()
+            began = time.monotonic()
+            while time.monotonic() - began < CALIBRATION_S and writing.is_alive():
+                time.sleep(LOOK_EVERY_S)
+            rate = (running.look().done - begin.done) / (time.monotonic() - began)
+            writing.join()
+        return rate
+
+    def spike(self, rate: int) -> tuple[list[Look], dict, bool]:
+        """The looks, what was found wrong, and whether everything was done in time."""
+        records = rate * (2 * AROUND_S + SLOW_S)
+        with self.application() as running:
+            running.begin()
+            writing = self.write(records, rate)
+            looks = [running.look()]
+            while writing.is_alive():
+                slow = AROUND_S <= running.seconds() < AROUND_S + SLOW_S
+                if slow != running.slow:
+                    factor = SLOWDOWN if slow else 1
+                    looks.append(running.look())
+                    self._world.latency(SELECT_US * factor, INSERT_US * factor)
+                    running.slow = slow
+                    looks.append(running.look())
+                time.sleep(LOOK_EVERY_S)
+                looks.append(running.look())
+            finished = running.wait_done(JOINED + records, DRAIN_S_MAX)
+        return looks, self._world.verify(JOINED + records), finished
 
 
-def demo(program: pathlib.Path, duration: int, slow: int, rate: int) -> dict:
-    """One run of the demo; its JSON."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = pathlib.Path(folder) / "demo.json"
-        options = {"--duration": duration, "--slow-for": slow, "--rate": rate, "--json": file}
-        words = [str(word) for option in options.items() for word in option]
-        run = subprocess.run([program, "demo", *words], capture_output=True, text=True)
-        if not file.exists():
-            raise Failed(f"the demo ended with {run.returncode}:\n{run.stdout[-2000:]}{run.stderr[-2000:]}")
-        return json.loads(file.read_text())
+class Running:
+    def __init__(self, ours: Millrace, process: subprocess.Popen, log: pathlib.Path) -> None:
+        self._ours, self._process, self._log = ours, process, log
+        self._began = time.monotonic()
+        self.slow = False
 
+    def begin(self) -> None:
+        self._began = time.monotonic()
 
-def capacity(program: pathlib.Path) -> float:
-    """Records per second when far more is offered than can be done."""
-    return demo(program, CALIBRATION_S, 1, 1_000_000)["spike"]["before"]["records_per_second"]
+    def seconds(self) -> float:
+        return time.monotonic() - self._began
+
+    def look(self) -> Look:
+        return look(self._ours.scrape(), self.seconds(), self.slow)
+
+    def wait_done(self, records: int, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                raise SystemExit(f"bench: the application ended early:\n{self._log.read_text()[-3000:]}")
+            try:
+                if self.look().done >= records:
+                    return True
+            except OSError:
+                pass  # it starts
+            time.sleep(0.05)
+        return False
 
 
 def limit_ms(before_p95_ms: float) -> float:
     return max(RATIO_MAX * before_p95_ms, before_p95_ms + ABOVE_MS_MAX)
 
 
-def usable(samples: list[dict]) -> list[dict]:
-    """Those that cover some time, each with its length."""
-    kept, last = [], 0.0
-    for sample in samples:
-        length = sample["at_seconds"] - last
-        last = sample["at_seconds"]
-        if length >= SAMPLE_S_MIN:
-            kept.append(sample | {"length": length})
-    return kept
-
-
-def recovered_after_s(samples: list[dict], limit: float, in_flight_before: float) -> float | None:
-    """From the end of the slow time until consumption is as before for good, and what had piled up is done."""
-    slow = [s for s in samples if s["slow"]]
-    end = slow[-1]["at_seconds"]
-    after = [s for s in samples if s["at_seconds"] > end]
+def recovered_after_s(seen: list[dict], limit: float, in_flight_before: float) -> float | None:
+    """From the end of the slow time until every sample is one that there could have been before, and what had piled up is
+    done."""
+    end = [s for s in seen if s["slow"]][-1]["at_seconds"]
     recovered = None
-    for sample in after:
+    for sample in (s for s in seen if s["at_seconds"] > end):
         p95 = sample["consume_ms"]["p95"]
         well = p95 is not None and p95 <= limit and sample["in_flight"] <= 2 * in_flight_before + 50
         if not well:
@@ -89,24 +184,30 @@ def recovered_after_s(samples: list[dict], limit: float, in_flight_before: float
     return recovered
 
 
-def backlog_max(samples: list[dict]) -> float:
-    return max((s["lag"] - s["in_flight"] for s in samples), default=0.0)
+def backlog_max(seen: list[dict]) -> float:
+    return max((s["lag"] - s["in_flight"] for s in seen), default=0.0)
 
 
-def judged(run: dict) -> dict:
+def judged(looks: list[Look], found: dict, finished: bool) -> dict:
     """What is reported of a run: the phases, and whether it clears the bar."""
-    out = {phase: {key: run["spike"][phase][key] for key in (*LATENCIES, *NUMBERS)} for phase in PHASES}
-    out["records_lost"] = run["records_lost"]
+    slow = [one for one in looks if one.slow]
+    out = {
+        "before": phase([one for one in looks if SETTLE_S < one.at and not one.slow and one.at < slow[0].at]),
+        "during": phase(slow),
+        "after": phase([one for one in looks if not one.slow and one.at > slow[-1].at]),
+    }
+    out["records_lost"] = found["missing"]
     before, during = out["before"], out["during"]
-    samples = usable(run["samples"])
+    seen = usable(looks)
     limit = limit_ms(before["consume_ms"]["p95"])
     backlog_limit = BACKLOG_S_MAX * before["records_per_second"] + max(
-        backlog_max([s for s in samples if not s["slow"] and s["at_seconds"] < AROUND_S]), 0.0
+        backlog_max([s for s in seen if not s["slow"] and s["at_seconds"] < AROUND_S]), 0.0
     )
     out["consume_p95_limit_ms"] = round(limit, 3)
     out["intake_kept"] = round(during["records_per_second"] / before["records_per_second"], 4)
-    out["backlog_max"] = backlog_max([s for s in samples if s["slow"]])
-    out["recovered_after_seconds"] = recovered_after_s(samples, limit, before["in_flight_max"])
+    out["backlog_max"] = backlog_max([s for s in seen if s["slow"]])
+    usual = [s["consume_ms"]["p95"] or 0.0 for s in seen if SETTLE_S < s["at_seconds"] < AROUND_S]
+    out["recovered_after_seconds"] = recovered_after_s(seen, max(limit, *usual), before["in_flight_max"])
     missed = []
     if during["consume_ms"]["p95"] > limit:
         missed.append(f"consumption P95 during is {during['consume_ms']['p95']:.2f} ms, over {limit:.2f} ms")
@@ -116,14 +217,19 @@ def judged(run: dict) -> dict:
         missed.append(f"{out['backlog_max']:.0f} records were not taken while the database was slow")
     if out["recovered_after_seconds"] is None or out["recovered_after_seconds"] > RECOVERED_WITHIN_S:
         missed.append(f"recovered after {out['recovered_after_seconds']} s")
-    if run["records_lost"] or not run["verified"]:
-        missed.append(f"{run['records_lost']} records lost, verified: {run['verified']}")
+    if not finished or any(found.values()):
+        missed.append(f"all done: {finished}; rows: {found}")
     out["missed"] = missed
     return out
 
 
+def usable(looks: list[Look]) -> list[dict]:
+    """Samples that are long enough to show more than chance."""
+    return [sample for sample in samples(looks) if sample["length"] >= LOOK_EVERY_S / 2]
+
+
 def table(result: dict) -> str:
-    head = "".join(f"{phase:>26}" for phase in PHASES)
+    head = "".join(f"{name:>26}" for name in PHASES)
     lines = [f"{'':<24}{head}", f"{'':<24}" + f"{'P50':>10}{'P95':>8}{'P99':>8}" * 3]
     for key in LATENCIES:
         name = key.replace("_us", "").replace("_ms", "").replace("_", " ")
@@ -147,33 +253,38 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=3, help="default 3")
     parser.add_argument("--rate", type=int, help="records per second (default: half of the capacity, measured first)")
     arguments = parser.parse_args()
-    program = arguments.build.resolve() / "apps" / "millrace" / "millrace"
-    try:
-        measured = None
-        rate = arguments.rate
-        if rate is None:
-            measured = capacity(program)
-            rate = int(measured * SHARE_OF_CAPACITY / RATE_ROUNDING) * RATE_ROUNDING
-            print(f"capacity {measured:,.0f} records/s; the load is {rate:,} records/s")
-        runs = []
-        for number in range(arguments.runs):
-            raw = demo(program, 2 * AROUND_S + SLOW_S, SLOW_S, rate)
-            runs.append((judged(raw), raw))
-            last = runs[-1][0]
-            p95 = [last[phase]["consume_ms"]["p95"] for phase in PHASES]
-            print(
-                f"run {number + 1}: consumption P95 {p95[0]:.2f} ms before, {p95[1]:.2f} ms during; "
-                + ("; ".join(last["missed"]) or "clears the bar")
-            )
-    except Failed as failure:
-        print(f"bench spike: {failure}", file=sys.stderr)
-        return 1
+    if sys.prefix == sys.base_prefix:  # the servers are known to the tests' Python only
+        setup = [str(ROOT / "tests/servers/setup.sh"), "--jars"]
+        python = subprocess.run(setup, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+        return subprocess.run([python, __file__, *sys.argv[1:]]).returncode
+
+    program = arguments.build.resolve() / "bench/pipeline/bench_pipeline"
+    with tempfile.TemporaryDirectory(prefix="millrace-spike-") as folder:
+        stage = Stage(program, pathlib.Path(folder))
+        try:
+            measured, rate = None, arguments.rate
+            if rate is None:
+                measured = stage.capacity()
+                rate = int(measured * SHARE_OF_CAPACITY / RATE_ROUNDING) * RATE_ROUNDING
+                print(f"capacity {measured:,.0f} records/s; the load is {rate:,} records/s", flush=True)
+            runs = []
+            for number in range(arguments.runs):
+                looks, found, finished = stage.spike(rate)
+                runs.append((judged(looks, found, finished), looks))
+                last = runs[-1][0]
+                p95 = [last[name]["consume_ms"]["p95"] for name in PHASES]
+                print(
+                    f"run {number + 1}: consumption P95 {p95[0]:.2f} ms before, {p95[1]:.2f} ms during; "
+                    + ("; ".join(last["missed"]) or "clears the bar"),
+                    flush=True,
+                )
+        finally:
+            stage.close()
     # By how far consumption rose: the run in the middle.
-    runs.sort(key=lambda r: r[0]["during"]["consume_ms"]["p95"] / r[0]["consume_p95_limit_ms"])
-    result, raw = runs[len(runs) // 2]
+    runs.sort(key=lambda run: run[0]["during"]["consume_ms"]["p95"] / run[0]["consume_p95_limit_ms"])
+    result, looks = runs[len(runs) // 2]
     runs_alone = [run.copy() for run, _ in runs]
-    result |= {"slowdown": raw["spike"]["slowdown"], "slow_seconds": SLOW_S, "rate": rate, "capacity": measured}
-    result["runs"] = runs_alone
+    result |= {"slowdown": SLOWDOWN, "slow_seconds": SLOW_S, "rate": rate, "capacity": measured, "runs": runs_alone}
     print(f"\n{table(result)}\n")
     after = result["recovered_after_seconds"]
     recovered = "not recovered" if after is None else f"recovered after {after:.1f} s"
@@ -184,7 +295,7 @@ def main() -> int:
     if arguments.json:
         arguments.json.write_text(json.dumps(result, indent=2) + "\n")
     if arguments.svg:
-        arguments.svg.write_text(plot.spike(usable(raw["samples"])))
+        arguments.svg.write_text(plot.spike(usable(looks)))
     return 1 if result["missed"] else 0
 
 
