@@ -298,7 +298,8 @@ def main() -> int:
     if arguments.json:
         arguments.json.write_text(json.dumps(result, indent=2) + "\n")
     if arguments.svg:
-        arguments.svg.write_text(plot.spike(usable(looks)))
+        shown = [sample for sample in usable(looks[:-1]) if sample["at_seconds"] > SETTLE_S]
+        arguments.svg.write_text(plot.spike(shown))
     return 1 if result["missed"] else 0
 
 
