@@ -114,7 +114,8 @@ class Kafka(Server, KafkaAccess):
             self._properties_file(node).write_text("".join(f"{key}={value}\n" for key, value in properties.items()))
             command = [maven.java(), "-Xmx128m", *maven.SMALL_JVM, "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
             command += ["-cp", maven.class_path(self._jars), "kafka.tools.StorageTool", "format"]
-            command += ["--cluster-id", self._cluster_id, "--config", str(self._properties_file(node))]
+            # One argument: an id may begin with a dash.
+            command += [f"--cluster-id={self._cluster_id}", "--config", str(self._properties_file(node))]
             if self.certificates:
                 for user, password in self._accounts().items():
                     command += ["--add-scram", f"SCRAM-SHA-512=[name={user},password={password}]"]

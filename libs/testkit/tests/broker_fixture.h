@@ -177,7 +177,7 @@ class broker_line_test : public cluster_test {
   // For groups that are joined anew: the mock cluster waits for nearly a session's time then.
   [[nodiscard]] worker_settings rejoining() const {
     worker_settings s = settings();
-    s.source.client.properties["session.timeout.ms"] = "6000";
+    s.source.client.properties["session.timeout.ms"] = "3000";
     return s;
   }
   // Everything in a topic, read by a group of its own.

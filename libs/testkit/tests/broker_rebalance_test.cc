@@ -17,6 +17,8 @@ class broker_rebalance_test : public broker_line_test, public ::testing::WithPar
  protected:
   [[nodiscard]] worker_settings member_of_group() const {
     worker_settings s = rejoining();
+    // Members wait for each other: the mock cluster drops one that is a second late.
+    s.source.client.properties["session.timeout.ms"] = "6000";
     s.source.protocol = GetParam().protocol;
     s.source.assignment = GetParam().assignment;
     if (s.source.protocol == kafka::group_protocol::consumer) {
