@@ -506,18 +506,24 @@ const spec<tracing_config>& tracing_spec() {
   return declared;
 }
 
+// No finding repeats a value: a URL may hold a password where none belongs.
+void check_url(std::string_view path, const std::string& url, findings& found, std::string_view hint = {}) {
+  if (url.empty()) return;
+  if (const auto good = http::parse_url(url); !good)
+    found.error(path, good.error().message(), std::string(hint));
+}
+
 void check_observing(const app_config& value, findings& found) {
   if (value.tap.enabled && value.admin.token.empty()) {
     found.error("tap.enabled", "the tap shows payloads, and `admin.token` does not protect it",
                 "set `admin.token`, or remove `tap.enabled`");
   }
-  const tracing_config& tracing = value.tracing;
-  if (const auto good = http::parse_url(tracing.endpoint); !tracing.endpoint.empty() && !good) {
-    found.error("tracing.endpoint", good.error().message(),
-                "name the collector's OTLP/HTTP port: http://collector:4318");
+  check_url("tracing.endpoint", value.tracing.endpoint, found,
+            "name the collector's OTLP/HTTP port: http://collector:4318");
+  if (!value.tracing.ca_file.empty()) {
+    const auto good = http::check({.ca_file = value.tracing.ca_file});
+    if (!good) found.error("tracing.ca_file", good.error().message());
   }
-  if (const auto good = http::check({tracing.ca_file, "", "", ""}); !tracing.ca_file.empty() && !good)
-    found.error("tracing.ca_file", good.error().message());
 }
 
 void check_buckets(const app_config& value, findings& found) {
@@ -570,12 +576,6 @@ void check_cql(const app_config& value, findings& found) {
     found.error("cql.speculative_after", "a second execution would begin after the statement's deadline",
                 "keep it below `request_timeout`");
   }
-}
-
-// No finding repeats a value: a URL may hold a password where none belongs.
-void check_url(std::string_view path, const std::string& url, findings& found) {
-  if (url.empty()) return;
-  if (const auto good = registry::check_url(url); !good) found.error(path, good.error().message());
 }
 
 void check_registry(const app_config& value, findings& found) {

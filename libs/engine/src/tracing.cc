@@ -139,7 +139,7 @@ trace_exporter::trace_exporter(const tracing_config& settings, http::endpoint to
                                metrics::registry& counts)
     : to_(std::move(to)),
       path_(to_.path.empty() ? "/v1/traces" : ""),
-      files_({settings.ca_file, "", "", ""}),
+      files_({.ca_file = settings.ca_file}),
       authorization_(settings.bearer_token.empty() ? ""
                                                    : "Bearer " + std::string(settings.bearer_token.reveal())),
       resource_(std::move(resource)),

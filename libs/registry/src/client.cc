@@ -404,7 +404,7 @@ result<checked_options> checked(client_options given) {
     if (auto readable = check(made.files); !readable) return readable.error();
   }
   if (made.token_server && made.token_server->tls && !made.given.oauth.ca_file.empty()) {
-    if (auto readable = check(http::tls_files{made.given.oauth.ca_file, "", "", ""}); !readable)
+    if (auto readable = check(http::tls_files{.ca_file = made.given.oauth.ca_file}); !readable)
       return readable.error();
   }
   return made;

@@ -18,10 +18,10 @@
 namespace millrace::http {
 
 struct tls_files {
-  std::string ca_file;  // "": the system's authorities
-  std::string certificate_file;
-  std::string key_file;
-  std::string key_password;
+  std::string ca_file = {};  // "": the system's authorities
+  std::string certificate_file = {};
+  std::string key_file = {};
+  std::string key_password = {};
 };
 // errc::tls_error naming the file that cannot be used.
 [[nodiscard]] result<void> check(const tls_files& files);
