@@ -82,13 +82,23 @@ class Millrace:
 
     def quantiles(self, _process: subprocess.Popen) -> dict[str, float]:
         """From the buckets of millrace_process_seconds: the time a record's processor took, waits included."""
-        buckets: dict[float, float] = {}
-        for line in self.scrape().splitlines():
-            found = re.match(r'millrace_process_seconds_bucket\{.*le="([^"]+)".*\} (\S+)', line)
-            if found:
-                bound = float(found[1].replace("+Inf", "inf"))
-                buckets[bound] = buckets.get(bound, 0.0) + float(found[2])
-        return {name: quantile(sorted(buckets.items()), share) * 1e3 for name, share in QUANTILES.items()}
+        buckets = sorted(buckets_of(self.scrape(), "millrace_process_seconds").items())
+        return {name: quantile(buckets, share) * 1e3 for name, share in QUANTILES.items()}
+
+
+def total(page: str, name: str) -> float:
+    """Of a metrics page: the sum of a counter's or gauge's series."""
+    return sum(map(float, re.findall(rf"^{name}(?:\{{.*\}})? (\S+)", page, re.MULTILINE)))
+
+
+def buckets_of(page: str, name: str, labelled: str = "") -> dict[float, float]:
+    """Of a metrics page: bound and count of a histogram's buckets, over all series whose labels hold that."""
+    buckets: dict[float, float] = {}
+    for labels, count in re.findall(rf"^{name}_bucket\{{(.*)\}} (\S+)", page, re.MULTILINE):
+        if labelled in labels:
+            bound = float(re.search(r'le="([^"]+)"', labels)[1].replace("+Inf", "inf"))
+            buckets[bound] = buckets.get(bound, 0.0) + float(count)
+    return buckets
 
 
 def quantile(buckets: list[tuple[float, float]], share: float) -> float:
@@ -228,10 +238,9 @@ class Limits:
             if process.poll() is not None or time.monotonic() - began > self.RUN_SECONDS_MAX:
                 raise SystemExit("bench: a limit was not reached")
             try:
-                found = re.findall(r"^millrace_records_done_total(?:\{.*\})? (\S+)", ours.scrape(), re.MULTILINE)
+                done = int(total(ours.scrape(), "millrace_records_done_total"))
             except OSError:
-                found = []
-            done = int(sum(map(float, found)))
+                done = 0
             if done >= records:
                 return done
             time.sleep(0.01)

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 
-from contestants import quantile
+from contestants import buckets_of, quantile, total
 
-LINE = re.compile(r"([a-z_0-9]+)(?:\{(.*)\})? (\S+)$")
-BOUND = re.compile(r'le="([^"]+)"')
 QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 
 # Key in the results: family, what the labels hold, and the scale of the unit in the key's name.
@@ -19,8 +16,6 @@ LATENCIES = {
     "end_to_end_ms": ("millrace_record_e2e_seconds", "", 1e3),
 }
 
-Buckets = dict[float, float]
-
 
 @dataclasses.dataclass
 class Look:
@@ -29,24 +24,18 @@ class Look:
     done: float
     in_flight: float
     lag: float
-    buckets: dict[str, Buckets]
+    buckets: dict[str, dict[float, float]]
 
 
 def look(page: str, at: float, slow: bool) -> Look:
-    sums = {"millrace_records_done_total": 0.0, "millrace_in_flight_records": 0.0, "millrace_consumer_lag_records": 0.0}
-    buckets: dict[str, Buckets] = {key: {} for key in LATENCIES}
-    for line in page.splitlines():
-        found = LINE.match(line)
-        if not found:
-            continue
-        name, labels, value = found[1], found[2] or "", found[3]
-        if name in sums:
-            sums[name] += float(value)
-        for key, (family, labelled, _) in LATENCIES.items():
-            if name == f"{family}_bucket" and labelled in labels:
-                bound = float(BOUND.search(labels)[1].replace("+Inf", "inf"))
-                buckets[key][bound] = buckets[key].get(bound, 0.0) + float(value)
-    return Look(at, slow, *sums.values(), buckets)
+    return Look(
+        at,
+        slow,
+        done=total(page, "millrace_records_done_total"),
+        in_flight=total(page, "millrace_in_flight_records"),
+        lag=total(page, "millrace_consumer_lag_records"),
+        buckets={key: buckets_of(page, family, labelled) for key, (family, labelled, _) in LATENCIES.items()},
+    )
 
 
 def latencies(begin: Look, end: Look) -> dict[str, dict[str, float | None]]:
