@@ -268,9 +268,8 @@ class _Exposing:
         ends = self._chaos.group.patiently(self._chaos.group.ends)
         spared = self._others & self._chaos.owned_by_others(self._member)
         self._exposure.at = time.monotonic()
-        self._exposure.ranges = {
-            place: (begin, max(begin, ends[place])) for place, begin in self._committed.items() if place not in spared
-        }
+        self._exposure.ranges = {place: (begin, begin) for place, begin in self._committed.items() if place not in spared}
+        self._exposure.reach(ends)
 
 
 def planned(seed: int, events: int, broker: bool) -> Callable[[Chaos], None]:
