@@ -41,7 +41,8 @@ set(built "${TARGET_DIR}/release/libmillrace_native")
 file(COPY_FILE "${built}.a" "${ARCHIVE}" ONLY_IF_DIFFERENT)
 file(TOUCH_NOCREATE "${ARCHIVE}")
 file(READ "${built}.d" sources)
-string(REGEX REPLACE "^[^\n]*\\.a:" "${ARCHIVE}:" sources "${sources}")
+# Cargo names either artefact of the crate.
+string(REGEX REPLACE "^[^\n]*\\.(a|rlib):" "${ARCHIVE}:" sources "${sources}")
 file(WRITE "${ARCHIVE}.d" "${sources}")
 
 if(NOT SYSTEM_RDKAFKA)
