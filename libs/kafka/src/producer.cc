@@ -1,6 +1,4 @@
 #include <algorithm>
-#include <array>
-#include <deque>
 #include <string>
 #include <utility>
 #include <vector>
@@ -8,244 +6,135 @@
 #include <millrace/base/assert.h>
 #include <millrace/kafka/producer.h>
 
-#include "conf.h"
-#include "errors.h"
-#include "handles.h"
+#include "producer_client.h"
 
 namespace millrace::kafka {
 namespace {
 
-// Per turn, so that a flood of reports cannot hold it.
-constexpr std::size_t reports_per_turn_max = 10'000;
-constexpr std::size_t headers_max = 128;
-constexpr std::size_t topics_max = 1'000;
-// A purge answers at once; this bounds the wait for the client's threads to notice.
-constexpr int purge_wait_ms = 100;
-constexpr int purge_waits_max = 100;
+// Clients in a row that fail before the broker has acknowledged a record of theirs.
+constexpr std::uint32_t replacements_max = 5;
 
-constexpr managed_property managed[] = {
-    {"acks", "records are acknowledged by all in-sync replicas"},
-    {"request.required.acks", "records are acknowledged by all in-sync replicas"},
-    {"enable.idempotence", "the producer is always idempotent"},
-    {"linger.ms", "use 'linger'"},
-    {"queue.buffering.max.ms", "use 'linger'"},
-    {"delivery.timeout.ms", "use 'delivery_timeout'"},
-    {"message.timeout.ms", "use 'delivery_timeout'"},
-    {"queue.buffering.max.messages", "use 'records_max'"},
-    {"queue.buffering.max.kbytes", "use 'bytes_max'"},
-    {"transactional.id", "transactions are not used"},
-    {"delivery.report.only.error", "every record is answered"},
-};
-
-result<client_handle> make_client(const producer_config& config) {
-  conf_builder conf;
-  conf.prefer("statistics.interval.ms", "1000");
-  conf.prefer("allow.auto.create.topics", "false");
-  if (result<void> done = conf.apply(config.client, managed); !done) return done.error();
-  const std::pair<const char*, std::string> properties[] = {
-      {"enable.idempotence", "true"},
-      {"acks", "all"},
-      {"linger.ms", std::to_string(config.linger.count())},
-      {"message.timeout.ms", std::to_string(config.delivery_timeout.count())},
-      {"queue.buffering.max.messages", std::to_string(config.records_max)},
-      {"queue.buffering.max.kbytes", std::to_string(std::max<std::size_t>(config.bytes_max / 1024, 1))},
-  };
-  for (const auto& [name, value] : properties) {
-    if (result<void> done = conf.set(name, value); !done) return done.error();
-  }
-  conf.enable_events(RD_KAFKA_EVENT_DR);
-  return conf.make_client(RD_KAFKA_PRODUCER);
-}
-
-void wake_worker(rd_kafka_t*, void* worker) { static_cast<runtime::loop*>(worker)->wake(); }
-
-// librdkafka reads a null pointer as "no value", also with length 0.
-const void* present(bytes_view bytes) noexcept {
-  return bytes.empty() ? "" : static_cast<const void*>(bytes.data());
+// Another client would be refused in the same way until a person acts.
+bool needs_an_operator(const error& failure) noexcept {
+  return failure.code() == errc::broker_unauthorized || failure.code() == errc::config_invalid ||
+         failure.code() == errc::tls_error;
 }
 
 }  // namespace
 
-class producer::connection final : public runtime::step {
+// Owns the client in use, and those that failed until they have answered for every record.
+class producer::connection final : public runtime::step, public runtime::timer {
  public:
-  connection(producer_config config, runtime::loop& worker, client_handle client)
-      : config_(std::move(config)), worker_(worker), client_(std::move(client)) {
-    queue_.reset(rd_kafka_queue_get_main(client_.get()));
-    rd_kafka_queue_cb_event_enable(queue_.get(), wake_worker, &worker_);
+  connection(producer_config config, runtime::loop& worker) : config_(std::move(config)), worker_(worker) {}
+  ~connection() override {
+    if (client_) worker_.remove_step(*this);
+  }
+
+  result<void> open() {
+    if (result<void> made = make_client(); !made) return made;
     worker_.add_step(runtime::phase::produce, *this);
-  }
-  ~connection() {
-    worker_.remove_step(*this);
-    if (in_flight_ > 0) purge(RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
-    for (int i = 0; in_flight_ > 0 && i < purge_waits_max; ++i) serve(purge_wait_ms);
-    invariant(in_flight_ == 0, "a purged producer answers every record");
-    rd_kafka_queue_cb_event_enable(queue_.get(), nullptr, nullptr);
-    topics_.clear();
-    queue_.reset();
+    return {};
   }
 
-  bool on_turn() override { return serve(0); }
-
-  result<void> produce(const stream::outgoing& record, stream::receipt& answer);
-  void purge(int flags) { rd_kafka_purge(client_.get(), flags | RD_KAFKA_PURGE_F_NON_BLOCKING); }
-  void flush() { rd_kafka_flush(client_.get(), 0); }
-  [[nodiscard]] std::size_t in_flight() const noexcept { return in_flight_; }
+  bool on_turn() override;
+  result<void> produce(const stream::outgoing& record, stream::receipt& answer) {
+    return client_->produce(record, answer);
+  }
+  void purge() {
+    client_->purge();
+    for (const auto& each : failed_) each->purge();
+  }
+  void flush() { client_->flush(); }
+  [[nodiscard]] std::size_t in_flight() const noexcept {
+    std::size_t all = client_->in_flight();
+    for (const auto& each : failed_) all += each->in_flight();
+    return all;
+  }
+  [[nodiscard]] const error* failure() const noexcept { return failure_ ? &*failure_ : nullptr; }
   [[nodiscard]] const producer_counters& counters() const noexcept { return counters_; }
 
  private:
-  struct known_topic {
-    std::string name;
-    topic_handle handle;
-  };
-
-  // Returns true when there is more to serve.
-  bool serve(int wait_ms);
-  std::size_t on_reports(rd_kafka_event_t* event);
-  void on_error(rd_kafka_event_t* event);
-  result<rd_kafka_topic_t*> topic(std::string_view name);
+  result<void> make_client();
+  void on_client_failure();
+  void on_timer() override { replace(); }
+  void replace();
+  void end(error cause);
 
   producer_config config_;
   runtime::loop& worker_;
-  client_handle client_;
-  queue_handle queue_;
-  std::deque<known_topic> topics_;
-  std::size_t in_flight_ = 0;
   producer_counters counters_;
+  std::unique_ptr<producer_client> client_;
+  std::vector<std::unique_ptr<producer_client>> failed_;
+  bool noted_ = false;  // the failure of `client_`
+  std::uint32_t replaced_in_a_row_ = 0;
+  std::optional<error> failure_;
 };
 
-result<rd_kafka_topic_t*> producer::connection::topic(std::string_view name) {
-  for (const known_topic& known : topics_) {
-    if (known.name == name) return known.handle.get();
-  }
-  if (topics_.size() >= topics_max) return error(errc::produce_rejected, "more than 1000 different topics");
-  std::string text(name);
-  topic_handle handle(rd_kafka_topic_new(client_.get(), text.c_str(), nullptr));
-  if (!handle) return error(errc::produce_rejected, "topic '" + text + "' is not a topic's name");
-  topics_.push_back({std::move(text), std::move(handle)});
-  return topics_.back().handle.get();
+result<void> producer::connection::make_client() {
+  result<std::unique_ptr<producer_client>> made = producer_client::make(config_, worker_, counters_);
+  if (!made) return std::move(made).error().in("sink");
+  client_ = std::move(made).value();
+  noted_ = false;
+  return {};
 }
 
-result<void> producer::connection::produce(const stream::outgoing& record, stream::receipt& answer) {
-  const result<rd_kafka_topic_t*> to = topic(record.topic);
-  if (!to) return to.error();
-  if (record.headers.size() > headers_max) {
-    return error(errc::produce_rejected,
-                 "topic '" + std::string(record.topic) + "': a record has more than 128 headers");
-  }
-  rd_kafka_headers_t* headers = nullptr;
-  if (!record.headers.empty()) {
-    headers = rd_kafka_headers_new(record.headers.size());
-    for (const stream::header_view& header : record.headers) {
-      rd_kafka_header_add(headers, header.name.data(), static_cast<ssize_t>(header.name.size()),
-                          header.value ? present(*header.value) : nullptr,
-                          header.value ? static_cast<ssize_t>(header.value->size()) : 0);
-    }
-  }
-  std::array<rd_kafka_vu_t, 6> fields{};
-  std::size_t count = 0;
-  const auto next = [&](rd_kafka_vtype_t type) -> rd_kafka_vu_t& {
-    fields[count].vtype = type;
-    return fields[count++];
-  };
-  next(RD_KAFKA_VTYPE_RKT).u.rkt = *to;
-  if (record.key) {
-    auto& key = next(RD_KAFKA_VTYPE_KEY).u.mem;
-    key.ptr = const_cast<void*>(present(*record.key));
-    key.size = record.key->size();
-  }
-  if (record.value) {
-    auto& value = next(RD_KAFKA_VTYPE_VALUE).u.mem;
-    value.ptr = const_cast<void*>(present(*record.value));
-    value.size = record.value->size();
-  }
-  next(RD_KAFKA_VTYPE_MSGFLAGS).u.i = RD_KAFKA_MSG_F_COPY;
-  next(RD_KAFKA_VTYPE_OPAQUE).u.ptr = &answer;
-  if (headers != nullptr) next(RD_KAFKA_VTYPE_HEADERS).u.headers = headers;
-
-  const error_handle refused(rd_kafka_produceva(client_.get(), fields.data(), count));
-  if (!refused) {
-    ++in_flight_;
-    ++counters_.accepted;
-    return {};
-  }
-  if (headers != nullptr) rd_kafka_headers_destroy(headers);
-  return delivery_error(rd_kafka_error_code(refused.get()), rd_kafka_error_string(refused.get()))
-      .in("topic '" + std::string(record.topic) + "'");
-}
-
-bool producer::connection::serve(int wait_ms) {
-  for (std::size_t reports = 0; reports < reports_per_turn_max; wait_ms = 0) {
-    const event_handle event(rd_kafka_queue_poll(queue_.get(), wait_ms));
-    if (!event) return false;
-    switch (rd_kafka_event_type(event.get())) {
-      case RD_KAFKA_EVENT_DR:
-        reports += on_reports(event.get());
-        break;
-      case RD_KAFKA_EVENT_ERROR:
-        on_error(event.get());
-        ++reports;
-        break;
-      case RD_KAFKA_EVENT_LOG: {
-        const char* facility = "";
-        const char* text = "";
-        int level = 0;
-        if (config_.client.on_log && rd_kafka_event_log(event.get(), &facility, &text, &level) == 0) {
-          config_.client.on_log({level, facility, text});
-        }
-        ++reports;
-        break;
-      }
-      case RD_KAFKA_EVENT_STATS:
-        if (config_.client.on_statistics) config_.client.on_statistics(rd_kafka_event_stats(event.get()));
-        break;
-    }
-  }
-  return true;
-}
-
-std::size_t producer::connection::on_reports(rd_kafka_event_t* event) {
-  std::size_t count = 0;
-  while (const rd_kafka_message_t* message = rd_kafka_event_message_next(event)) {
-    ++count;
-    invariant(in_flight_ > 0, "an answer belongs to an accepted record");
-    --in_flight_;
-    auto& answer = *static_cast<stream::receipt*>(message->_private);
-    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
-      ++counters_.acknowledged;
-      answer.on_acknowledged({});
+bool producer::connection::on_turn() {
+  bool more = client_->serve(0);
+  if (client_->failure() && !noted_) on_client_failure();
+  for (auto each = failed_.begin(); each != failed_.end();) {
+    more = (*each)->serve(0) || more;
+    if ((*each)->in_flight() > 0) {
+      ++each;
       continue;
     }
-    const char* topic_name = message->rkt != nullptr ? rd_kafka_topic_name(message->rkt) : "";
-    // Not rd_kafka_message_errstr: of a produced record that is the payload.
-    const char* said = rd_kafka_message_produce_errstr(message);
-    error failure = delivery_error(message->err, said != nullptr ? said : "")
-                        .in("topic '" + std::string(topic_name) + "'");
-    counters_.rejected += failure.code() == errc::produce_rejected ? 1 : 0;
-    counters_.cancelled += failure.code() == errc::cancelled ? 1 : 0;
-    counters_.failed += failure.code() == errc::produce_failed ? 1 : 0;
-    answer.on_acknowledged(std::move(failure));
+    producer_client::end_in_background(std::move(*each));
+    each = failed_.erase(each);
   }
-  return count;
+  return more;
 }
 
-void producer::connection::on_error(rd_kafka_event_t* event) {
-  if (!config_.on_error) return;
-  const rd_kafka_resp_err_t code = rd_kafka_event_error(event);
-  if (code != RD_KAFKA_RESP_ERR__FATAL && rd_kafka_event_error_is_fatal(event) == 0) {
-    config_.on_error(client_error(code, rd_kafka_event_error_string(event)).in("sink"), false);
-    return;
+// Its records are answered with produce_failed, so that their owners send them again by the next client.
+void producer::connection::on_client_failure() {
+  noted_ = true;
+  client_->purge();
+  if (client_->has_delivered()) replaced_in_a_row_ = 0;
+  const error& cause = *client_->failure();
+  if (needs_an_operator(cause)) return end(cause);
+  if (replaced_in_a_row_ == replacements_max) {
+    return end(error(errc::produce_failed,
+                     cause.message() + "; " + std::to_string(replacements_max) +
+                         " new producers in a row failed before the broker acknowledged a record"));
   }
-  std::array<char, 512> text{};
-  const rd_kafka_resp_err_t cause = rd_kafka_fatal_error(client_.get(), text.data(), text.size());
-  config_.on_error(client_error(cause != RD_KAFKA_RESP_ERR_NO_ERROR ? cause : code, text.data()).in("sink"),
-                   true);
+  if (config_.on_error) {
+    config_.on_error(error(errc::produce_failed, cause.message() + "; the producer is replaced, and its "
+                                                                   "unacknowledged records are sent again"),
+                     false);
+  }
+  const std::uint32_t earlier = replaced_in_a_row_++;
+  if (earlier == 0) return replace();
+  worker_.start(*this, config_.replace_backoff * (1U << (earlier - 1)));
+}
+
+void producer::connection::replace() {
+  failed_.push_back(std::move(client_));
+  if (result<void> made = make_client(); !made) {
+    client_ = std::move(failed_.back());
+    failed_.pop_back();
+    return end(made.error());
+  }
+  ++counters_.replaced;
+}
+
+void producer::connection::end(error cause) {
+  failure_ = std::move(cause);
+  if (config_.on_error) config_.on_error(*failure_, true);
+  worker_.wake();
 }
 
 result<std::unique_ptr<producer>> producer::create(producer_config config, runtime::loop& worker) {
-  result<client_handle> client = make_client(config);
-  if (!client) return std::move(client).error().in("sink");
-  return std::unique_ptr<producer>(
-      new producer(std::make_unique<connection>(std::move(config), worker, std::move(client).value())));
+  auto link = std::make_unique<connection>(std::move(config), worker);
+  if (result<void> opened = link->open(); !opened) return opened.error();
+  return std::unique_ptr<producer>(new producer(std::move(link)));
 }
 
 producer::producer(std::unique_ptr<connection> link) : link_(std::move(link)) {}
@@ -256,7 +145,8 @@ result<void> producer::produce(const stream::outgoing& record, stream::receipt& 
 }
 void producer::flush() { link_->flush(); }
 std::size_t producer::in_flight() const noexcept { return link_->in_flight(); }
-void producer::abandon() { link_->purge(RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT); }
+const error* producer::failure() const noexcept { return link_->failure(); }
+void producer::abandon() { link_->purge(); }
 const producer_counters& producer::counters() const noexcept { return link_->counters(); }
 
 }  // namespace millrace::kafka

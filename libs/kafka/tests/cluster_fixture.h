@@ -177,8 +177,9 @@ class answer final : public stream::receipt {
 // Produces and keeps one answer per accepted record.
 class writer {
  public:
-  explicit writer(const producer_config& config) : loop_(system_clock()) {
-    result<std::unique_ptr<producer>> made = producer::create(config, loop_);
+  explicit writer(producer_config config) : loop_(system_clock()) {
+    config.on_error = [this](const error& failure, bool) { errors.push_back(failure); };
+    result<std::unique_ptr<producer>> made = producer::create(std::move(config), loop_);
     EXPECT_TRUE(made.ok()) << (made.ok() ? "" : made.error().to_string());
     if (made) producer_ = std::move(made).value();
   }
@@ -193,19 +194,28 @@ class writer {
   result<void> write(std::string_view topic, std::string_view key, std::string_view value) {
     return write({topic, as_bytes(key), as_bytes(value), {}});
   }
-  // False when not every record was answered in time.
-  bool settle() {
+  bool until(const std::function<bool()>& done) {
     const instant deadline = system_clock().now() + seconds(20);
-    while (producer_->in_flight() > 0) {
+    while (!done()) {
       if (system_clock().now() >= deadline) return false;
       loop_.run_turn(milliseconds(2));
     }
-    return std::all_of(answers.begin(), answers.end(), [](const auto& a) { return a->given.has_value(); });
+    return true;
+  }
+  // Repeats a record that the sink does not take.
+  bool until_written(std::string_view topic, std::string_view key, std::string_view value) {
+    return until([&] { return write(topic, key, value).ok(); });
+  }
+  // False when not every record was answered in time.
+  bool settle() {
+    return until([&] { return producer_->in_flight() == 0; }) &&
+           std::all_of(answers.begin(), answers.end(), [](const auto& a) { return a->given.has_value(); });
   }
   producer& sink() { return *producer_; }
   void destroy() { producer_.reset(); }
 
   std::vector<std::unique_ptr<answer>> answers;
+  std::vector<error> errors;  // that the sink reported beside the answers
 
  private:
   runtime::loop loop_;

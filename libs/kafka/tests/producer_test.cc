@@ -128,5 +128,142 @@ TEST_F(producer_test, ending_with_records_on_their_way_answers_each_once) {
   for (const auto& a : out.answers) ASSERT_TRUE(a->given.has_value());
 }
 
+// The mock broker accepts any sequence number, as a real one does of a producer that it does not know yet.
+// One record per request, several in flight: the first request is refused, those behind it are accepted, and
+// the client reports the refused record as delivered.
+class implied_acknowledgement_test : public cluster_test {
+ protected:
+  [[nodiscard]] producer_config one_record_a_request() const {
+    producer_config config = writing();
+    config.linger = milliseconds(0);
+    config.client.properties["batch.num.messages"] = "1";
+    return config;
+  }
+  [[nodiscard]] std::set<std::string> keys_in_topic(std::size_t count) {
+    member reader(reading({"t"}));
+    EXPECT_TRUE(reader.until_records(count));
+    std::set<std::string> keys;
+    for (const seen_record& record : reader.records) keys.insert(record.key.value_or(""));
+    return keys;
+  }
+};
+
+TEST_F(implied_acknowledgement_test, a_refused_first_record_is_not_reported_as_acknowledged) {
+  for (const kafka_error refusal :
+       {kafka_error::not_leader, kafka_error::not_enough_replicas, kafka_error::storage_error}) {
+    start(1);
+    topic("t", 1);
+    writer out(one_record_a_request());
+    cluster().push_errors(kafka_api::produce, {&refusal, 1});
+    cluster().set_round_trip(1, milliseconds(50));
+    for (int i = 0; i < 5; ++i) ASSERT_TRUE(out.write("t", std::to_string(i), "v").ok());
+    ASSERT_TRUE(out.settle());
+    cluster().set_round_trip(1, milliseconds(0));
+    ASSERT_FALSE(out.answers[0]->given->ok()) << "not in the topic, and reported as delivered";
+    EXPECT_EQ(out.answers[0]->given->error().code(), errc::produce_failed);
+    EXPECT_EQ(out.sink().counters().implied, 1U);
+    const std::set<std::string> keys = keys_in_topic(4);
+    for (std::size_t i = 0; i < out.answers.size(); ++i) {
+      EXPECT_EQ(out.answers[i]->given->ok(), keys.contains(std::to_string(i))) << "record " << i;
+    }
+  }
+}
+
+// The answer has no offset; the client counts up from -1, which makes offsets of all records but the first.
+TEST_F(implied_acknowledgement_test, a_duplicate_sequence_number_is_no_acknowledgement) {
+  topic("t", 1);
+  producer_config config = writing();
+  config.linger = milliseconds(50);
+  writer out(config);
+  const kafka_error duplicate = kafka_error::duplicate_sequence_number;
+  cluster().push_errors(kafka_api::produce, {&duplicate, 1});
+  for (int i = 0; i < 4; ++i) ASSERT_TRUE(out.write("t", std::to_string(i), "v").ok());
+  ASSERT_TRUE(out.settle());
+  for (const auto& a : out.answers) {
+    ASSERT_FALSE(a->given->ok());
+    EXPECT_EQ(a->given->error().code(), errc::produce_failed);
+  }
+  EXPECT_EQ(out.sink().counters().implied, 4U);
+  ASSERT_TRUE(out.write("t", "again", "v").ok());
+  ASSERT_TRUE(out.settle());
+  EXPECT_TRUE(out.answers.back()->given->ok());
+}
+
+// A client that librdkafka calls fatally failed sends nothing any more; the sink goes on with a new one.
+using producer_replacement_test = cluster_test;
+
+TEST_F(producer_replacement_test, a_lost_sequence_replaces_the_client_and_loses_no_record) {
+  topic("t", 1);
+  writer out(writing());
+  ASSERT_TRUE(out.write("t", "first", "v").ok());
+  ASSERT_TRUE(out.settle());
+  const kafka_error lost = kafka_error::out_of_order_sequence_number;
+  cluster().push_errors(kafka_api::produce, {&lost, 1});
+  ASSERT_TRUE(out.write("t", "refused", "v").ok());
+  ASSERT_TRUE(out.settle());
+  ASSERT_FALSE(out.answers[1]->given->ok());
+  EXPECT_EQ(out.answers[1]->given->error().code(), errc::produce_failed) << "trying again helps";
+  EXPECT_EQ(out.sink().failure(), nullptr);
+  EXPECT_EQ(out.sink().counters().replaced, 1U);
+  ASSERT_TRUE(out.until_written("t", "refused", "v"));
+  ASSERT_TRUE(out.settle());
+  EXPECT_TRUE(out.answers.back()->given->ok()) << out.answers.back()->given->error().to_string();
+  ASSERT_EQ(out.errors.size(), 1U);
+  EXPECT_NE(out.errors[0].message().find("replaced"), std::string::npos) << out.errors[0].message();
+}
+
+TEST_F(producer_replacement_test, records_that_were_outstanding_may_be_sent_again) {
+  topic("t", 4);
+  writer out(writing());
+  ASSERT_TRUE(out.write("t", "first", "v").ok());
+  ASSERT_TRUE(out.settle());
+  cluster().set_round_trip(1, milliseconds(50));
+  const kafka_error lost = kafka_error::out_of_order_sequence_number;
+  cluster().push_errors(kafka_api::produce, {&lost, 1});
+  for (int i = 0; i < 200; ++i) ASSERT_TRUE(out.write("t", std::to_string(i), "v").ok());
+  ASSERT_TRUE(out.settle());
+  for (const auto& a : out.answers) {
+    if (a->given->ok()) continue;
+    EXPECT_EQ(a->given->error().code(), errc::produce_failed) << "never cancelled";
+  }
+  EXPECT_EQ(out.sink().counters().replaced, 1U);
+}
+
+TEST_F(producer_replacement_test, a_missing_permission_ends_the_sink_and_says_what_to_grant) {
+  topic("t", 1);
+  for (const kafka_error refusal :
+       {kafka_error::cluster_authorization_failed, kafka_error::transactional_id_authorization_failed}) {
+    start(1);
+    topic("t", 1);
+    const std::array<kafka_error, 3> refusals = {refusal, refusal, refusal};
+    cluster().push_errors(kafka_api::init_producer_id, refusals);
+    writer out(writing());
+    static_cast<void>(out.write("t", "k", "v"));
+    ASSERT_TRUE(out.until([&] { return out.sink().failure() != nullptr; }));
+    EXPECT_EQ(out.sink().failure()->code(), errc::broker_unauthorized) << out.sink().failure()->to_string();
+    EXPECT_NE(out.sink().failure()->message().find("grant"), std::string::npos)
+        << out.sink().failure()->message();
+    ASSERT_TRUE(out.settle());
+    const result<void> after = out.write("t", "k", "v");
+    ASSERT_FALSE(after.ok());
+    EXPECT_EQ(after.error().code(), errc::broker_unavailable) << after.error().to_string();
+  }
+}
+
+TEST_F(producer_replacement_test, a_failure_that_returns_with_every_client_ends_the_sink) {
+  topic("t", 1);
+  producer_config config = writing();
+  config.replace_backoff = milliseconds(1);
+  writer out(config);
+  const std::vector<kafka_error> lost(50, kafka_error::out_of_order_sequence_number);
+  cluster().push_errors(kafka_api::produce, lost);
+  ASSERT_TRUE(out.until([&] {
+    if (out.sink().in_flight() == 0) static_cast<void>(out.write("t", "k", "v"));
+    return out.sink().failure() != nullptr;
+  }));
+  EXPECT_EQ(out.sink().failure()->code(), errc::produce_failed) << out.sink().failure()->to_string();
+  EXPECT_EQ(out.sink().counters().replaced, 5U);
+}
+
 }  // namespace
 }  // namespace millrace::kafka

@@ -48,7 +48,7 @@ void processor_run::bury(const error& cause, std::string_view stage_name) {
 
 void processor_run::send_letter() {
   const result<void> taken = produce_letter();
-  if (!taken) return on_letter_failure(taken.error());
+  if (!taken) return on_refused(taken.error()), on_letter_failure(taken.error());
   engine_.try_began(dependency::broker);
   ++receipts_outstanding_;
   ++envelope_.outstanding;

@@ -44,7 +44,7 @@ void processor_run::send_emits() {
     if (e.outstanding || e.acknowledged) continue;
     const stream::outgoing out{e.to->topic(), bytes_view(e.key), bytes_view(e.value), trace.get()};
     const result<void> taken = engine_.ports().sink.produce(out, e);
-    if (!taken) return on_emit_failure(taken.error());
+    if (!taken) return on_refused(taken.error()), on_emit_failure(taken.error());
     engine_.try_began(dependency::broker);
     e.outstanding = true;
     if (envelope_.followed) envelope_.followed->emits.push_back({e.to->topic(), e.key, e.value});
@@ -54,6 +54,13 @@ void processor_run::send_emits() {
   if (planted(stream::bug::commit_before_the_emit) && envelope_.unended == 1) {
     envelope_.of().tracker.finished(envelope_.ticket);
   }
+}
+
+// A sink that cannot send at present is a broker that cannot be reached; a full queue is not.
+void processor_run::on_refused(const error& cause) {
+  if (cause.code() != errc::broker_unavailable) return;
+  engine_.try_began(dependency::broker);
+  engine_.try_failed(dependency::broker);
 }
 
 void processor_run::tell_breaker(const result<void>& answer) {

@@ -128,6 +128,7 @@ class processor_run final : public stream::execution, public runtime::deferred {
   void waited(wait what);
   // What the broker's answer says about the broker.
   void tell_breaker(const result<void>& answer);
+  void on_refused(const error& cause);
   void send_emits();
   void on_emit_answer(emission& which, result<void> answer);
   void on_emit_failure(const error& cause);

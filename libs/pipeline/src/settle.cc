@@ -10,6 +10,10 @@ namespace millrace::pipeline {
 bool engine::settle_turn() {
   if (state_ == line_state::stopped || state_ == line_state::failed) return false;
   if (plans_changed_) admit_waiting();
+  if (const error* dead = ports_.sink.failure(); dead != nullptr && state_ == line_state::running) {
+    note_failure(work_stage::emit, *dead);
+    fail(*dead);
+  }
   if (!revocations_.empty()) advance_revocations();
   if (state_ == line_state::draining || state_ == line_state::leaving) advance_stop();
   if (crowding_until_ && ports_.loop.now() >= *crowding_until_) pauses_stale_ = true;

@@ -181,5 +181,44 @@ TEST_F(line_test, WhatAStopThatIsCutShortGivesUpWasAbandonedByIt) {
   EXPECT_EQ(line_->abandoned_by_stop(), 2U);
 }
 
+TEST_F(line_test, ASinkThatCannotSendAgainStopsTheLineAndCommitsNothingUnsent) {
+  options.drain_timeout = 5s;
+  start();
+  assign({0});
+  produce(0, 1, "emit");
+  advance(2s);
+  ASSERT_EQ(committed(0), 1);
+  hold_sink = true;
+  produce(0, 2, "emit");
+  produce(0, 3);
+  run();
+  sink.fail(error(errc::broker_unauthorized, "grant IDEMPOTENT_WRITE"));
+  advance(1s);
+  EXPECT_EQ(line_->state(), line_state::draining);
+  advance(10s);
+  EXPECT_EQ(line_->state(), line_state::failed);
+  ASSERT_TRUE(line_->failure());
+  EXPECT_EQ(line_->failure()->code(), errc::broker_unauthorized) << line_->failure()->to_string();
+  EXPECT_EQ(committed(0), 1) << "the record of offset 1 was not produced";
+  EXPECT_EQ(line_->counts().abandoned, 1U);
+}
+
+TEST_F(line_test, ASinkThatCannotSendAtPresentOpensTheBreakerOfTheBroker) {
+  options.breaker = {.ratio = 0.5, .failures_min = 5};
+  start();
+  assign({0});
+  produce_fates.assign(40, {.refused = error(errc::broker_unavailable, "the producer is replaced")});
+  for (int i = 0; i < 10; ++i) produce(0, i, "emit");
+  advance(500ms);
+  const line_status seen = line_->status_now();
+  const auto broker = std::find_if(seen.breakers.begin(), seen.breakers.end(),
+                                   [](const breaker_status& b) { return b.dependency == "broker"; });
+  ASSERT_NE(broker, seen.breakers.end());
+  EXPECT_NE(broker->state, breaker_state::closed);
+  advance(120s);
+  EXPECT_EQ(sink.written_to("sent").size(), 10U) << "nothing is lost meanwhile";
+  EXPECT_EQ(committed(0), 10);
+}
+
 }  // namespace
 }  // namespace millrace::pipeline

@@ -46,6 +46,7 @@ std::vector<const produced_record*> simulated_sink::written_to(std::string_view 
 }
 
 result<void> simulated_sink::produce(const stream::outgoing& record, stream::receipt& answer) {
+  if (failure_ && !severed_) return error(errc::broker_unavailable, failure_->message());
   produced_record what{std::string(record.topic), copy(record.key), copy(record.value), {}, ++last_number_};
   for (const stream::header_view& h : record.headers) what.headers.emplace_back(h.name, copy(h.value));
   produce_fate fate = options_.fate_of ? options_.fate_of(what) : produce_fate{};
@@ -62,6 +63,7 @@ void simulated_sink::land(flight& f) {
   const std::unique_ptr<flight> landed = std::move(*found);
   flights_.erase(found);
   if (severed_) return landed->answer.on_acknowledged(error(errc::cancelled));
+  if (failure_) return landed->answer.on_acknowledged(error(errc::produce_failed, failure_->message()));
   if (!landed->fate.failure || landed->fate.written_although) {
     written_.push_back(landed->record);
     if (options_.on_written) options_.on_written(landed->record);
@@ -73,6 +75,12 @@ void simulated_sink::land(flight& f) {
 void simulated_sink::sever() {
   severed_ = true;
   for (const auto& f : flights_) loop_.start(*f, nanoseconds(0));
+}
+
+void simulated_sink::fail(error cause) {
+  failure_ = std::move(cause);
+  for (const auto& f : flights_) loop_.start(*f, nanoseconds(0));
+  loop_.wake();
 }
 
 }  // namespace millrace::testkit

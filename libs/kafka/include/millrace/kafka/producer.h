@@ -7,6 +7,15 @@
 // Every record that produce() accepted gets exactly one answer: acknowledged; errc::produce_failed (not
 // acknowledged within `delivery_timeout`, topic missing, not authorised: trying again may help);
 // errc::produce_rejected (too large or invalid); errc::cancelled (abandon(), or the producer ended first).
+//
+// Acknowledged means that a broker named the record's offset. librdkafka also reports success for a record
+// that it infers from the acknowledgement of a later one; a broker may have refused that record, so the
+// answer is errc::produce_failed. Producing it again repeats it at worst.
+//
+// A client that librdkafka calls fatally failed (lost sequence numbers, a fenced epoch) is replaced by a new
+// one: its unacknowledged records are answered with errc::produce_failed, and meanwhile produce() returns
+// errc::broker_unavailable. failure() is set, and nothing can be produced any more, when an operator must act
+// (a permission is missing) or when five new clients in a row failed before a record was acknowledged.
 #pragma once
 
 #include <chrono>
@@ -30,8 +39,11 @@ struct producer_config {
   milliseconds delivery_timeout{30'000};
   std::size_t records_max = 100'000;                      // queued and in flight
   std::size_t bytes_max = std::size_t{64} * 1024 * 1024;  // likewise
-  // What the client reports beside the answers; `fatal`: this producer can send nothing any more. May be
-  // empty.
+  // The first replacement of a failed client is immediate, the second waits this long, and the wait doubles
+  // with each one that fails before a record was acknowledged.
+  milliseconds replace_backoff{1'000};
+  // Reports failures beside the answers; `fatal`: failure() is set. Called on the worker's thread from within
+  // its turn. May be empty.
   std::function<void(const error& failure, bool fatal)> on_error;
 };
 
@@ -39,8 +51,10 @@ struct producer_counters {
   std::uint64_t accepted = 0;
   std::uint64_t acknowledged = 0;
   std::uint64_t failed = 0;    // produce_failed
+  std::uint64_t implied = 0;   // of those: reported as delivered by librdkafka, not acknowledged by a broker
   std::uint64_t rejected = 0;  // produce_rejected, from the broker
   std::uint64_t cancelled = 0;
+  std::uint64_t replaced = 0;  // clients, after a fatal failure
 };
 
 class producer final : public stream::sink {
@@ -54,6 +68,7 @@ class producer final : public stream::sink {
   [[nodiscard]] result<void> produce(const stream::outgoing& record, stream::receipt& answer) override;
   void flush() override;
   [[nodiscard]] std::size_t in_flight() const noexcept override;
+  [[nodiscard]] const error* failure() const noexcept override;
 
   // Gives up everything outstanding: the answers (errc::cancelled, or the broker's if it came first) arrive
   // in the next turns. A record whose request was on its way may have been written.

@@ -37,13 +37,16 @@ class sink {
   sink& operator=(const sink&) = delete;
   virtual ~sink() = default;
 
-  // Copies the record and returns at once. errc::produce_failed (and no receipt) when the queue is full: the
-  // record is not taken, try again in a later turn. errc::produce_rejected when it can never be sent (too
+  // Copies the record and returns at once. Of a record that is not taken the receipt is not notified:
+  // errc::produce_failed when the queue is full and errc::broker_unavailable when the sink cannot send at
+  // present (repeat it in a later turn), errc::produce_rejected when the record can never be sent (too
   // large).
   [[nodiscard]] virtual result<void> produce(const outgoing& record, receipt& answer) = 0;
   // Sends what is queued without waiting for lingering; does not block.
   virtual void flush() = 0;
   [[nodiscard]] virtual std::size_t in_flight() const noexcept = 0;
+  // Why the sink can never send again; null while it can. It stays set.
+  [[nodiscard]] virtual const error* failure() const noexcept { return nullptr; }
 };
 
 }  // namespace millrace::stream

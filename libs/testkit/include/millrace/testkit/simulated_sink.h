@@ -51,11 +51,15 @@ class simulated_sink final : public stream::sink {
   [[nodiscard]] std::vector<const produced_record*> written_to(std::string_view topic) const;
   // The process is gone: nothing is written any more, everything outstanding is answered as cancelled.
   void sever();
+  // The sink can never send again: what is outstanding is answered with errc::produce_failed, and nothing
+  // more is taken.
+  void fail(error cause);
 
   // stream::sink
   [[nodiscard]] result<void> produce(const stream::outgoing& record, stream::receipt& answer) override;
   void flush() override {}
   [[nodiscard]] std::size_t in_flight() const noexcept override { return flights_.size(); }
+  [[nodiscard]] const error* failure() const noexcept override { return failure_ ? &*failure_ : nullptr; }
 
  private:
   struct flight;
@@ -67,6 +71,7 @@ class simulated_sink final : public stream::sink {
   std::vector<produced_record> written_;
   std::uint64_t last_number_ = 0;
   bool severed_ = false;
+  std::optional<error> failure_;
 };
 
 }  // namespace millrace::testkit
