@@ -30,7 +30,7 @@ std::size_t memory_source::poll(stream::source_events& events, std::size_t recor
     std::vector<stream::partition_id> all;
     for (std::int32_t number = 0; number < partition_count; ++number) all.push_back({0, number});
     events.on_assigned(all);
-    for (const stream::partition_id id : all) events.on_position({id, 0});
+    for (const stream::partition_id id : all) events.on_position({id, 0}, stream::position_origin::committed);
   }
   if (!answers_.empty()) {
     const std::vector<stream::commit_result> answers = std::exchange(answers_, {});

@@ -68,6 +68,7 @@ class examination {
     switch (e.what) {
       case happening::assigned:
         h = {true, -1, -1};
+        begins(e, h);
         break;
       case happening::revoked:
       case happening::crashed:
@@ -76,7 +77,12 @@ class examination {
       case happening::second_load:
         break;
       case happening::lost:
+        h.held = false;
+        break;
       case happening::released:
+        if (of_.starts_at_end && h.last_commit < 0 && !committed_.contains(e.partition)) {
+          violated("I1 the partition began at the end of its log and is given up without a commit" + at(e));
+        }
         h.held = false;
         break;
       case happening::delivered:
@@ -122,7 +128,19 @@ class examination {
     ended_below(e);
   }
 
-  void committed(const event& e) { ended_below(e); }
+  void committed(const event& e) {
+    committed_.insert(e.partition);
+    ended_below(e);
+  }
+
+  // What lies before the start of a group that begins at the end of the log is not its work.
+  void begins(const event& e, holding& h) {
+    if (!of_.starts_at_end || committed_.contains(e.partition)) return;
+    h.last_delivered = e.offset - 1;
+    std::int64_t& start = starts_[e.partition];
+    start = std::max(start, e.offset);
+    proved_below_[e.partition] = std::max(proved_below_[e.partition], start);
+  }
 
   // I1: every record of the log below a commit has ended. What was proved once need not be proved again.
   void ended_below(const event& e) {
@@ -250,6 +268,11 @@ class examination {
     tries_[e.member].given.emplace_back(e.at_ns, 1.0);
   }
 
+  [[nodiscard]] std::int64_t start_of(std::int32_t partition) const {
+    const auto found = starts_.find(partition);
+    return found == starts_.end() ? 0 : found->second;
+  }
+
   void at_the_end() {
     for (const auto& [partition, end] : of_.ends) {
       if (end == 0) continue;
@@ -270,7 +293,7 @@ class examination {
   void final_table() {
     std::map<std::pair<std::int32_t, std::string>, std::int64_t> surely;
     for (const logged& r : of_.log) {
-      if (r.what != kind::good) continue;
+      if (r.what != kind::good || r.offset < start_of(r.partition)) continue;
       const effects& seen = effects_[{r.partition, r.offset}];
       if (seen.letters.contains("writing") && !seen.latest) continue;
       std::int64_t& last = surely.try_emplace({r.partition, r.key}, -1).first->second;
@@ -301,6 +324,8 @@ class examination {
   std::map<std::pair<int, std::int32_t>, holding> held_;
   std::map<place, effects> effects_;
   std::map<std::int32_t, std::int64_t> proved_below_;
+  std::map<std::int32_t, std::int64_t> starts_;  // of a group that begins at the end of the log
+  std::set<std::int32_t> committed_;             // partitions
   std::map<std::tuple<int, std::string, std::string>, std::int64_t> busy_;
   std::map<std::tuple<int, std::int32_t, std::string>, moment> started_;
   std::map<std::tuple<int, std::int32_t, std::string>, moment> emitted_;

@@ -68,6 +68,7 @@ struct retry_allowance {
 };
 
 struct history {
+  bool starts_at_end = false;  // a partition without a commit begins at the end of its log
   retry_allowance retries;
   order ordered = order::unordered;
   std::vector<logged> log;  // in the order of production

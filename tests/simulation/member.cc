@@ -129,7 +129,8 @@ member::member(common& shared, int number, std::uint64_t seed)
   source_ = std::make_unique<testkit::simulated_source>(
       shared.log, loop_,
       testkit::simulated_source::options{
-          seed, 64, [this](auto what, auto where, auto offset) { on_source_event(what, where, offset); },
+          seed, 64, shared_.told.starts_at_end,
+          [this](auto what, auto where, auto offset) { on_source_event(what, where, offset); },
           [this](auto, auto) { return shared_.faults.of_commit(); }});
   sink_ = std::make_unique<testkit::simulated_sink>(
       loop_,

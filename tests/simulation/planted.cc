@@ -24,6 +24,7 @@ constexpr std::array all{
     PLANTED(drop_the_closed_check),
     PLANTED(reuse_the_tracker),
     PLANTED(start_from_latest),
+    PLANTED(forget_where_latest_began),
     PLANTED(drop_a_failed_dead_letter),
     PLANTED(commit_before_the_dead_letter),
     PLANTED(drop_a_failed_emit),

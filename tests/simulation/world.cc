@@ -65,6 +65,7 @@ world::world(std::uint64_t seed)
       members_wanted_(static_cast<std::size_t>(random_.between(1, 3))) {
   log_.add_topic("parcels", partitions_);
   if (random_.chance(0.2)) log_.set_topic_id(0, "");
+  history_.starts_at_end = random_.chance(0.2);
   history_.ordered = static_cast<order>(shared_.options.order);
   // Probes of a breaker are outside the budget, and the history does not tell them apart.
   const pipeline::retry_budget_policy& budget = shared_.retries;

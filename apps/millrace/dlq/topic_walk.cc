@@ -121,9 +121,11 @@ void topic_walk::on_assigned(std::span<const stream::partition_id> partitions) {
   for (const stream::partition_id id : partitions) partitions_.emplace(id, progress());
 }
 
-void topic_walk::on_position(const stream::partition_offset& start) {
-  partitions_[start.partition].next = std::max<std::int64_t>(start.offset, 0);
-  listener_.on_start(start);
+void topic_walk::on_position(const stream::partition_offset& start, stream::position_origin origin) {
+  partitions_[start.partition].next = start.offset;
+  stream::partition_offset committed = start;
+  if (origin != stream::position_origin::committed) committed.offset = -1;
+  listener_.on_start(committed);
 }
 
 // They are given up in close(), when everything that was sent has been committed.

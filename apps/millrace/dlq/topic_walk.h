@@ -84,7 +84,7 @@ class topic_walk final : private stream::source_events {
 
   void on_record(const stream::record_view& record) override;
   void on_assigned(std::span<const stream::partition_id> partitions) override;
-  void on_position(const stream::partition_offset& start) override;
+  void on_position(const stream::partition_offset& start, stream::position_origin origin) override;
   void on_revoked(std::span<const stream::partition_id> partitions) override;
   void on_lost(std::span<const stream::partition_id> partitions) override;
   void on_committed(std::span<const stream::commit_result> results) override;

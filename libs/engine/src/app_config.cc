@@ -43,14 +43,16 @@ const spec<kafka_config>& kafka_spec() {
           .choices({{"fail", offset_policy::fail},
                     {"earliest", offset_policy::earliest},
                     {"latest", offset_policy::latest}})
-          .doc("Where a partition without a committed offset starts."),
+          .doc(
+              "Where a partition without a committed offset starts. latest is resolved and committed once; a "
+              "partition that is added later starts at its beginning."),
       field(&kafka_config::on_offset_out_of_range, "on_offset_out_of_range")
           .choices({{"fail", offset_policy::fail},
                     {"earliest", offset_policy::earliest},
                     {"latest", offset_policy::latest}})
-          .doc("What to do when the committed offset is no longer in the log. fail stops the line: records "
-               "were lost "
-               "before they were read, and a person should know."),
+          .doc("What to do when the next offset is not in the log, as its first and last offsets confirm. "
+               "fail "
+               "stops the process and skips nothing; earliest and latest go on there and count the gap."),
       field(&kafka_config::fetch_bytes_max, "fetch_bytes_max")
           .range(config::byte_size{1U << 20U}, config::byte_size{4ULL << 30U})
           .doc("Memory that prefetched records may use, of one worker."),

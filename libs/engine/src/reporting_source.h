@@ -41,7 +41,9 @@ class reporting_source final : public stream::source, private stream::source_eve
   void on_assigned(std::span<const stream::partition_id> partitions) override {
     events_->on_assigned(partitions);
   }
-  void on_position(const stream::partition_offset& start) override { events_->on_position(start); }
+  void on_position(const stream::partition_offset& start, stream::position_origin origin) override {
+    events_->on_position(start, origin);
+  }
   void on_gap(stream::partition_id partition, std::uint64_t records) override {
     events_->on_gap(partition, records);
   }

@@ -5,6 +5,7 @@
 
 #include "errors.h"
 #include "group_member.h"
+#include "group_start.h"
 
 namespace millrace::kafka {
 namespace {
@@ -59,7 +60,7 @@ void consumer::group_member::send_commit() {
     rd_kafka_topic_partition_t* element =
         rd_kafka_topic_partition_list_add(list.get(), config_.topics[id.topic].c_str(), id.partition);
     element->offset = entry.at.offset;
-    attach(entry.at.metadata, *element);
+    attach(with_group_start(owned(id).group_start, entry.at.metadata), *element);
     const std::int32_t epoch = epoch_before(owned(id), entry.at.offset);
     if (epoch >= 0) rd_kafka_topic_partition_set_leader_epoch(element, epoch);
   }

@@ -82,25 +82,13 @@ result<void> set_group(conf_builder& conf, const consumer_config& config) {
   return conf.set("partition.assignment.strategy", "roundrobin");
 }
 
-std::string_view reset_policy(out_of_range policy) noexcept {
-  switch (policy) {
-    case out_of_range::fail:
-      return "error";
-    case out_of_range::earliest:
-      return "earliest";
-    case out_of_range::latest:
-      break;
-  }
-  return "latest";
-}
-
 result<void> set_fetching(conf_builder& conf, const consumer_config& config) {
   const std::size_t fetch_bytes = std::max(config.fetch_bytes_max / 2, fetch_bytes_min);
   const std::pair<const char*, std::string> properties[] = {
       {"enable.auto.commit", "false"},
       {"enable.auto.offset.store", "false"},
       {"enable.partition.eof", "false"},
-      {"auto.offset.reset", std::string(reset_policy(config.on_offset_out_of_range))},
+      {"auto.offset.reset", "error"},  // the member decides (reading.cc)
       {"queued.max.messages.kbytes", std::to_string(config.fetch_bytes_max / 1024)},
       {"queued.min.messages", "100000"},
       {"receive.message.max.bytes",

@@ -16,7 +16,6 @@ using stage = owned_partition::stage;
 
 // Per poll, so that a storm of events cannot hold the turn.
 constexpr std::size_t events_per_poll_max = 1'000;
-constexpr std::size_t batch_records_max = 256;
 constexpr std::size_t failures_kept_max = 16;
 
 void wake_worker(rd_kafka_t*, void* worker) { static_cast<runtime::loop*>(worker)->wake(); }
@@ -24,11 +23,6 @@ void wake_worker(rd_kafka_t*, void* worker) { static_cast<runtime::loop*>(worker
 // The end of a consumer that was not closed: 5 s at most.
 constexpr int close_wait_ms = 20;
 constexpr int close_waits_max = 250;
-
-std::optional<bytes_view> part(const void* data, std::size_t length) noexcept {
-  if (data == nullptr) return std::nullopt;
-  return bytes_view(static_cast<const std::byte*>(data), length);
-}
 
 }  // namespace
 
@@ -57,7 +51,7 @@ consumer::group_member::group_member(consumer_config config, runtime::loop& work
   fetch_queue_.reset(rd_kafka_queue_new(client_.get()));
   rd_kafka_queue_cb_event_enable(group_queue_.get(), wake_worker, &worker_);
   rd_kafka_queue_cb_event_enable(fetch_queue_.get(), wake_worker, &worker_);
-  lookup_ = std::make_unique<offset_lookup>(client_.get(), worker_);
+  lookup_ = std::make_unique<offset_lookup>(client_.get(), worker_, config_.start_from);
 }
 
 // librdkafka's destroy waits for ever for the answer to a rebalance that nobody took from the queue: so the
@@ -101,6 +95,7 @@ std::size_t consumer::group_member::poll(stream::source_events& events, std::siz
   report_commits(events);
   serve_events(events, 0);
   serve_lookups(events);
+  if (!rereading_.empty()) serve_rereads();
   for (std::size_t i = 0; i < failures_kept_max && !failures_.empty(); ++i) {
     const error failure = std::move(failures_.front());
     failures_.pop_front();
@@ -186,122 +181,6 @@ void consumer::group_member::on_error_event(rd_kafka_event_t* event, stream::sou
   const error failure = client_error(code, rd_kafka_event_error_string(event));
   const bool missing = failure.code() == errc::topic_not_found;
   if (stops_the_line(code) || (missing && config_.on_missing_topic == missing_topic::fail)) {
-    fail(events, failure);
-  } else {
-    events.on_source_error(failure, false);
-  }
-}
-
-std::size_t consumer::group_member::take_records(stream::source_events& events, std::size_t records_max) {
-  std::size_t taken = 0;
-  batch_.resize(batch_records_max);
-  while (taken < records_max && !failed_ && !closing_) {
-    const std::size_t wanted = std::min(records_max - taken, batch_records_max);
-    const ssize_t got = rd_kafka_consume_batch_queue(fetch_queue_.get(), 0, batch_.data(), wanted);
-    if (got <= 0) break;
-    for (ssize_t i = 0; i < got; ++i) {
-      rd_kafka_message_t* message = batch_[static_cast<std::size_t>(i)];
-      if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        on_message_error(*message, events);
-      } else if (!failed_ && take_message(*message, events)) {
-        ++taken;
-      }
-      rd_kafka_message_destroy(message);
-    }
-  }
-  return taken;
-}
-
-bool consumer::group_member::take_message(const rd_kafka_message_t& message, stream::source_events& events) {
-  if (message.rkt != last_topic_) {
-    const auto topic = topic_index(rd_kafka_topic_name(message.rkt));
-    if (!topic) return false;
-    last_topic_ = message.rkt;
-    last_topic_index_ = *topic;
-  }
-  const stream::partition_id from{last_topic_index_, message.partition};
-  owned_partition* partition = find(from);
-  // Being given up: the next owner reads it from the commit on.
-  if (partition == nullptr || partition->at != stage::reading) return false;
-  if (message.offset != partition->next_offset) note_gap(*partition, message, from, events);
-  partition->next_offset = message.offset + 1;
-  note_epoch(*partition, message);
-
-  headers_.clear();
-  rd_kafka_headers_t* headers = nullptr;
-  if (rd_kafka_message_headers(&message, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR) {
-    const char* name = nullptr;
-    const void* value = nullptr;
-    std::size_t size = 0;
-    for (std::size_t i = 0;
-         rd_kafka_header_get_all(headers, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR; ++i) {
-      headers_.push_back({name, part(value, size)});
-    }
-  }
-  rd_kafka_timestamp_type_t kind = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
-  const std::int64_t created = rd_kafka_message_timestamp(&message, &kind);
-  const stream::record_view record{
-      from,
-      message.offset,
-      timestamp(milliseconds(kind == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE || created < 0 ? 0 : created)),
-      part(message.key, message.key_len),
-      part(message.payload, message.len),
-      headers_};
-  ++counters_.records;
-  counters_.bytes += message.key_len + message.len;
-  events.on_record(record);
-  return true;
-}
-
-void consumer::group_member::note_epoch(owned_partition& partition, const rd_kafka_message_t& message) {
-  const std::int32_t epoch = rd_kafka_message_leader_epoch(&message);
-  if (epoch < 0) return;
-  if (partition.epochs.empty() || partition.epochs.back().epoch != epoch) {
-    partition.epochs.push_back({message.offset, epoch});
-  }
-}
-
-// Offsets are not contiguous (compaction, transactions); records are missing only where the log begins later.
-void consumer::group_member::note_gap(owned_partition& partition, const rd_kafka_message_t& message,
-                                      stream::partition_id from, stream::source_events& events) {
-  const std::int64_t expected = partition.next_offset;
-  if (expected < 0 || message.offset < expected) return;
-  const auto marks = watermarks_of(from);
-  if (!marks || marks->low <= expected) return;
-  const std::int64_t resumed = config_.on_offset_out_of_range == out_of_range::latest
-                                   ? message.offset
-                                   : std::min(marks->low, message.offset);
-  const auto missing = static_cast<std::uint64_t>(resumed - expected);
-  counters_.offset_gap_records += missing;
-  events.on_gap(from, missing);
-  events.on_source_error(
-      error(errc::offset_out_of_range,
-            describe(from) + ": the offsets from " + std::to_string(expected) + " to " +
-                std::to_string(resumed - 1) +
-                " were no longer in the log and are skipped ('on_offset_out_of_range'); check the "
-                "topic's retention against the lag"),
-      false);
-}
-
-void consumer::group_member::on_message_error(const rd_kafka_message_t& message,
-                                              stream::source_events& events) {
-  std::string where = "source '" + config_.group_id + "'";
-  if (message.rkt != nullptr) {
-    where = "topic '" + std::string(rd_kafka_topic_name(message.rkt)) + "' partition " +
-            std::to_string(message.partition);
-  }
-  const char* text = rd_kafka_message_errstr(&message);
-  if (message.err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET) {
-    fail(events,
-         error(errc::offset_out_of_range,
-               where + ": offset " + std::to_string(message.offset) +
-                   " cannot be read and nothing was skipped (" + (text != nullptr ? text : "") +
-                   "); set the group's offset, or choose 'on_offset_out_of_range: earliest' or latest"));
-    return;
-  }
-  const error failure = client_error(message.err, text != nullptr ? text : "").in(where);
-  const bool missing = failure.code() == errc::topic_not_found;
-  if (stops_the_line(message.err) || (missing && config_.on_missing_topic == missing_topic::fail)) {
     fail(events, failure);
   } else {
     events.on_source_error(failure, false);

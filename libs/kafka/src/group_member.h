@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <millrace/kafka/consumer.h>
+#include <millrace/runtime/timer.h>
 
 #include "handles.h"
 #include "offset_lookup.h"
@@ -31,8 +32,19 @@ struct owned_partition {
   bool released = false;
   std::uint64_t assignment = 0;  // which assignment it came with; never repeats
   std::int64_t next_offset = -1;
+  // How many partitions the topic had when the group began (group_start.h); empty: not known.
+  std::optional<std::int32_t> group_start;
   std::optional<instant> unknown_since;  // the broker denies the partition when asked to commit
   std::vector<epoch_start> epochs;       // ascending; those before the committed offset are dropped
+
+  // What was fetched is not trusted, and fetching begins at next_offset again (reading.cc).
+  std::uint64_t distrusted_batch = 0;   // the batch of records in which that was found
+  std::uint32_t rereads = 0;            // in a row, without a record that was taken
+  std::optional<instant> reread_at;     // waits for it
+  std::optional<instant> restarted_at;  // assigned anew, because the client had stopped fetching
+  bool range_asked = false;             // the offsets that the log has are being requested
+  std::optional<std::int64_t> jump_to;  // the next record seemed to be this one; it is being read again
+  std::uint32_t jumps_confirmed = 0;
 };
 
 class consumer::group_member {
@@ -73,12 +85,36 @@ class consumer::group_member {
   void on_error_event(rd_kafka_event_t* event, stream::source_events& events);
   void fail(stream::source_events& events, const error& failure);
   void forward_log(rd_kafka_event_t* event);
+
+  // reading.cc
+  class reread_alarm final : public runtime::timer {
+   public:
+    explicit reread_alarm(runtime::loop& worker) : worker_(worker) {}
+
+   private:
+    void on_timer() override { worker_.wake(); }
+    runtime::loop& worker_;
+  };
   std::size_t take_records(stream::source_events& events, std::size_t records_max);
   bool take_message(const rd_kafka_message_t& message, stream::source_events& events);
+  [[nodiscard]] owned_partition* reading_of(const rd_kafka_message_t& message, stream::partition_id& id);
+  void note_false_jump(owned_partition& partition, stream::partition_id id, stream::source_events& events);
+  [[nodiscard]] bool trusts(owned_partition& partition, stream::partition_id id,
+                            const rd_kafka_message_t& message, stream::source_events& events);
+  void hand_over(const rd_kafka_message_t& message, stream::partition_id from, stream::source_events& events);
   void on_message_error(const rd_kafka_message_t& message, stream::source_events& events);
-  void note_gap(owned_partition& owned, const rd_kafka_message_t& message, stream::partition_id from,
-                stream::source_events& events);
-  void note_epoch(owned_partition& owned, const rd_kafka_message_t& message);
+  void on_offset_refused(owned_partition& partition, stream::partition_id id,
+                         const rd_kafka_message_t& message, stream::source_events& events);
+  void on_log_range(const lookup_answer& answer, stream::source_events& events);
+  void leave_range(owned_partition& partition, stream::partition_id id, const std::string& why,
+                   std::int64_t resume_at, stream::source_events& events);
+  void reread(owned_partition& partition, stream::partition_id id, const error& cause,
+              stream::source_events& events);
+  void reread_in(nanoseconds delay, stream::partition_id id, owned_partition& partition);
+  void serve_rereads();
+  void fetch_from(stream::partition_id id, owned_partition& partition);
+  void restart_fetching(stream::partition_id id);
+  static void note_epoch(owned_partition& owned, const rd_kafka_message_t& message);
 
   // rebalance.cc
   void on_rebalance(rd_kafka_event_t* event, stream::source_events& events);
@@ -126,6 +162,9 @@ class consumer::group_member {
   std::vector<stream::commit_result> commit_results_;
 
   std::vector<rd_kafka_message_t*> batch_;
+  std::uint64_t batch_number_ = 0;
+  std::vector<stream::partition_id> rereading_;  // those that wait for it
+  reread_alarm reread_alarm_{worker_};
   std::vector<stream::header_view> headers_;
   rd_kafka_topic_t* last_topic_ = nullptr;  // valid within one poll
   std::uint32_t last_topic_index_ = 0;

@@ -5,6 +5,8 @@
 #include <chrono>
 #include <utility>
 
+#include "group_start.h"
+
 namespace millrace::kafka {
 namespace {
 
@@ -20,8 +22,8 @@ bool needs_an_operator(rd_kafka_resp_err_t code) noexcept {
 
 }  // namespace
 
-offset_lookup::offset_lookup(rd_kafka_t* client, runtime::loop& worker)
-    : client_(client), worker_(worker), thread_([this] { run(); }) {}
+offset_lookup::offset_lookup(rd_kafka_t* client, runtime::loop& worker, start_position start_from)
+    : client_(client), worker_(worker), start_from_(start_from), thread_([this] { run(); }) {}
 
 offset_lookup::~offset_lookup() {
   {
@@ -33,9 +35,17 @@ offset_lookup::~offset_lookup() {
 }
 
 void offset_lookup::ask(std::uint64_t assignment, partition_list partitions) {
+  enqueue({assignment, std::move(partitions), false});
+}
+
+void offset_lookup::ask_range(std::uint64_t assignment, partition_list partition) {
+  enqueue({assignment, std::move(partition), true});
+}
+
+void offset_lookup::enqueue(question asked) {
   {
     const std::lock_guard lock(mutex_);
-    questions_.push_back({assignment, std::move(partitions)});
+    questions_.push_back(std::move(asked));
   }
   changed_.notify_one();
 }
@@ -63,19 +73,144 @@ bool offset_lookup::idle() {
 }
 
 lookup_answer offset_lookup::attempt(const question& asked) {
+  return asked.range ? attempt_range(asked) : attempt_offsets(asked);
+}
+
+lookup_answer offset_lookup::attempt_offsets(const question& asked) {
   partition_list offsets(rd_kafka_topic_partition_list_copy(asked.partitions.get()));
-  lookup_answer answer{asked.assignment, nullptr, rd_kafka_committed(client_, offsets.get(), attempt_ms_max),
-                       true};
-  for (int i = 0; answer.failure == RD_KAFKA_RESP_ERR_NO_ERROR && i < offsets->cnt; ++i) {
-    answer.failure = offsets->elems[i].err;
+  lookup_answer answer;
+  answer.assignment = asked.assignment;
+  answer.failure = committed(*offsets);
+  if (answer.failure == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    answer.offsets = std::move(offsets);
+    answer.failure = resolve_first(answer);
   }
   if (answer.failure == RD_KAFKA_RESP_ERR_NO_ERROR) {
-    answer.topic_ids = topic_ids(*offsets);
-    answer.offsets = std::move(offsets);
+    answer.topic_ids = topic_ids(*answer.offsets);
   } else {
+    answer.offsets.reset();
     answer.final = needs_an_operator(answer.failure);
   }
   return answer;
+}
+
+lookup_answer offset_lookup::attempt_range(const question& asked) {
+  lookup_answer answer;
+  answer.assignment = asked.assignment;
+  partition_list low(rd_kafka_topic_partition_list_copy(asked.partitions.get()));
+  low->elems[0].offset = RD_KAFKA_OFFSET_BEGINNING;
+  partition_list high(rd_kafka_topic_partition_list_copy(asked.partitions.get()));
+  high->elems[0].offset = RD_KAFKA_OFFSET_END;
+  answer.failure = list_offsets(*low);
+  if (answer.failure == RD_KAFKA_RESP_ERR_NO_ERROR) answer.failure = list_offsets(*high);
+  if (answer.failure == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    answer.range = log_range{low->elems[0].offset, high->elems[0].offset};
+    answer.offsets = std::move(low);
+  } else {
+    answer.final = false;
+  }
+  return answer;
+}
+
+rd_kafka_resp_err_t offset_lookup::committed(rd_kafka_topic_partition_list_t& offsets) {
+  if (const rd_kafka_resp_err_t failure = rd_kafka_committed(client_, &offsets, attempt_ms_max);
+      failure != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    return failure;
+  }
+  for (int i = 0; i < offsets.cnt; ++i) {
+    if (offsets.elems[i].err != RD_KAFKA_RESP_ERR_NO_ERROR) return offsets.elems[i].err;
+  }
+  return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+// In: RD_KAFKA_OFFSET_BEGINNING or _END, which are ListOffsets' timestamps for them. Out: offsets.
+rd_kafka_resp_err_t offset_lookup::list_offsets(rd_kafka_topic_partition_list_t& times) {
+  if (const rd_kafka_resp_err_t failure = rd_kafka_offsets_for_times(client_, &times, attempt_ms_max);
+      failure != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    return failure;
+  }
+  for (int i = 0; i < times.cnt; ++i) {
+    if (times.elems[i].err != RD_KAFKA_RESP_ERR_NO_ERROR) return times.elems[i].err;
+    if (times.elems[i].offset < 0) return RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
+  }
+  return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+std::int32_t offset_lookup::partitions_of(const std::string& topic) {
+  const topic_handle of(rd_kafka_topic_new(client_, topic.c_str(), nullptr));
+  const rd_kafka_metadata_t* known = nullptr;
+  if (!of || rd_kafka_metadata(client_, 0, of.get(), &known, attempt_ms_max) != RD_KAFKA_RESP_ERR_NO_ERROR)
+    return 0;
+  const std::int32_t count = known->topic_cnt == 1 ? known->topics[0].partition_cnt : 0;
+  rd_kafka_metadata_destroy(known);
+  return count;
+}
+
+// How many partitions the topics of `missing` had when the group began, by what its commits say; the
+// partitions of today where it has committed nothing yet. `begun`: the group has committed an offset of the
+// topic.
+rd_kafka_resp_err_t offset_lookup::find_group_start(
+    const std::map<std::string, std::vector<std::int32_t>>& missing, lookup_answer& answer,
+    std::map<std::string, bool>& begun) {
+  for (const auto& [topic, partitions] : missing) {
+    const std::int32_t count = partitions_of(topic);
+    if (count <= 0) return RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
+    partition_list all = make_partition_list(static_cast<std::size_t>(count));
+    rd_kafka_topic_partition_list_add_range(all.get(), topic.c_str(), 0, count - 1);
+    if (const rd_kafka_resp_err_t failure = committed(*all); failure != RD_KAFKA_RESP_ERR_NO_ERROR)
+      return failure;
+    std::optional<std::int32_t> start;
+    for (const auto& each : std::span(all->elems, static_cast<std::size_t>(all->cnt))) {
+      if (each.offset < 0) continue;
+      begun[topic] = true;
+      std::string_view metadata(static_cast<const char*>(each.metadata), each.metadata_size);
+      const std::optional<std::int32_t> said = take_group_start(metadata);
+      if (said) start = std::min(start.value_or(*said), *said);
+    }
+    if (!begun[topic]) start = count;
+    if (start) answer.group_start[topic] = *start;
+  }
+  return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+// `start_from` is for the partitions that the topic had when the group began. One that was added later is
+// read from its beginning: it holds nothing from before the group. A group whose commits do not say how many
+// there were (committed by an operator, or by an earlier version) is taken for older than a partition without
+// an offset, except under `fail`.
+rd_kafka_resp_err_t offset_lookup::resolve_first(lookup_answer& answer) {
+  std::map<std::string, std::vector<std::int32_t>> missing;
+  for (int i = 0; i < answer.offsets->cnt; ++i) {
+    const rd_kafka_topic_partition_t& each = answer.offsets->elems[i];
+    if (each.offset < 0) missing[each.topic].push_back(each.partition);
+  }
+  if (missing.empty()) return RD_KAFKA_RESP_ERR_NO_ERROR;
+  std::map<std::string, bool> begun;
+  if (start_from_ != start_position::earliest) {
+    if (const rd_kafka_resp_err_t failure = find_group_start(missing, answer, begun);
+        failure != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      return failure;
+    }
+  }
+  partition_list times = make_partition_list(0);
+  for (const auto& [topic, partitions] : missing) {
+    const auto start = answer.group_start.find(topic);
+    const bool known = start != answer.group_start.end();
+    for (const std::int32_t partition : partitions) {
+      first_position& first = answer.first[{topic, partition}];
+      const bool added_later =
+          begun[topic] && (known ? partition >= start->second : start_from_ == start_position::latest);
+      if (start_from_ == start_position::latest && !added_later) first.origin = stream::position_origin::end;
+      first.refused = start_from_ == start_position::fail && !added_later;
+      rd_kafka_topic_partition_list_add(times.get(), topic.c_str(), partition)->offset =
+          first.origin == stream::position_origin::end ? RD_KAFKA_OFFSET_END : RD_KAFKA_OFFSET_BEGINNING;
+    }
+  }
+  if (const rd_kafka_resp_err_t failure = list_offsets(*times); failure != RD_KAFKA_RESP_ERR_NO_ERROR)
+    return failure;
+  for (int i = 0; i < times->cnt; ++i) {
+    answer.first[{times->elems[i].topic, times->elems[i].partition}].offset = times->elems[i].offset;
+  }
+  return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
 // No answer within the time is no answer: a broker may be too old to know, or not let us ask.
@@ -131,7 +266,7 @@ void offset_lookup::run() {
       lookup_answer answer = attempt(asked);
       lock.lock();
       const bool final = answer.final;
-      answers_.push_back(std::move(answer));
+      if (final || !asked.range) answers_.push_back(std::move(answer));
       worker_.wake();
       if (final) break;
       changed_.wait_for(lock, pause, unwanted);

@@ -1,9 +1,14 @@
-// Asks the group's coordinator for committed offsets on a thread of its own, because librdkafka's question
-// blocks; tries for ever, since a question without an answer must not become "nothing was committed". The
-// topics' ids are asked for along with it, once: without them a commit's metadata is of no use, nothing
-// worse.
+// Requests where partitions are read from, on a thread of its own, because librdkafka's requests for it
+// block.
 //
-// ask(), take(), idle() are for the worker; the thread only runs the question and wakes the loop.
+// ask() requests the committed offsets of an assignment, and for a partition without one the offset that
+// `start_from` stands for. It repeats the requests until the brokers answer: a request without an answer must
+// not become "nothing was committed". The topics' ids are requested along with it, once: without them a
+// commit's metadata is of no use, nothing worse. ask_range() requests the offsets between which a partition
+// can be read now.
+//
+// Threads: ask(), ask_range(), take(), abandon() and idle() are for the worker; the thread only sends the
+// requests and wakes the loop.
 #pragma once
 
 #include <condition_variable>
@@ -14,32 +19,55 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
+#include <millrace/kafka/consumer.h>
 #include <millrace/runtime/loop.h>
+#include <millrace/stream/source.h>
 
 #include "handles.h"
 
 namespace millrace::kafka {
 
+// Where a partition without a committed offset is read from.
+struct first_position {
+  stream::position_origin origin = stream::position_origin::beginning;
+  std::int64_t offset = -1;
+  // `start_from` is fail, and the partition is as old as the group.
+  bool refused = false;
+};
+
+struct log_range {
+  std::int64_t low = -1;   // the oldest offset that can be read
+  std::int64_t high = -1;  // one past the newest
+};
+
 struct lookup_answer {
-  std::uint64_t assignment = 0;  // as given to ask()
-  partition_list offsets;        // set when `failure` is not
+  std::uint64_t assignment = 0;  // as given to ask() or ask_range()
+  partition_list offsets;        // set when `failure` is not; those asked for
   rd_kafka_resp_err_t failure = RD_KAFKA_RESP_ERR_NO_ERROR;
-  bool final = true;                                  // false: a failed attempt that is being repeated
-  std::map<std::string, std::string> topic_ids = {};  // by name; those that the broker told
+  bool final = true;  // false: a failed attempt that is being repeated
+  // By topic and partition, those without a committed offset.
+  std::map<std::pair<std::string, std::int32_t>, first_position> first;
+  // By topic: how many partitions it had when the group began (group_start.h); absent when not known.
+  std::map<std::string, std::int32_t> group_start;
+  std::map<std::string, std::string> topic_ids;  // by name; those that the broker knows
+  std::optional<log_range> range;                // the answer to ask_range()
 };
 
 class offset_lookup {
  public:
   // Client and loop must outlive it.
-  offset_lookup(rd_kafka_t* client, runtime::loop& worker);
+  offset_lookup(rd_kafka_t* client, runtime::loop& worker, start_position start_from);
   offset_lookup(const offset_lookup&) = delete;
   offset_lookup& operator=(const offset_lookup&) = delete;
   // Waits for the question that is being asked, at most 3 s.
   ~offset_lookup();
 
   void ask(std::uint64_t assignment, partition_list partitions);
+  // `partition` has one entry. Its failed attempts are not reported.
+  void ask_range(std::uint64_t assignment, partition_list partition);
   // The next answer; the failures of attempts come before it.
   [[nodiscard]] std::optional<lookup_answer> take();
   // Forgets what was asked before; answers to it may still arrive.
@@ -50,13 +78,25 @@ class offset_lookup {
   struct question {
     std::uint64_t assignment;
     partition_list partitions;
+    bool range;
   };
+  void enqueue(question asked);
   void run();
   [[nodiscard]] lookup_answer attempt(const question& asked);
+  [[nodiscard]] lookup_answer attempt_offsets(const question& asked);
+  [[nodiscard]] lookup_answer attempt_range(const question& asked);
+  [[nodiscard]] rd_kafka_resp_err_t committed(rd_kafka_topic_partition_list_t& offsets);
+  [[nodiscard]] rd_kafka_resp_err_t list_offsets(rd_kafka_topic_partition_list_t& times);
+  [[nodiscard]] rd_kafka_resp_err_t resolve_first(lookup_answer& answer);
+  [[nodiscard]] rd_kafka_resp_err_t find_group_start(
+      const std::map<std::string, std::vector<std::int32_t>>& missing, lookup_answer& answer,
+      std::map<std::string, bool>& begun);
+  [[nodiscard]] std::int32_t partitions_of(const std::string& topic);
   [[nodiscard]] std::map<std::string, std::string> topic_ids(const rd_kafka_topic_partition_list_t& of);
 
   rd_kafka_t* client_;
   runtime::loop& worker_;
+  start_position start_from_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<question> questions_;

@@ -7,13 +7,14 @@
 
 #include "errors.h"
 #include "group_member.h"
+#include "group_start.h"
 
 namespace millrace::kafka {
 
 namespace {
 using stage = owned_partition::stage;
 
-std::string metadata_of(const rd_kafka_topic_partition_t& partition) {
+std::string_view metadata_of(const rd_kafka_topic_partition_t& partition) {
   if (partition.metadata == nullptr) return {};
   return {static_cast<const char*>(partition.metadata), partition.metadata_size};
 }
@@ -156,6 +157,10 @@ void consumer::group_member::finish_revoke() {
 void consumer::group_member::serve_lookups(stream::source_events& events) {
   while (std::optional<lookup_answer> answer = lookup_->take()) {
     if (closing_ || failed_) continue;
+    if (answer->range) {
+      on_log_range(*answer, events);
+      continue;
+    }
     if (answer->offsets != nullptr) {
       start_reading(*answer, events);
       continue;
@@ -183,25 +188,29 @@ void consumer::group_member::start_reading(const lookup_answer& answer, stream::
     const char* topic = config_.topics[id.topic].c_str();
     const rd_kafka_topic_partition_t* known =
         rd_kafka_topic_partition_list_find(answer.offsets.get(), topic, id.partition);
-    const bool committed = known->offset >= 0;
-    if (!committed && config_.start_from == start_position::fail) {
-      fail(events,
-           error(errc::offset_out_of_range,
-                 describe(id) + ": group '" + config_.group_id +
-                     "' has no committed offset and 'start_from' is fail; set the group's offsets, or choose "
-                     "earliest or latest"));
-      return;
-    }
     rd_kafka_topic_partition_t* element = rd_kafka_topic_partition_list_add(added.get(), topic, id.partition);
-    if (committed) {
+    const auto first = answer.first.find({topic, id.partition});
+    if (first == answer.first.end()) {
       element->offset = known->offset;
       rd_kafka_topic_partition_set_leader_epoch(element, rd_kafka_topic_partition_get_leader_epoch(known));
-      partition.next_offset = known->offset;
+      std::string_view metadata = metadata_of(*known);
+      partition.group_start = take_group_start(metadata);
+      events.on_position({id, known->offset, std::string(metadata)}, stream::position_origin::committed);
     } else {
-      element->offset =
-          config_.start_from == start_position::latest ? RD_KAFKA_OFFSET_END : RD_KAFKA_OFFSET_BEGINNING;
+      if (first->second.refused) {
+        fail(events,
+             error(errc::offset_out_of_range,
+                   describe(id) + ": group '" + config_.group_id +
+                       "' has no committed offset and 'start_from' is fail; set the group's offsets, or "
+                       "choose earliest or latest"));
+        return;
+      }
+      element->offset = first->second.offset;
+      const auto start = answer.group_start.find(topic);
+      if (start != answer.group_start.end()) partition.group_start = start->second;
+      events.on_position({id, element->offset}, first->second.origin);
     }
-    events.on_position({id, committed ? known->offset : -1, metadata_of(*known)});
+    partition.next_offset = element->offset;
     partition.at = stage::reading;
     partition.in_assignment = true;
     if (partition.paused) add_to(paused.get(), id);

@@ -104,10 +104,12 @@ class member final : public stream::source_events {
       next_.erase(partition);
     }
   }
-  void on_position(const stream::partition_offset& start) override {
+  void on_position(const stream::partition_offset& start, stream::position_origin origin) override {
     EXPECT_TRUE(assigned.contains(start.partition)) << "a position of a partition that is not assigned";
     positions.push_back(start);
+    origins.push_back(origin);
   }
+  void on_gap(stream::partition_id, std::uint64_t records_missing) override { gap += records_missing; }
   void on_revoked(std::span<const stream::partition_id> partitions) override {
     ++revocations;
     std::vector<stream::partition_offset> offsets;
@@ -144,6 +146,8 @@ class member final : public stream::source_events {
   std::vector<seen_record> records;
   std::set<stream::partition_id> assigned;
   std::vector<stream::partition_offset> positions;  // where reading began
+  std::vector<stream::position_origin> origins;     // of those
+  std::uint64_t gap = 0;
   std::vector<stream::commit_result> commits;
   std::vector<error> errors;
   std::optional<error> fatal_error;

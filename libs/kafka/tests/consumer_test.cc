@@ -100,8 +100,11 @@ TEST_F(consumer_test, the_metadata_of_a_commit_reaches_the_next_owner) {
     ASSERT_TRUE(first.until_records(20));
     ASSERT_EQ(first.positions.size(), 2U);
     for (const auto& start : first.positions) {
-      EXPECT_LT(start.offset, 0) << "the group has committed nothing";
+      EXPECT_EQ(start.offset, 0);
       EXPECT_EQ(start.metadata, "");
+    }
+    for (const stream::position_origin origin : first.origins) {
+      EXPECT_EQ(origin, stream::position_origin::beginning) << "the group has committed nothing";
     }
     id = first.source().topic_id(0);
     EXPECT_FALSE(id.empty());

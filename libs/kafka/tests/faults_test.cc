@@ -129,6 +129,128 @@ TEST_F(faults_test, without_a_committed_offset_the_policy_decides) {
   EXPECT_TRUE(failing.close());
 }
 
+// `latest` is resolved to an offset, so that the group can commit it: what arrives between two owners is
+// read.
+TEST_F(faults_test, latest_is_resolved_to_an_offset_that_can_be_committed) {
+  topic("t", 2);
+  fill("t", 20);
+  consumer_config config = reading({"t"});
+  config.start_from = start_position::latest;
+  std::map<std::int32_t, std::int64_t> began;
+  {
+    member first(config);
+    ASSERT_TRUE(first.until([&] { return first.positions.size() == 2; }));
+    for (std::size_t i = 0; i < 2; ++i) {
+      EXPECT_EQ(first.origins[i], stream::position_origin::end);
+      began[first.positions[i].partition.partition] = first.positions[i].offset;
+      first.commit(first.positions[i].partition, first.positions[i].offset, "mine");
+    }
+    EXPECT_EQ(began[0] + began[1], 20);
+    ASSERT_TRUE(first.until([&] { return first.commits.size() == 2; }));
+    ASSERT_TRUE(first.leave());
+    EXPECT_TRUE(first.records.empty());
+  }
+  fill("t", 10, 20);
+  member second(config);
+  ASSERT_TRUE(second.until_records(10));
+  ASSERT_EQ(second.positions.size(), 2U);
+  for (std::size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(second.origins[i], stream::position_origin::committed);
+    EXPECT_EQ(second.positions[i].offset, began[second.positions[i].partition.partition]);
+    EXPECT_EQ(second.positions[i].metadata, "mine") << "what the source adds is not the owner's";
+  }
+}
+
+// Its index is not below the number of partitions that the commits of its siblings name.
+TEST_F(faults_test, a_partition_that_was_added_after_the_group_began_starts_at_its_beginning) {
+  topic("t", 4);
+  fill("t", 40);
+  for (const start_position policy : {start_position::latest, start_position::fail}) {
+    consumer_config config = reading({"t"});
+    config.group_id = policy == start_position::latest ? "latest" : "fail";
+    {
+      member first(config);
+      ASSERT_TRUE(first.until([&] { return first.positions.size() == 4; }));
+      // Under `earliest` the source adds nothing: these commits say that the topic had two partitions.
+      for (std::int32_t p = 0; p < 2; ++p) first.commit({0, p}, 3, "mg1.2 x");
+      ASSERT_TRUE(first.until([&] { return first.commits.size() == 2; }));
+      ASSERT_TRUE(first.leave());
+    }
+    config.start_from = policy;
+    member second(config);
+    ASSERT_TRUE(second.until([&] { return second.positions.size() == 4; }));
+    EXPECT_FALSE(second.fatal_error);
+    for (std::size_t i = 0; i < 4; ++i) {
+      const bool added = second.positions[i].partition.partition >= 2;
+      EXPECT_EQ(second.origins[i],
+                added ? stream::position_origin::beginning : stream::position_origin::committed);
+      EXPECT_EQ(second.positions[i].offset, added ? 0 : 3);
+    }
+  }
+}
+
+TEST_F(faults_test, a_partition_as_old_as_the_group_starts_at_the_end_although_its_siblings_have_commits) {
+  topic("t", 4);
+  fill("t", 40);
+  consumer_config config = reading({"t"});
+  config.start_from = start_position::latest;
+  {
+    member first(config);
+    ASSERT_TRUE(first.until([&] { return first.positions.size() == 4; }));
+    first.commit({0, 0}, 3);
+    ASSERT_TRUE(first.until([&] { return first.commits.size() == 1; }));
+    ASSERT_TRUE(first.leave());
+  }
+  member second(config);
+  ASSERT_TRUE(second.until([&] { return second.positions.size() == 4; }));
+  for (std::size_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(second.origins[i], second.positions[i].partition.partition == 0
+                                     ? stream::position_origin::committed
+                                     : stream::position_origin::end);
+  }
+}
+
+// One damaged error code in one answer: the log still has the offset.
+TEST_F(faults_test, an_offset_that_exists_is_never_left_for_one_refusal) {
+  for (const out_of_range policy : {out_of_range::latest, out_of_range::earliest, out_of_range::fail}) {
+    start(1);
+    topic("t", 1);
+    fill("t", 200);
+    const kafka_error refused = kafka_error::offset_out_of_range;
+    const std::array<kafka_error, 3> refusals = {kafka_error::none, refused, refused};
+    consumer_config config = reading({"t"});
+    config.on_offset_out_of_range = policy;
+    cluster().push_errors(kafka_api::fetch, refusals);
+    member reader(config);
+    ASSERT_TRUE(reader.until([&] { return reader.source().counters().rereads > 0; }));
+    fill("t", 50, 200);
+    ASSERT_TRUE(reader.until_records(250)) << (reader.fatal_error ? reader.fatal_error->to_string() : "");
+    for (std::size_t i = 0; i < reader.records.size(); ++i) {
+      ASSERT_EQ(reader.records[i].offset, static_cast<std::int64_t>(i));
+    }
+    EXPECT_FALSE(reader.fatal_error);
+    EXPECT_EQ(reader.gap, 0U);
+    EXPECT_TRUE(std::any_of(reader.errors.begin(), reader.errors.end(), [](const error& seen) {
+      return seen.message().find("refused an offset that exists") != std::string::npos;
+    }));
+  }
+}
+
+TEST_F(faults_test, a_broker_that_keeps_refusing_an_offset_that_exists_ends_the_source_without_a_skip) {
+  topic("t", 1);
+  fill("t", 10);
+  const std::vector<kafka_error> refusals(1'000, kafka_error::offset_out_of_range);
+  cluster().push_errors(kafka_api::fetch, refusals);
+  consumer_config config = reading({"t"});
+  config.on_offset_out_of_range = out_of_range::latest;
+  config.reread_backoff_max = milliseconds(20);
+  member reader(config);
+  ASSERT_TRUE(reader.until([&] { return reader.fatal_error.has_value(); }));
+  EXPECT_NE(reader.fatal_error->message().find("Nothing was skipped"), std::string::npos)
+      << reader.fatal_error->message();
+  EXPECT_EQ(reader.gap, 0U);
+}
+
 TEST_F(faults_test, an_offset_that_the_log_no_longer_has_stops_the_source_unless_told_otherwise) {
   topic("t", 1);
   fill("t", 10);

@@ -45,7 +45,8 @@ class assignment {
   // The offset to commit, when it is news to the broker.
   [[nodiscard]] std::optional<std::int64_t> uncommitted() const noexcept {
     if (fenced || state == phase::closed) return std::nullopt;
-    const std::optional<std::int64_t> position = tracker.position();
+    const std::optional<std::int64_t> delivered = tracker.position();
+    const std::optional<std::int64_t> position = delivered ? delivered : began_at;
     if (!position) return std::nullopt;
     if (position == committed && !(remembers() && tracker.finished_count() != committed_count))
       return std::nullopt;
@@ -89,6 +90,8 @@ class assignment {
   bool fenced = false;    // the broker refused our generation: no more commits
   stream::offset_tracker tracker;
   finish_times finishes;
+  // The group has no offset of the partition yet, and this is where `start_from: latest` begins.
+  std::optional<std::int64_t> began_at;
   std::optional<std::int64_t> last_delivered;
   std::optional<std::int64_t> last_created_us;  // of the record delivered last
   std::optional<std::int64_t> committed;        // or, before the first commit, where delivery began

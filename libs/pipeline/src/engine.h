@@ -233,7 +233,7 @@ class engine final : private stream::source_events, private plan_watcher {
 
   // rebalance.cc
   void on_assigned(std::span<const stream::partition_id> partitions) override;
-  void on_position(const stream::partition_offset& start) override;
+  void on_position(const stream::partition_offset& start, stream::position_origin origin) override;
   void note_foreign_position(const assignment& a, std::int64_t offset);
   void on_gap(stream::partition_id partition, std::uint64_t records) override;
   void on_revoked(std::span<const stream::partition_id> partitions) override;

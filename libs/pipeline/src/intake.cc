@@ -93,7 +93,7 @@ void engine::on_record(const stream::record_view& view) {
   usual_bytes_ -= usual_bytes_ / 16;
   e.write_time_us = write_time_us;
   a->last_delivered = view.offset;
-  if (!a->committed) a->committed = view.offset;
+  if (!a->committed && !a->began_at) a->committed = view.offset;
   e.ticket = a->tracker.delivered(view.offset);
   a->finishes.delivered();
   if (planted(stream::bug::acknowledge_on_delivery)) a->tracker.finished(e.ticket);
@@ -135,7 +135,7 @@ void engine::commit_before_full(const assignment& a) {
 // An earlier owner had finished it, beyond what it could commit.
 void engine::pass_over(assignment& a, std::int64_t offset) {
   a.last_delivered = offset;
-  if (!a.committed) a.committed = offset;
+  if (!a.committed && !a.began_at) a.committed = offset;
   a.tracker.finished(a.tracker.delivered(offset));
   a.finishes.delivered();
   commit_before_full(a);

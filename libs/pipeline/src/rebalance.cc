@@ -48,18 +48,26 @@ void engine::note_foreign_position(const assignment& a, std::int64_t offset) {
 }
 
 // What is known under another topic, or another offset, only costs work.
-void engine::on_position(const stream::partition_offset& start) {
+void engine::on_position(const stream::partition_offset& start, stream::position_origin origin) {
   assignment* a = find(start.partition);
   if (a == nullptr || a->last_delivered) return;
   std::string_view metadata = start.metadata;
   const std::optional<std::int64_t> floor = stream::take_write_floor(metadata);
   if (floor && !planted(stream::bug::forget_the_write_floor)) a->writes.resume_after(*floor);
   a->topic_id = ports_.source.topic_id(start.partition.topic);
+  if (origin != stream::position_origin::committed) {
+    // The log's end moves on: the next owner is to begin where this one did.
+    if (origin == stream::position_origin::end && !planted(stream::bug::forget_where_latest_began)) {
+      a->began_at = start.offset;
+      commit_now_ = true;
+    }
+    return;
+  }
   if (!a->remembers()) return;
   auto finished = stream::decode_finished(metadata, a->topic_id, start.offset);
   if (finished) {
     a->before = stream::finished_before(*std::move(finished));
-  } else if (start.offset >= 0) {
+  } else {
     note_foreign_position(*a, start.offset);
   }
 }

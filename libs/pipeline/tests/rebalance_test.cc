@@ -264,5 +264,46 @@ TEST_F(line_test, PartitionsThatComeAndGoLeaveNothingBehind) {
   EXPECT_EQ(registry.take_snapshot().value("millrace_rebalances_total", {{"type", "lost"}}), 25);
 }
 
+// A group that begins at the end of the log (`start_from: latest`) has an offset for each partition it ever
+// owned.
+TEST_F(line_test, TheOffsetWhereLatestBeganIsCommittedBeforeTheFirstRecord) {
+  source_options.start_at_end = true;
+  for (int i = 0; i < 3; ++i) produce(0, i);
+  start();
+  assign({0});
+  EXPECT_EQ(committed(0), 3) << "at once: without waiting for the commit interval";
+  revoke({0});
+  produce(0, 3);  // between two owners
+  assign({0});
+  advance(2s);
+  EXPECT_EQ(inserted(), (std::vector<std::int64_t>{3}));
+  EXPECT_EQ(committed(0), 4);
+}
+
+TEST_F(line_test, APartitionThatIsGivenUpBeforeItsFirstRecordKeepsWhereLatestBegan) {
+  source_options.start_at_end = true;
+  bool refuse = true;
+  source_options.commit_fate_of = [&refuse](stream::partition_id, std::int64_t) {
+    testkit::commit_fate fate;
+    if (refuse) fate.failure = error(errc::broker_unavailable, "not yet");
+    return fate;
+  };
+  produce(0, 0);
+  start();
+  assign({0});
+  EXPECT_EQ(committed(0), std::nullopt);
+  refuse = false;
+  revoke({0});
+  advance(1s);
+  EXPECT_EQ(committed(0), 1);
+}
+
+TEST_F(line_test, AGroupThatBeginsAtTheBeginningCommitsNothingBeforeTheFirstRecord) {
+  start();
+  assign({0});
+  advance(5s);
+  EXPECT_EQ(committed(0), std::nullopt);
+}
+
 }  // namespace
 }  // namespace millrace::pipeline

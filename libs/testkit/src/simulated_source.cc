@@ -93,7 +93,7 @@ void simulated_source::tell(stream::source_events& events, const news& item) {
       for (const auto id : item.partitions) {
         holding h;
         h.assignment = ++last_assignment_;
-        const std::int64_t begin = log_.committed(id).value_or(0);
+        const std::int64_t begin = log_.committed(id).value_or(options_.start_at_end ? log_.end(id) : 0);
         const auto& records = log_.records(id);
         h.next = static_cast<std::size_t>(
             std::lower_bound(records.begin(), records.end(), begin,
@@ -104,7 +104,12 @@ void simulated_source::tell(stream::source_events& events, const news& item) {
       }
       events.on_assigned(item.partitions);
       for (const auto id : item.partitions) {
-        events.on_position({id, log_.committed(id).value_or(-1), log_.metadata(id)});
+        const std::optional<std::int64_t> committed = log_.committed(id);
+        const bool at_end = !committed && options_.start_at_end;
+        events.on_position({id, committed.value_or(at_end ? log_.end(id) : 0), log_.metadata(id)},
+                           committed ? stream::position_origin::committed
+                           : at_end  ? stream::position_origin::end
+                                     : stream::position_origin::beginning);
       }
       return;
     case news::kind::revoke: {

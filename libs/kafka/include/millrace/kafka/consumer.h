@@ -7,10 +7,17 @@
 // errors keep flowing, and nothing that was prefetched is discarded. Poll before every sleep and whenever
 // room was made: the loop is woken only when an empty queue gets its first entry.
 //
-// Where reading starts. When partitions are assigned, their committed offsets are asked for (again and again
+// Where reading starts. When partitions are assigned, their committed offsets are requested (again and again
 // until the coordinator answers: a failed answer never counts as "nothing was committed"); then reading
-// starts at the committed offset, or at `start_from` where the group really has none. An offset that the
-// broker no longer has is `on_offset_out_of_range`.
+// starts at the committed offset, or where `start_from` points when the group really has none: the source
+// resolves it to an offset first. A partition that was added to the topic after the group had begun starts at
+// its beginning, whatever `start_from` says: every commit's metadata carries the number of partitions at the
+// group's beginning.
+//
+// What is skipped. Nothing, unless the brokers say for the expected offset that it is out of range and the
+// log's first and last offsets confirm it; then `on_offset_out_of_range` decides. A damaged batch is read
+// again (up to ten times, over 40 s; then the source fails), and so is a jump in the offsets that compaction
+// and transactions do not explain.
 //
 // Offsets are committed by commit() only, with the leader epoch of the last record before the offset.
 //
@@ -70,6 +77,9 @@ struct consumer_config {
   // the commit's failure is errc::topic_not_found, or with missing_topic::wait it stays one that is tried
   // again.
   milliseconds unknown_topic_grace{30'000};
+  // The longest wait between two of the attempts to read a damaged batch, or a refused offset that exists;
+  // the first two are immediate, then the wait doubles from 100 ms.
+  milliseconds reread_backoff_max{10'000};
   // Prefetched but not yet taken, per consumer: at least 1 MiB. One fetch response may exceed it.
   std::size_t fetch_bytes_max = std::size_t{16} * 1024 * 1024;
 };
@@ -82,6 +92,8 @@ struct consumer_counters {
   std::uint64_t rebalances_lost = 0;
   std::uint64_t commits_failed = 0;      // partitions
   std::uint64_t offset_gap_records = 0;  // skipped because the broker no longer had them
+  std::uint64_t damaged_batches = 0;     // fetched with a bad checksum, format or offset, and read again
+  std::uint64_t rereads = 0;             // for that, for refused offsets that exist, and to confirm jumps
 };
 
 class consumer final : public stream::source {

@@ -24,8 +24,8 @@ struct offset_range {
   friend bool operator==(const offset_range&, const offset_range&) = default;
 };
 
-// Kafka's default limit (offset.metadata.max.bytes).
-inline constexpr std::size_t commit_metadata_bytes_max = 4'096;
+// Kafka's default limit (offset.metadata.max.bytes) is 4,096 bytes; the rest is the source's.
+inline constexpr std::size_t commit_metadata_bytes_max = 4'064;
 // More ranges never fit.
 inline constexpr std::size_t finished_ranges_max = 1'536;
 

@@ -15,6 +15,7 @@ enum class bug : std::uint8_t {
   drop_the_closed_check,
   reuse_the_tracker,
   start_from_latest,
+  forget_where_latest_began,
   drop_a_failed_dead_letter,
   commit_before_the_dead_letter,
   drop_a_failed_emit,

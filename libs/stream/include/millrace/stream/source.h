@@ -28,15 +28,23 @@ struct commit_result {
   std::optional<error> failure;  // empty: the broker has it
 };
 
+// Where reading of a partition begins: at the group's committed offset, or, where the group has none, at the
+// beginning or the end of the log as it was when the offset was resolved.
+enum class position_origin : std::uint8_t { committed, beginning, end };
+
 // What a source tells. Called from within source::poll() and source::close() only.
 class source_events {
  public:
   virtual void on_record(const record_view& record) = 0;
   // New partitions, incremental: those assigned before stay. Records follow after this returns.
   virtual void on_assigned(std::span<const partition_id> partitions) = 0;
-  // Where the partition is read from: once per assignment, after on_assigned and before its first record.
-  // `offset` is negative when the group has none for it. From here on topic_id() is that of its records.
-  virtual void on_position(const partition_offset& start) { static_cast<void>(start); }
+  // Where the partition is read from: once per assignment, after on_assigned and before its first record. An
+  // offset with the origin `end` is to be committed at once: without it, the records that arrive until the
+  // first one is finished would be skipped by the next owner. From here on topic_id() is that of its records.
+  virtual void on_position(const partition_offset& start, position_origin origin) {
+    static_cast<void>(start);
+    static_cast<void>(origin);
+  }
   // Records between the committed offset and the first one that the log still has are gone: `records`
   // offsets, which a policy allows to skip.
   virtual void on_gap(partition_id partition, std::uint64_t records) {

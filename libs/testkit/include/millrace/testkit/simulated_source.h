@@ -48,6 +48,9 @@ class simulated_source final : public stream::source {
   struct options {
     std::uint64_t seed = 1;
     std::size_t poll_records_max = 64;  // hands over fewer than asked for, at random
+    // A partition without a committed offset begins at the end of its log (`start_from: latest`), not at its
+    // first record.
+    bool start_at_end = false;
     std::function<void(happening, stream::partition_id, std::int64_t offset)> on_event;
     std::function<commit_fate(stream::partition_id, std::int64_t offset)> commit_fate_of;
   };
@@ -55,7 +58,7 @@ class simulated_source final : public stream::source {
   simulated_source(simulated_log& log, runtime::loop& loop, options settings);
   ~simulated_source() override;
 
-  // The group's decisions. A partition begins at its committed offset, or at its first record.
+  // The group's decisions. A partition begins at its committed offset, or where the options say.
   void assign(std::vector<stream::partition_id> partitions);
   void revoke(std::vector<stream::partition_id> partitions);
   void lose(std::vector<stream::partition_id> partitions);
