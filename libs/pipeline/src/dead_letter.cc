@@ -118,7 +118,12 @@ void processor_run::add_own_headers(const letter_text& text, std::vector<stream:
   if (envelope_.schema_id >= 0) to.push_back(text_header("millrace.dlq.schema_id", text.schema_id));
   to.push_back(text_header("millrace.dlq.attempts", text.attempts));
   to.push_back(text_header("millrace.dlq.first_failed_at", text.first_failed));
-  if (!envelope_.condemned) to.push_back(text_header("millrace.dlq.processor", name()));
+  if (!envelope_.condemned) {
+    to.push_back(text_header("millrace.dlq.processor", name()));
+  } else if (const std::optional<bytes_view> redriven_for = record().header(redrive_processor_header)) {
+    // The others are done with it: the next redrive must not run them.
+    to.push_back({"millrace.dlq.processor", redriven_for});
+  }
   to.push_back(text_header("millrace.dlq.group", options.group));
   to.push_back(text_header("millrace.dlq.version", options.version));
 }

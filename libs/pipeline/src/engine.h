@@ -180,6 +180,8 @@ class engine final : private stream::source_events, private plan_watcher {
   void skip(envelope& e, std::string_view reason);
   // False: it was redriven for another group.
   [[nodiscard]] bool is_for_us(const envelope& e) const noexcept;
+  // Set: it was redriven for a processor that is not here.
+  [[nodiscard]] std::optional<error> names_no_processor(const envelope& e) const;
   void on_plan_settled() override { plans_changed_ = !planted(stream::bug::lose_the_wake_up_of_a_schema); }
   void on_schema_failure(const error& failure) override;
   [[nodiscard]] nanoseconds age_of(const envelope& e, instant at) const;

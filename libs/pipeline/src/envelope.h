@@ -58,7 +58,7 @@ class processor_run final : public stream::execution, public runtime::deferred {
   void start(instant at);
   // This run, standing for the whole record, ends in a dead letter without having run.
   void condemn(const error& cause, std::string_view stage_name);
-  // A redriven record that names another processor.
+  // A redriven record that names another of the line's processors.
   void pass_over();
   // verb.cc. What happened, or why nothing did; a run that has ended is not asked.
   [[nodiscard]] verb_answer obey(record_verb verb);

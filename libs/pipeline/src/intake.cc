@@ -174,11 +174,31 @@ void engine::admit_waiting() {
 bool engine::is_for_us(const envelope& e) const noexcept {
   if (e.block().header_count() == 0) return true;
   const std::optional<bytes_view> group = e.block().header(redrive_group_header);
-  return !group || as_text(*group) == options_.group;
+  if (!group || as_text(*group) == options_.group) return true;
+  return std::find(options_.former_groups.begin(), options_.former_groups.end(), as_text(*group)) !=
+         options_.former_groups.end();
+}
+
+std::optional<error> engine::names_no_processor(const envelope& e) const {
+  if (e.block().header_count() == 0) return std::nullopt;
+  const std::optional<bytes_view> wanted = e.block().header(redrive_processor_header);
+  if (!wanted) return std::nullopt;
+  std::string existing;
+  for (const auto& each : work_.all) {
+    if (each->name() == as_text(*wanted)) return std::nullopt;
+    existing += (existing.empty() ? "'" : ", '") + std::string(each->name()) + "'";
+  }
+  return error(errc::processor_not_found, "redriven for the processor '" + std::string(as_text(*wanted)) +
+                                              "'; this application has " + existing);
 }
 
 bool engine::admit(envelope& e) {
   if (!is_for_us(e)) return skip(e, "redriven for another group"), true;
+  if (const std::optional<error> cause = names_no_processor(e)) {
+    e.dead_counted = true;  // not by the brake: it was a dead letter before, and no processor made it one
+    condemn(e, *cause, work_stage::intake);
+    return true;
+  }
   const std::optional<bytes_view> value = e.block().value();
   if (!value) {
     if (options_.tombstones == tombstone_policy::skip) {

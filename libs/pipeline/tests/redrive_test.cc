@@ -41,13 +41,66 @@ TEST_F(redrive_test, ItsDeadLetterNamesTheProcessorThatFailedAgainAndKeepsTheCou
   EXPECT_EQ(letters[0]->header(redrive_count_header), "1");
 }
 
-TEST_F(redrive_test, AProcessorThatIsNotHereMakesItASkippedRecord) {
+TEST_F(redrive_test, AProcessorThatIsNotHereMakesItADeadLetterAgain) {
   start({"first", "second"});
   assign({0});
-  produce_redriven(41, {{redrive_processor_header, "third"}});
+  produce_redriven(41, {{redrive_processor_header, "third"}, {redrive_count_header, "2"}});
+  produce_redriven(42, {{redrive_processor_header, "third"}, {redrive_group_header, "post-office"}});
   EXPECT_TRUE(inserted().empty());
-  EXPECT_EQ(line_->counts().skipped, 1U);
-  EXPECT_EQ(committed(0), 1);
+  EXPECT_EQ(line_->counts().skipped, 0U);
+  EXPECT_EQ(line_->counts().dead_lettered, 2U);
+  EXPECT_EQ(committed(0), 2);
+  const auto letters = sink.written_to("dead");
+  ASSERT_EQ(letters.size(), 2U) << "once each, though two processors are here";
+  EXPECT_EQ(letters[0]->value, framed_parcel(schema_id, 41, "ok"));
+  EXPECT_EQ(letters[0]->header("millrace.dlq.code"), "processor_not_found");
+  EXPECT_EQ(letters[0]->header("millrace.dlq.stage"), "intake");
+  EXPECT_EQ(letters[0]->header("millrace.dlq.message"),
+            "redriven for the processor 'third'; this application has 'first', 'second'");
+  EXPECT_EQ(letters[0]->header("millrace.dlq.processor"), "third") << "the next redrive is not for all";
+  EXPECT_EQ(letters[0]->header("millrace.dlq.group"), "post-office");
+  EXPECT_EQ(letters[0]->header(redrive_count_header), "2") << "the guard against loops goes on counting";
+}
+
+TEST_F(redrive_test, AProcessorThatIsNotHereWaitsForTheBrokerToHaveTheLetter) {
+  start();
+  assign({0});
+  hold_sink = true;
+  produce_redriven(41, {{redrive_processor_header, "third"}});
+  EXPECT_EQ(committed(0), std::nullopt);
+  hold_sink = false;
+}
+
+TEST_F(redrive_test, LettersForAProcessorThatIsNotHereDoNotStopTheLine) {
+  options.brake.ratio = 0.1;
+  options.brake.letters_min = 2;
+  start();
+  assign({0});
+  for (std::int64_t number = 0; number < 10; ++number) {
+    produce_redriven(number, {{redrive_processor_header, "third"}});
+  }
+  EXPECT_EQ(line_->state(), line_state::running) << "they were dead letters before";
+  EXPECT_EQ(line_->counts().dead_lettered, 10U);
+  for (std::int64_t number = 0; number < 2; ++number) {
+    produce_redriven(number, {{redrive_processor_header, "storing"}}, "dead");
+  }
+  EXPECT_NE(line_->state(), line_state::running) << "the brake still works";
+}
+
+TEST_F(redrive_test, ARedrivenRecordThatCannotBeReadKeepsTheNameOfItsProcessor) {
+  options.tombstones = tombstone_policy::dead_letter;
+  start({"first", "second"});
+  assign({0});
+  testkit::simulated_record r;
+  const bytes_view name = as_bytes("second");
+  r.headers.emplace_back(redrive_processor_header, byte_buffer(name.begin(), name.end()));
+  log.append({0, 0}, std::move(r));
+  source->wake();
+  advance(2s);
+  const auto letters = sink.written_to("dead");
+  ASSERT_EQ(letters.size(), 1U);
+  EXPECT_EQ(letters[0]->header("millrace.dlq.message"), "tombstone");
+  EXPECT_EQ(letters[0]->header("millrace.dlq.processor"), "second") << "'first' was done with it long ago";
 }
 
 TEST_F(redrive_test, AnotherGroupsRecordIsSkipped) {
@@ -58,6 +111,26 @@ TEST_F(redrive_test, AnotherGroupsRecordIsSkipped) {
   produce_redriven(42, {{redrive_group_header, "post-office"}});
   EXPECT_EQ(inserted(), (std::vector<std::int64_t>{42}));
   EXPECT_EQ(committed(0), 2);
+  EXPECT_TRUE(sink.written_to("dead").empty()) << "a shared topic has no letters of a group that is well";
+}
+
+TEST_F(redrive_test, ARecordOfAnotherGroupIsSkippedWhateverProcessorItNames) {
+  start();
+  assign({0});
+  produce_redriven(41, {{redrive_group_header, "customs"}, {redrive_processor_header, "third"}});
+  EXPECT_EQ(line_->counts().skipped, 1U);
+  EXPECT_TRUE(sink.written_to("dead").empty());
+}
+
+TEST_F(redrive_test, ARecordOfAFormerGroupIsProcessed) {
+  options.former_groups = {"stage-coach", "mail-room"};
+  start();
+  assign({0});
+  produce_redriven(41, {{redrive_group_header, "mail-room"}, {redrive_processor_header, "storing"}});
+  produce_redriven(42, {{redrive_group_header, "mail-room"}, {redrive_processor_header, "third"}});
+  EXPECT_EQ(inserted(), (std::vector<std::int64_t>{41}));
+  EXPECT_EQ(line_->counts().skipped, 0U);
+  EXPECT_EQ(line_->counts().dead_lettered, 1U);
 }
 
 TEST_F(redrive_test, WithoutThoseHeadersEveryProcessorRuns) {

@@ -7,6 +7,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <millrace/base/clock.h>
 #include <millrace/base/errors.h>
@@ -101,8 +102,9 @@ struct line_options {
 
   std::string dead_letter_topic;
   letter_headers dead_letter_headers = letter_headers::millrace;
-  std::string group;    // dead-letter header
-  std::string version;  // dead-letter header: of the application
+  std::string group;  // dead-letter header; records that were redriven for it are processed
+  std::vector<std::string> former_groups;  // records that were redriven for these are processed, too
+  std::string version;                     // dead-letter header: of the application
   std::uint64_t seed = 1;
 
   // Told of failures that end nothing and that no port has told of, on the loop's thread. May be empty.
@@ -114,7 +116,9 @@ struct line_options {
 inline constexpr char created_header[] = "millrace-created-us";
 
 // Headers of a record that was produced again from its dead letter (`millrace dlq redrive`). With a group, a
-// line of another group skips it; with a processor, only that one runs, and the others count it as skipped.
+// line skips it unless the group is its own or a former one; with a processor, only that one runs. When the
+// line has no such processor, the record becomes a dead letter again (errc::processor_not_found), which the
+// dead-letter brake does not count.
 inline constexpr char redrive_group_header[] = "millrace.redrive.group";
 inline constexpr char redrive_processor_header[] = "millrace.redrive.processor";
 inline constexpr char redrive_count_header[] = "millrace.redrive.count";  // decimal, from 1
