@@ -21,6 +21,11 @@ const spec<kafka_config>& kafka_spec() {
           .doc("Brokers to start from, host:port separated by commas.")
           .example("broker-1:9092,broker-2:9092"),
       field(&kafka_config::group, "group").required().doc("The consumer group.").example("navigation"),
+      field(&kafka_config::former_groups, "former_groups")
+          .doc("Groups that this application had before and that no longer run: their dead letters are "
+               "redriven, and records redriven for them are processed. Records redriven for any other group "
+               "are skipped.")
+          .example("[navigation-v1]"),
       field(&kafka_config::topics, "topics").required().doc("Topics to read.").example("[navigation]"),
       field(&kafka_config::instance_id, "instance_id")
           .doc("Static membership: worker N joins as <instance_id>-w<N>. Empty: dynamic members.")

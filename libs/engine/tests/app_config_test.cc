@@ -1,4 +1,5 @@
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -29,6 +30,14 @@ TEST(AppConfig, TheSmallestFileHasSafeDefaults) {
   const auto options = line_options_of(loaded.value, 1);
   EXPECT_EQ(options.dead_letter_topic, "t-dlq");
   EXPECT_EQ(options.group, "g");
+}
+
+TEST(AppConfig, FormerGroupsReachTheLine) {
+  const auto loaded = load(
+      "kafka:\n  bootstrap_servers: b:9092\n  group: g\n  former_groups: [f, e]\n  topics: [t]\n"
+      "engine:\n  dead_letter_topic: t-dlq\n");
+  ASSERT_TRUE(loaded.ok()) << config::to_text(loaded.diagnostics, false);
+  EXPECT_EQ(line_options_of(loaded.value, 1).former_groups, (std::vector<std::string>{"f", "e"}));
 }
 
 TEST(AppConfig, PoliciesOfRetryAndBreakerHaveTheDefaultsOfTheLine) {
