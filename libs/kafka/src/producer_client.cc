@@ -130,13 +130,14 @@ result<void> producer_client::produce(const stream::outgoing& record, stream::re
                           header.value ? static_cast<ssize_t>(header.value->size()) : 0);
     }
   }
-  std::array<rd_kafka_vu_t, 6> fields{};
+  std::array<rd_kafka_vu_t, 7> fields{};
   std::size_t count = 0;
   const auto next = [&](rd_kafka_vtype_t type) -> rd_kafka_vu_t& {
     fields[count].vtype = type;
     return fields[count++];
   };
   next(RD_KAFKA_VTYPE_RKT).u.rkt = *to;
+  if (record.partition) next(RD_KAFKA_VTYPE_PARTITION).u.i32 = *record.partition;
   if (record.key) {
     auto& key = next(RD_KAFKA_VTYPE_KEY).u.mem;
     key.ptr = const_cast<void*>(present(*record.key));

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -28,6 +30,7 @@ struct outgoing {
   std::optional<bytes_view> key;
   std::optional<bytes_view> value;
   std::span<const header_view> headers;
+  std::optional<std::int32_t> partition = std::nullopt;  // which the topic has; otherwise the key decides
 };
 
 class sink {

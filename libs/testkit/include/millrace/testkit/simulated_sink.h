@@ -20,7 +20,8 @@ struct produced_record {
   std::optional<byte_buffer> key;
   std::optional<byte_buffer> value;
   std::vector<std::pair<std::string, std::optional<byte_buffer>>> headers;
-  std::uint64_t number = 0;  // in the order in which the sink was handed them
+  std::uint64_t number = 0;                              // in the order in which the sink was handed them
+  std::optional<std::int32_t> partition = std::nullopt;  // that was asked for
 
   // The last header of that name, as text; nullopt when absent or null.
   [[nodiscard]] std::optional<std::string> header(std::string_view name) const;
