@@ -102,14 +102,16 @@ void add_redrive(CLI::App* dlq, int& code) {
   struct all {
     configuration from;
     redrive_arguments arguments;
+    std::vector<std::string> renamed;
   };
   auto given = std::make_shared<all>();
   redrive_arguments& arguments = given->arguments;
-  CLI::App* command = dlq->add_subcommand("redrive",
-                                          "Produce letters again to the topics they came from, for the group "
-                                          "and processor they name. What the broker "
-                                          "has acknowledged is remembered in the group "
-                                          "<kafka.group>-redrive: an interrupted redrive goes on there");
+  CLI::App* command =
+      dlq->add_subcommand("redrive",
+                          "Produce letters again to the topics they came from, for the "
+                          "configuration's group and the processor they name. What the broker "
+                          "has acknowledged is remembered in the group "
+                          "<kafka.group>-redrive: an interrupted redrive goes on there");
   add_configuration(command, given->from);
   add_filter(command, arguments.filter);
   command->add_option("--rate", arguments.rate, "Letters a second")
@@ -122,10 +124,26 @@ void add_redrive(CLI::App* dlq, int& code) {
       ->capture_default_str();
   command->add_option("--to", arguments.to_topic,
                       "Produce to this topic instead of the one the letter names");
-  command->add_flag("--for-all", arguments.for_all,
-                    "For every group and processor, not only for those that failed");
+  CLI::Option* const from_group =
+      command
+          ->add_option("--from-group", arguments.from_groups,
+                       "Redrive letters of this group, too, for the configuration's group; repeatable. "
+                       "Letters of groups other than kafka.group and kafka.former_groups are refused")
+          ->allow_extra_args(false);
+  CLI::Option* const as_processor =
+      command
+          ->add_option("--as-processor", given->renamed,
+                       "OLD=NEW: letters of the processor OLD are for the processor NEW; repeatable")
+          ->allow_extra_args(false);
+  command
+      ->add_flag("--for-all", arguments.for_all,
+                 "For every group and processor, not only for those that failed")
+      ->excludes(from_group, as_processor);
   command->add_flag("--dry-run", arguments.dry_run, "Say what would be redriven; produce and commit nothing");
   command->callback([given, &code] {
+    auto names = read_processor_names(given->renamed);
+    if (!names) throw CLI::ValidationError("--as-processor", names.error().message());
+    given->arguments.as_processor = std::move(*names);
     code = with_settings(given->from, [&](const engine::app_config& settings) {
       std::signal(SIGINT, ask_to_stop);
       std::signal(SIGTERM, ask_to_stop);

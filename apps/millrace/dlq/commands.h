@@ -10,6 +10,7 @@
 #include <optional>
 #include <ostream>
 #include <string>
+#include <vector>
 
 #include <millrace/engine/app_config.h>
 
@@ -45,17 +46,22 @@ struct show_arguments {
 [[nodiscard]] int show_letter(const engine::app_config& settings, const show_arguments& arguments,
                               const terminal& to);
 
-// redrive: produces key, value and original headers again to the topic that the letter names, for the group
-// and the processor it names. What was redriven is remembered as committed offsets of the group
+// redrive: produces key, value and original headers again to the topic that the letter names, for the
+// configured group and the processor that the letter names. It refuses what nobody would work on: letters of
+// other groups, and topics that the configuration does not read. Whether a processor of that name exists only
+// the application knows: it makes the record a dead letter again when not. What was redriven is remembered as
+// committed offsets of the group
 // `<kafka.group>-redrive`, after the broker has acknowledged each record: a redrive that was interrupted goes
-// on where it was. Letters that the filter leaves out stay for a later redrive. It ends at what was in the
-// topic when it began, so a letter that comes back is not sent again.
+// on where it was. Letters that are refused or that the filter leaves out stay for a later redrive. It ends
+// at what was in the topic when it began, so a letter that comes back is not sent again.
 struct redrive_arguments {
   letter_filter filter;
   double rate = 50;                // letters a second
   std::uint32_t redrives_max = 3;  // a letter that was redriven so often is refused
   std::optional<std::uint64_t> limit;
-  std::string to_topic;  // instead of the topic that the letter names
+  std::string to_topic;                  // instead of the topic that the letter names
+  std::vector<std::string> from_groups;  // their letters too, for the configured group
+  processor_names as_processor;
   bool for_all = false;  // every group and processor works on them
   bool dry_run = false;
 };

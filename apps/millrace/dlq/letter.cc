@@ -24,9 +24,9 @@ std::optional<std::string> find(const stream::record_view& record, std::string_v
   return found;
 }
 
-std::string either(const stream::record_view& record, std::string_view own, std::string_view streams) {
-  auto value = find(record, own);
-  if (!value) value = find(record, streams);
+std::string either(const stream::record_view& record, std::string_view first, std::string_view second) {
+  auto value = find(record, first);
+  if (!value) value = find(record, second);
   return std::move(value).value_or(std::string());
 }
 
@@ -59,25 +59,39 @@ letter read_letter(const stream::record_view& record) {
   made.written = record.created;
   made.reason = reason_of(record);
   made.code = either(record, "millrace.dlq.code", "__streams.errors.exception");
-  made.processor = find(record, "millrace.dlq.processor").value_or("");
+  // The names of Kafka Streams have neither. A record that was redriven became a letter of whom it named.
+  made.processor = either(record, "millrace.dlq.processor", pipeline::redrive_processor_header);
   made.topic = either(record, "millrace.dlq.topic", "__streams.errors.topic");
   made.from_partition = either(record, "millrace.dlq.partition", "__streams.errors.partition");
   made.from_offset = either(record, "millrace.dlq.offset", "__streams.errors.offset");
-  made.group = find(record, "millrace.dlq.group").value_or("");
+  made.group = either(record, "millrace.dlq.group", pipeline::redrive_group_header);
   made.redrives = count_of(record);
   made.value_dropped = find(record, "millrace.dlq.value_dropped").has_value();
   return made;
 }
 
-redrive_headers::redrive_headers(const stream::record_view& record, const letter& of, bool for_all)
+result<processor_names> read_processor_names(const std::vector<std::string>& texts) {
+  processor_names names;
+  for (const std::string& text : texts) {
+    const std::size_t middle = text.find('=');
+    if (middle == std::string::npos || middle == 0 || middle + 1 == text.size()) {
+      return error(errc::config_invalid, "'" + text + "' is not OLD=NEW");
+    }
+    if (!names.emplace(text.substr(0, middle), text.substr(middle + 1)).second) {
+      return error(errc::config_invalid, "'" + text.substr(0, middle) + "' is given twice");
+    }
+  }
+  return names;
+}
+
+redrive_headers::redrive_headers(const stream::record_view& record, const letter& of, const addressee& to)
     : count_(std::to_string(std::uint64_t{of.redrives} + 1)) {
   for (const stream::header_view& header : record.headers) {
     if (!is_ours(header.name)) headers_.push_back(header);
   }
   headers_.push_back({pipeline::redrive_count_header, as_bytes(count_)});
-  if (for_all) return;
-  if (!of.group.empty()) headers_.push_back({pipeline::redrive_group_header, as_bytes(of.group)});
-  if (!of.processor.empty()) headers_.push_back({pipeline::redrive_processor_header, as_bytes(of.processor)});
+  if (!to.group.empty()) headers_.push_back({pipeline::redrive_group_header, as_bytes(to.group)});
+  if (!to.processor.empty()) headers_.push_back({pipeline::redrive_processor_header, as_bytes(to.processor)});
 }
 
 std::string to_text(timestamp at) {

@@ -2,12 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include <millrace/base/result.h>
 #include <millrace/base/values.h>
 #include <millrace/stream/record.h>
 
@@ -19,11 +21,11 @@ struct letter {
   timestamp written;
   std::string reason;  // empty: not a letter that Millrace or Kafka Streams wrote
   std::string code;
-  std::string processor;  // empty: the record as a whole
+  std::string processor;  // the record was redriven for it, or it failed; empty: the record as a whole
   std::string topic;      // where it came from; empty: not said
   std::string from_partition;
   std::string from_offset;
-  std::string group;
+  std::string group;           // of the application that wrote the letter; empty: not said
   std::uint32_t redrives = 0;  // how often it was redriven before
   bool value_dropped = false;  // the dead-letter topic did not accept the value
 };
@@ -43,11 +45,23 @@ struct letter_filter {
   }
 };
 
+// Processors that were renamed: what letters say, and what the processor is called now.
+using processor_names = std::map<std::string, std::string>;
+
+// From texts OLD=NEW. errc::config_invalid: one is not of that form, or an OLD is given twice.
+[[nodiscard]] result<processor_names> read_processor_names(const std::vector<std::string>& texts);
+
+// Who works on the record that is produced again. Empty: every group, every processor.
+struct addressee {
+  std::string_view group;
+  std::string_view processor;
+};
+
 // The headers of the record that is produced again: the original ones in their order, without what the letter
-// and earlier redrives added, and then what this redrive says. Views `letter`, `record` and itself.
+// and earlier redrives added, and then what this redrive says. Views `record`, what `to` views, and itself.
 class redrive_headers {
  public:
-  redrive_headers(const stream::record_view& record, const letter& of, bool for_all);
+  redrive_headers(const stream::record_view& record, const letter& of, const addressee& to);
   redrive_headers(const redrive_headers&) = delete;
   redrive_headers& operator=(const redrive_headers&) = delete;
   [[nodiscard]] std::span<const stream::header_view> all() const noexcept { return headers_; }

@@ -1,9 +1,13 @@
 // millrace dlq redrive
+#include <algorithm>
+#include <array>
+#include <charconv>
 #include <deque>
 #include <map>
 #include <memory>
 #include <utility>
 
+#include <millrace/kafka/connectivity.h>
 #include <millrace/kafka/producer.h>
 
 #include "commands.h"
@@ -18,7 +22,16 @@ constexpr std::size_t in_flight_max = 1'000;
 constexpr milliseconds commit_interval{200};
 constexpr seconds last_commit_within{15};
 
+constexpr milliseconds connect_timeout{10'000};
+constexpr std::size_t groups_named_max = 100;
+
 class redrive;
+
+std::string unread(const std::string& topic) {
+  return "the configuration does not read the topic '" + topic +
+         "', so that its group would never see the record; --to names one that it reads, --for-all is for "
+         "other readers";
+}
 
 // One letter that is on its way back.
 class shipment final : public stream::receipt {
@@ -61,8 +74,13 @@ class redrive final : public letter_listener {
   void finish();
   [[nodiscard]] bool may_take() const;
   [[nodiscard]] std::size_t room();
+  [[nodiscard]] bool is_of_another_group(const letter& read) const;
+  [[nodiscard]] bool reads(const std::string& topic) const;
+  [[nodiscard]] addressee addressee_of(const letter& read) const;
   [[nodiscard]] std::string refusal(const letter& read, const std::string& target) const;
   void refuse(const letter& read, const std::string& why);
+  void refuse_group(const std::string& group);
+  [[nodiscard]] std::optional<std::int32_t> partition_of(const letter& read, const std::string& target);
   void send(const stream::record_view& record, const letter& read, redriven& of,
             stream::offset_tracker::ticket ticket, const std::string& target);
   void commit();
@@ -85,10 +103,12 @@ class redrive final : public letter_listener {
   std::size_t in_flight_ = 0;
   bool committing_ = false;
   instant committed_at_;
-  std::map<std::string, std::uint64_t> sent_to_;  // by topic
+  std::map<std::string, std::uint64_t> sent_to_;          // by topic
+  std::map<std::string, std::int32_t> partition_counts_;  // by topic
   std::uint64_t chosen_ = 0;
   std::uint64_t failed_ = 0;
   std::uint64_t refused_ = 0;
+  std::map<std::string, std::uint64_t> of_other_groups_;  // refused for it
   std::uint64_t left_out_ = 0;
   std::uint64_t sent_before_ = 0;
 };
@@ -116,6 +136,10 @@ result<void> redrive::open() {
 }
 
 int redrive::run() {
+  if (!arguments_.to_topic.empty() && !reads(arguments_.to_topic)) {
+    to_.err << "millrace dlq redrive: " << unread(arguments_.to_topic) << '\n';
+    return exit_failure;
+  }
   if (auto opened = open(); !opened) {
     to_.err << "millrace dlq redrive: " << opened.error().to_string() << "\n";
     return exit_failure;
@@ -179,22 +203,49 @@ void redrive::on_letter(const stream::record_view& record) {
   }
   std::string target = arguments_.to_topic.empty() ? read.topic : arguments_.to_topic;
   if (target.empty() && settings_.kafka.topics.size() == 1) target = settings_.kafka.topics.front();
+  if (is_of_another_group(read)) return refuse_group(read.group);
   if (const std::string why = refusal(read, target); !why.empty()) return refuse(read, why);
   ++chosen_;
   pace_.went();
   if (arguments_.dry_run) {
     ++sent_to_[target];
     to_.out << read.partition << '/' << read.offset << "  " << read.reason << "  to " << target
-            << (read.processor.empty() || arguments_.for_all ? "" : "  for processor " + read.processor)
+            << (addressee_of(read).processor.empty()
+                    ? ""
+                    : "  for processor " + std::string(addressee_of(read).processor))
             << '\n';
     return;
   }
   send(record, read, of, *ticket, target);
 }
 
+// Whose application would skip what this one produces, or does no longer run.
+bool redrive::is_of_another_group(const letter& read) const {
+  const auto has = [&read](const std::vector<std::string>& groups) {
+    return std::find(groups.begin(), groups.end(), read.group) != groups.end();
+  };
+  return !arguments_.for_all && !read.group.empty() && read.group != settings_.kafka.group &&
+         !has(settings_.kafka.former_groups) && !has(arguments_.from_groups);
+}
+
+// For whomever a record is that is for all.
+bool redrive::reads(const std::string& topic) const {
+  const std::vector<std::string>& topics = settings_.kafka.topics;
+  return arguments_.for_all || std::find(topics.begin(), topics.end(), topic) != topics.end();
+}
+
+addressee redrive::addressee_of(const letter& read) const {
+  if (arguments_.for_all) return {};
+  addressee to{read.group.empty() ? std::string_view() : settings_.kafka.group, read.processor};
+  const auto renamed = arguments_.as_processor.find(read.processor);
+  if (renamed != arguments_.as_processor.end()) to.processor = renamed->second;
+  return to;
+}
+
 std::string redrive::refusal(const letter& read, const std::string& target) const {
   if (target.empty()) return "it does not say which topic it came from (--to TOPIC says so)";
   if (target == settings_.engine.dead_letter_topic) return "it came from the dead-letter topic itself";
+  if (!reads(target)) return unread(target);
   if (read.value_dropped)
     return "its value was too large for the dead-letter topic; it is in the source topic only";
   if (read.redrives >= arguments_.redrives_max) {
@@ -211,12 +262,42 @@ void redrive::refuse(const letter& read, const std::string& why) {
   to_.err << "refused " << read.partition << '/' << read.offset << ": " << why << '\n';
 }
 
+// One line for each group, at the end: a dead-letter topic that several groups share is full of them.
+void redrive::refuse_group(const std::string& group) {
+  ++refused_;
+  const bool named = of_other_groups_.contains(group) || of_other_groups_.size() < groups_named_max;
+  ++of_other_groups_[named ? group : "(others)"];
+}
+
+// Where the record was before: there the others of its key are, whatever partitioner wrote them. nullopt: the
+// key decides.
+std::optional<std::int32_t> redrive::partition_of(const letter& read, const std::string& target) {
+  if (target != read.topic) return std::nullopt;
+  std::int32_t number = -1;
+  const char* const end = read.from_partition.data() + read.from_partition.size();
+  if (std::from_chars(read.from_partition.data(), end, number).ptr != end || number < 0) return std::nullopt;
+  auto known = partition_counts_.find(target);
+  if (known == partition_counts_.end()) {
+    const std::array<std::string, 1> topics{target};
+    const auto cluster = kafka::check_connectivity(client_of(settings_), topics, connect_timeout);
+    if (!cluster) {
+      stop_for(cluster.error());
+      return std::nullopt;
+    }
+    known = partition_counts_.emplace(target, cluster->topics.front().partitions).first;
+  }
+  return number < known->second ? std::optional(number) : std::nullopt;
+}
+
 void redrive::send(const stream::record_view& record, const letter& read, redriven& of,
                    stream::offset_tracker::ticket ticket, const std::string& target) {
-  const redrive_headers headers(record, read, arguments_.for_all);
+  const redrive_headers headers(record, read, addressee_of(read));
+  const std::optional<std::int32_t> partition = partition_of(read, target);
+  if (failure_) return;
   while (!shipments_.empty() && shipments_.front().answered()) shipments_.pop_front();
   shipment& way = shipments_.emplace_back(*this, of, ticket, target);
-  const result<void> taken = producer_->produce({target, record.key, record.value, headers.all()}, way);
+  const result<void> taken =
+      producer_->produce({target, record.key, record.value, headers.all(), partition}, way);
   ++in_flight_;
   if (!taken) way.on_acknowledged(taken);
 }
@@ -269,6 +350,11 @@ int redrive::report() const {
   if (left_out_ > 0) to_.out << "; left out by the filter: " << left_out_;
   if (sent_before_ > 0) to_.out << "; redriven before: " << sent_before_;
   to_.out << '\n';
+  for (const auto& [group, count] : of_other_groups_) {
+    to_.err << "refused " << count << " letters of the group '" << group << "', the configuration's is '"
+            << settings_.kafka.group << "': --from-group redrives them for '" << settings_.kafka.group
+            << "', --for-all for every group\n";
+  }
   if (failure_) {
     to_.err << "millrace dlq redrive: " << failure_->to_string()
             << "; nothing is lost, run it again to go on\n";

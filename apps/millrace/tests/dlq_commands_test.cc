@@ -1,4 +1,5 @@
 // `millrace dlq` from end to end, on a cluster and a registry in this process.
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <sstream>
@@ -31,6 +32,7 @@ struct answer final : stream::receipt {
 };
 
 struct found_record {
+  std::int32_t partition = 0;
   std::int64_t offset = 0;
   std::optional<std::string> key;
   std::optional<std::string> value;
@@ -40,6 +42,7 @@ struct found_record {
 struct keeping final : letter_listener {
   void on_letter(const stream::record_view& record) override {
     found_record one;
+    one.partition = record.from.partition;
     one.offset = record.offset;
     if (record.key) one.key = std::string(as_text(*record.key));
     if (record.value) one.value = std::string(as_text(*record.value));
@@ -97,15 +100,27 @@ class dlq_test : public testing::Test {
     while (!told.outcome) loop.run_turn(milliseconds(5));
     ASSERT_TRUE(told.outcome->ok());
   }
+  struct origin {
+    std::string group = "navigation";
+    std::string topic = "visits";
+    std::string partition = "0";
+  };
+  void bury_from(const origin& from, const std::string& key, const std::string& processor = "enrich") {
+    bury(key, "broken seal", processor, {}, from);
+  }
   void bury(const std::string& key, const std::string& reason, const std::string& processor,
             headers before = {{"trace", "abc"}}) {
+    bury(key, reason, processor, std::move(before), origin());
+  }
+  void bury(const std::string& key, const std::string& reason, const std::string& processor, headers before,
+            const origin& from) {
     before.insert(before.end(), {{"millrace.dlq.reason", reason},
                                  {"millrace.dlq.code", "rejected"},
-                                 {"millrace.dlq.topic", "visits"},
-                                 {"millrace.dlq.partition", "0"},
+                                 {"millrace.dlq.topic", from.topic},
+                                 {"millrace.dlq.partition", from.partition},
                                  {"millrace.dlq.offset", "41"},
                                  {"millrace.dlq.processor", processor},
-                                 {"millrace.dlq.group", "navigation"}});
+                                 {"millrace.dlq.group", from.group}});
     write(letters_topic, key, visit("/" + key), before);
   }
   std::vector<found_record> in_topic(const std::string& topic) {
@@ -252,6 +267,99 @@ TEST_F(dlq_test, ALetterWithoutItsValueOrItsTopicIsNotGuessed) {
   EXPECT_NE(err.str().find("which topic it came from"), std::string::npos) << err.str();
   EXPECT_NE(err.str().find("too large"), std::string::npos) << err.str();
   EXPECT_TRUE(in_topic("visits").empty());
+}
+
+TEST_F(dlq_test, LettersOfAnotherGroupAreRefusedAndStayUntilTheyAreToldToBeOurs) {
+  bury_from({.group = "nav-old"}, "a");
+  bury_from({.group = "navigation"}, "b");
+  bury_from({.group = "customs"}, "c");
+  bury_from({.group = "nav-old"}, "d");
+  EXPECT_EQ(run_redrive(), exit_failure);
+  EXPECT_NE(out.str().find("redrove 1 letters"), std::string::npos) << out.str();
+  EXPECT_NE(err.str().find("refused 2 letters of the group 'nav-old'"), std::string::npos) << err.str();
+  EXPECT_NE(err.str().find("refused 1 letters of the group 'customs'"), std::string::npos) << err.str();
+  EXPECT_EQ(keys_in("visits"), (std::vector<std::string>{"b"}));
+
+  redrive.from_groups = {"nav-old"};
+  EXPECT_EQ(run_redrive(), exit_failure) << "the letter of customs is still refused";
+  EXPECT_EQ(err.str().find("nav-old"), std::string::npos) << err.str();
+  const auto back = in_topic("visits");
+  ASSERT_EQ(back.size(), 3U);
+  EXPECT_EQ(back[1].key, "a");
+  EXPECT_EQ(back[2].key, "d");
+  EXPECT_EQ(back[1].all, (headers{{"millrace.redrive.count", "1"},
+                                  {"millrace.redrive.group", "navigation"},
+                                  {"millrace.redrive.processor", "enrich"}}))
+      << "for the group that is there to work on it";
+}
+
+TEST_F(dlq_test, LettersOfAFormerGroupAreForTheGroupOfNow) {
+  settings.kafka.former_groups = {"nav-old"};
+  bury_from({.group = "nav-old"}, "a");
+  EXPECT_EQ(run_redrive(), exit_done) << err.str();
+  const auto back = in_topic("visits");
+  ASSERT_EQ(back.size(), 1U);
+  EXPECT_EQ(back[0].all[1], (std::pair<std::string, std::string>("millrace.redrive.group", "navigation")));
+}
+
+TEST_F(dlq_test, ForAllIsForOtherGroupsAndOtherReadersToo) {
+  ASSERT_TRUE(kafka_->create_topic("repair", 1));
+  bury_from({.group = "customs"}, "a");
+  redrive.for_all = true;
+  redrive.to_topic = "repair";
+  EXPECT_EQ(run_redrive(), exit_done) << err.str();
+  const auto back = in_topic("repair");
+  ASSERT_EQ(back.size(), 1U);
+  EXPECT_EQ(back[0].all, (headers{{"millrace.redrive.count", "1"}}));
+}
+
+TEST_F(dlq_test, ARenamedProcessorGetsItsLetters) {
+  bury("a", "broken seal", "enrich");
+  bury("b", "broken seal", "last_seen");
+  redrive.as_processor = {{"enrich", "enricher"}};
+  redrive.dry_run = true;
+  EXPECT_EQ(run_redrive(), exit_done) << err.str();
+  EXPECT_NE(out.str().find("for processor enricher\n"), std::string::npos) << out.str();
+  redrive.dry_run = false;
+  EXPECT_EQ(run_redrive(), exit_done) << err.str();
+  const auto back = in_topic("visits");
+  ASSERT_EQ(back.size(), 2U);
+  EXPECT_EQ(back[0].all.back().second, "enricher");
+  EXPECT_EQ(back[1].all.back().second, "last_seen");
+}
+
+TEST_F(dlq_test, NothingGoesToATopicThatTheConfigurationDoesNotRead) {
+  ASSERT_TRUE(kafka_->create_topic("visits-old", 1));
+  bury_from({.topic = "visits-old"}, "a");
+  EXPECT_EQ(run_redrive(), exit_failure);
+  EXPECT_NE(err.str().find("refused 0/0: the configuration does not read the topic 'visits-old'"),
+            std::string::npos)
+      << err.str();
+  redrive.to_topic = "visits-old";
+  EXPECT_EQ(run_redrive(), exit_failure);
+  EXPECT_NE(err.str().find("does not read the topic 'visits-old'"), std::string::npos) << err.str();
+  EXPECT_TRUE(in_topic("visits-old").empty());
+  redrive.to_topic = "visits";
+  EXPECT_EQ(run_redrive(), exit_done) << err.str();
+  EXPECT_EQ(keys_in("visits"), (std::vector<std::string>{"a"})) << "the letter had stayed";
+}
+
+TEST_F(dlq_test, ARecordGoesBackToItsPartitionWhileTheTopicHasIt) {
+  ASSERT_TRUE(kafka_->create_topic("wide", 3));
+  settings.kafka.topics = {"visits", "wide"};
+  for (const char* partition : {"2", "0", "1"}) {
+    bury_from({.topic = "wide", .partition = partition}, "same key");
+  }
+  EXPECT_EQ(run_redrive(), exit_done) << err.str();
+  std::vector<std::int32_t> partitions;
+  for (const auto& one : in_topic("wide")) partitions.push_back(one.partition);
+  std::sort(partitions.begin(), partitions.end());
+  EXPECT_EQ(partitions, (std::vector<std::int32_t>{0, 1, 2}));
+  for (const char* partition : {"3", "x", "-1", ""}) {
+    bury_from({.topic = "wide", .partition = partition}, "same key");
+  }
+  EXPECT_EQ(run_redrive(), exit_done) << "those that the topic does not have: by the key\n" << err.str();
+  EXPECT_EQ(in_topic("wide").size(), 7U);
 }
 
 TEST_F(dlq_test, AMissingTopicIsOneClearError) {

@@ -77,6 +77,25 @@ TEST(DlqLetter, KafkaStreamsNamesAreUnderstoodToo) {
   EXPECT_EQ(read_letter(rejected.view).reason, "broken seal");
 }
 
+TEST(DlqLetter, ALetterOfARedrivenRecordIsOfTheGroupAndProcessorItWasRedrivenFor) {
+  const record by_streams({{"millrace.redrive.group", "navigation"},
+                           {"millrace.redrive.processor", "enrich"},
+                           {"__streams.errors.topic", "visits"}});
+  EXPECT_EQ(read_letter(by_streams.view).group, "navigation");
+  EXPECT_EQ(read_letter(by_streams.view).processor, "enrich");
+  EXPECT_EQ(read_letter(record(by_a_processor).view).processor, "enrich") << "who failed last counts";
+}
+
+TEST(DlqLetter, ProcessorsAreRenamedFromOldToNew) {
+  const auto names = read_processor_names({"enrich=enricher", "a=b=c"});
+  ASSERT_TRUE(names);
+  EXPECT_EQ(*names, (processor_names{{"enrich", "enricher"}, {"a", "b=c"}}));
+  for (const std::vector<std::string>& wrong :
+       {std::vector<std::string>{"enrich"}, {"=enricher"}, {"enrich="}, {""}, {"a=b", "a=c"}}) {
+    EXPECT_FALSE(read_processor_names(wrong)) << wrong.back();
+  }
+}
+
 TEST(DlqLetter, ACountThatIsNoNumberDoesNotResetTheGuard) {
   for (const std::string text : {"x", "", "-1", "1 ", "99999999999"}) {
     const record written(headers{{"millrace.redrive.count", text}});
@@ -98,10 +117,10 @@ TEST(DlqLetter, TheFilterTakesAReasonOrACode) {
 TEST(DlqLetter, ARedriveRestoresTheOriginalHeadersAndSaysForWhom) {
   const record written(by_a_processor);
   const letter read = read_letter(written.view);
-  EXPECT_EQ(joined(redrive_headers(written.view, read, false)),
+  EXPECT_EQ(joined(redrive_headers(written.view, read, {read.group, read.processor})),
             "trace=abc;millrace.redrive.count=2;millrace.redrive.group=navigation;"
             "millrace.redrive.processor=enrich;");
-  EXPECT_EQ(joined(redrive_headers(written.view, read, true)), "trace=abc;millrace.redrive.count=2;");
+  EXPECT_EQ(joined(redrive_headers(written.view, read, {})), "trace=abc;millrace.redrive.count=2;");
 }
 
 TEST(DlqSummary, CountsByReasonProcessorAndOrigin) {
