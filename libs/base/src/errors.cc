@@ -80,9 +80,9 @@ constexpr entry lookup(errc code) noexcept {
       return {"cancelled", "the operation was abandoned"};
     case errc::rejected:
       return {"rejected", "the record was rejected by the processor"};
-    case errc::processor_not_found:
-      return {"processor_not_found",
-              "the record was redriven for a processor that the application does not have"};
+    case errc::redrive_target_unknown:
+      return {"redrive_target_unknown",
+              "the record was redriven for a processor or a group that is not known here"};
     case errc::unsupported:
       return {"unsupported", "this is valid but not supported"};
     case errc::internal:

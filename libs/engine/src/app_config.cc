@@ -23,9 +23,12 @@ const spec<kafka_config>& kafka_spec() {
       field(&kafka_config::group, "group").required().doc("The consumer group.").example("navigation"),
       field(&kafka_config::former_groups, "former_groups")
           .doc("Groups that this application had before and that no longer run: their dead letters are "
-               "redriven, and records redriven for them are processed. Records redriven for any other group "
-               "are skipped.")
+               "redriven, and records redriven for them are processed.")
           .example("[navigation-v1]"),
+      field(&kafka_config::other_groups, "other_groups")
+          .doc("Groups of other applications that read the same topics: records redriven for them are "
+               "skipped. "
+               "A record redriven for a group that is not known becomes a dead letter again."),
       field(&kafka_config::topics, "topics").required().doc("Topics to read.").example("[navigation]"),
       field(&kafka_config::instance_id, "instance_id")
           .doc("Static membership: worker N joins as <instance_id>-w<N>. Empty: dynamic members.")

@@ -56,6 +56,7 @@ pipeline::line_options line_options_of(const app_config& from, std::uint64_t see
   options.dead_letter_headers = from.engine.dead_letter_headers;
   options.group = from.kafka.group;
   options.former_groups = from.kafka.former_groups;
+  options.other_groups = from.kafka.other_groups;
   if (from.registry) options.schema_not_found_grace = from.registry->not_found_grace;
   options.seed = seed;
   return options;

@@ -1,5 +1,6 @@
 // A record that can never succeed, until the broker has its dead letter: the untouched key, value and
 // headers, and why, where, when and how often it failed.
+#include <algorithm>
 #include <array>
 #include <vector>
 
@@ -120,12 +121,24 @@ void processor_run::add_own_headers(const letter_text& text, std::vector<stream:
   to.push_back(text_header("millrace.dlq.first_failed_at", text.first_failed));
   if (!envelope_.condemned) {
     to.push_back(text_header("millrace.dlq.processor", name()));
-  } else if (const std::optional<bytes_view> redriven_for = record().header(redrive_processor_header)) {
+  } else if (const std::optional<bytes_view> wanted = record().header(redrive_processor_header)) {
     // The others are done with it: the next redrive must not run them.
-    to.push_back({"millrace.dlq.processor", redriven_for});
+    to.push_back({"millrace.dlq.processor", wanted});
   }
-  to.push_back(text_header("millrace.dlq.group", options.group));
+  const std::optional<bytes_view> redriven_for = original_group();
+  to.push_back(redriven_for ? stream::header_view{"millrace.dlq.group", redriven_for}
+                            : text_header("millrace.dlq.group", options.group));
   to.push_back(text_header("millrace.dlq.version", options.version));
+}
+
+// Set: the group that the record was redriven for and that nobody here knows. It stays the owner of the
+// record.
+std::optional<bytes_view> processor_run::original_group() const {
+  if (!envelope_.condemned || cause_->code() != errc::redrive_target_unknown) return std::nullopt;
+  const std::optional<bytes_view> group = record().header(redrive_group_header);
+  const std::vector<std::string>& former = engine_.options().former_groups;
+  if (!group || std::find(former.begin(), former.end(), as_text(*group)) != former.end()) return std::nullopt;
+  return group;
 }
 
 // KIP-1034. A class name stands in `exception` there; here it is the error's code.

@@ -178,8 +178,9 @@ class engine final : private stream::source_events, private plan_watcher {
   void start_processors(envelope& e, instant at);
   void condemn(envelope& e, const error& cause, work_stage where);
   void skip(envelope& e, std::string_view reason);
-  // False: it was redriven for another group.
-  [[nodiscard]] bool is_for_us(const envelope& e) const noexcept;
+  // Whom a redriven record is for, by the group that it names.
+  enum class redrive_target : std::uint8_t { ours, other, unknown };
+  [[nodiscard]] redrive_target target_of(const envelope& e) const noexcept;
   // Set: it was redriven for a processor that is not here.
   [[nodiscard]] std::optional<error> names_no_processor(const envelope& e) const;
   void on_plan_settled() override { plans_changed_ = !planted(stream::bug::lose_the_wake_up_of_a_schema); }

@@ -139,6 +139,7 @@ class processor_run final : public stream::execution, public runtime::deferred {
   [[nodiscard]] result<void> produce_letter();
   struct letter_text;
   void describe_letter(letter_text& text) const;
+  [[nodiscard]] std::optional<bytes_view> original_group() const;
   void add_own_headers(const letter_text& text, std::vector<stream::header_view>& to) const;
   void add_streams_headers(const letter_text& text, std::vector<stream::header_view>& to) const;
 

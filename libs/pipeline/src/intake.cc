@@ -171,12 +171,15 @@ void engine::admit_waiting() {
   }
 }
 
-bool engine::is_for_us(const envelope& e) const noexcept {
-  if (e.block().header_count() == 0) return true;
+engine::redrive_target engine::target_of(const envelope& e) const noexcept {
+  if (e.block().header_count() == 0) return redrive_target::ours;
   const std::optional<bytes_view> group = e.block().header(redrive_group_header);
-  if (!group || as_text(*group) == options_.group) return true;
-  return std::find(options_.former_groups.begin(), options_.former_groups.end(), as_text(*group)) !=
-         options_.former_groups.end();
+  if (!group || as_text(*group) == options_.group) return redrive_target::ours;
+  const auto has = [&](const std::vector<std::string>& groups) {
+    return std::find(groups.begin(), groups.end(), as_text(*group)) != groups.end();
+  };
+  if (has(options_.former_groups)) return redrive_target::ours;
+  return has(options_.other_groups) ? redrive_target::other : redrive_target::unknown;
 }
 
 std::optional<error> engine::names_no_processor(const envelope& e) const {
@@ -188,12 +191,26 @@ std::optional<error> engine::names_no_processor(const envelope& e) const {
     if (each->name() == as_text(*wanted)) return std::nullopt;
     existing += (existing.empty() ? "'" : ", '") + std::string(each->name()) + "'";
   }
-  return error(errc::processor_not_found, "redriven for the processor '" + std::string(as_text(*wanted)) +
-                                              "'; this application has " + existing);
+  return error(errc::redrive_target_unknown, "redriven for the processor '" + std::string(as_text(*wanted)) +
+                                                 "'; this application has " + existing);
 }
 
 bool engine::admit(envelope& e) {
-  if (!is_for_us(e)) return skip(e, "redriven for another group"), true;
+  switch (target_of(e)) {
+    case redrive_target::ours:
+      break;
+    case redrive_target::other:
+      return skip(e, "redriven for another group"), true;
+    case redrive_target::unknown:
+      e.dead_counted = true;  // as below
+      condemn(
+          e,
+          error(errc::redrive_target_unknown,
+                "redriven for the group '" + std::string(as_text(*e.block().header(redrive_group_header))) +
+                    "', which is neither this one nor in kafka.former_groups or kafka.other_groups"),
+          work_stage::intake);
+      return true;
+  }
   if (const std::optional<error> cause = names_no_processor(e)) {
     e.dead_counted = true;  // not by the brake: it was a dead letter before, and no processor made it one
     condemn(e, *cause, work_stage::intake);

@@ -53,7 +53,7 @@ TEST_F(redrive_test, AProcessorThatIsNotHereMakesItADeadLetterAgain) {
   const auto letters = sink.written_to("dead");
   ASSERT_EQ(letters.size(), 2U) << "once each, though two processors are here";
   EXPECT_EQ(letters[0]->value, framed_parcel(schema_id, 41, "ok"));
-  EXPECT_EQ(letters[0]->header("millrace.dlq.code"), "processor_not_found");
+  EXPECT_EQ(letters[0]->header("millrace.dlq.code"), "redrive_target_unknown");
   EXPECT_EQ(letters[0]->header("millrace.dlq.stage"), "intake");
   EXPECT_EQ(letters[0]->header("millrace.dlq.message"),
             "redriven for the processor 'third'; this application has 'first', 'second'");
@@ -103,7 +103,8 @@ TEST_F(redrive_test, ARedrivenRecordThatCannotBeReadKeepsTheNameOfItsProcessor) 
   EXPECT_EQ(letters[0]->header("millrace.dlq.processor"), "second") << "'first' was done with it long ago";
 }
 
-TEST_F(redrive_test, AnotherGroupsRecordIsSkipped) {
+TEST_F(redrive_test, ARecordOfAnotherKnownGroupIsSkipped) {
+  options.other_groups = {"customs"};
   start();
   assign({0});
   produce_redriven(41, {{redrive_group_header, "customs"}});
@@ -114,7 +115,24 @@ TEST_F(redrive_test, AnotherGroupsRecordIsSkipped) {
   EXPECT_TRUE(sink.written_to("dead").empty()) << "a shared topic has no letters of a group that is well";
 }
 
+TEST_F(redrive_test, ARecordOfAnUnknownGroupBecomesADeadLetterAgainAndStaysThatGroups) {
+  options.other_groups = {"customs"};
+  options.former_groups = {"mail-room"};
+  start({"first", "second"});
+  assign({0});
+  produce_redriven(41, {{redrive_group_header, "stage-coach"}, {redrive_processor_header, "first"}});
+  EXPECT_EQ(line_->counts().skipped, 0U);
+  EXPECT_TRUE(inserted().empty());
+  EXPECT_EQ(committed(0), 1);
+  const auto letters = sink.written_to("dead");
+  ASSERT_EQ(letters.size(), 1U) << "never a skip: the group may have been renamed";
+  EXPECT_EQ(letters[0]->header("millrace.dlq.code"), "redrive_target_unknown");
+  EXPECT_EQ(letters[0]->header("millrace.dlq.group"), "stage-coach") << "a redrive of this group refuses it";
+  EXPECT_EQ(letters[0]->header("millrace.dlq.processor"), "first");
+}
+
 TEST_F(redrive_test, ARecordOfAnotherGroupIsSkippedWhateverProcessorItNames) {
+  options.other_groups = {"customs"};
   start();
   assign({0});
   produce_redriven(41, {{redrive_group_header, "customs"}, {redrive_processor_header, "third"}});

@@ -18,7 +18,7 @@ disposition disposition_of(errc code) noexcept {
     case errc::db_unexpected_rows:
     case errc::produce_rejected:
     case errc::rejected:
-    case errc::processor_not_found:
+    case errc::redrive_target_unknown:
     case errc::unsupported:
       return disposition::dead_letter;
     // Somebody else is unwell.

@@ -52,16 +52,16 @@ enum class errc : std::uint8_t {
   produce_failed,       // a record was not acknowledged; trying again may help
   produce_rejected,     // the broker will never accept this record (too large, invalid)
   // the process
-  config_invalid,       // the configuration cannot be used as it is
-  address_in_use,       // a port is taken
-  io_error,             // a file or socket operation failed
-  tls_error,            // certificate or handshake problem
-  timed_out,            // an operation of our own passed its deadline
-  cancelled,            // the operation was abandoned: shutdown or revoke
-  rejected,             // the user's logic rejected the record
-  processor_not_found,  // a redriven record names a processor that the application does not have
-  unsupported,          // valid, but not supported by this build
-  internal,             // a contained defect (e.g. a panic in the driver); please report it
+  config_invalid,          // the configuration cannot be used as it is
+  address_in_use,          // a port is taken
+  io_error,                // a file or socket operation failed
+  tls_error,               // certificate or handshake problem
+  timed_out,               // an operation of our own passed its deadline
+  cancelled,               // the operation was abandoned: shutdown or revoke
+  rejected,                // the user's logic rejected the record
+  redrive_target_unknown,  // a redriven record names a processor or a group that is not known here
+  unsupported,             // valid, but not supported by this build
+  internal,                // a contained defect (e.g. a panic in the driver); please report it
 };
 
 inline constexpr std::size_t errc_count = static_cast<std::size_t>(errc::internal) + 1;

@@ -35,6 +35,7 @@ enum class log_format : std::uint8_t { logfmt, json };
 struct kafka_config {
   std::string bootstrap_servers;
   std::string group;
+  std::vector<std::string> other_groups;   // that read the same topics: what is redriven for them is skipped
   std::vector<std::string> former_groups;  // whose dead letters this group redrives and processes
   std::vector<std::string> topics;
   std::string instance_id;  // static membership: worker N is "<instance_id>-w<N>"

@@ -104,6 +104,7 @@ struct line_options {
   letter_headers dead_letter_headers = letter_headers::millrace;
   std::string group;  // dead-letter header; records that were redriven for it are processed
   std::vector<std::string> former_groups;  // records that were redriven for these are processed, too
+  std::vector<std::string> other_groups;   // of other applications: records redriven for these are skipped
   std::string version;                     // dead-letter header: of the application
   std::uint64_t seed = 1;
 
@@ -115,10 +116,11 @@ struct line_options {
 // text.
 inline constexpr char created_header[] = "millrace-created-us";
 
-// Headers of a record that was produced again from its dead letter (`millrace dlq redrive`). With a group, a
-// line skips it unless the group is its own or a former one; with a processor, only that one runs. When the
-// line has no such processor, the record becomes a dead letter again (errc::processor_not_found), which the
-// dead-letter brake does not count.
+// Headers of a record that was produced again from its dead letter (`millrace dlq redrive`). With a group,
+// only an engine of that group works on it, or one that has it among its former groups; one that has it among
+// the other groups skips it. With a processor, only that one runs. A record that names a group or a processor
+// that is not known here becomes a dead letter again (errc::redrive_target_unknown), which the dead-letter
+// brake does not count.
 inline constexpr char redrive_group_header[] = "millrace.redrive.group";
 inline constexpr char redrive_processor_header[] = "millrace.redrive.processor";
 inline constexpr char redrive_count_header[] = "millrace.redrive.count";  // decimal, from 1
