@@ -1,4 +1,5 @@
 #include <memory>
+#include <utility>
 
 #include <millrace/runtime/scope.h>
 
@@ -13,6 +14,11 @@ class scope::child_run final : public deferred {
 
   void run() override {
     const std::unique_ptr<child_run> self(this);
+    try {
+      work_.take();
+    } catch (...) {
+      if (owner_.thrown_ == nullptr) owner_.thrown_ = std::current_exception();
+    }
     if (--owner_.live_ == 0) owner_.idle_.set();
   }
 
@@ -31,6 +37,7 @@ void scope::spawn(task<void> child) {
 
 task<void> scope::join() {
   while (live_ > 0) co_await idle_;
+  if (thrown_ != nullptr) std::rethrow_exception(std::exchange(thrown_, nullptr));
 }
 
 }  // namespace millrace::runtime

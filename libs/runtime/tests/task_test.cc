@@ -1,4 +1,7 @@
 #include <memory>
+#include <new>
+#include <stdexcept>
+#include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -98,6 +101,159 @@ TEST(Task, FramesAreRecycledInTheSteadyState) {
   EXPECT_EQ(frame_stats().frames_live, before.frames_live);
 }
 
+// Counts what is alive, to show that a frame has unwound.
+class held final {
+ public:
+  explicit held(int& alive) : alive_(alive) { ++alive_; }
+  held(const held& other) : alive_(other.alive_) { ++alive_; }
+  held& operator=(const held&) = delete;
+  ~held() { --alive_; }
+
+ private:
+  int& alive_;
+};
+
+task<int> throws_at_once(held) {
+  throw std::out_of_range("no such element");
+  co_return 1;
+}
+
+task<int> throws_after_a_wait(loop& l, held parameter) {
+  const held local = parameter;
+  co_await sleep_for(l, seconds(1));
+  throw std::out_of_range("no such element");
+}
+
+task<> throws_a_number() {
+  throw 7;
+  co_return;
+}
+
+task<int> awaits_what_throws(loop& l, held parameter) {
+  const held local = parameter;
+  const int value = co_await throws_after_a_wait(l, parameter);
+  co_return value + 1;
+}
+
+task<std::string> catches_what_it_awaits(loop& l, int& alive) {
+  std::string said;
+  try {
+    const int value = co_await awaits_what_throws(l, held(alive));
+    said = std::to_string(value);
+  } catch (const std::out_of_range& thrown) {
+    said = thrown.what();
+  }
+  // Goes on as usual.
+  const int answered = co_await answer();
+  co_return said + " " + std::to_string(answered);
+}
+
+TEST(TaskThatThrows, GivesItsExceptionToWhoeverTakesItsResult) {
+  manual_clock time;
+  loop l(time);
+  int alive = 0;
+  {
+    flag done;
+    task<int> t = throws_at_once(held(alive));
+    t.start(l, done);
+    EXPECT_TRUE(t.finished());
+    EXPECT_FALSE(done.raised) << "completion is told from the loop, as always";
+    l.run_pending();
+    ASSERT_TRUE(done.raised);
+    EXPECT_THROW(static_cast<void>(t.take()), std::out_of_range);
+  }
+  EXPECT_EQ(alive, 0);
+}
+
+TEST(TaskThatThrows, UnwindsItsLocalsWhenItThrowsAfterAWait) {
+  manual_clock time;
+  loop l(time);
+  int alive = 0;
+  {
+    flag done;
+    task<int> t = throws_after_a_wait(l, held(alive));
+    t.start(l, done);
+    l.run_pending();
+    EXPECT_FALSE(t.finished());
+    EXPECT_EQ(alive, 2) << "the parameter and the local";
+    time.advance(seconds(1));
+    l.run_pending();
+    ASSERT_TRUE(done.raised);
+    EXPECT_EQ(alive, 1) << "parameters live as long as the frame";
+    EXPECT_THROW(static_cast<void>(t.take()), std::out_of_range);
+  }
+  EXPECT_EQ(alive, 0);
+}
+
+TEST(TaskThatThrows, PassesWhatIsNoStandardException) {
+  manual_clock time;
+  loop l(time);
+  flag done;
+  task<> t = throws_a_number();
+  t.start(l, done);
+  l.run_pending();
+  EXPECT_THROW(t.take(), int);
+}
+
+TEST(TaskThatThrows, ThrowsIntoItsAwaiterWhichMayLetItPass) {
+  manual_clock time;
+  loop l(time);
+  int alive = 0;
+  {
+    flag done;
+    task<int> t = awaits_what_throws(l, held(alive));
+    t.start(l, done);
+    time.advance(seconds(1));
+    l.run_pending();
+    ASSERT_TRUE(done.raised);
+    EXPECT_THROW(static_cast<void>(t.take()), std::out_of_range);
+  }
+  EXPECT_EQ(alive, 0);
+}
+
+TEST(TaskThatThrows, ThrowsIntoItsAwaiterWhichMayCatchItAndGoOn) {
+  manual_clock time;
+  loop l(time);
+  int alive = 0;
+  flag done;
+  task<std::string> t = catches_what_it_awaits(l, alive);
+  t.start(l, done);
+  time.advance(seconds(1));
+  l.run_pending();
+  ASSERT_TRUE(done.raised);
+  EXPECT_EQ(t.take(), "no such element 42");
+  EXPECT_EQ(alive, 0);
+}
+
+TEST(TaskThatThrows, GivesItsFrameBack) {
+  manual_clock time;
+  loop l(time);
+  int alive = 0;
+  const auto before = frame_stats();
+  for (int i = 0; i < 3; ++i) {
+    flag done;
+    task<int> t = awaits_what_throws(l, held(alive));
+    t.start(l, done);
+    time.advance(seconds(1));
+    l.run_pending();
+    EXPECT_THROW(static_cast<void>(t.take()), std::out_of_range);
+  }
+  EXPECT_EQ(frame_stats().frames_live, before.frames_live);
+}
+
+TEST(TaskThatThrowsDeathTest, AbortsWhenNobodyTakesTheException) {
+  EXPECT_DEATH(
+      {
+        manual_clock time;
+        loop l(time);
+        flag done;
+        task<> t = throws_a_number();
+        t.start(l, done);
+        l.run_pending();
+      },
+      "the exception of a task was taken by nobody");
+}
+
 TEST(Scope, JoinsItsChildren) {
   manual_clock time;
   loop l(time);
@@ -119,6 +275,46 @@ TEST(Scope, JoinsItsChildren) {
   }
   EXPECT_TRUE(done.raised);
   EXPECT_EQ(finished, (std::vector<int>{2, 1, 0}));
+}
+
+task<> child_that_throws(loop& l, nanoseconds wait, std::string what) {
+  co_await sleep_for(l, wait);
+  throw std::runtime_error(what);
+}
+
+task<> spawns_two_that_throw(loop& l, int& joined) {
+  scope children(l, 8);
+  children.spawn(child_that_throws(l, seconds(2), "second"));
+  children.spawn(child_that_throws(l, seconds(1), "first"));
+  try {
+    co_await children.join();
+  } catch (const std::runtime_error&) {
+    joined = static_cast<int>(children.live());
+    throw;
+  }
+}
+
+TEST(Scope, JoinThrowsTheFirstExceptionOnceNoChildIsLeft) {
+  manual_clock time;
+  loop l(time);
+  flag done;
+  int left = -1;
+  task<> t = spawns_two_that_throw(l, left);
+  t.start(l, done);
+  l.run_pending();
+  time.advance(seconds(1));
+  l.run_pending();
+  EXPECT_FALSE(done.raised) << "one child is still at work";
+  time.advance(seconds(1));
+  l.run_pending();
+  ASSERT_TRUE(done.raised);
+  EXPECT_EQ(left, 0);
+  try {
+    t.take();
+    ADD_FAILURE() << "nothing was thrown";
+  } catch (const std::runtime_error& thrown) {
+    EXPECT_STREQ(thrown.what(), "first");
+  }
 }
 
 TEST(ScopeDeathTest, EndingWithLiveChildrenAborts) {

@@ -1,8 +1,10 @@
 // A scope owns the coroutines started in it: none is detached. Destroying a scope with live children aborts;
-// `co_await scope.join()` first. Single-threaded (the loop's thread).
+// `co_await scope.join()` first, also before an exception leaves the block. Single-threaded (the loop's
+// thread).
 #pragma once
 
 #include <cstddef>
+#include <exception>
 
 #include <millrace/runtime/loop.h>
 #include <millrace/runtime/task.h>
@@ -23,7 +25,8 @@ class scope {
   // Runs `child` to its first wait, now. The frame is freed when it has finished.
   void spawn(task<void> child);
   [[nodiscard]] std::size_t live() const noexcept { return live_; }
-  // Waits until no child is left.
+  // Waits until no child is left. Then throws the first exception that left a child, once; later ones are
+  // dropped. A scope that is never joined drops all of them.
   task<void> join();
 
  private:
@@ -33,6 +36,7 @@ class scope {
   event idle_;
   std::size_t children_max_;
   std::size_t live_ = 0;
+  std::exception_ptr thrown_;  // by a child
 };
 
 }  // namespace millrace::runtime

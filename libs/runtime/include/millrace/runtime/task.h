@@ -4,8 +4,11 @@
 //   task<result<int>> twice(runtime::loop& l) { co_await sleep_for(l, 1s); co_return 2; }
 //
 // Rules: parameters by value, or references to what provably outlives the coroutine. No lambda coroutine that
-// captures. A task that was started is never destroyed before it has finished (it breaks an invariant). An
-// exception that leaves a task aborts: expected failures are results.
+// captures. A task that was started is never destroyed before it has finished (it breaks an invariant).
+//
+// Expected failures are results. An exception that leaves a coroutine ends it: the frame unwinds, and the
+// exception is thrown where the result is taken, by `co_await` in the awaiting coroutine or by take(). One
+// that nobody takes aborts the process. While no exception is thrown, this costs nothing.
 #pragma once
 
 #include <coroutine>
@@ -46,14 +49,19 @@ class promise_base {
     void await_resume() noexcept {}
   };
   final_awaiter final_suspend() noexcept { return {}; }
-  [[noreturn]] void unhandled_exception() noexcept {
-    invariant_broken("an exception left a task; expected failures are results");
+  void unhandled_exception() noexcept { thrown_ = std::current_exception(); }
+
+ protected:
+  void rethrow() {
+    if (thrown_ != nullptr) [[unlikely]]
+      std::rethrow_exception(std::exchange(thrown_, nullptr));
   }
 
  private:
   template <typename U>
   friend class runtime::task;
 
+  std::exception_ptr thrown_;
   std::coroutine_handle<> continuation_;
   loop* loop_ = nullptr;
   deferred* done_ = nullptr;
@@ -69,6 +77,7 @@ class promise final : public promise_base {
     value_.emplace(std::forward<U>(value));
   }
   T take() {
+    rethrow();
     if (!value_) invariant_broken("the result of a task is taken once, after it has finished");
     T value = std::move(*value_);
     value_.reset();
@@ -84,7 +93,7 @@ class promise<void> final : public promise_base {
  public:
   task<void> get_return_object() noexcept;
   void return_void() noexcept {}
-  void take() noexcept {}
+  void take() { rethrow(); }
 };
 
 }  // namespace internal
@@ -123,7 +132,7 @@ class [[nodiscard]] task {
     handle_.promise().done_ = &done;
     handle_.resume();
   }
-  // The value of a finished task that was started (not awaited).
+  // The value of a finished task that was started (not awaited). Throws what the coroutine threw.
   T take() {
     invariant(finished(), "the result of a task is taken after it has finished");
     return handle_.promise().take();
@@ -148,6 +157,7 @@ class [[nodiscard]] task {
   void destroy() noexcept {
     if (handle_ == nullptr) return;
     invariant(!started_ || handle_.done(), "a running task was destroyed");
+    invariant(handle_.promise().thrown_ == nullptr, "the exception of a task was taken by nobody");
     handle_.destroy();
     handle_ = nullptr;
   }
