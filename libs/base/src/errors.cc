@@ -83,6 +83,8 @@ constexpr entry lookup(errc code) noexcept {
     case errc::redrive_target_unknown:
       return {"redrive_target_unknown",
               "the record was redriven for a processor or a group that is not known here"};
+    case errc::processor_threw:
+      return {"processor_threw", "the processor threw an exception"};
     case errc::unsupported:
       return {"unsupported", "this is valid but not supported"};
     case errc::internal:

@@ -33,6 +33,8 @@ disposition disposition_of(errc code) noexcept {
     case errc::cancelled:
     case errc::io_error:
     case errc::internal:
+    // Maybe memory was short; a defect of the processor fails again, up to the bounds of the retries.
+    case errc::processor_threw:
       return disposition::retry;
     // A person must act: dead-lettering would pour the whole topic away.
     case errc::registry_unauthorized:

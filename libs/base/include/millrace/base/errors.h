@@ -60,6 +60,7 @@ enum class errc : std::uint8_t {
   cancelled,               // the operation was abandoned: shutdown or revoke
   rejected,                // the user's logic rejected the record
   redrive_target_unknown,  // a redriven record names a processor or a group that is not known here
+  processor_threw,         // an exception left process()
   unsupported,             // valid, but not supported by this build
   internal,                // a contained defect (e.g. a panic in the driver); please report it
 };

@@ -21,7 +21,9 @@ enum class disposition : std::uint8_t {
 [[nodiscard]] disposition disposition_of(errc code) noexcept;
 [[nodiscard]] std::string_view to_string(disposition d) noexcept;
 
-// What process() returns. An error converts: `if (!found) co_return found.error();`
+// What process() returns. An error converts: `if (!found) co_return found.error();` An exception that leaves
+// process() is the error errc::processor_threw of that attempt: disposition retry, with the bounds of
+// retries.
 class [[nodiscard]] outcome {
  public:
   enum class kind : std::uint8_t { done, skipped, dead_letter, again, failed };
