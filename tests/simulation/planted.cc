@@ -54,6 +54,7 @@ constexpr std::array all{
     PLANTED(give_back_what_failed),
     PLANTED(time_writes_by_timestamp_alone),
     PLANTED(forget_the_write_floor),
+    PLANTED(take_an_exception_for_done),
 };
 #undef PLANTED
 static_assert(all.size() + 1 == static_cast<std::size_t>(bug::end_), "every bug has its name");

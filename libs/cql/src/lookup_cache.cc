@@ -1,11 +1,13 @@
 #include "lookup_cache.h"
 
 #include <cstring>
+#include <exception>
 #include <new>
 #include <random>
 #include <utility>
 
 #include <millrace/base/assert.h>
+#include <millrace/base/exceptions.h>
 
 namespace millrace::cql::internal {
 namespace {
@@ -202,12 +204,25 @@ lookup_flight& lookup_cache::take_flight() {
   return taken;
 }
 
+namespace {
+
+// A codec may be the user's: what it throws is the error of everybody who waits.
+[[nodiscard]] result<void> readable(const lookup_base& by, const stream::rows_ref& answer) {
+  try {
+    return by.readable(answer);
+  } catch (...) {
+    return millrace::error_of(errc::processor_threw, millrace::describe(std::current_exception()));
+  }
+}
+
+}  // namespace
+
 void lookup_cache::on_answer(lookup_flight& flight) {
   if (inbox_.pending()) read_inbox();
   if (!flight.stale) flights_.remove(flight);
   result<stream::rows_ref> answer = std::move(*flight.answer);
   if (answer && *answer && (*answer)->row_count > 0) {
-    if (auto fits = flight.asker->readable(*answer); !fits) answer = fits.error();
+    if (auto fits = readable(*flight.asker, *answer); !fits) answer = fits.error();
   }
   if (answer && !flight.stale) answer = keep(flight, *std::move(answer));
   const bool none = answer && (!*answer || (*answer)->row_count == 0);

@@ -4,11 +4,48 @@
 #include <list>
 #include <map>
 #include <random>
+#include <stdexcept>
 
 #include "lookup_fixture.h"
 
 namespace millrace::cql {
+
+// A type of the user's own, whose codec throws at what it does not expect.
+struct level {
+  std::string_view name;
+};
+template <>
+struct codec<level> {
+  static std::string cql() { return "text"; }
+  static bool fits(const type& column) { return column.is("text"); }
+  static void encode(cell_buffer& to, const level& value) { codec<std::string_view>::encode(to, value.name); }
+  static cell_fault decode(std::optional<bytes_view> cell, level& to) {
+    const cell_fault fault = codec<std::string_view>::decode(cell, to.name);
+    if (to.name == "odd") throw std::invalid_argument("no such level");
+    return fault;
+  }
+};
+
 namespace {
+
+using level_lookup = lookup<level(std::string_view)>;
+
+struct level_asked final : runtime::deferred {
+  void run() override { finished = true; }
+  std::optional<found<level>> got;
+  bool finished = false;
+  runtime::task<void> task;
+};
+
+runtime::task<void> ask_level(const level_lookup* of, stream::context ctx, level_asked* into) {
+  into->got.emplace(co_await (*of)(ctx, "ada"));
+}
+
+stream::rows_ref level_row(std::string_view name) {
+  cell_buffer cells;
+  codec<std::string_view>::encode(cells, name);
+  return stream::rows_ref(new bytes_answer(byte_buffer(cells.view().begin(), cells.view().end()), 1));
+}
 
 using namespace std::chrono_literals;
 
@@ -37,6 +74,32 @@ TEST_F(lookup_test, asks_once_and_answers_from_memory_until_the_row_expires) {
   EXPECT_EQ(seen.hits, 2U);
   EXPECT_EQ(seen.misses, 2U);
   EXPECT_EQ(seen.entries, 1U);
+}
+
+TEST_F(lookup_test, a_codec_that_throws_is_the_error_of_all_who_wait_and_of_no_later_lookup) {
+  worker_of_test w(time_, board_, {});
+  level_lookup levels("levels", "SELECT level FROM levels WHERE id = ?");
+  ASSERT_TRUE(levels.open(w.room, levels.declared()));
+  level_asked first;
+  level_asked second;
+  level_asked third;
+  for (level_asked* each : {&first, &second}) {
+    each->task = ask_level(&levels, w.context(), each);
+    each->task.start(w.loop, *each);
+  }
+  w.answer(level_row("odd"));
+  for (const level_asked* each : {&first, &second}) {
+    ASSERT_TRUE(each->finished);
+    ASSERT_FALSE(*each->got);
+    EXPECT_EQ(each->got->ending().cause()->to_string(),
+              "processor_threw: std::invalid_argument: no such level");
+  }
+  third.task = ask_level(&levels, w.context(), &third);
+  third.task.start(w.loop, third);
+  w.answer(level_row("even"));
+  ASSERT_TRUE(third.finished);
+  ASSERT_TRUE(*third.got) << "the answer that could not be read was not cached";
+  EXPECT_EQ((*third.got)->name, "even");
 }
 
 TEST_F(lookup_test, the_lifetime_of_a_row_begins_when_it_was_asked_for) {

@@ -17,6 +17,7 @@ engine::engine(line_ports ports, line_options options, processors work)
       barrier_seed_(random_.next()) {
   invariant(options_.in_flight_records_max > 0 && options_.take_records_max > 0,
             "a line may take at least one record");
+  for (const auto& each : work_.all) meters_.may_throw(each->name());
 }
 
 engine::~engine() {
@@ -46,6 +47,11 @@ bool engine::quiescent() const noexcept {
 void engine::note_failure(work_stage where, const error& cause) {
   meters_.error(where, cause.code());
   last_error_ = cause.in(to_string(where));
+}
+
+void engine::note_exception(std::string_view processor, std::string_view type, const error& cause) {
+  meters_.threw(processor);
+  if (options_.on_exception) options_.on_exception({processor, type, cause});
 }
 
 bool engine::may_bury(envelope& e) {

@@ -75,6 +75,8 @@ class engine final : private stream::source_events, private plan_watcher {
   }
   // Counts a failure and remembers it for the status.
   void note_failure(work_stage where, const error& cause);
+  // An exception left process(): `cause` says on which record.
+  void note_exception(std::string_view processor, std::string_view type, const error& cause);
   // False: the dead-letter brake holds, the line is stopping.
   [[nodiscard]] bool may_bury(envelope& e);
   // All runs have ended.

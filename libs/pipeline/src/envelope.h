@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <string>
@@ -78,8 +79,8 @@ class processor_run final : public stream::execution, public runtime::deferred {
   stream::store& database() noexcept override;
   [[nodiscard]] const stream::record_block& record() const noexcept override;
   [[nodiscard]] std::uint32_t attempt() const noexcept override { return attempt_; }
-  byte_buffer& begin_emit(const stream::output_declaration& to, std::string_view key) override;
-  void emit_failed(const error& cause) override { emit_error_ = cause; }
+  byte_buffer* begin_emit(const stream::output_declaration& to, std::string_view key) override;
+  void emit_failed(const error& cause) override;  // the first counts
   [[nodiscard]] std::int64_t write_time_us() const noexcept override;
   [[nodiscard]] nanoseconds put_off_for() const noexcept override;
   void asks(const stream::store_request& request) override;
@@ -106,6 +107,10 @@ class processor_run final : public stream::execution, public runtime::deferred {
   };
 
   void run() override;  // the task has finished
+  // What the attempt came to. An exception that left process() is an error of it.
+  [[nodiscard]] stream::outcome take_outcome();
+  // "processor 'x' on visits/3 offset 17"
+  [[nodiscard]] std::string place() const;
   void on_wake();
   void failed(const error& cause);
   void put_off(const stream::outcome& until_later);
@@ -173,6 +178,7 @@ class processor_run final : public stream::execution, public runtime::deferred {
   std::optional<error> emit_verdict_;
   std::optional<record_verb> ordered_;  // by an operator, for when this attempt has failed
   runtime::task<stream::outcome> task_;
+  std::exception_ptr thrown_;  // before there was a task
   wake wake_;
   letter letter_;
   std::vector<std::unique_ptr<emission>> emits_;

@@ -1,9 +1,11 @@
 // From the source to the start of the processors.
 #include <algorithm>
 #include <charconv>
+#include <exception>
 #include <utility>
 
 #include <millrace/avro/framing.h>
+#include <millrace/base/exceptions.h>
 #include <millrace/stream/planted.h>
 
 #include "engine.h"
@@ -31,6 +33,15 @@ std::optional<std::int64_t> created_micros(const stream::record_block& block) {
   const auto millis = block.created().time_since_epoch().count();
   if (millis <= 0) return std::nullopt;
   return millis * 1'000;
+}
+
+// The format may be the user's.
+result<std::size_t> decoded_into(value_slot& slot, const value_plan& plan, bytes_view body) {
+  try {
+    return slot.decode(plan, body);
+  } catch (...) {
+    return error_of(errc::internal, describe(std::current_exception())).in("decoding threw");
+  }
 }
 
 }  // namespace
@@ -258,7 +269,7 @@ bool engine::admit(envelope& e) {
 void engine::decode(envelope& e, plan_entry& plan, bytes_view body) {
   const clock& time = ports_.loop.time();
   const instant begun = time.now();
-  const result<std::size_t> consumed = e.slot().decode(plan.plan(), body);
+  const result<std::size_t> consumed = decoded_into(e.slot(), plan.plan(), body);
   const instant ended = time.now();
   if (!consumed) {
     meters_.decode_failed.observe(ended - begun);

@@ -27,7 +27,7 @@ struct metric_families {
 
   metrics::counter_family received, received_bytes, done, skipped, dead_lettered, abandoned, strays,
       passed_over, gap_records, foreign_positions, decoded;
-  metrics::counter_family errors, retries, emitted;
+  metrics::counter_family errors, exceptions, retries, emitted;
   metrics::counter_family commits, commit_failures, rebalances, breaker_openings, retries_delayed;
   metrics::histogram_family decode, decode_failed, consume_delay, end_to_end, failed_end_to_end;
   metrics::histogram_family stage, process, process_failed;
@@ -51,6 +51,9 @@ class meters {
   }
   void emitted(std::string_view topic) { emitted_.of(topic).add(); }
   void retried(std::string_view processor) { retries_.of(processor).add(); }
+  void threw(std::string_view processor) { exceptions_.of(processor).add(); }
+  // Shown as 0 from the start: a counter that appears with its first event hides that event from rate().
+  void may_throw(std::string_view processor) { static_cast<void>(exceptions_.of(processor)); }
   void breaker_opened(std::string_view dependency) {
     cells_.counter(families_.breaker_openings, {dependency}).add();
   }
@@ -81,7 +84,7 @@ class meters {
 
   metrics::shard& cells_;
   metric_families families_;
-  metrics::counters_by_value skipped_, dead_lettered_, emitted_, retries_;
+  metrics::counters_by_value skipped_, dead_lettered_, emitted_, retries_, exceptions_;
   std::array<metrics::histogram*, wait_count> waits_;
   std::array<std::array<metrics::counter*, errc_count>, work_stage_count> errors_{};
 

@@ -1,11 +1,27 @@
 #include "plan_table.h"
 
+#include <exception>
 #include <string>
+#include <utility>
 
 #include <millrace/base/assert.h>
+#include <millrace/base/exceptions.h>
 #include <millrace/stream/outcome.h>
 
 namespace millrace::pipeline {
+namespace {
+
+// The format may be the user's.
+[[nodiscard]] result<std::shared_ptr<const value_plan>> compiled_by(const value_format& format,
+                                                                    const stream::schema_document& writer) {
+  try {
+    return format.compile(writer);
+  } catch (...) {
+    return error_of(errc::internal, describe(std::current_exception())).in("compiling threw");
+  }
+}
+
+}  // namespace
 
 plan_table::plan_table(runtime::loop& loop, stream::schemas& schemas, const value_format& format,
                        const line_options& options, plan_watcher& watcher)
@@ -78,7 +94,7 @@ void plan_entry::on_schema(std::int32_t id, stream::schema_answer text) {
   outstanding_ = false;
   --owner_.outstanding_;
   if (!text) return failed(std::move(text).error());
-  result<std::shared_ptr<const value_plan>> compiled = owner_.format_.compile(**text);
+  result<std::shared_ptr<const value_plan>> compiled = compiled_by(owner_.format_, **text);
   if (!compiled) return failed(std::move(compiled).error());
   plan_ = std::move(*compiled);
   state_ = phase::ready;
@@ -89,8 +105,8 @@ void plan_entry::on_schema(std::int32_t id, stream::schema_answer text) {
 
 void plan_entry::failed(error cause) {
   ++failures_;
-  const error described = cause.in("schema " + std::to_string(id_));
-  owner_.watcher_.on_schema_failure(described);
+  cause = cause.in("schema " + std::to_string(id_));
+  owner_.watcher_.on_schema_failure(cause);
   const instant now = owner_.loop_.time().now();
   const bool not_found = cause.code() == errc::schema_not_found;
   const bool in_grace = now - first_asked_ < owner_.options_.schema_not_found_grace;
@@ -103,7 +119,7 @@ void plan_entry::failed(error cause) {
                                       owner_.options_.schema_backoff_max, 0.5, owner_.random_));
     return;
   }
-  failure_ = described;
+  failure_ = std::move(cause);
   state_ = phase::broken;
   broken_until_ = not_found ? now + owner_.options_.schema_not_found_grace : instant{};
   --owner_.missing_;

@@ -1,21 +1,47 @@
-#include <cstdlib>
+#include <exception>
 #include <set>
 
-#include <cxxabi.h>
-
+#include <millrace/base/exceptions.h>
 #include <millrace/pipeline/processor.h>
 
 namespace millrace::pipeline {
 
-std::string internal::class_name(const char* mangled) {
-  int status = 0;
-  char* demangled = abi::__cxa_demangle(mangled, nullptr, nullptr, &status);
-  std::string name = status == 0 ? demangled : mangled;
-  std::free(demangled);  // NOLINT(cppcoreguidelines-no-malloc): __cxa_demangle allocates with malloc
+std::string internal::class_name(const std::type_info& type) {
+  const std::string name = readable_name(type);
   // Template arguments may hold :: of their own.
   const auto arguments = name.find('<');
   const auto scope = name.rfind("::", arguments == std::string::npos ? name.size() : arguments);
   return scope == std::string::npos ? name : name.substr(scope + 2);
+}
+
+namespace {
+
+struct construction_failed {
+  std::string class_name;
+  std::exception_ptr thrown;
+};
+
+[[nodiscard]] result<std::unique_ptr<processor_base>> construct(const processor_factory& create,
+                                                                std::size_t place) {
+  const std::string which = "processor " + std::to_string(place);
+  std::unique_ptr<processor_base> made;
+  try {
+    made = create();
+  } catch (const construction_failed& failed) {
+    return error_of(errc::config_invalid, describe(failed.thrown))
+        .in("the constructor of processor '" + failed.class_name + "' threw");
+  } catch (...) {
+    return error_of(errc::config_invalid, describe(std::current_exception()))
+        .in("the factory of " + which + " threw");
+  }
+  if (made == nullptr) return error(errc::config_invalid, "the factory of " + which + " made nothing");
+  return made;
+}
+
+}  // namespace
+
+void internal::throw_named(const std::type_info& type) {
+  throw construction_failed{class_name(type), std::current_exception()};
 }
 
 result<processors> build(const processor_set& factories) {
@@ -29,7 +55,9 @@ result<processors> build(const processor_set& factories) {
   std::set<std::string, std::less<>> names;
   for (const processor_factory& create : factories) {
     const std::size_t statements = built.declared.statements.size();
-    std::unique_ptr<processor_base> made = create();
+    auto constructed = construct(create, built.all.size() + 1);
+    if (!constructed) return constructed.error();
+    std::unique_ptr<processor_base> made = *std::move(constructed);
     const std::string name(made->name());
     if (!names.insert(name).second) {
       return error(errc::config_invalid, "two processors are named '" + name + "'");

@@ -1,8 +1,11 @@
 // Attempts of one processor on one record.
 #include <algorithm>
+#include <exception>
+#include <stdexcept>
 #include <utility>
 
 #include <millrace/avro/framing.h>
+#include <millrace/base/exceptions.h>
 #include <millrace/stream/outcome.h>
 #include <millrace/stream/planted.h>
 
@@ -38,18 +41,28 @@ stream::store& processor_run::database() noexcept { return engine_.ports().store
 void processor_run::resumed() noexcept { engine_.enter(processor_, partition_, offset_); }
 const stream::record_block& processor_run::record() const noexcept { return envelope_.block(); }
 
-byte_buffer& processor_run::begin_emit(const stream::output_declaration& to, std::string_view key) {
-  invariant(stage_ == stage::running || envelope_.abandoned, "a processor emits while process() runs");
-  invariant(emits_used_ < engine_.options().emits_per_record_max, "a processor keeps to the limit of emits");
+byte_buffer* processor_run::begin_emit(const stream::output_declaration& to, std::string_view key) {
+  if (envelope_.abandoned) return nullptr;
+  invariant(stage_ == stage::running, "a processor emits while process() runs");
+  if (const std::size_t most = engine_.options().emits_per_record_max; emits_used_ >= most) {
+    emit_failed(error(errc::limit_exceeded,
+                      "more than " + std::to_string(most) + " emits, engine.emits_per_record_max"));
+    return nullptr;
+  }
   if (emits_used_ == emits_.size()) emits_.push_back(std::make_unique<emission>(*this));
-  emission& e = *emits_[emits_used_++];
+  emission& e = *emits_[emits_used_];
   e.to = &to;
   e.outstanding = e.acknowledged = false;
   const bytes_view bytes = as_bytes(key);
   e.key.assign(bytes.begin(), bytes.end());
   e.value.clear();
   if (to.schema_id() >= 0) avro::append_frame(to.schema_id(), e.value);
-  return e.value;
+  ++emits_used_;  // last: nothing before it left half an emit behind, if it threw
+  return &e.value;
+}
+
+void processor_run::emit_failed(const error& cause) {
+  if (!emit_error_) emit_error_ = cause;
 }
 
 void processor_run::waited(wait what) {
@@ -101,8 +114,36 @@ void processor_run::start(instant at) {
   partition_ = envelope_.block().from().partition;
   offset_ = envelope_.block().offset();
   resumed();
-  task_ = engine_.processor(index_).run(envelope_, stream::context(*this));
+  // A process() that is no coroutine may throw, too.
+  try {
+    task_ = engine_.processor(index_).run(envelope_, stream::context(*this));
+    if (!task_.valid()) throw std::logic_error("process() returned no task");
+  } catch (...) {
+    thrown_ = std::current_exception();
+    return loop().defer(*this);
+  }
   task_.start(loop(), *this);
+}
+
+stream::outcome processor_run::take_outcome() {
+  std::exception_ptr thrown = std::exchange(thrown_, nullptr);
+  if (thrown == nullptr) {
+    try {
+      return task_.take();
+    } catch (...) {
+      thrown = std::current_exception();
+    }
+  }
+  const exception_text text = describe(thrown);
+  error cause = error_of(errc::processor_threw, text);
+  engine_.note_exception(name(), text.type, cause.in(place() + ", attempt " + std::to_string(attempt_)));
+  if (planted(stream::bug::take_an_exception_for_done)) return stream::outcome::done();
+  return cause;
+}
+
+std::string processor_run::place() const {
+  return "processor '" + std::string(name()) + "' on " + std::string(envelope_.topic()) + "/" +
+         std::to_string(record().from().partition) + " offset " + std::to_string(record().offset());
 }
 
 bool processor_run::still_counts() {
@@ -114,7 +155,7 @@ bool processor_run::still_counts() {
 }
 
 void processor_run::run() {
-  const stream::outcome out = task_.take();
+  const stream::outcome out = take_outcome();
   task_ = {};
   const instant now = loop().time().now();
   const bool well = out.what() != stream::outcome::kind::failed;
@@ -217,9 +258,7 @@ void processor_run::get_stuck(const error& cause) {
   cause_ = cause;
   stage_ = stage::stuck;
   engine_.ended_work();
-  engine_.fail(cause.in("processor '" + std::string(name()) + "' on " + std::string(envelope_.topic()) + "/" +
-                        std::to_string(record().from().partition) + " offset " +
-                        std::to_string(record().offset())));
+  engine_.fail(cause.in(place()));
 }
 
 void processor_run::wake_after(std::uint32_t failures) {

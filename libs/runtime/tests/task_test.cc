@@ -119,7 +119,7 @@ task<int> throws_at_once(held) {
 }
 
 task<int> throws_after_a_wait(loop& l, held parameter) {
-  const held local = parameter;
+  const held local = parameter;  // NOLINT(performance-unnecessary-copy-initialization): its end is seen
   co_await sleep_for(l, seconds(1));
   throw std::out_of_range("no such element");
 }
@@ -130,7 +130,7 @@ task<> throws_a_number() {
 }
 
 task<int> awaits_what_throws(loop& l, held parameter) {
-  const held local = parameter;
+  const held local = parameter;  // NOLINT(performance-unnecessary-copy-initialization): its end is seen
   const int value = co_await throws_after_a_wait(l, parameter);
   co_return value + 1;
 }

@@ -1,6 +1,8 @@
 #include <cctype>
+#include <exception>
 
 #include <millrace/base/assert.h>
+#include <millrace/base/exceptions.h>
 #include <millrace/stream/context.h>
 
 namespace millrace::stream {
@@ -34,7 +36,7 @@ declarations& active_collector() noexcept {
 // "INSERT INTO ks.visit (…" → "insert visit"; "SELECT a, b FROM t …" → "select t".
 [[nodiscard]] std::string short_name(std::string_view cql) {
   std::string_view rest = cql;
-  const std::string verb = lower(next_word(rest));
+  std::string verb = lower(next_word(rest));
   if (verb == "update") return verb + " " + std::string(next_word(rest));
   for (std::string_view word = next_word(rest); !word.empty(); word = next_word(rest)) {
     const std::string keyword = lower(word);
@@ -48,6 +50,10 @@ declarations& active_collector() noexcept {
 }
 
 }  // namespace
+
+void context::emit_threw() const {
+  run_->emit_failed(error_of(errc::processor_threw, describe(std::current_exception())));
+}
 
 declaration_scope::declaration_scope(declarations& into) noexcept : previous_(collector) {
   collector = &into;

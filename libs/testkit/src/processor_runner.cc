@@ -1,9 +1,16 @@
 #include <algorithm>
+#include <exception>
+#include <stdexcept>
+#include <utility>
 
 #include <millrace/base/assert.h>
+#include <millrace/base/exceptions.h>
+#include <millrace/pipeline/options.h>
 #include <millrace/testkit/processor_runner.h>
 
 namespace millrace::testkit {
+
+const std::size_t emits_max = pipeline::line_options().emits_per_record_max;
 
 // One record and its run.
 struct processor_runner_base::fed final : pipeline::held_record, stream::execution, runtime::deferred {
@@ -17,8 +24,22 @@ struct processor_runner_base::fed final : pipeline::held_record, stream::executi
   }
 
   void start(pipeline::processor_base& with) {
-    task = with.run(*this, stream::context(*this));
+    try {
+      task = with.run(*this, stream::context(*this));
+      if (!task.valid()) throw std::logic_error("process() returned no task");
+    } catch (...) {
+      thrown = std::current_exception();
+      return owner.loop_.defer(*this);
+    }
     task.start(owner.loop_, *this);
+  }
+  [[nodiscard]] stream::outcome take_outcome() {
+    try {
+      if (thrown != nullptr) std::rethrow_exception(std::exchange(thrown, nullptr));
+      return task.take();
+    } catch (...) {
+      return error_of(errc::processor_threw, describe(std::current_exception()));
+    }
   }
 
   runtime::loop& loop() noexcept override { return owner.loop_; }
@@ -27,10 +48,17 @@ struct processor_runner_base::fed final : pipeline::held_record, stream::executi
   [[nodiscard]] std::uint32_t attempt() const noexcept override { return 1; }
   [[nodiscard]] std::int64_t write_time_us() const noexcept override { return written_at_us; }
   [[nodiscard]] nanoseconds put_off_for() const noexcept override { return put_off; }
-  byte_buffer& begin_emit(const stream::output_declaration& to, std::string_view key) override {
-    return emits.emplace_back(emitted_record{to.topic(), std::string(key), {}}).value;
+  byte_buffer* begin_emit(const stream::output_declaration& to, std::string_view key) override {
+    if (emits.size() >= emits_max) {
+      emit_failed(error(errc::limit_exceeded, "more than " + std::to_string(emits_max) +
+                                                  " emits, the default of engine.emits_per_record_max"));
+      return nullptr;
+    }
+    return &emits.emplace_back(emitted_record{to.topic(), std::string(key), {}}).value;
   }
-  void emit_failed(const error& cause) override { emit_error = cause; }
+  void emit_failed(const error& cause) override {
+    if (!emit_error) emit_error = cause;
+  }
   void run() override { owner.ended(*this); }
   void recycle() noexcept override {}
 
@@ -39,6 +67,7 @@ struct processor_runner_base::fed final : pipeline::held_record, stream::executi
   std::string topic_text;
   std::shared_ptr<const void> kept;
   runtime::task<stream::outcome> task;
+  std::exception_ptr thrown;  // before there was a task
   std::deque<emitted_record> emits;
   std::optional<error> emit_error;
   std::int64_t written_at_us = 0;
@@ -47,7 +76,7 @@ struct processor_runner_base::fed final : pipeline::held_record, stream::executi
 
 processor_runner_base::processor_runner_base(const pipeline::processor_factory& factory) {
   result<pipeline::processors> built = pipeline::build({factory});
-  invariant(built.ok(), "a processor can be constructed");
+  if (!built) invariant_broken(built.error().message().c_str());
   built_ = std::move(*built);
 }
 
@@ -136,7 +165,7 @@ stream::lookup_statistics processor_runner_base::lookups(std::string_view name) 
 }
 
 void processor_runner_base::ended(fed& which) {
-  stream::outcome outcome = which.task.take();
+  stream::outcome outcome = which.take_outcome();
   which.task = {};
   if (which.emit_error && outcome.what() == stream::outcome::kind::done) outcome = *which.emit_error;
   if (outcome.what() == stream::outcome::kind::done) {

@@ -1,3 +1,5 @@
+#include <stdexcept>
+
 #include <gtest/gtest.h>
 
 #include <millrace/pipeline/output.h>
@@ -61,6 +63,48 @@ TEST(ProcessorRunner, ShowsWhatAProcessorDidWithARecord) {
   ASSERT_EQ(run.emitted().size(), 1U);
   EXPECT_EQ(run.emitted().front().topic, "onward");
   EXPECT_EQ(run.emitted().front().key, "ada");
+}
+
+// Before its first wait or after it.
+class throwing final : public pipeline::processor<parcel> {
+ public:
+  runtime::task<stream::outcome> process(pipeline::record<parcel> p, stream::context ctx) override {
+    if (p->word == "plain") throw std::invalid_argument("stoi");
+    return work(this, std::move(p), ctx);
+  }
+
+ private:
+  static runtime::task<stream::outcome> work(throwing* self, pipeline::record<parcel> p,
+                                             stream::context ctx) {
+    for (std::int64_t i = 0; i < p->number; ++i) ctx.emit(self->onward_, "k", *p);
+    if (p->word == "book") co_await runtime::sleep_for(ctx.loop(), 1s);
+    if (p->word != "fine") throw std::out_of_range("no such shelf");
+    co_return stream::outcome::done();
+  }
+
+  pipeline::output<parcel> onward_{"onward"};
+};
+
+TEST(ProcessorRunner, ShowsAnExceptionAsTheErrorOfTheAttempt) {
+  processor_runner<throwing> run;
+  run.feed({1, "book"});
+  EXPECT_FALSE(run.outcomes().front().has_value());
+  run.advance(1s);
+  ASSERT_EQ(run.last().what(), stream::outcome::kind::failed);
+  EXPECT_EQ(run.last().cause()->to_string(), "processor_threw: std::out_of_range: no such shelf");
+  run.feed({1, "plain"});
+  ASSERT_EQ(run.last().what(), stream::outcome::kind::failed);
+  EXPECT_EQ(run.last().cause()->to_string(), "processor_threw: std::invalid_argument: stoi");
+  EXPECT_TRUE(run.emitted().empty());
+}
+
+TEST(ProcessorRunner, FailsWhatEmitsTooMuch) {
+  processor_runner<throwing> run;
+  run.feed({1'001, "fine"});
+  ASSERT_EQ(run.last().what(), stream::outcome::kind::failed);
+  EXPECT_EQ(run.last().cause()->code(), errc::limit_exceeded);
+  run.feed({1'000, "fine"});
+  EXPECT_EQ(run.last().what(), stream::outcome::kind::done);
 }
 
 TEST(ProcessorRunner, AnswersByTheParametersOfTheStatement) {

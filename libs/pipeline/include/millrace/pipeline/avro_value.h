@@ -58,7 +58,7 @@ class avro_format final : public value_format {
   }
 
  private:
-  const std::string name_ = class_name(typeid(T).name());
+  const std::string name_ = class_name(typeid(T));
 };
 
 }  // namespace internal

@@ -65,6 +65,13 @@ struct breaker_policy {
   std::uint32_t probes_min = 3;  // that succeed, one after another, to close it
 };
 
+// An exception that left process(); the views end with the call.
+struct processor_exception {
+  std::string_view processor;
+  std::string_view type;  // "std::out_of_range"
+  const error& failure;   // processor, record, attempt, type and what()
+};
+
 struct line_options {
   std::size_t in_flight_records_max = 1'024;  // taken and not finished, queued and retrying ones included
   std::size_t take_records_max = 256;         // in one turn
@@ -82,7 +89,7 @@ struct line_options {
   std::size_t record_bytes_max = 16U << 20U;  // larger ones are dead-lettered unread
   std::size_t partitions_max = 10'000;        // assigned to this worker
   std::size_t schemas_max = 10'000;           // schema ids remembered; over it the oldest goes
-  std::size_t emits_per_record_max = 1'000;   // of one processor; more breaks an invariant
+  std::size_t emits_per_record_max = 1'000;   // of one processor; a record with more is dead-lettered
 
   order_mode order = order_mode::unordered;
   tombstone_policy tombstones = tombstone_policy::skip;
@@ -110,6 +117,8 @@ struct line_options {
 
   // Told of failures that end nothing and that no port has told of, on the loop's thread. May be empty.
   std::function<void(std::string_view event, const error& failure)> on_trouble;
+  // Told of every exception that leaves process(), on the loop's thread. May be empty.
+  std::function<void(const processor_exception& thrown)> on_exception;
 };
 
 // Header that carries a record's creation as microseconds since 1970: eight bytes big-endian, or decimal

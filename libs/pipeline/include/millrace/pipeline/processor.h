@@ -10,6 +10,11 @@
 // Each worker has its own instance of every processor, touched by that worker's thread only; process() runs
 // concurrently with itself at every co_await. Returning an error leaves the decision to the engine: retry,
 // dead letter, or stop (stream::disposition_of).
+//
+// An exception that leaves process(), before or after a wait, is the error errc::processor_threw of that
+// attempt: the coroutine unwinds, nothing that it emitted is produced, the attempt is retried within the
+// bounds of engine.retry, and then the record is a dead letter that names the exception. Other records do not
+// notice. Statements that were answered before have taken place.
 #pragma once
 
 #include <functional>
@@ -17,6 +22,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <typeinfo>
 #include <utility>
 #include <vector>
 
@@ -64,14 +70,17 @@ class processor : public processor_base {
   }
 };
 
-// Makes one worker's instance.
+// Makes one worker's instance. May throw: the application does not start then.
 using processor_factory = std::function<std::unique_ptr<processor_base>()>;
 // All processors of an application, in the order in which they start on a record.
 using processor_set = std::vector<processor_factory>;
 
 namespace internal {
 // "example::enrich_visits" → "enrich_visits".
-[[nodiscard]] std::string class_name(const char* mangled);
+[[nodiscard]] std::string class_name(const std::type_info& type);
+
+// While an exception is caught: throws it again with the class whose constructor threw it, for build().
+[[noreturn]] void throw_named(const std::type_info& type);
 }  // namespace internal
 
 // `arguments` are copied, and given to the constructor of every instance.
@@ -79,9 +88,13 @@ template <class P, class... Arguments>
 [[nodiscard]] processor_factory make(Arguments... arguments) {
   static_assert(std::is_base_of_v<processor_base, P>, "P is a pipeline::processor<T>");
   return [... kept = std::move(arguments)]() -> std::unique_ptr<processor_base> {
-    auto made = std::make_unique<P>(kept...);
-    made->set_class_name(internal::class_name(typeid(P).name()));
-    return made;
+    try {
+      auto made = std::make_unique<P>(kept...);
+      made->set_class_name(internal::class_name(typeid(P)));
+      return made;
+    } catch (...) {
+      internal::throw_named(typeid(P));
+    }
   };
 }
 
@@ -94,7 +107,7 @@ struct processors {
 };
 
 // Constructs every processor. errc::config_invalid when there is none, more than processors_max, two share a
-// name, or they read different structs.
+// name, they read different structs, or a factory throws or makes none.
 inline constexpr std::size_t processors_max = 32;
 [[nodiscard]] result<processors> build(const processor_set& factories);
 

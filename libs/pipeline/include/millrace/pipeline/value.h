@@ -2,7 +2,9 @@
 // through this seam: it knows neither Avro nor the struct.
 //
 // `value_traits<T>` names the format of T. The primary template (avro_value.h) is Avro for generated and
-// bound structs; a specialisation serves tests, or a struct with an encoding of its own.
+// bound structs; a specialisation serves tests, or a struct with an encoding of its own. What they throw is
+// an error: of decode(), errc::internal of that record, a dead letter; of compile(), errc::internal of that
+// schema, which is compiled again after a backoff; of encode(), it leaves the emit.
 #pragma once
 
 #include <cstddef>

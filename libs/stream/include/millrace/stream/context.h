@@ -77,10 +77,12 @@ class execution {
   [[nodiscard]] virtual const record_block& record() const noexcept = 0;
   // 1 for the first try.
   [[nodiscard]] virtual std::uint32_t attempt() const noexcept = 0;
-  // Where the value of an emit is to be appended; `key` is copied.
-  virtual byte_buffer& begin_emit(const output_declaration& to, std::string_view key) = 0;
-  // The value of the last begun emit could not be encoded: the attempt fails with this error when process()
-  // returns.
+  // Where the value of an emit is to be appended; `key` is copied. Null: nothing of it is to be produced,
+  // because there are too many (the attempt fails with that when process() returns), or because the record
+  // was abandoned.
+  virtual byte_buffer* begin_emit(const output_declaration& to, std::string_view key) = 0;
+  // The value of the last begun emit could not be encoded: the attempt fails with the first such error when
+  // process() returns.
   virtual void emit_failed(const error& cause) = 0;
   // The record's write time (write_clock.h), in microseconds since 1970.
   [[nodiscard]] virtual std::int64_t write_time_us() const noexcept {
@@ -116,14 +118,24 @@ class context {
   void answered(const store_request& request) const { run_->answered(request); }
 
   // Produces `value` to `to` once process() has returned done; the record is finished when the broker has
-  // acknowledged it. Output is pipeline's output<T>.
+  // acknowledged it. Output is pipeline's output<T>. A value that cannot be encoded, and more emits than
+  // engine.emits_per_record_max, fail the attempt when process() returns, whatever it returns as done.
   template <typename Output>
   void emit(const Output& to, std::string_view key, const typename Output::value_type& value) const {
-    if (auto encoded = to.encode(value, run_->begin_emit(to, key)); !encoded)
-      run_->emit_failed(encoded.error());
+    byte_buffer* const into = run_->begin_emit(to, key);
+    if (into == nullptr) return;
+    try {
+      if (auto encoded = to.encode(value, *into); !encoded) run_->emit_failed(encoded.error());
+    } catch (...) {
+      emit_threw();  // half a value must not be produced, also when process() catches this
+      throw;
+    }
   }
 
  private:
+  // While an exception is caught.
+  void emit_threw() const;
+
   execution* run_;
 };
 

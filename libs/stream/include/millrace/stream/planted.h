@@ -45,6 +45,7 @@ enum class bug : std::uint8_t {
   give_back_what_failed,
   time_writes_by_timestamp_alone,
   forget_the_write_floor,
+  take_an_exception_for_done,
   end_
 };
 

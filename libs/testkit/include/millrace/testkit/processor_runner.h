@@ -8,10 +8,11 @@
 //   EXPECT_EQ(run.executed("INSERT INTO visit ...").front().parameters[0].text(), "v1");
 //   EXPECT_EQ(run.emitted<enriched_visit>("enriched")...);
 //
-// There is no engine: no retry, no dead letter, no commit. An outcome is what process() returned; emits are
-// those of records that were done. Lookups cache and share as they are declared, and their requests are
-// executed statements like any other; write times are those of one owner of the partition from its first
-// record on. A record that waits (a slow statement, a sleep) goes on when the clock is advanced.
+// There is no engine: no retry, no dead letter, no commit. An outcome is what process() returned, or the
+// error errc::processor_threw when an exception left it; emits are those of records that were done. Lookups
+// cache and share as they are declared, and their requests are executed statements like any other; write
+// times are those of one owner of the partition from its first record on. A record that waits (a slow
+// statement, a sleep) goes on when the clock is advanced.
 #pragma once
 
 #include <cstdint>
