@@ -337,6 +337,7 @@ result<void> process::start_workers() {
                     {{"error", failure.to_string()}, {"worker", i}, {"suppressed", suppressed}});
         });
     options.on_trouble = [log](std::string_view event, const error& failure) { log->note(event, failure); };
+    options.on_exception = [log](const pipeline::processor_exception& thrown) { log->note(thrown); };
     samplers_.push_back(std::make_unique<record_sampler>(tap_, traces_.get(), settings_.tracing, seed_of(i)));
     made[i].thread->launch(std::move(made[i].ports), std::move(options), std::move(made[i].work), budget_,
                            retries_, *made[i].counts, observer_of(i),

@@ -1,9 +1,15 @@
 #include "trouble_log.h"
 
+#include <string>
+
 namespace millrace::engine {
 
-void trouble_log::note(std::string_view event, const error& failure) {
-  const auto suppressed = limit_.admit(event, to_string(failure.code()), time_.now());
+void trouble_log::note(const pipeline::processor_exception& thrown) {
+  note("processor_threw", std::string(thrown.processor).append(" ").append(thrown.type), thrown.failure);
+}
+
+void trouble_log::note(std::string_view event, std::string_view kind, const error& failure) {
+  const auto suppressed = limit_.admit(event, kind, time_.now());
   if (!suppressed) return count_suppressed_line();
   write_(event, failure, *suppressed);
 }

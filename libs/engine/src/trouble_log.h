@@ -1,5 +1,6 @@
-// Warnings about failures that are not the end of anything: one line per event and error code in ten seconds,
-// with the number that was left out before it, so that a broker that is down does not fill the log.
+// Warnings about failures that are not the end of anything: one line per event and kind (as a rule the error
+// code) in ten seconds, with the number that was left out before it, so that a broker that is down does not
+// fill the log.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +9,7 @@
 
 #include <millrace/base/clock.h>
 #include <millrace/base/errors.h>
+#include <millrace/pipeline/options.h>
 
 #include "log.h"
 
@@ -21,7 +23,11 @@ class trouble_log {
 
   trouble_log(const clock& time, writer write) : time_(time), write_(std::move(write)) {}
 
-  void note(std::string_view event, const error& failure);
+  void note(std::string_view event, const error& failure) { note(event, to_string(failure.code()), failure); }
+  // One line per processor and type of exception.
+  void note(const pipeline::processor_exception& thrown);
+  // One line per event and `kind`, of which there are few.
+  void note(std::string_view event, std::string_view kind, const error& failure);
 
  private:
   const clock& time_;

@@ -52,6 +52,18 @@ TEST(AppConfig, PoliciesOfRetryAndBreakerHaveTheDefaultsOfTheLine) {
   EXPECT_EQ(loaded.value.engine.retry_budget.reserve, 100U);
 }
 
+TEST(AppConfig, TheLimitOfEmitsReachesTheLine) {
+  const auto untouched = load(smallest);
+  ASSERT_TRUE(untouched.ok());
+  EXPECT_EQ(line_options_of(untouched.value, 1).emits_per_record_max,
+            pipeline::line_options().emits_per_record_max);
+  const std::string text = std::string(smallest) + "  emits_per_record_max: 25000\n";
+  const auto loaded = load(text);
+  ASSERT_TRUE(loaded.ok()) << problems(text);
+  EXPECT_EQ(line_options_of(loaded.value, 1).emits_per_record_max, 25'000U);
+  EXPECT_FALSE(load(std::string(smallest) + "  emits_per_record_max: 0\n").ok());
+}
+
 TEST(AppConfig, PoliciesOfRetryAndBreakerReachTheLine) {
   const std::string text =
       std::string(smallest) +

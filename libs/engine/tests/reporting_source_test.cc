@@ -93,6 +93,24 @@ TEST_F(reporting, AnotherKindIsSaidAtOnce) {
   EXPECT_EQ(lines_.size(), 2U);
 }
 
+TEST(TroubleLog, AnExceptionIsSaidOncePerProcessorAndType) {
+  manual_clock time;
+  std::vector<std::string> lines;
+  trouble_log log(time, [&lines](std::string_view event, const error& failure, std::uint64_t suppressed) {
+    lines.push_back(std::string(event) + " " + failure.message() + " " + std::to_string(suppressed));
+  });
+  const error failure(errc::processor_threw, "std::out_of_range: at");
+  log.note({"first", "std::out_of_range", failure});
+  log.note({"first", "std::out_of_range", failure});
+  log.note({"first", "std::bad_alloc", failure});
+  log.note({"second", "std::out_of_range", failure});
+  EXPECT_EQ(lines.size(), 3U);
+  time.advance(10s);
+  log.note({"first", "std::out_of_range", failure});
+  ASSERT_EQ(lines.size(), 4U);
+  EXPECT_EQ(lines.back(), "processor_threw std::out_of_range: at 1");
+}
+
 TEST_F(reporting, AFatalErrorIsTheLinesToReport) {
   fail(errc::broker_fenced, "twin", true);
   EXPECT_TRUE(lines_.empty());

@@ -133,6 +133,7 @@ struct engine_config {
   std::uint32_t workers = 0;  // 0: one, or the cores minus one from three cores on
   std::size_t in_flight_records_max = 1'024;
   config::byte_size memory_max{256U << 20U};
+  std::size_t emits_per_record_max = 1'000;
   pipeline::order_mode order = pipeline::order_mode::unordered;
   std::string dead_letter_topic;
   pipeline::letter_headers dead_letter_headers = pipeline::letter_headers::millrace;
