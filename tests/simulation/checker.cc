@@ -46,6 +46,10 @@ class examination {
     std::uint64_t epoch = 0;
     std::int64_t offset = -1;
   };
+  using attempt_key = std::tuple<int, std::string, std::int32_t, std::int64_t, std::uint64_t>;
+  static attempt_key attempt_of(const event& e) {
+    return {e.member, e.processor, e.partition, e.offset, e.epoch};
+  }
 
   void violated(std::string what) {
     const bool known = std::ranges::count(verdict_.violations, what) > 0;
@@ -100,8 +104,10 @@ class examination {
         break;
       case happening::letter_sent:
         if (!h.held) violated("I3 a dead letter for a partition that is not held" + at(e));
+        letter_sent(e);
         break;
       case happening::work_began:
+        ++attempts_[attempt_of(e)];
         work_began(e);
         tried(e);
         break;
@@ -171,8 +177,22 @@ class examination {
       case kind::undecodable:
       case kind::unknown_schema:
         return seen.letter;
+      case kind::throws_at_once:
+      case kind::throws_late:
+        return seen.letters.contains("writing") && seen.letters.contains("emitting");
     }
     return false;
+  }
+
+  // I11: what throws is tried as often as any error, no more and no less. After a wait other errors come
+  // between.
+  void letter_sent(const event& e) {
+    const logged* r = record_at(e.partition, e.offset);
+    if (r == nullptr || r->what != kind::throws_at_once || e.processor.empty()) return;
+    const std::uint32_t attempts = attempts_[attempt_of(e)];
+    if (attempts == of_.attempts_max) return;
+    violated("I11 " + std::to_string(attempts) + " attempts of " + std::to_string(of_.attempts_max) +
+             " before a dead letter" + at(e));
   }
 
   void effect(const event& e) {
@@ -246,7 +266,7 @@ class examination {
   void tried(const event& e) {
     if (!of_.retries.limited) return;
     member_tries& mine = tries_[e.member];
-    const attempt_key attempt{e.member, e.processor, e.partition, e.offset, e.epoch};
+    const attempt_key attempt = attempt_of(e);
     if (known_attempts_.insert(attempt).second) {
       mine.given.push_back({e.at_ns, of_.retries.ratio});
       return;
@@ -264,7 +284,7 @@ class examination {
     }
   }
   void retry_ended_well(const event& e) {
-    if (retrying_.erase({e.member, e.processor, e.partition, e.offset, e.epoch}) == 0) return;
+    if (retrying_.erase(attempt_of(e)) == 0) return;
     tries_[e.member].given.emplace_back(e.at_ns, 1.0);
   }
 
@@ -308,7 +328,6 @@ class examination {
     }
   }
 
-  using attempt_key = std::tuple<int, std::string, std::int32_t, std::int64_t, std::uint64_t>;
   struct member_tries {
     std::deque<std::pair<std::int64_t, double>> given;  // when, how much
     std::deque<std::int64_t> taken;
@@ -319,6 +338,7 @@ class examination {
   verdict verdict_;
   std::map<int, member_tries> tries_;
   std::set<attempt_key> known_attempts_;
+  std::map<attempt_key, std::uint32_t> attempts_;
   std::set<attempt_key> retrying_;
   std::map<std::int32_t, std::map<std::int64_t, const logged*>> log_;
   std::map<std::pair<int, std::int32_t>, holding> held_;

@@ -45,8 +45,18 @@ struct event {
   std::uint64_t epoch = 0;  // counts how often the member was assigned the partition; 0: not known
 };
 
-// What the writer of the log meant.
-enum class kind : std::uint8_t { good, skipped, tombstone, bad, undecodable, unknown_schema };
+// What the writer of the log meant. On the last two every attempt of every processor throws: before its first
+// wait, or after one.
+enum class kind : std::uint8_t {
+  good,
+  skipped,
+  tombstone,
+  bad,
+  undecodable,
+  unknown_schema,
+  throws_at_once,
+  throws_late
+};
 
 struct logged {
   std::int32_t partition = 0;
@@ -71,7 +81,8 @@ struct history {
   bool starts_at_end = false;  // a partition without a commit begins at the end of its log
   retry_allowance retries;
   order ordered = order::unordered;
-  std::vector<logged> log;  // in the order of production
+  std::uint32_t attempts_max = 0;  // on a record that fails
+  std::vector<logged> log;         // in the order of production
   std::vector<event> events;
   std::map<std::int32_t, std::int64_t> ends;       // partition → one past its last record
   std::map<std::int32_t, std::int64_t> committed;  // at the end

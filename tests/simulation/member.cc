@@ -1,6 +1,7 @@
 #include "member.h"
 
 #include <charconv>
+#include <stdexcept>
 
 #include <millrace/pipeline/output.h>
 
@@ -56,6 +57,23 @@ origin origin_of(const testkit::produced_record& what) {
           "emitting"};
 }
 
+// Words of records on which every attempt throws, or only the first.
+constexpr std::string_view throws_at_once = "throw";
+constexpr std::string_view throws_late = "throw-late";
+constexpr std::string_view stumbles_at_once = "stumble";
+constexpr std::string_view stumbles_late = "stumble-late";
+
+// Not of the standard library.
+struct refusal {};
+
+void throw_at_once(std::string_view word, stream::context ctx) {
+  if (word == throws_at_once || (word == stumbles_at_once && ctx.attempt() == 1)) throw refusal();
+}
+void throw_late(std::string_view word, stream::context ctx) {
+  if (word == throws_late || (word == stumbles_late && ctx.attempt() == 1))
+    throw std::out_of_range("no such parcel");
+}
+
 // SELECT, INSERT a row of its own, and INSERT the newest row of its key at the record's write time.
 class writing final : public pipeline::processor<parcel> {
  public:
@@ -63,18 +81,25 @@ class writing final : public pipeline::processor<parcel> {
 
   runtime::task<stream::outcome> process(pipeline::record<parcel> p, stream::context ctx) override {
     owner_.note(happening::work_began, p->number, name(), key_of(p));
-    const stream::outcome out = co_await work(p, ctx);
-    const bool failed = out.what() == stream::outcome::kind::failed;
-    owner_.note(failed ? happening::work_failed : happening::work_ended, p->number, name(), key_of(p));
-    co_return out;
+    try {
+      const stream::outcome out = co_await work(p, ctx);
+      const bool failed = out.what() == stream::outcome::kind::failed;
+      owner_.note(failed ? happening::work_failed : happening::work_ended, p->number, name(), key_of(p));
+      co_return out;
+    } catch (...) {
+      owner_.note(happening::work_failed, p->number, name(), key_of(p));
+      throw;
+    }
   }
 
  private:
   runtime::task<stream::outcome> work(pipeline::record<parcel> p, stream::context ctx) {
     if (p->word == "skip") co_return stream::outcome::skipped("by rule");
+    throw_at_once(p->word, ctx);
     testkit::execute find(ctx.database(), select_, {testkit::cell(p->number)});
     const result<stream::rows_ref> found = co_await find;
     if (!found) co_return found.error();
+    throw_late(p->word, ctx);
     if (p->word == "bad") co_return stream::outcome::dead_letter("bad");
     testkit::execute visit(ctx.database(), visit_, {testkit::cell(p->number)});
     const result<stream::rows_ref> visited = co_await visit;
@@ -103,15 +128,28 @@ class emitting final : public pipeline::processor<parcel> {
       owner_.note(happening::work_ended, p->number, name(), key_of(p));
       co_return stream::outcome::skipped("by rule");
     }
-    ctx.emit(sent_, key_of(p), *p);
-    testkit::execute find(ctx.database(), select_, {testkit::cell(p->number)});
-    const result<stream::rows_ref> found = co_await find;
-    owner_.note(found ? happening::work_ended : happening::work_failed, p->number, name(), key_of(p));
-    if (!found) co_return found.error();
-    co_return stream::outcome::done();
+    try {
+      const stream::outcome out = co_await work(p, ctx);
+      const bool failed = out.what() == stream::outcome::kind::failed;
+      owner_.note(failed ? happening::work_failed : happening::work_ended, p->number, name(), key_of(p));
+      co_return out;
+    } catch (...) {
+      owner_.note(happening::work_failed, p->number, name(), key_of(p));
+      throw;
+    }
   }
 
  private:
+  runtime::task<stream::outcome> work(pipeline::record<parcel> p, stream::context ctx) {
+    ctx.emit(sent_, key_of(p), *p);
+    throw_at_once(p->word, ctx);
+    testkit::execute find(ctx.database(), select_, {testkit::cell(p->number)});
+    const result<stream::rows_ref> found = co_await find;
+    if (!found) co_return found.error();
+    throw_late(p->word, ctx);
+    co_return stream::outcome::done();
+  }
+
   member& owner_;
   statement select_{select_profile};
   pipeline::output<parcel> sent_{"sent"};

@@ -12,7 +12,9 @@ namespace {
 
 constexpr std::int64_t instant_ms = 20;  // how often the world acts
 constexpr std::int64_t faulty_ms = 20'000;
-constexpr std::int64_t heal_ms_max = 600'000;
+// A member may be allowed one retry in ten seconds, and a record may need eleven of each processor.
+constexpr std::int64_t heal_ms_max = 1'800'000;
+constexpr std::int64_t throwing_max = 4;
 
 pipeline::line_options draw_options(seeded_random& random) {
   pipeline::line_options o;
@@ -62,11 +64,14 @@ world::world(std::uint64_t seed)
       shared_{
           time_, log_, faults_, history_, draw_options(random_), draw_budget(random_), draw_retries(random_)},
       partitions_(static_cast<std::int32_t>(random_.between(1, 5))),
-      members_wanted_(static_cast<std::size_t>(random_.between(1, 3))) {
+      members_wanted_(static_cast<std::size_t>(random_.between(1, 3))),
+      stumbles_(random_.chance(0.5)),
+      throwing_left_(random_.between(0, throwing_max)) {
   log_.add_topic("parcels", partitions_);
   if (random_.chance(0.2)) log_.set_topic_id(0, "");
   history_.starts_at_end = random_.chance(0.2);
   history_.ordered = static_cast<order>(shared_.options.order);
+  history_.attempts_max = shared_.options.retry.attempts_max;
   // Probes of a breaker are outside the budget, and the history does not tell them apart.
   const pipeline::retry_budget_policy& budget = shared_.retries;
   history_.retries = {budget.ratio < 1 && shared_.options.breaker.ratio >= 1, budget.ratio, budget.reserve,
@@ -80,7 +85,16 @@ kind world::draw_kind(bool second_load) {
   if (d < 7) return kind::bad;
   if (d < 9) return kind::undecodable;
   if (d == 9 && !second_load) return kind::unknown_schema;
+  if (d == 10 && !second_load && throwing_left_ > 0) {
+    --throwing_left_;
+    return random_.chance(0.5) ? kind::throws_at_once : kind::throws_late;
+  }
   return kind::good;
+}
+
+std::string_view world::draw_good_word(bool second_load) {
+  if (second_load || !stumbles_ || !random_.chance(0.04)) return "good";
+  return random_.chance(0.5) ? "stumble" : "stumble-late";
 }
 
 // Producers' clocks are skewed, some have none, and one is set to another century.
@@ -107,7 +121,7 @@ void world::produce_one(bool second_load) {
   const std::int32_t schema = random_.chance(0.1) ? other_schema : known_schema;
   switch (l.what) {
     case kind::good:
-      r.value = pipeline::framed_parcel(schema, number, "good");
+      r.value = pipeline::framed_parcel(schema, number, draw_good_word(second_load));
       break;
     case kind::skipped:
       r.value = pipeline::framed_parcel(schema, number, "skip");
@@ -124,6 +138,12 @@ void world::produce_one(bool second_load) {
       break;
     case kind::unknown_schema:
       r.value = pipeline::framed_parcel(absent_schema, number, "lost");
+      break;
+    case kind::throws_at_once:
+      r.value = pipeline::framed_parcel(schema, number, "throw");
+      break;
+    case kind::throws_late:
+      r.value = pipeline::framed_parcel(schema, number, "throw-late");
       break;
   }
   static_cast<void>(log_.append({0, partition}, std::move(r), hole));

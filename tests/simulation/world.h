@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "checker.h"
@@ -27,6 +28,7 @@ class world {
   void produce_one(bool second_load);
   [[nodiscard]] millrace::timestamp draw_timestamp();
   [[nodiscard]] kind draw_kind(bool second_load);
+  [[nodiscard]] std::string_view draw_good_word(bool second_load);
 
   void run_for(std::int64_t ms, bool faults);
   [[nodiscard]] bool caught_up() const;
@@ -59,6 +61,8 @@ class world {
   std::int32_t partitions_;
   std::size_t members_wanted_;
   int last_member_ = 0;
+  bool stumbles_;               // first attempts throw on some good records
+  std::int64_t throwing_left_;  // records on which every attempt throws
   bool spike_ = false;
 };
 
