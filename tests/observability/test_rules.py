@@ -57,6 +57,7 @@ HEALTHY = {
     **growing("millrace_loop_turn_seconds_bucket", 6000, 'le="0.5"'),
     **growing("millrace_loop_turn_seconds_bucket", 6000, 'le="+Inf"'),
     **growing("millrace_errors_total", 0, 'stage="dead_letter",error="produce_failed"'),
+    **growing("millrace_processor_exceptions_total", 0, 'processor="a"'),
     **growing("millrace_errors_total", 0, 'stage="schema",error="schema_not_found"'),
     **growing("millrace_schema_registry_requests_total", 10, 'outcome="answered"'),
     **growing("millrace_rebalances_total", 0, 'type="assigned"', start=1),
@@ -86,6 +87,8 @@ CASES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "DlqRateHigh": (
         {**growing("millrace_records_dead_lettered_total", 120, 'reason="truncated"'), **growing("millrace_records_done_total", 5880)},
         BY_JOB),
+    "ProcessorThrows": (
+        growing("millrace_processor_exceptions_total", 1, 'processor="a"'), BY_JOB | {"processor": "a"}),
     "DlqWriteFailing": (growing("millrace_errors_total", 1, 'stage="dead_letter",error="produce_failed"'), BY_INSTANCE),
     "RebalanceStorm": (growing("millrace_rebalances_total", 1, 'type="assigned"', start=1), BY_JOB),
     "CommitFailing": (

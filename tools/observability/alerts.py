@@ -190,6 +190,17 @@ def alerts(time: Time) -> list[Alert]:
              "When most records end there, the dead-letter brake stops the line by itself."),
         ),
         Alert(
+            "ProcessorThrows", TICKET, f"sum by (job, processor) (increase(millrace_processor_exceptions_total[{five}])) > 0", "",
+            "Exceptions leave process().",
+            "Each is an error of its attempt. The record is retried, and after the last attempt it is dead-lettered; other records go on.",
+            (("sum by (processor) (increase(millrace_processor_exceptions_total[1h]))", "which processor, how often"),
+             ("event=processor_threw", "in the log: the record, the type of the exception and what() of one per processor and type in ten seconds"),
+             ("millrace dlq ls config.yaml --reason processor_threw", "which records")),
+            ("Always on the same records: the processor does not expect what they hold. Repair it, then `millrace dlq redrive config.yaml --reason processor_threw`.",
+             "Failures that a processor expects are returned as errors, or as `outcome::dead_letter`: neither is retried in vain.",
+             "`std::bad_alloc`: memory is short, or the size of something comes from the record."),
+        ),
+        Alert(
             "DlqWriteFailing", PAGE, f'sum by (job, instance) (increase(millrace_errors_total{{stage="dead_letter"}}[{five}])) > 0', two,
             "Dead letters cannot be written.",
             "Their records stay in flight, their partitions are not committed past them, and stop in the end.",

@@ -136,6 +136,9 @@ FLOW = (
     lines("Errors", "By stage and kind, retried ones included.",
           (rate("millrace_errors_total", "stage, error"), "{{stage}} {{error}}"), unit="cps", width=12,
           empty_because=QUIET),
+    lines("Exceptions", "Attempts that ended with an exception that left process(), by processor.",
+          (rate("millrace_processor_exceptions_total", "processor"), "{{processor}}"), unit="cps", width=12,
+          runbook="ProcessorThrows"),
 )
 
 KAFKA = (
