@@ -197,7 +197,7 @@ def alerts(time: Time) -> list[Alert]:
              ("event=processor_threw", "in the log: the record, the type of the exception and what() of one per processor and type in ten seconds"),
              ("millrace dlq ls config.yaml --reason processor_threw", "which records")),
             ("Always on the same records: the processor does not expect what they hold. Repair it, then `millrace dlq redrive config.yaml --reason processor_threw`.",
-             "Failures that a processor expects are returned as errors, or as `outcome::dead_letter`: neither is retried in vain.",
+             "Return a failure that the processor expects: an error with its code, or `outcome::dead_letter`, which is not retried.",
              "`std::bad_alloc`: memory is short, or the size of something comes from the record."),
         ),
         Alert(
