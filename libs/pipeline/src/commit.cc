@@ -94,6 +94,13 @@ void engine::apply_commit_result(const sent_commit& sent, const std::optional<er
   }
 }
 
+// The source answers nothing for an assignment that has ended: what is still to be committed of others must
+// not wait for it.
+void engine::forget_commit_of(const assignment& a) {
+  if (std::erase_if(sent_, [&a](const sent_commit& s) { return s.of.is(a); }) == 0) return;
+  if (sent_.empty() && final_commits_pending()) commit_now_ = true;
+}
+
 bool engine::final_commit_over(const assignment& a, instant until) const {
   const instant now = ports_.loop.now();
   const bool left_without = last_commits_until_ && now >= *last_commits_until_;

@@ -233,6 +233,7 @@ class engine final : private stream::source_events, private plan_watcher {
   void send_commit();
   void on_committed(std::span<const stream::commit_result> results) override;
   void apply_commit_result(const sent_commit& sent, const std::optional<error>& failure);
+  void forget_commit_of(const assignment& a);
   [[nodiscard]] bool final_commit_over(const assignment& a, instant until) const;
   [[nodiscard]] bool final_commits_pending() const;
 

@@ -177,6 +177,7 @@ void engine::seal(assignment& a) {
 void engine::close(assignment& a) {
   seal(a);
   a.state = assignment::phase::closed;
+  forget_commit_of(a);
   const meters& m = meters_;
   for (const metrics::gauge_family family : {m.families().oldest_age, m.families().time_lag, m.families().lag,
                                              m.families().high_watermark, m.families().window}) {

@@ -226,9 +226,10 @@ TEST_F(line_test, ACommitThatTheBrokerFencesIsNotRepeated) {
 }
 
 TEST_F(line_test, ACommitOfAnEarlierAssignmentIsNotTakenForOneOfTheNext) {
-  source_options.commit_fate_of = [](stream::partition_id, std::int64_t) {
+  int commits = 0;
+  source_options.commit_fate_of = [&commits](stream::partition_id, std::int64_t) {
     testkit::commit_fate fate;
-    fate.delay = 5s;
+    if (commits++ == 0) fate.delay = 1500ms;
     return fate;
   };
   start();
@@ -238,12 +239,36 @@ TEST_F(line_test, ACommitOfAnEarlierAssignmentIsNotTakenForOneOfTheNext) {
   lose({0});
   assign({0});  // from 0 again
   run();
-  advance(20s);
+  advance(2s);
   EXPECT_EQ(committed(0), 1);
   EXPECT_GE(std::count_if(events.begin(), events.end(),
                           [](const seen& e) { return e.what == happening::commit_requested; }),
             2)
       << "the new assignment commits for itself";
+}
+
+TEST_F(line_test, APartitionLostDuringItsCommitDoesNotHoldUpTheLastCommitOfAnother) {
+  int commits = 0;
+  source_options.commit_fate_of = [&commits](stream::partition_id, std::int64_t) {
+    testkit::commit_fate fate;
+    if (commits++ < 2) fate.delay = 500ms;
+    return fate;
+  };
+  start();
+  assign({0, 1});
+  produce(0, 1);
+  produce(1, 2);
+  advance(1200ms);  // the commit of both is under way
+  lose({0});
+  advance(500ms);  // the answer names only the partition that is left
+  produce(1, 3);
+  run();
+  revoke({1});
+  advance(100ms);
+  EXPECT_TRUE(happened(happening::released, 1));
+  EXPECT_EQ(committed(1), 2) << "a rebalance that drained repeats nothing";
+  EXPECT_EQ(registry.take_snapshot().value("millrace_commit_failures_total", {{"error", "timed_out"}}),
+            std::nullopt);
 }
 
 TEST_F(line_test, PartitionsThatComeAndGoLeaveNothingBehind) {
