@@ -20,6 +20,7 @@ class memory_source final : public stream::source {
 
   std::size_t poll(stream::source_events& events, std::size_t records_max) override;
   void commit(std::span<const stream::partition_offset> offsets) override;
+  void commit_again(std::span<const stream::partition_offset> offsets) override { commit(offsets); }
   void release(std::span<const stream::partition_id>) override {}
   void pause(stream::partition_id) override { ++pauses_; }
   void resume(stream::partition_id) override {}

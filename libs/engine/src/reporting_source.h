@@ -20,6 +20,9 @@ class reporting_source final : public stream::source, private stream::source_eve
 
   std::size_t poll(stream::source_events& events, std::size_t records_max) override;
   void commit(std::span<const stream::partition_offset> offsets) override { behind_->commit(offsets); }
+  void commit_again(std::span<const stream::partition_offset> offsets) override {
+    behind_->commit_again(offsets);
+  }
   void release(std::span<const stream::partition_id> partitions) override { behind_->release(partitions); }
   void pause(stream::partition_id partition) override { behind_->pause(partition); }
   void resume(stream::partition_id partition) override { behind_->resume(partition); }

@@ -141,6 +141,9 @@ std::size_t consumer::poll(stream::source_events& events, std::size_t records_ma
   return member_->poll(events, records_max);
 }
 void consumer::commit(std::span<const stream::partition_offset> offsets) { member_->commit(offsets); }
+void consumer::commit_again(std::span<const stream::partition_offset> offsets) {
+  member_->commit_again(offsets);
+}
 void consumer::release(std::span<const stream::partition_id> partitions) { member_->release(partitions); }
 void consumer::pause(stream::partition_id partition) { member_->set_paused(partition, true); }
 void consumer::resume(stream::partition_id partition) { member_->set_paused(partition, false); }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <deque>
+#include <list>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,8 @@ struct owned_partition {
   std::int64_t next_offset = -1;
   // How many partitions the topic had when the group began (group_start.h); empty: not known.
   std::optional<std::int32_t> group_start;
+  stream::partition_offset committed;    // the newest that the broker accepted
+  std::uint64_t committed_by = 0;        // the request's number; 0: none was accepted
   std::optional<instant> unknown_since;  // the broker denies the partition when asked to commit
   std::vector<epoch_start> epochs;       // ascending; those before the committed offset are dropped
 
@@ -58,6 +61,7 @@ class consumer::group_member {
 
   std::size_t poll(stream::source_events& events, std::size_t records_max);
   void commit(std::span<const stream::partition_offset> offsets);
+  void commit_again(std::span<const stream::partition_offset> offsets);
   void release(std::span<const stream::partition_id> partitions);
   void set_paused(stream::partition_id partition, bool paused);
   void close();
@@ -75,6 +79,13 @@ class consumer::group_member {
   struct commit_entry {
     stream::partition_offset at;
     std::uint64_t assignment;
+    bool unasked = false;   // sent by this object: nobody waits for the answer
+    bool answered = false;  // by the late answer to the same commit, sent before
+  };
+  // Its address is the name by which librdkafka answers it.
+  struct commit_request {
+    std::uint64_t number = 0;
+    std::vector<commit_entry> entries;
   };
 
   // group_member.cc
@@ -128,7 +139,11 @@ class consumer::group_member {
   [[nodiscard]] bool eager() const noexcept;
 
   // commit.cc
+  void wait_to_commit(std::span<const stream::partition_offset> offsets);
   void send_commit();
+  void on_commit_answer(const commit_entry& entry, std::uint64_t request, owned_partition& owned,
+                        rd_kafka_resp_err_t failure);
+  void on_late_commit(const commit_entry& late, std::uint64_t request, owned_partition& owned);
   void on_commit_event(rd_kafka_event_t* event, stream::source_events& events);
   void report_commits(stream::source_events& events);
   // Empty: the broker has it.
@@ -157,8 +172,9 @@ class consumer::group_member {
   bool revoke_pending_ = false;
 
   std::vector<commit_entry> commit_waiting_;
-  std::vector<commit_entry> commit_in_flight_;
-  bool commit_busy_ = false;
+  std::list<commit_request> commits_;           // sent and not answered, given up or not
+  commit_request* commit_in_flight_ = nullptr;  // the one of them that is waited for
+  std::uint64_t commit_requests_ = 0;
   std::vector<stream::commit_result> commit_results_;
 
   std::vector<rd_kafka_message_t*> batch_;

@@ -76,6 +76,10 @@ class member final : public stream::source_events {
     const stream::partition_offset at{partition, offset, std::move(metadata)};
     consumer_->commit({&at, 1});
   }
+  void commit_again(stream::partition_id partition, std::int64_t offset, std::string metadata = {}) {
+    const stream::partition_offset at{partition, offset, std::move(metadata)};
+    consumer_->commit_again({&at, 1});
+  }
   void commit_seen() {
     std::vector<stream::partition_offset> offsets;
     offsets.reserve(next_.size());

@@ -15,20 +15,34 @@ constexpr milliseconds final_commit_retry{100};
 
 void engine::commit_if_due() {
   const instant now = ports_.loop.now();
-  if (!sent_.empty() && now - sent_at_ >= options_.commit_timeout) {
-    const error late(errc::timed_out, "the broker did not answer a commit within " +
-                                          std::to_string(options_.commit_timeout.count()) +
-                                          " ms; it is sent again");
-    if (options_.on_trouble) options_.on_trouble("commit_failed", late);
-    for (const sent_commit& sent : sent_) apply_commit_result(sent, late);
-    sent_.clear();
-    meters_.commit_failed_time.observe(now - sent_at_);
-  }
+  if (!sent_.empty() && now >= answer_due_at()) give_up_unanswered_commit();
   if (aborted_ || !sent_.empty() || (!commit_now_ && now < next_commit_at_)) return;
   commit_now_ = false;
   next_commit_at_ = now + (final_commits_pending() ? std::min(options_.commit_interval, final_commit_retry)
                                                    : options_.commit_interval);
   send_commit();
+}
+
+// One answer that never comes must not cost the last commit of a partition: half of its time is left for a
+// second request.
+instant engine::answer_due_at() const {
+  if (!final_commits_pending()) return sent_at_ + options_.commit_timeout;
+  const milliseconds whole = revocations_.empty()
+                                 ? options_.commit_timeout
+                                 : std::min(options_.commit_timeout, options_.revoke_drain_timeout);
+  return sent_at_ + nanoseconds(whole) / 2;
+}
+
+void engine::give_up_unanswered_commit() {
+  const nanoseconds waited = ports_.loop.now() - sent_at_;
+  const error late(errc::timed_out, "the broker did not answer a commit within " +
+                                        std::to_string(waited / milliseconds(1)) + " ms; it is sent again");
+  if (options_.on_trouble) options_.on_trouble("commit_failed", late);
+  for (const sent_commit& sent : sent_) apply_commit_result(sent, late);
+  sent_.clear();
+  meters_.commit_failed_time.observe(waited);
+  unanswered_ = true;
+  commit_now_ = true;
 }
 
 void engine::send_commit() {
@@ -42,7 +56,11 @@ void engine::send_commit() {
   if (commit_batch_.empty()) return;
   sent_at_ = ports_.loop.now();
   sent_failed_ = false;
-  ports_.source.commit(commit_batch_);
+  if (std::exchange(unanswered_, false)) {
+    ports_.source.commit_again(commit_batch_);
+  } else {
+    ports_.source.commit(commit_batch_);
+  }
 }
 
 // A result concerns the assignment object that the commit was sent for, whoever holds the partition now.

@@ -230,6 +230,8 @@ class engine final : private stream::source_events, private plan_watcher {
 
   // commit.cc
   void commit_if_due();
+  [[nodiscard]] instant answer_due_at() const;
+  void give_up_unanswered_commit();
   void send_commit();
   void on_committed(std::span<const stream::commit_result> results) override;
   void apply_commit_result(const sent_commit& sent, const std::optional<error>& failure);
@@ -317,6 +319,7 @@ class engine final : private stream::source_events, private plan_watcher {
   std::vector<sent_commit> sent_;  // the commit that is outstanding
   instant sent_at_;
   bool sent_failed_ = false;  // a partition of it, so far
+  bool unanswered_ = false;   // the last one, and the next one does not wait for it
   instant next_commit_at_;
   bool commit_now_ = false;
   std::vector<stream::partition_offset> commit_batch_;

@@ -91,6 +91,7 @@ void engine::arm_deadline() {
   if ((state_ == line_state::leaving || !revocations_.empty()) && sent_.empty() && final_commits_pending()) {
     consider(next_commit_at_);
   }
+  if (!sent_.empty()) consider(answer_due_at());
   if (!next) return deadline_.cancel();
   ports_.loop.start_at(deadline_, *next);
 }

@@ -207,6 +207,28 @@ TEST_F(line_test, ARevokeWhoseCommitIsNeverAnsweredGivesThePartitionUpAllTheSame
   EXPECT_TRUE(happened(happening::released, 0));
 }
 
+TEST_F(line_test, ARevokeOneOfWhoseCommitsIsNotAnsweredRepeatsNothing) {
+  options.revoke_drain_timeout = 2s;
+  options.status_interval = 1h;  // nothing else wakes the line
+  options.commit_interval = 1h;
+  int commits = 0;
+  source_options.commit_fate_of = [&commits](stream::partition_id, std::int64_t) {
+    testkit::commit_fate fate;
+    fate.never_answered = commits++ == 0;
+    return fate;
+  };
+  start();
+  assign({0});
+  produce(0, 1);
+  run();
+  revoke({0});
+  advance(900ms);
+  EXPECT_FALSE(happened(happening::released, 0));
+  advance(200ms);
+  EXPECT_TRUE(happened(happening::released, 0));
+  EXPECT_EQ(committed(0), 1);
+}
+
 TEST_F(line_test, ACommitThatTheBrokerFencesIsNotRepeated) {
   source_options.commit_fate_of = [](stream::partition_id, std::int64_t) {
     testkit::commit_fate fate;

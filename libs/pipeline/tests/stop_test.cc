@@ -72,6 +72,28 @@ TEST_F(line_test, AStopWhileTheCoordinatorIsDownIsBounded) {
   EXPECT_EQ(line_->state(), line_state::stopped);
 }
 
+TEST_F(line_test, AStopOneOfWhoseLastCommitsIsNotAnsweredCommitsEverything) {
+  options.commit_timeout = 3s;
+  options.status_interval = 1h;  // nothing else wakes the line
+  options.commit_interval = 1h;
+  int commits = 0;
+  source_options.commit_fate_of = [&commits](stream::partition_id, std::int64_t) {
+    testkit::commit_fate fate;
+    fate.never_answered = commits++ == 0;
+    return fate;
+  };
+  start();
+  assign({0});
+  produce(0, 1);
+  run();
+  line_->request_stop();
+  advance(1400ms);
+  EXPECT_EQ(committed(0), std::nullopt);
+  advance(200ms);
+  EXPECT_EQ(line_->state(), line_state::stopped);
+  EXPECT_EQ(committed(0), 1) << "a clean stop repeats nothing";
+}
+
 TEST_F(line_test, AnAbortEndsAtOnceAndCommitsNothing) {
   start();
   assign({0});

@@ -177,6 +177,17 @@ void simulated_source::deliver_one(stream::source_events& events, stream::partit
 }
 
 void simulated_source::commit(std::span<const stream::partition_offset> offsets) {
+  wait_to_commit(offsets);
+  if (commits_.empty()) send_commits();
+}
+
+void simulated_source::commit_again(std::span<const stream::partition_offset> offsets) {
+  wait_to_commit(offsets);
+  give_up_commits();
+  send_commits();
+}
+
+void simulated_source::wait_to_commit(std::span<const stream::partition_offset> offsets) {
   for (const stream::partition_offset& wanted : offsets) {
     note(happening::commit_requested, wanted.partition, wanted.offset);
     const auto found = held_.find(wanted.partition);
@@ -193,7 +204,16 @@ void simulated_source::commit(std::span<const stream::partition_offset> offsets)
       *waiting = {wanted, found->second.assignment};
     }
   }
-  if (commits_.empty()) send_commits();
+}
+
+// The broker handles the requests of a connection in order: what is given up was applied before what follows,
+// or never is.
+void simulated_source::give_up_commits() {
+  for (const auto& run : commits_) {
+    const bool applied = run->fate.applied_although || (!run->fate.failure && !run->fate.never_answered);
+    if (applied && !severed_) static_cast<void>(apply(run->commit));
+  }
+  commits_.clear();
 }
 
 bool simulated_source::still_held(const asked_commit& commit) const {
@@ -208,10 +228,17 @@ void simulated_source::send_commits() {
     if (!still_held(asked)) continue;
     commit_fate fate = options_.commit_fate_of ? options_.commit_fate_of(asked.at.partition, asked.at.offset)
                                                : commit_fate{};
-    if (fate.never_answered) continue;
     commits_.push_back(std::make_unique<commit_run>(*this, asked, std::move(fate)));
-    loop_.start(*commits_.back(), commits_.back()->fate.delay);
+    if (!commits_.back()->fate.never_answered) loop_.start(*commits_.back(), commits_.back()->fate.delay);
   }
+}
+
+// The broker knows by the generation that an assignment has ended, also when the member has the partition
+// again.
+bool simulated_source::apply(const asked_commit& what) {
+  if (!still_held(what) || !log_.commit(what.at, this)) return false;
+  note(happening::committed, what.at.partition, what.at.offset);
+  return true;
 }
 
 void simulated_source::answered(commit_run& run) {
@@ -221,14 +248,8 @@ void simulated_source::answered(commit_run& run) {
   if (severed_) return;
   std::optional<error> failure = fate.failure;
   const bool held = still_held(what);
-  if (!failure || fate.applied_although) {
-    // The broker knows by the generation that an assignment has ended, also when the member has the partition
-    // again.
-    if (held && log_.commit(what.at, this)) {
-      note(happening::committed, what.at.partition, what.at.offset);
-    } else {
-      failure = error(errc::broker_fenced, "another member owns the partition");
-    }
+  if ((!failure || fate.applied_although) && !apply(what)) {
+    failure = error(errc::broker_fenced, "another member owns the partition");
   }
   // Nobody may mistake it for an answer to the next assignment.
   if (held) {
@@ -281,7 +302,9 @@ void simulated_source::close() {
   loop_.wake();
 }
 
-bool simulated_source::closed() const noexcept { return severed_ || (closing_ && held_.empty()); }
+bool simulated_source::closed() const noexcept {
+  return severed_ || (options_.leaves && closing_ && held_.empty());
+}
 
 std::string_view simulated_source::topic_name(std::uint32_t topic) const noexcept {
   return log_.topic_name(topic);

@@ -102,12 +102,16 @@ class consumer final : public stream::source {
   // errc::config_invalid or errc::tls_error (a certificate or key file that cannot be used).
   [[nodiscard]] static result<std::unique_ptr<consumer>> create(consumer_config config,
                                                                 runtime::loop& worker);
-  // Without a finished close() it leaves the group here, without commits and without telling anybody; waits
-  // for the coordinator, at most 5 s (or for a question about committed offsets, 3 s more).
+  // Without a close() it leaves the group here, without commits and without telling anybody; waits for the
+  // coordinator, at most 5 s (or for a question about committed offsets, 3 s more). After a close() that has
+  // not finished it does not wait: the group notices when the session times out. Then, or when the
+  // coordinator does not answer in time, the client ends on a thread of its own, up to `socket.timeout.ms`
+  // later.
   ~consumer() override;
 
   std::size_t poll(stream::source_events& events, std::size_t records_max) override;
   void commit(std::span<const stream::partition_offset> offsets) override;
+  void commit_again(std::span<const stream::partition_offset> offsets) override;
   void release(std::span<const stream::partition_id> partitions) override;
   void pause(stream::partition_id partition) override;
   void resume(stream::partition_id partition) override;

@@ -78,6 +78,9 @@ class source {
   // call replaces, partition by partition, what is still waiting. What concerns an assignment that has ended
   // meanwhile is neither sent nor answered.
   virtual void commit(std::span<const partition_offset> offsets) = 0;
+  // As commit(), without waiting for the commit that is in flight: it is given up. Its answer, if one comes,
+  // is told only where it is also true of what is committed now: the same offset with the same metadata.
+  virtual void commit_again(std::span<const partition_offset> offsets) = 0;
   // Gives up revoked partitions; call after their last commit was answered.
   virtual void release(std::span<const partition_id> partitions) = 0;
   // Stops or restarts fetching of a partition (long stalls only: pausing discards what was prefetched).

@@ -27,7 +27,7 @@ struct commit_fate {
   nanoseconds delay{0};
   std::optional<error> failure;   // what the line is told
   bool applied_although = false;  // the broker has it nevertheless
-  bool never_answered = false;
+  bool never_answered = false;    // holds up what is committed after it, until it is given up
   bool answered_twice = false;
 };
 
@@ -51,6 +51,7 @@ class simulated_source final : public stream::source {
     // A partition without a committed offset begins at the end of its log (`start_from: latest`), not at its
     // first record.
     bool start_at_end = false;
+    bool leaves = true;                 // false: closed() never turns true, the coordinator answers nothing
     std::function<void(happening, stream::partition_id, std::int64_t offset)> on_event;
     std::function<commit_fate(stream::partition_id, std::int64_t offset)> commit_fate_of;
   };
@@ -81,6 +82,7 @@ class simulated_source final : public stream::source {
   // stream::source
   std::size_t poll(stream::source_events& events, std::size_t records_max) override;
   void commit(std::span<const stream::partition_offset> offsets) override;
+  void commit_again(std::span<const stream::partition_offset> offsets) override;
   void release(std::span<const stream::partition_id> partitions) override;
   void pause(stream::partition_id partition) override;
   void resume(stream::partition_id partition) override;
@@ -115,8 +117,11 @@ class simulated_source final : public stream::source {
   [[nodiscard]] std::size_t deliver(stream::source_events& events, std::size_t records_max);
   void deliver_one(stream::source_events& events, stream::partition_id from, holding& h);
   [[nodiscard]] bool still_held(const asked_commit& commit) const;
+  void wait_to_commit(std::span<const stream::partition_offset> offsets);
   void send_commits();
+  void give_up_commits();
   void answered(commit_run& run);
+  [[nodiscard]] bool apply(const asked_commit& what);
   void note(happening what, stream::partition_id where, std::int64_t offset = -1) const;
   void violated(const std::string& what, stream::partition_id where);
 

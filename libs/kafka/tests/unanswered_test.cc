@@ -1,0 +1,104 @@
+// Requests of the group that the coordinator takes and never answers, on connections that stay.
+#include <millrace/testkit/kafka_relay.h>
+
+#include "cluster_fixture.h"
+
+namespace millrace::kafka {
+namespace {
+
+class unanswered_test : public cluster_test {
+ protected:
+  void SetUp() override {
+    cluster_test::SetUp();
+    topic("t", 1);
+    fill("t", 10);
+    relay_ = std::make_unique<testkit::kafka_relay>(cluster());
+  }
+  [[nodiscard]] consumer_config through_the_relay() const {
+    consumer_config config = reading({"t"});
+    config.client.bootstrap_servers = relay_->bootstrap_servers();
+    return config;
+  }
+  // Where the group stands, as its next member is told.
+  [[nodiscard]] std::int64_t committed() const {
+    member next(reading({"t"}));
+    EXPECT_TRUE(next.until([&] { return !next.positions.empty(); }));
+    const std::int64_t offset = next.positions.empty() ? -1 : next.positions[0].offset;
+    EXPECT_TRUE(next.leave());
+    return offset;
+  }
+  [[nodiscard]] testkit::kafka_relay& relay() const { return *relay_; }
+
+ private:
+  std::unique_ptr<testkit::kafka_relay> relay_;
+};
+
+TEST_F(unanswered_test, a_commit_without_an_answer_holds_up_the_next_one_until_it_is_given_up) {
+  member reader(through_the_relay());
+  ASSERT_TRUE(reader.until_records(10));
+  relay().withhold(kafka_api::offset_commit, 1);
+  reader.commit({0, 0}, 4);
+  ASSERT_TRUE(reader.until([&] { return relay().withheld() == 1; }));
+  reader.commit({0, 0}, 6);
+  for (int i = 0; i < 20; ++i) reader.turn();
+  EXPECT_TRUE(reader.commits.empty());
+  reader.commit_again({0, 0}, 8);
+  ASSERT_TRUE(reader.until([&] { return !reader.commits.empty(); }));
+  EXPECT_EQ(reader.commits[0].offset, 8);
+  EXPECT_FALSE(reader.commits[0].failure);
+  EXPECT_EQ(reader.losses, 0);
+}
+
+TEST_F(unanswered_test, the_late_answer_to_a_commit_is_not_taken_for_that_to_a_newer_one) {
+  member reader(through_the_relay());
+  ASSERT_TRUE(reader.until_records(10));
+  relay().withhold(kafka_api::offset_commit, 2);
+  reader.commit({0, 0}, 4);
+  ASSERT_TRUE(reader.until([&] { return relay().withheld() == 1; }));
+  reader.commit_again({0, 0}, 8);
+  ASSERT_TRUE(reader.until([&] { return relay().withheld() == 2; }));
+  EXPECT_TRUE(reader.commits.empty());
+  relay().deliver_withheld();
+  ASSERT_TRUE(reader.until([&] { return !reader.commits.empty(); }));
+  for (int i = 0; i < 20; ++i) reader.turn();
+  ASSERT_EQ(reader.commits.size(), 1U);
+  EXPECT_EQ(reader.commits[0].offset, 8);
+}
+
+TEST_F(unanswered_test, the_late_answer_to_the_same_commit_counts) {
+  member reader(through_the_relay());
+  ASSERT_TRUE(reader.until_records(10));
+  relay().withhold(kafka_api::offset_commit, 1);
+  reader.commit({0, 0}, 4, "said");
+  ASSERT_TRUE(reader.until([&] { return relay().withheld() == 1; }));
+  // What follows is not answered for so long that only the first can be.
+  cluster().push_slow_error(1, kafka_api::offset_commit, kafka_error::none, milliseconds(2'000));
+  reader.commit_again({0, 0}, 4, "said");
+  relay().deliver_withheld();
+  ASSERT_TRUE(reader.until([&] { return !reader.commits.empty(); }));
+  EXPECT_EQ(reader.commits[0].offset, 4);
+  reader.commit({0, 0}, 5);  // sent once the second was answered, which is not reported
+  ASSERT_TRUE(reader.until([&] { return reader.commits.size() >= 2; }));
+  EXPECT_EQ(reader.commits[1].offset, 5);
+}
+
+TEST_F(unanswered_test, an_old_commit_that_is_taken_after_a_newer_one_is_made_good) {
+  member reader(through_the_relay());
+  ASSERT_TRUE(reader.until_records(10));
+  cluster().count_requests();
+  relay().withhold(kafka_api::offset_commit, 1);
+  reader.commit({0, 0}, 4);
+  ASSERT_TRUE(reader.until([&] { return relay().withheld() == 1; }));
+  reader.commit_again({0, 0}, 8);
+  ASSERT_TRUE(reader.until([&] { return !reader.commits.empty(); }));
+  ASSERT_EQ(cluster().requests(kafka_api::offset_commit), 2U);
+  relay().deliver_withheld();
+  ASSERT_TRUE(reader.until([&] { return cluster().requests(kafka_api::offset_commit) == 3; }));
+  for (int i = 0; i < 20; ++i) reader.turn();
+  EXPECT_EQ(reader.commits.size(), 1U) << "nobody asked for the third";
+  ASSERT_TRUE(reader.leave());
+  EXPECT_EQ(committed(), 8);
+}
+
+}  // namespace
+}  // namespace millrace::kafka
