@@ -52,6 +52,7 @@ pipeline::line_options line_options_of(const app_config& from, std::uint64_t see
   options.breaker = from.engine.breaker;
   options.commit_interval = from.engine.commit_interval;
   options.drain_timeout = from.engine.drain_timeout;
+  options.leave_timeout = from.engine.leave_timeout;
   options.revoke_drain_timeout = from.engine.revoke_drain_timeout;
   options.dead_letter_topic = from.engine.dead_letter_topic;
   options.dead_letter_headers = from.engine.dead_letter_headers;

@@ -407,6 +407,7 @@ int process::closing() {
   std::optional<error> first_failure;
   pipeline::books sum;
   std::uint64_t abandoned_by_stop = 0;
+  bool left_group = true;
   for (std::size_t i = 0; i < workers_.size(); ++i) {
     const pipeline::line& line = workers_[i]->line();
     const pipeline::books& counts = line.counts();
@@ -416,6 +417,7 @@ int process::closing() {
     sum.dead_lettered += counts.dead_lettered;
     sum.abandoned += counts.abandoned;
     abandoned_by_stop += line.abandoned_by_stop();
+    left_group = left_group && line.left_group();
     if (const auto& failure = line.failure()) {
       log_event(log_level::error, "failed", {{"worker", i}, {"error", failure->to_string()}});
       if (!first_failure || is_config_error(failure->code())) first_failure = failure;
@@ -431,6 +433,11 @@ int process::closing() {
              {"exit", code}});
   workers_.clear();
   connections_.reset();
+  samplers_.clear();
+  traces_.reset();
+  // Kafka's client is still waiting for the coordinator on threads of its own, under which nothing may be
+  // torn down.
+  if (!left_group) std::_Exit(code);
   return code;
 }
 

@@ -63,8 +63,10 @@ consumer::group_member::~group_member() {
   // What its owner was still giving up is given up.
   const std::vector<stream::partition_id> revoking = revoking_;
   release(revoking);
+  // Who had asked to leave and gave up waiting does not wait here again.
+  const int waits_max = closing_ ? 1 : close_waits_max;
   close();
-  for (int waits = 0; !closed_ && waits < close_waits_max; ++waits) {
+  for (int waits = 0; !closed_ && waits < waits_max; ++waits) {
     poll(silent, 0);
     if (!closed_) serve_events(silent, close_wait_ms);
   }

@@ -55,6 +55,7 @@ class engine final : private stream::source_events, private plan_watcher {
   [[nodiscard]] std::uint64_t abandoned_by_stop() const noexcept {
     return abandoned_before_stop_ ? books_.abandoned - *abandoned_before_stop_ : 0;
   }
+  [[nodiscard]] bool left_group() const noexcept { return left_group_; }
   [[nodiscard]] std::size_t in_flight_records() const noexcept { return pool_.in_use(); }
   [[nodiscard]] line_status status() const;
   [[nodiscard]] line_status status_now() const;
@@ -256,6 +257,8 @@ class engine final : private stream::source_events, private plan_watcher {
   void begin_drain();
   void at_rest();
   void advance_stop();
+  [[nodiscard]] instant leave_until() const;
+  void end_without_leaving();
   void seal_the_rest();
   void arm_deadline();
   void deadline_passed() {}  // the turn it causes does the work
@@ -306,7 +309,9 @@ class engine final : private stream::source_events, private plan_watcher {
   std::optional<instant> crowding_until_;  // then a partition that crowds is paused
   bool aborted_ = false;
   std::optional<std::uint64_t> abandoned_before_stop_;
-  bool close_requested_ = false;
+  bool left_group_ = true;
+  std::optional<instant> aborted_at_;
+  std::optional<instant> close_requested_at_;
   instant drain_until_;
   std::unique_ptr<followed_record> candidate_ = std::make_unique<followed_record>();
   std::int64_t wall_minus_loop_us_ = 0;  // as of this turn

@@ -6,6 +6,10 @@
 #include "engine.h"
 
 namespace millrace::pipeline {
+namespace {
+// An abort does not wait as long as a stop for a coordinator that does not answer.
+constexpr milliseconds abort_leave_max{2'000};
+}  // namespace
 
 void engine::request_stop() { begin_drain(); }
 
@@ -17,6 +21,7 @@ void engine::fail(error cause) {
 
 void engine::abort() {
   aborted_ = true;
+  if (!aborted_at_) aborted_at_ = ports_.loop.time().now();
   begin_drain();
 }
 
@@ -43,15 +48,35 @@ void engine::advance_stop() {
     commit_now_ = true;
     if (planted(stream::bug::stop_without_the_last_commit)) last_commits_until_ = now;
   }
-  if (!close_requested_) {
+  if (!close_requested_at_) {
     const bool over = std::all_of(assignments_.begin(), assignments_.end(), [this](const auto& item) {
       return final_commit_over(*item.second, *last_commits_until_);
     });
     if (!over || !revocations_.empty()) return;
-    close_requested_ = true;
+    close_requested_at_ = now;
     ports_.source.close();
   }
-  if (ports_.source.closed() && revocations_.empty()) at_rest();
+  if (ports_.source.closed() && revocations_.empty()) return at_rest();
+  if (now >= leave_until()) end_without_leaving();
+}
+
+instant engine::leave_until() const {
+  const instant until = *close_requested_at_ + options_.leave_timeout;
+  return aborted_at_ ? std::min(until, *aborted_at_ + abort_leave_max) : until;
+}
+
+// Nothing of the line depends on the group's consent.
+void engine::end_without_leaving() {
+  const nanoseconds waited = ports_.loop.now() - *close_requested_at_;
+  const error late(errc::timed_out,
+                   "the coordinator did not let this member leave the group within " +
+                       std::to_string(waited / milliseconds(1)) +
+                       " ms: its partitions wait for another member until its session times out");
+  note_failure(work_stage::source, late);
+  if (options_.on_trouble) options_.on_trouble("group_not_left", late);
+  left_group_ = false;
+  revocations_.clear();
+  at_rest();
 }
 
 void engine::seal_the_rest() {
@@ -87,7 +112,7 @@ void engine::arm_deadline() {
     }
   }
   if (state_ == line_state::draining) consider(drain_until_);
-  if (state_ == line_state::leaving && !close_requested_) consider(*last_commits_until_);
+  if (state_ == line_state::leaving) consider(close_requested_at_ ? leave_until() : *last_commits_until_);
   if ((state_ == line_state::leaving || !revocations_.empty()) && sent_.empty() && final_commits_pending()) {
     consider(next_commit_at_);
   }

@@ -108,6 +108,65 @@ TEST_F(line_test, AnAbortEndsAtOnceAndCommitsNothing) {
   EXPECT_FALSE(happened(happening::commit_requested, 0));
 }
 
+TEST_F(line_test, AStopEndsWithoutTheConsentOfACoordinatorThatDoesNotAnswer) {
+  std::vector<std::string> said;
+  options.on_trouble = [&said](std::string_view event, const error&) { said.emplace_back(event); };
+  options.status_interval = 1h;  // nothing else wakes the line
+  options.commit_interval = 1h;
+  options.leave_timeout = 4s;
+  source_options.leaves = false;
+  start();
+  assign({0});
+  produce(0, 1);
+  run();
+  line_->request_stop();
+  advance(3900ms);
+  EXPECT_EQ(line_->state(), line_state::leaving);
+  EXPECT_EQ(committed(0), 1);
+  advance(200ms);
+  EXPECT_EQ(line_->state(), line_state::stopped);
+  EXPECT_TRUE(line_->quiescent());
+  EXPECT_EQ(said, std::vector<std::string>{"group_not_left"});
+}
+
+TEST_F(line_test, AStopWithoutAnyAnswerFromTheCoordinatorEndsWithinItsThreeTimeouts) {
+  options.drain_timeout = 2s;
+  options.commit_timeout = 3s;
+  options.leave_timeout = 4s;
+  source_options.leaves = false;
+  source_options.commit_fate_of = [](stream::partition_id, std::int64_t) {
+    testkit::commit_fate fate;
+    fate.never_answered = true;
+    return fate;
+  };
+  start();
+  assign({0});
+  produce(0, 1);
+  run();
+  hold_database = true;
+  produce(0, 2);
+  run();
+  line_->request_stop();
+  advance(8900ms);
+  EXPECT_EQ(line_->state(), line_state::leaving);
+  advance(200ms);
+  EXPECT_EQ(line_->state(), line_state::stopped);
+}
+
+TEST_F(line_test, AnAbortWhileTheGroupIsBeingLeftWaitsNoLongerThanAnAbortAtOnce) {
+  options.leave_timeout = 60s;
+  source_options.leaves = false;
+  start();
+  assign({0});
+  run();
+  line_->request_stop();
+  advance(10s);
+  EXPECT_EQ(line_->state(), line_state::leaving);
+  line_->abort();
+  advance(2100ms);
+  EXPECT_EQ(line_->state(), line_state::stopped);
+}
+
 TEST_F(line_test, AStopBeforeAnythingWasAssignedEndsAtOnce) {
   start();
   run();

@@ -143,6 +143,7 @@ struct engine_config {
   milliseconds commit_interval{1'000};
   milliseconds start_timeout{60'000};
   milliseconds drain_timeout{30'000};
+  milliseconds leave_timeout{5'000};
   milliseconds revoke_drain_timeout{5'000};
   milliseconds stuck_after{10'000};
   bool ignore_trailing_bytes = false;

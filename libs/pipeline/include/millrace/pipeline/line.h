@@ -62,9 +62,11 @@ class line {
   // Starts taking records. Once.
   void start();
   // Drain: takes no more, finishes or, after drain_timeout, abandons what is in flight, commits, leaves the
-  // group. Safe in any state; before start() it ends the line at once.
+  // group. Ends within drain_timeout + commit_timeout + leave_timeout, whatever does not answer. Safe in any
+  // state; before start() it ends the line at once.
   void request_stop();
-  // Gives up at once: abandons everything, commits nothing more, leaves the group.
+  // Gives up at once: abandons everything, commits nothing more, leaves the group if that takes no longer
+  // than 2 s.
   void abort();
   // Ends the line as failed, as an error with disposition stop would.
   void fail(error cause);
@@ -73,7 +75,7 @@ class line {
   [[nodiscard]] verb_answer act_on(const record_name& which, record_verb verb);
 
   [[nodiscard]] line_state state() const noexcept;
-  // stopped or failed: the group was left, the books are closed.
+  // stopped or failed: the group was left, or did not answer in time; the books are closed.
   [[nodiscard]] bool finished() const noexcept;
   // No coroutine of a processor, no receipt and no schema request is outstanding: the line may be destroyed.
   // After finished() this needs only that the store and the sink answer what they still hold.
@@ -83,6 +85,8 @@ class line {
   [[nodiscard]] const books& counts() const noexcept;
   // Of the abandoned records, those that were given up after the stop began: 0 before it.
   [[nodiscard]] std::uint64_t abandoned_by_stop() const noexcept;
+  // False when the line ended before the group's coordinator let it go.
+  [[nodiscard]] bool left_group() const noexcept;
   [[nodiscard]] std::size_t in_flight_records() const noexcept;
 
   // Any thread: a copy that is at most status_interval old.

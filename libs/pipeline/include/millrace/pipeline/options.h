@@ -101,6 +101,7 @@ struct line_options {
   milliseconds commit_interval{1'000};
   milliseconds commit_timeout{10'000};  // for the answer to one commit, and for the last commit of a stop
   milliseconds drain_timeout{30'000};   // of a stop; what is unfinished then is abandoned
+  milliseconds leave_timeout{5'000};  // of a stop, after the last commits: for the group to let the worker go
   milliseconds revoke_drain_timeout{5'000};
   milliseconds schema_not_found_grace{10'000};  // a registry's follower may lag; then a dead letter
   milliseconds schema_backoff_first{100};
