@@ -19,7 +19,9 @@ STOP_TIMEOUT_S = 120.0
 ADMIN_TIMEOUT_S = 2.0
 SECOND_SIGNAL_S = 0.02
 BOOKS = ("received", "done", "skipped", "dead_lettered", "abandoned")
-CLOSING_LINE = re.compile(r"event=stopped " + " ".join(rf"{name}=(\d+)" for name in BOOKS) + r" exit=(\d+)")
+# Not a term of the balance: of the records that ended, those that the next owner works on again.
+CLOSING = (*BOOKS, "uncommitted")
+CLOSING_LINE = re.compile(r"event=stopped " + " ".join(rf"{name}=(\d+)" for name in CLOSING) + r" exit=(\d+)")
 SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$")
 REBALANCES = ("assigned", "revoked", "lost")
 
@@ -49,7 +51,7 @@ def closing_books(log: str) -> tuple[dict[str, int], int] | None:
     if not found:
         return None
     *counts, code = (int(number) for number in found[-1])
-    return dict(zip(BOOKS, counts)), code
+    return dict(zip(CLOSING, counts)), code
 
 
 def samples(text: str) -> dict[str, float]:

@@ -12,9 +12,9 @@ from faults.member import Life
 from faults.verdict import Effects, Exposure, Facts
 
 PLACE = ("navigation", 3)
-BOOKS = {"received": 100, "done": 90, "skipped": 5, "dead_lettered": 0, "abandoned": 5}
+BOOKS = {"received": 100, "done": 90, "skipped": 5, "dead_lettered": 0, "abandoned": 5, "uncommitted": 0}
 AN_OTHERS = Exposure("sleep of member-2", 1.0, {PLACE: (40, 60)}, ("member-2",))
-CLEAN = {"received": 100, "done": 100, "skipped": 0, "dead_lettered": 0, "abandoned": 0}
+CLEAN = {"received": 100, "done": 100, "skipped": 0, "dead_lettered": 0, "abandoned": 0, "uncommitted": 0}
 
 
 def facts(**changes) -> Facts:
@@ -90,8 +90,18 @@ def test_what_was_abandoned_may_be_repeated_once():
     assert not verdict.judge(facts(exposures=[], lives=lives), effects(repeats=six)).passed
 
 
+def test_what_was_finished_and_not_committed_may_be_repeated_once():
+    lives = [Life("m", "stop", 0, 2.0, CLEAN | {"uncommitted": 5})]
+    five = {(PLACE, offset): 1 for offset in range(5)}
+    assert verdict.judge(facts(exposures=[], lives=lives), effects(repeats=five)).passed
+    assert not verdict.judge(facts(exposures=[], lives=lives), effects(repeats=five | {(PLACE, 5): 1})).passed
+
+
 def test_a_process_may_learn_of_its_loss_while_it_stops():
     assert verdict.judge(facts(lives=[Life("m", "stop", 1, 2.0, BOOKS)]), effects()).passed
+    late = CLEAN | {"uncommitted": 5}
+    assert verdict.judge(facts(lives=[Life("m", "stop", 1, 2.0, late)]), effects()).passed
+    assert not verdict.judge(facts(exposures=[], lives=[Life("m", "stop", 1, 2.0, late)]), effects(repeats={})).passed
 
 
 def test_dead_letters_of_somebody_elses_application_are_only_counted():
@@ -99,9 +109,9 @@ def test_dead_letters_of_somebody_elses_application_are_only_counted():
 
 
 def test_the_closing_line_is_read_from_the_log():
-    line = "level=info event=stopped received=7 done=4 skipped=1 dead_lettered=1 abandoned=1 exit=1"
+    line = "level=info event=stopped received=7 done=4 skipped=1 dead_lettered=1 abandoned=1 uncommitted=2 exit=1"
     books, code = member.closing_books(f"event=running\n{line}\n")
-    assert list(books.values()) == [7, 4, 1, 1, 1] and code == 1
+    assert list(books.values()) == [7, 4, 1, 1, 1, 2] and code == 1
     assert Life("m", "stop", code, 2.0, books).balanced
     assert member.closing_books("event=running\n") is None
 

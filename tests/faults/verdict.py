@@ -92,12 +92,12 @@ def judge(facts: Facts, effects: Effects | None) -> Verdict:
         violations.append(f"{facts.lag} records were not committed after everything had healed")
     if facts.dead_lettered and not facts.dead_letters_expected:
         violations.append(f"{facts.dead_lettered} records were dead-lettered, and none deserved it")
-    abandoned = sum(_abandoned(life) for life in facts.lives)
-    bound = sum(exposure.records for exposure in facts.exposures) + abandoned
+    given_up = sum(_given_up(life) for life in facts.lives)
+    bound = sum(exposure.records for exposure in facts.exposures) + given_up
     if effects:
         violations += _wrong_effects(effects)
-        violations += _repeats_without_cause(effects, facts.exposures, abandoned)
-        if not facts.exposures and abandoned == 0:
+        violations += _repeats_without_cause(effects, facts.exposures, given_up)
+        if not facts.exposures and given_up == 0:
             violations += _books_of_a_clean_run(effects, facts.lives)
     return Verdict(violations, bound)
 
@@ -116,14 +116,15 @@ def _exits(lives: Iterable[Life], exposures: list[Exposure]) -> Iterable[str]:
         elif not life.balanced:
             yield f"{life.member}: the books of its closing line do not balance: {life.books}"
         elif life.exit_code != 0 and not (
-            life.exit_code == 1 and life.books["abandoned"] > 0 and (shaken or life.ending == "abort")
+            life.exit_code == 1 and _given_up(life) > 0 and (shaken or life.ending == "abort")
         ):
             yield f"{life.member}: exit code {life.exit_code} after {life.ending}, books {life.books}"
 
 
-def _abandoned(life: Life) -> int:
+def _given_up(life: Life) -> int:
+    """Records that are worked on again by its own account: unfinished, or finished and not committed."""
     if life.books is not None:
-        return life.books["abandoned"]
+        return life.books["abandoned"] + life.books["uncommitted"]
     return int(life.seen.get("millrace_records_abandoned_total", 0))
 
 
@@ -136,13 +137,13 @@ def _wrong_effects(effects: Effects) -> Iterable[str]:
     yield from effects.differences[:SHOWN_MAX]
 
 
-def _repeats_without_cause(effects: Effects, exposures: list[Exposure], abandoned: int) -> Iterable[str]:
-    """Each repeat needs a fault of its own that exposed this very offset; what was abandoned may be repeated once."""
+def _repeats_without_cause(effects: Effects, exposures: list[Exposure], given_up: int) -> Iterable[str]:
+    """Each repeat needs a fault of its own that exposed this very offset; what was given up may be repeated once."""
     unexplained = []
     for (place, offset), repeats in effects.repeats.items():
         causes = sum(exposure.covers(place, offset) for exposure in exposures)
         unexplained += [f"{place[0]}/{place[1]} offset {offset}"] * max(repeats - causes, 0)
-    if len(unexplained) > abandoned:
+    if len(unexplained) > given_up:
         yield f"{len(unexplained)} records were repeated without a cause, e.g. {', '.join(unexplained[:SHOWN_MAX])}"
 
 

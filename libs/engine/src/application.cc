@@ -406,7 +406,7 @@ int process::closing() {
   admin_.reset();
   std::optional<error> first_failure;
   pipeline::books sum;
-  std::uint64_t abandoned_by_stop = 0;
+  left_behind by_stop;
   bool left_group = true;
   for (std::size_t i = 0; i < workers_.size(); ++i) {
     const pipeline::line& line = workers_[i]->line();
@@ -416,20 +416,22 @@ int process::closing() {
     sum.skipped += counts.skipped;
     sum.dead_lettered += counts.dead_lettered;
     sum.abandoned += counts.abandoned;
-    abandoned_by_stop += line.abandoned_by_stop();
+    by_stop.abandoned += line.abandoned_by_stop();
+    by_stop.uncommitted += line.uncommitted_by_stop();
     left_group = left_group && line.left_group();
     if (const auto& failure = line.failure()) {
       log_event(log_level::error, "failed", {{"worker", i}, {"error", failure->to_string()}});
       if (!first_failure || is_config_error(failure->code())) first_failure = failure;
     }
   }
-  const int code = exit_code_of(first_failure, abandoned_by_stop);
+  const int code = exit_code_of(first_failure, by_stop);
   log_event(log_level::info, "stopped",
             {{"received", sum.received},
              {"done", sum.done},
              {"skipped", sum.skipped},
              {"dead_lettered", sum.dead_lettered},
              {"abandoned", sum.abandoned},
+             {"uncommitted", by_stop.uncommitted},
              {"exit", code}});
   workers_.clear();
   connections_.reset();

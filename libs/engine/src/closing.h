@@ -18,12 +18,19 @@ constexpr int exit_config = 78;  // EX_CONFIG
          code == errc::schema_incompatible;
 }
 
-// A stop that gave up records failed. What had been given up before it, when partitions were lost, was
-// delivered again long ago.
+// What a stop left to the next owners of its partitions.
+struct left_behind {
+  std::uint64_t abandoned = 0;  // records given up unfinished
+  std::uint64_t uncommitted =
+      0;  // records that had ended, above the offset that the broker acknowledged last
+};
+
+// A stop after which records are worked on again failed. What had been given up before it, when partitions
+// were lost, was delivered again long ago.
 [[nodiscard]] inline int exit_code_of(const std::optional<error>& failure,
-                                      std::uint64_t abandoned_by_stop) noexcept {
+                                      const left_behind& by_stop) noexcept {
   if (failure) return is_config_error(failure->code()) ? exit_config : exit_failure;
-  return abandoned_by_stop > 0 ? exit_failure : exit_ok;
+  return by_stop.abandoned > 0 || by_stop.uncommitted > 0 ? exit_failure : exit_ok;
 }
 
 }  // namespace millrace::engine

@@ -10,10 +10,10 @@ namespace {
 using nlohmann::json;
 
 json books_json(const pipeline::books& counts) {
-  return {{"received", counts.received},   {"done", counts.done},
-          {"skipped", counts.skipped},     {"dead_lettered", counts.dead_lettered},
-          {"abandoned", counts.abandoned}, {"in_flight", counts.in_flight},
-          {"balanced", counts.balanced()}};
+  return {{"received", counts.received},       {"done", counts.done},
+          {"skipped", counts.skipped},         {"dead_lettered", counts.dead_lettered},
+          {"abandoned", counts.abandoned},     {"in_flight", counts.in_flight},
+          {"uncommitted", counts.uncommitted}, {"balanced", counts.balanced()}};
 }
 
 template <typename T>
@@ -66,6 +66,7 @@ pipeline::books total(const process_view& process) {
     sum.dead_lettered += w.line.counts.dead_lettered;
     sum.abandoned += w.line.counts.abandoned;
     sum.in_flight += w.line.counts.in_flight;
+    sum.uncommitted += w.line.counts.uncommitted;
   }
   return sum;
 }

@@ -17,8 +17,13 @@ process_view running() {
   seen.uptime = 90s;
   worker_view w;
   w.line.state = pipeline::line_state::running;
-  w.line.counts = {
-      .received = 10, .done = 6, .skipped = 1, .dead_lettered = 1, .abandoned = 0, .in_flight = 2};
+  w.line.counts = {.received = 10,
+                   .done = 6,
+                   .skipped = 1,
+                   .dead_lettered = 1,
+                   .abandoned = 0,
+                   .in_flight = 2,
+                   .uncommitted = 3};
   pipeline::partition_status p;
   p.topic = "navigation";
   p.partition = 3;
@@ -45,6 +50,7 @@ TEST(StatusPage, SumsTheWorkersAndNamesTheOldestRecordOfAPartition) {
   EXPECT_EQ(page["not_ready_because"], nullptr);
   EXPECT_EQ(page["lag"], 10);
   EXPECT_EQ(page["books"]["received"], 20);
+  EXPECT_EQ(page["books"]["uncommitted"], 6);
   EXPECT_EQ(page["books"]["balanced"], true);
   const json& oldest = page["workers"][0]["partitions"][0]["oldest"];
   EXPECT_EQ(oldest["offset"], 17);

@@ -58,6 +58,11 @@ class assignment {
   [[nodiscard]] std::uint64_t committable() const noexcept {
     return tracker.passed_count() - committed_passed;
   }
+  // Of the records that finished here, those that the next owner works on again when nothing more is
+  // committed.
+  [[nodiscard]] std::uint64_t finished_uncommitted() const noexcept {
+    return remembers() ? finished_here - committed_here : finishes.kept();
+  }
   // What is finished beyond `position` can be told to the next owner.
   [[nodiscard]] bool remembers() const noexcept { return !topic_id.empty(); }
   // The write time of the next record, in offset order.
@@ -97,6 +102,8 @@ class assignment {
   std::optional<std::int64_t> committed;        // or, before the first commit, where delivery began
   std::uint64_t committed_count = 0;            // of finished records, when that was committed
   std::uint64_t committed_passed = 0;           // of delivered records, the ones below it
+  std::uint64_t finished_here = 0;              // records; not those that an earlier owner had finished
+  std::uint64_t committed_here = 0;             // of those, when that was committed
   bool broker_has_commit = false;
   std::string topic_id;            // empty: not known
   stream::finished_before before;  // by an earlier owner

@@ -51,7 +51,7 @@ void engine::send_commit() {
     const std::optional<std::int64_t> offset = a->uncommitted();
     if (!offset) continue;
     commit_batch_.push_back({id, *offset, a->metadata_of(*offset)});
-    sent_.push_back({a, *offset, a->tracker.finished_count(), a->tracker.passed_count()});
+    sent_.push_back({a, *offset, a->tracker.finished_count(), a->tracker.passed_count(), a->finished_here});
   }
   if (commit_batch_.empty()) return;
   sent_at_ = ports_.loop.now();
@@ -95,6 +95,7 @@ void engine::apply_commit_result(const sent_commit& sent, const std::optional<er
     });
     a.committed_count = sent.finished_count;
     a.committed_passed = sent.passed_count;
+    a.committed_here = sent.finished_here;
     if (a.paused()) pauses_stale_ = true;
     a.broker_has_commit = true;
     return;

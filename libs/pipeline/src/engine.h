@@ -56,6 +56,9 @@ class engine final : private stream::source_events, private plan_watcher {
     return abandoned_before_stop_ ? books_.abandoned - *abandoned_before_stop_ : 0;
   }
   [[nodiscard]] bool left_group() const noexcept { return left_group_; }
+  [[nodiscard]] std::uint64_t uncommitted_by_stop() const noexcept {
+    return uncommitted_before_stop_ ? books_.uncommitted - *uncommitted_before_stop_ : 0;
+  }
   [[nodiscard]] std::size_t in_flight_records() const noexcept { return pool_.in_use(); }
   [[nodiscard]] line_status status() const;
   [[nodiscard]] line_status status_now() const;
@@ -162,6 +165,7 @@ class engine final : private stream::source_events, private plan_watcher {
     std::int64_t offset;
     std::uint64_t finished_count;
     std::uint64_t passed_count;
+    std::uint64_t finished_here;
   };
   using partition_map = std::map<stream::partition_id, assignment_ref>;
 
@@ -309,6 +313,7 @@ class engine final : private stream::source_events, private plan_watcher {
   std::optional<instant> crowding_until_;  // then a partition that crowds is paused
   bool aborted_ = false;
   std::optional<std::uint64_t> abandoned_before_stop_;
+  std::optional<std::uint64_t> uncommitted_before_stop_;
   bool left_group_ = true;
   std::optional<instant> aborted_at_;
   std::optional<instant> close_requested_at_;

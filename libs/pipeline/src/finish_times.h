@@ -31,6 +31,12 @@ class finish_times {
       if (at != unknown) each(instant{at});
     }
   }
+  // How many finished here and were not forgotten.
+  [[nodiscard]] std::uint64_t kept() const noexcept {
+    std::uint64_t count = 0;
+    for (std::uint64_t i = begin_; i < end_; ++i) count += ring_[i & mask()] != unknown ? 1 : 0;
+    return count;
+  }
 
  private:
   static constexpr std::int64_t unknown = INT64_MIN;

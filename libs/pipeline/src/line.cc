@@ -20,6 +20,7 @@ bool line::finished() const noexcept {
 bool line::quiescent() const noexcept { return engine_->quiescent(); }
 const std::optional<error>& line::failure() const noexcept { return engine_->failure(); }
 std::uint64_t line::abandoned_by_stop() const noexcept { return engine_->abandoned_by_stop(); }
+std::uint64_t line::uncommitted_by_stop() const noexcept { return engine_->uncommitted_by_stop(); }
 bool line::left_group() const noexcept { return engine_->left_group(); }
 const books& line::counts() const noexcept { return engine_->counts(); }
 std::size_t line::in_flight_records() const noexcept { return engine_->in_flight_records(); }

@@ -87,6 +87,10 @@ metric_families::metric_families(metrics::catalogue& d)
       abandoned(
           d.counter({"millrace_records_abandoned_total",
                      "Records given up unfinished on revoke, loss or stop; they are delivered again."})),
+      uncommitted(
+          d.counter({"millrace_records_uncommitted_total",
+                     "Records that had ended and were not committed when their partition was given up "
+                     "on revoke, loss or stop; they are delivered again."})),
       strays(d.counter(
           {"millrace_records_stray_total",
            "Records that arrived for a partition that was being given up; not counted as received."})),
@@ -251,6 +255,7 @@ meters::meters(metrics::shard& cells)
       received_bytes(cells.counter(families_.received_bytes)),
       done(cells.counter(families_.done)),
       abandoned(cells.counter(families_.abandoned)),
+      uncommitted(cells.counter(families_.uncommitted)),
       strays(cells.counter(families_.strays)),
       passed_over(cells.counter(families_.passed_over)),
       gap_records(cells.counter(families_.gap_records)),

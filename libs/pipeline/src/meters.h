@@ -25,8 +25,8 @@ inline constexpr std::size_t wait_count = 7;
 struct metric_families {
   explicit metric_families(metrics::catalogue& declared);
 
-  metrics::counter_family received, received_bytes, done, skipped, dead_lettered, abandoned, strays,
-      passed_over, gap_records, foreign_positions, decoded;
+  metrics::counter_family received, received_bytes, done, skipped, dead_lettered, abandoned, uncommitted,
+      strays, passed_over, gap_records, foreign_positions, decoded;
   metrics::counter_family errors, exceptions, retries, emitted;
   metrics::counter_family commits, commit_failures, rebalances, breaker_openings, retries_delayed;
   metrics::histogram_family decode, decode_failed, consume_delay, end_to_end, failed_end_to_end;
@@ -93,6 +93,7 @@ class meters {
   metrics::counter& received_bytes;
   metrics::counter& done;
   metrics::counter& abandoned;
+  metrics::counter& uncommitted;
   metrics::counter& strays;
   metrics::counter& passed_over;
   metrics::counter& gap_records;

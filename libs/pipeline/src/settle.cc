@@ -81,6 +81,7 @@ void engine::finish(envelope& e) {
   invariant(!e.abandoned && a.counts(), "a record is settled while it is ours");
   a.tracker.finished(e.ticket);
   a.finishes.finished(e.ticket, ports_.loop.now());
+  ++a.finished_here;
   --a.in_flight;
   note_in_flight(books_.in_flight - 1);
   static_cast<unsettled_hook&>(e).unlink();
@@ -176,6 +177,9 @@ void engine::seal(assignment& a) {
 
 void engine::close(assignment& a) {
   seal(a);
+  const std::uint64_t uncommitted = a.finished_uncommitted();
+  books_.uncommitted += uncommitted;
+  meters_.uncommitted.add(uncommitted);
   a.state = assignment::phase::closed;
   forget_commit_of(a);
   const meters& m = meters_;

@@ -32,6 +32,7 @@ void engine::begin_drain() {
   if (state_ != line_state::running) return;
   state_ = line_state::draining;
   abandoned_before_stop_ = books_.abandoned;
+  uncommitted_before_stop_ = books_.uncommitted;
   drain_until_ = ports_.loop.time().now() + options_.drain_timeout;
 }
 

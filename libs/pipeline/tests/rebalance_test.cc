@@ -205,6 +205,10 @@ TEST_F(line_test, ARevokeWhoseCommitIsNeverAnsweredGivesThePartitionUpAllTheSame
   revoke({0});
   advance(5s);
   EXPECT_TRUE(happened(happening::released, 0));
+  EXPECT_EQ(registry.take_snapshot().value("millrace_records_uncommitted_total"), 1);
+  line_->request_stop();
+  run();
+  EXPECT_EQ(line_->uncommitted_by_stop(), 0U) << "that was before the stop";
 }
 
 TEST_F(line_test, ARevokeOneOfWhoseCommitsIsNotAnsweredRepeatsNothing) {

@@ -248,6 +248,58 @@ TEST_F(line_test, WhatWasLostJustBeforeTheStopWasNotAbandonedByIt) {
   EXPECT_EQ(line_->abandoned_by_stop(), 0U);
 }
 
+TEST_F(line_test, WhatAStopCouldNotCommitIsCounted) {
+  options.commit_timeout = 3s;
+  bool coordinator_is_down = false;
+  source_options.commit_fate_of = [&coordinator_is_down](stream::partition_id, std::int64_t) {
+    testkit::commit_fate fate;
+    if (coordinator_is_down) fate.failure = error(errc::broker_unavailable);
+    return fate;
+  };
+  start();
+  assign({0});
+  produce(0, 1);
+  advance(2s);
+  ASSERT_EQ(committed(0), 1);
+  coordinator_is_down = true;
+  produce(0, 2);
+  produce(0, 3, "skip");
+  produce(0, 4, "dead");
+  run();
+  line_->request_stop();
+  EXPECT_EQ(line_->uncommitted_by_stop(), 0U);
+  advance(10s);
+  ASSERT_TRUE(line_->finished());
+  EXPECT_EQ(line_->abandoned_by_stop(), 0U);
+  EXPECT_EQ(line_->uncommitted_by_stop(), 3U) << "the one that was committed is not repeated";
+  EXPECT_EQ(line_->counts().uncommitted, 3U);
+  EXPECT_EQ(registry.take_snapshot().value("millrace_records_uncommitted_total"), 3);
+}
+
+TEST_F(line_test, WhatIsFinishedBeyondAnAbandonedRecordAndRememberedIsNotUncommitted) {
+  for (const char* topic_id : {"", "an id"}) {
+    SCOPED_TRACE(topic_id);
+    log.set_topic_id(0, topic_id);
+    options.drain_timeout = 1s;
+    start();
+    assign({0});
+    const std::uint64_t before = line_->counts().uncommitted;
+    hold_database = true;
+    produce(0, 1);
+    run();
+    hold_database = false;
+    produce(0, 2);
+    run();
+    line_->request_stop();
+    advance(20s);
+    ASSERT_TRUE(line_->finished());
+    EXPECT_EQ(line_->abandoned_by_stop(), 1U);
+    EXPECT_EQ(line_->uncommitted_by_stop() - before, *topic_id == '\0' ? 1U : 0U);
+    settle_down();
+    line_.reset();
+  }
+}
+
 TEST_F(line_test, WhatAStopThatIsCutShortGivesUpWasAbandonedByIt) {
   hold_database = true;
   start();

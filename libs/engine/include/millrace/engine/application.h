@@ -1,8 +1,9 @@
 // An application: a name and its processors. The engine brings configuration, workers, admin endpoint,
 // signals and exit codes.
 //
-// Exit codes: 0 stopped on request, everything in flight finished; 1 stopped by a failure, or work was
-// abandoned at the drain deadline; 78 the configuration cannot be used (EX_CONFIG of sysexits.h).
+// Exit codes: 0 stopped on request, everything in flight finished and committed; 1 stopped by a failure, or
+// records will be worked on again: abandoned at the drain deadline, or finished and not committed; 78 the
+// configuration cannot be used (EX_CONFIG of sysexits.h).
 #pragma once
 
 #include <string>

@@ -85,6 +85,8 @@ class line {
   [[nodiscard]] const books& counts() const noexcept;
   // Of the abandoned records, those that were given up after the stop began: 0 before it.
   [[nodiscard]] std::uint64_t abandoned_by_stop() const noexcept;
+  // Of the uncommitted records, those whose partition was given up after the stop began: 0 before it.
+  [[nodiscard]] std::uint64_t uncommitted_by_stop() const noexcept;
   // False when the line ended before the group's coordinator let it go.
   [[nodiscard]] bool left_group() const noexcept;
   [[nodiscard]] std::size_t in_flight_records() const noexcept;

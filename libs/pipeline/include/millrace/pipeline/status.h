@@ -32,6 +32,9 @@ struct books {
   std::uint64_t dead_lettered = 0;
   std::uint64_t abandoned = 0;  // given up on revoke, loss or stop; delivered again later
   std::uint64_t in_flight = 0;
+  // Of those that are done, skipped or dead-lettered: not committed when their partition was given up on
+  // revoke, loss or stop; delivered again later.
+  std::uint64_t uncommitted = 0;
 
   [[nodiscard]] bool balanced() const noexcept {
     return received == done + skipped + dead_lettered + abandoned + in_flight;
