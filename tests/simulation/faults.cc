@@ -24,6 +24,7 @@ fault_plan::fault_plan(seeded_random& random) {
   produce_rejected = rate(0.02);
   commit_error = rate(0.3);
   commit_silent = rate(0.05);
+  commit_lost = rate(0.5);
   commit_echoed = rate(0.1);
   schema_error = rate(0.5);
   eager = random.chance(0.25);
@@ -82,9 +83,15 @@ testkit::produce_fate fault_injector::of_produced(bool dead_letter) {
   return fate;
 }
 
-testkit::commit_fate fault_injector::of_commit() {
+testkit::commit_fate fault_injector::of_commit(instant now, std::optional<instant>& lost_at) {
   testkit::commit_fate fate;
-  fate.delay = microseconds(random_.between(200, 20'000));
+  fate.delay = microseconds(random_.between(200, microseconds(commit_answer_max).count()));
+  if ((!lost_at || now - *lost_at >= commits_lost_apart_min) && random_.chance(plan_.commit_lost)) {
+    lost_at = now;
+    fate.never_answered = true;
+    fate.applied_although = random_.chance(0.5);
+    return fate;
+  }
   fate.answered_twice = strikes(plan_.commit_echoed);
   if (strikes(plan_.commit_silent)) {
     fate.never_answered = true;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include <millrace/pipeline/options.h>
 #include <millrace/testkit/simulated_log.h>
@@ -28,6 +29,7 @@ struct fault_plan {
   double produce_rejected = 0;
   double commit_error = 0;
   double commit_silent = 0;
+  double commit_lost = 0;    // the answer to one, now and then: also after healing
   double commit_echoed = 0;  // answered twice
   double schema_error = 0;
   std::int64_t spike_every_ms = 0;
@@ -38,6 +40,10 @@ struct fault_plan {
   std::int64_t stop_every_ms = 0;
   std::int64_t clock_jump_every_ms = 0;
 };
+
+// Of one that is not answered, and of one that is answered when all is well.
+inline constexpr millrace::milliseconds commits_lost_apart_min{20'000};
+inline constexpr millrace::milliseconds commit_answer_max{20};
 
 // Shared by all members of a run.
 class fault_injector {
@@ -51,7 +57,9 @@ class fault_injector {
 
   [[nodiscard]] millrace::testkit::store_fate of_statement(bool write);
   [[nodiscard]] millrace::testkit::produce_fate of_produced(bool dead_letter);
-  [[nodiscard]] millrace::testkit::commit_fate of_commit();
+  // `lost_at`: when an answer to a commit of that member was last lost.
+  [[nodiscard]] millrace::testkit::commit_fate of_commit(millrace::instant now,
+                                                         std::optional<millrace::instant>& lost_at);
   [[nodiscard]] millrace::testkit::simulated_schemas::fate of_schema();
 
  private:

@@ -167,9 +167,11 @@ member::member(common& shared, int number, std::uint64_t seed)
   source_ = std::make_unique<testkit::simulated_source>(
       shared.log, loop_,
       testkit::simulated_source::options{
-          seed, 64, shared_.told.starts_at_end,
-          [this](auto what, auto where, auto offset) { on_source_event(what, where, offset); },
-          [this](auto, auto) { return shared_.faults.of_commit(); }});
+          .seed = seed,
+          .on_event = [this](auto what, auto where, auto offset) { on_source_event(what, where, offset); },
+          .commit_fate_of =
+              [this](auto, auto) { return shared_.faults.of_commit(shared_.time.now(), commit_lost_at_); },
+          .start_at_end = shared_.told.starts_at_end});
   sink_ = std::make_unique<testkit::simulated_sink>(
       loop_,
       testkit::simulated_sink::options{[this](const testkit::produced_record& what) {
@@ -207,11 +209,17 @@ void member::run() {
   loop_.run_pending();
   const pipeline::books& books = line_->counts();
   if (!books.balanced()) complain("I10 the books do not balance");
+  if (books.uncommitted > books.done + books.skipped + books.dead_lettered) {
+    complain("I10 more records are uncommitted than ended");
+  }
   if (!crashed_) check_limits();
+  if (!crashed_ && shared_.second_load) check_commit_waits();
   for (const std::string& violation : source_->violations()) complain("I3 " + violation);
   if (line_->finished() && !end_noted_ && !crashed_) {
     end_noted_ = true;
     if (books.in_flight != 0) complain("I10 records in flight after the end");
+    if (shared_.second_load && line_->uncommitted_by_stop() != 0)
+      complain("I8 a clean stop left records uncommitted");
     note_at(happening::stopped, -1, -1);
   }
 }
@@ -224,6 +232,30 @@ void member::check_limits() {
   if (budget_.in_use() > most) complain("I6 " + std::to_string(budget_.in_use()) + " bytes in flight");
   if (line_->quiescent() && line_->status_now().in_flight_bytes != 0)
     complain("I6 bytes are held after the end");
+}
+
+// One answer at a time may be lost: what is finished is committed all the same, within the line's times. It
+// looks whether a commit is due when something happens, and at least that often.
+void member::check_commit_waits() {
+  const pipeline::line_options& o = shared_.options;
+  const nanoseconds longest = nanoseconds(o.commit_interval) +
+                              std::min(o.status_interval, o.commit_interval) + o.commit_timeout +
+                              2 * nanoseconds(commit_answer_max);
+  for (const pipeline::partition_status& p : line_->status_now().partitions) {
+    if (!p.position || p.state != "open") continue;
+    commit_wait& wait = commit_waits_.try_emplace(p.epoch, commit_wait{*p.position, {}}).first->second;
+    if (p.committed.value_or(-1) > wait.committed) {
+      wait.committed = *p.committed;
+      wait.since.reset();
+    }
+    if (*p.position <= wait.committed) {
+      wait.since.reset();
+    } else if (!wait.since) {
+      wait.since = shared_.time.now();
+    } else if (shared_.time.now() - *wait.since > longest) {
+      complain("I11 partition " + std::to_string(p.partition) + " waits too long for its commit");
+    }
+  }
 }
 
 void member::stop() {

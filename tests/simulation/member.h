@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -38,6 +39,7 @@ struct common {
   millrace::pipeline::line_options options;
   std::size_t budget_bytes = 0;
   millrace::pipeline::retry_budget_policy retries;
+  bool second_load = false;
 };
 
 class member {
@@ -74,6 +76,7 @@ class member {
   void on_produced(const millrace::testkit::produced_record& what);
   void on_written(const millrace::testkit::produced_record& what);
   void check_limits();
+  void check_commit_waits();
   void complain(const std::string& what);
 
   common& shared_;
@@ -81,6 +84,12 @@ class member {
   bool crashed_ = false;
   bool stopping_ = false;
   bool end_noted_ = false;
+  struct commit_wait {
+    std::int64_t committed = -1;
+    std::optional<millrace::instant> since;  // more is finished than the broker is known to have
+  };
+  std::map<std::uint64_t, commit_wait> commit_waits_;  // by the line's epoch
+  std::optional<millrace::instant> commit_lost_at_;
   std::map<std::int32_t, std::uint64_t> epochs_;               // by partition
   std::map<std::uint64_t, std::uint64_t> epochs_of_produced_;  // by the sink's number
   millrace::runtime::loop loop_;

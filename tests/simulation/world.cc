@@ -299,6 +299,7 @@ void world::restart_cleanly() {
   // Draining is bounded; here it must suffice.
   run_for(1'000, false);
   history_.events.push_back({time_.now().ns, happening::second_load});
+  shared_.second_load = true;
   for (int round = 0; round < 3; ++round) {
     produce_some(random_.between(10, 60), true);
     run_for(random_.between(0, 2) * instant_ms, false);

@@ -100,5 +100,16 @@ TEST_F(unanswered_test, an_old_commit_that_is_taken_after_a_newer_one_is_made_go
   EXPECT_EQ(committed(), 8);
 }
 
+TEST_F(unanswered_test, who_gives_up_waiting_to_be_let_go_may_end) {
+  member reader(through_the_relay());
+  ASSERT_TRUE(reader.until_records(10));
+  reader.commits_on_revoke = false;
+  relay().fall_silent();
+  reader.source().close();
+  for (int i = 0; i < 50; ++i) reader.turn();
+  EXPECT_FALSE(reader.source().closed());
+  reader.destroy();
+}
+
 }  // namespace
 }  // namespace millrace::kafka

@@ -48,12 +48,10 @@ class simulated_source final : public stream::source {
   struct options {
     std::uint64_t seed = 1;
     std::size_t poll_records_max = 64;  // hands over fewer than asked for, at random
-    // A partition without a committed offset begins at the end of its log (`start_from: latest`), not at its
-    // first record.
-    bool start_at_end = false;
-    bool leaves = true;                 // false: closed() never turns true, the coordinator answers nothing
     std::function<void(happening, stream::partition_id, std::int64_t offset)> on_event;
     std::function<commit_fate(stream::partition_id, std::int64_t offset)> commit_fate_of;
+    bool leaves = true;         // false: closed() never turns true, the coordinator answers nothing
+    bool start_at_end = false;  // a partition without a commit begins at its log's end (`start_from: latest`)
   };
 
   simulated_source(simulated_log& log, runtime::loop& loop, options settings);
