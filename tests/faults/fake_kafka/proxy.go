@@ -140,7 +140,8 @@ func (c *connection) request(ex *exchange, frame []byte) bool {
 	switch chosen.Do {
 	case doRefuse:
 		c.all.journal.note(ex.entry, chosen.Code)
-		ex.answer <- encodeAnswer(ex, refusal(ex.request, chosen.Code))
+		frame := encodeAnswer(ex, refusal(ex.request, chosen.Code))
+		time.AfterFunc(time.Duration(chosen.MS)*time.Millisecond, func() { ex.answer <- frame })
 		return c.queue(ex)
 	case doHold:
 		ex.answer = nil

@@ -9,7 +9,7 @@ import (
 
 // What a rule does.
 const (
-	doRefuse  = "refuse"  // the request has no effect; the answer is the code
+	doRefuse  = "refuse"  // no effect; the answer is the code, after ms. Later answers of the connection wait for it
 	doHold    = "hold"    // no effect and no answer; with ms: both after that time. Later requests go on
 	doLose    = "lose"    // the effect, and no answer
 	doDrop    = "drop"    // the connection is closed before the request has an effect

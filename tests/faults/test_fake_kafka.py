@@ -1,0 +1,305 @@
+"""The relay on a cluster whose answers go wrong. At every commit each record below it has its output; what is given is
+relayed in the end; a process either goes on or ends and says why.
+
+Deadlines are generous and prove only that nothing hangs.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import re
+from typing import Callable, Iterator
+
+import pytest
+
+from . import fake_kafka
+from .fake_kafka import FETCH, GROUP_REQUESTS, INIT_PRODUCER_ID, OFFSET_COMMIT, PRODUCE, FakeKafka
+from .relay import DEAD_LETTERS, OUTPUTS, PARTITIONS, SOURCE, TOPICS, Relay, until
+
+SETTLES_S = 20.0
+# drain_timeout of the relay (3 s), the deadline of a commit (10 s), that of leaving (5 s), and a slow machine.
+STOPS_S = 3.0 + 10.0 + 5.0 + 7.0
+Made = Callable[..., Relay]
+
+
+@pytest.fixture
+def folder(run_folder: pathlib.Path, request) -> pathlib.Path:
+    return run_folder / re.sub(r"\W+", "-", request.node.name)
+
+
+@pytest.fixture
+def cluster(folder: pathlib.Path) -> Iterator[FakeKafka]:
+    for each in fake_kafka.started(folder, TOPICS):
+        each.check(SOURCE, OUTPUTS, DEAD_LETTERS)
+        yield each
+
+
+@pytest.fixture
+def relay(folder: pathlib.Path, cluster: FakeKafka) -> Iterator[Made]:
+    """Makes the relay, with settings of the section `kafka`; it ends with the test."""
+    made: list[Relay] = []
+
+    def make(**kafka) -> Relay:
+        made.append(Relay(folder, cluster, **kafka))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.member.kill()
+
+
+def assert_nothing_lost(relay: Relay) -> dict:
+    """Every record has an output, and had it when it was committed. Returns the state."""
+    state = relay.cluster.state()
+    passed = sum(each["count"] for each in state["violations"])
+    found = f"{len(state['missing'])} of {state['source']} lost, commits passed {passed}: {state['violations'][:3]}"
+    assert not state["unread"], "the logs could not be read"
+    assert not state["missing"] and not state["violations"], f"{found}\n{relay.member.account()}"
+    assert state["made_up"] == 0 and state["backwards"] == 0
+    return state
+
+
+def assert_settled(relay: Relay, within_s: float = SETTLES_S) -> dict:
+    """It runs, and everything it was given is relayed and committed."""
+    settled = relay.settles(within_s)
+    state = assert_nothing_lost(relay)
+    assert relay.running, f"it ended\n{relay.member.account()}"
+    assert settled, f"lag {state['lag']} of {state['source']}\n{relay.member.account()}"
+    return state
+
+
+# Produce requests
+
+
+def refuse_first_batches(cluster: FakeKafka, topic: str, code: int) -> list[int]:
+    """The first batch of each partition is refused while those behind it are under way and are accepted."""
+    parts = range(PARTITIONS)
+    return [cluster.rule("refuse", PRODUCE, topic=topic, partition=to, code=code, count=1, ms=100) for to in parts]
+
+
+@pytest.mark.parametrize("code", [fake_kafka.NOT_LEADER, fake_kafka.NOT_ENOUGH_REPLICAS, fake_kafka.STORAGE_ERROR])
+def test_refused_first_batches_are_not_taken_for_acknowledged(cluster: FakeKafka, relay: Made, code: int):
+    line = relay()
+    refused = refuse_first_batches(cluster, OUTPUTS, code)
+    line.start()
+    line.give_steadily(slices=60, size=6)  # small batches: the client has several of a partition under way
+    assert_settled(line)
+    assert all(cluster.applied(each) == 1 for each in refused)
+    assert line.stop().exit_code == 0
+
+
+def test_refused_first_dead_letters_are_not_taken_for_acknowledged(cluster: FakeKafka, relay: Made):
+    line = relay()
+    refused = refuse_first_batches(cluster, DEAD_LETTERS, fake_kafka.NOT_LEADER)
+    line.start()
+    line.give_steadily(slices=30, size=9, action="dead_letter", every=3)  # fewer than the dead-letter brake minds
+    state = assert_settled(line)
+    assert all(cluster.applied(each) == 1 for each in refused)
+    assert state["by_topic"][DEAD_LETTERS] == 90
+    assert line.stop().exit_code == 0
+
+
+# Fetch answers
+
+
+def fetch_with(cluster: FakeKafka, do: str, **selected) -> int:
+    """The next answer with records of partition 0 is another, once."""
+    return cluster.rule(do, FETCH, topic=SOURCE, partition=0, count=1, **selected)
+
+
+@pytest.mark.parametrize("policy", ["fail", "earliest", "latest"])
+def test_a_flipped_byte_of_a_fetch_answer_loses_nothing(cluster: FakeKafka, relay: Made, policy: str):
+    line = relay(on_offset_out_of_range=policy)
+    line.start()
+    line.give(60)
+    assert line.settles(SETTLES_S)
+    flipped = fetch_with(cluster, "corrupt", at=fake_kafka.BATCH_HEADER_BYTES + 20)
+    for _ in range(5):
+        line.give(120)
+    assert until(lambda: cluster.applied(flipped) == 1, SETTLES_S)
+    state = assert_settled(line)
+    assert state["repeated"] == 0
+    assert line.stop().exit_code == 0
+
+
+@pytest.mark.parametrize("policy", ["fail", "earliest", "latest"])
+def test_out_of_range_for_an_offset_that_exists_loses_nothing(cluster: FakeKafka, relay: Made, policy: str):
+    line = relay(on_offset_out_of_range=policy)
+    line.start()
+    line.give(60)
+    assert line.settles(SETTLES_S)
+    denied = fetch_with(cluster, "answer", code=fake_kafka.OFFSET_OUT_OF_RANGE)
+    for _ in range(5):
+        line.give(120)
+    assert until(lambda: cluster.applied(denied) == 1, SETTLES_S)
+    assert_settled(line)
+    assert line.stop().exit_code == 0
+
+
+# Commits and the coordinator
+
+
+def test_an_unanswered_commit_holds_up_neither_the_next_nor_a_stop(cluster: FakeKafka, relay: Made):
+    line = relay()
+    line.start()
+    line.give(60)
+    assert line.settles(SETTLES_S)
+    held = cluster.rule("hold", OFFSET_COMMIT, count=1)
+    line.give(60)
+    assert until(lambda: cluster.applied(held) == 1, SETTLES_S)
+    line.give(60)
+    assert_settled(line)  # far below the client's 60 s for an answer
+    assert line.stop().exit_code == 0
+    line.start()
+    line.give(6)
+    assert assert_settled(line)["repeated"] == 0
+
+
+def test_a_stop_with_an_unanswered_commit_repeats_nothing(cluster: FakeKafka, relay: Made):
+    line = relay()
+    line.start()
+    held = cluster.rule("hold", OFFSET_COMMIT, count=1)
+    line.give(60)
+    assert until(lambda: cluster.applied(held) == 1, SETTLES_S)
+    line.member.process.ask_to_stop()
+    assert until(lambda: not line.running, STOPS_S), line.member.account()
+    assert line.stop().exit_code == 0
+    assert_nothing_lost(line)
+    line.start()
+    line.give(6)
+    assert assert_settled(line)["repeated"] == 0
+
+
+def test_a_stop_without_a_coordinator_ends_in_time_and_says_what_is_not_committed(cluster: FakeKafka, relay: Made):
+    line = relay()
+    line.start()
+    line.give(60)
+    assert line.settles(SETTLES_S)
+    silent = cluster.rule("hold", *GROUP_REQUESTS)
+    line.give(60)
+    assert until(lambda: cluster.state()["outputs"] == line.written, SETTLES_S)
+    line.member.process.ask_to_stop()
+    assert until(lambda: not line.running, STOPS_S), line.member.account()
+    assert line.stop().exit_code == 1, line.member.process.log_tail()
+    cluster.drop_rule(silent)
+    line.start()
+    assert_settled(line)
+
+
+def test_a_fenced_commit_is_followed_by_others_or_by_the_end(cluster: FakeKafka, relay: Made):
+    line = relay()
+    line.start()
+    fenced = cluster.rule("refuse", OFFSET_COMMIT, code=fake_kafka.FENCED_MEMBER_EPOCH, count=1)
+    line.give(60)
+    assert until(lambda: cluster.applied(fenced) == 1, SETTLES_S)
+    line.give(60)
+    assert_goes_on_or_ends(line)
+
+
+# The producer
+
+
+def assert_goes_on_or_ends(line: Relay) -> None:
+    """The lag returns to 0, at once or in the next life of a process that ended with a message; it does not stand."""
+    if line.settles(SETTLES_S):
+        assert_settled(line)
+        assert line.stop().exit_code == 0
+        return
+    assert line.member.note_end(), f"it runs and stands; lag {cluster_lag(line)}\n{line.member.account()}"
+    life = line.member.lives[-1]
+    assert life.exit_code == 1 and "level=error" in line.log, line.member.process.log_tail()
+    assert_nothing_lost_so_far(line)
+    line.start()
+    assert_settled(line)
+
+
+def cluster_lag(line: Relay) -> int:
+    return line.cluster.state()["lag"]
+
+
+def assert_nothing_lost_so_far(line: Relay) -> None:
+    assert not line.cluster.state()["violations"]
+
+
+def test_an_out_of_order_sequence_does_not_stop_the_line_for_ever(cluster: FakeKafka, relay: Made):
+    line = relay()
+    line.start()
+    line.give(60)
+    assert line.settles(SETTLES_S)
+    refused = cluster.rule("refuse", PRODUCE, topic=OUTPUTS, code=fake_kafka.OUT_OF_ORDER_SEQUENCE, count=1)
+    line.give_steadily(slices=20, size=6)
+    assert until(lambda: cluster.applied(refused) == 1, SETTLES_S)
+    assert_goes_on_or_ends(line)
+
+
+@pytest.mark.parametrize(
+    "code", [fake_kafka.CLUSTER_AUTHORIZATION_FAILED, fake_kafka.TRANSACTIONAL_ID_AUTHORIZATION_FAILED]
+)
+def test_a_refused_producer_id_does_not_stop_the_line_for_ever(cluster: FakeKafka, relay: Made, code: int):
+    line = relay()
+    refused = cluster.rule("refuse", INIT_PRODUCER_ID, code=code, count=1)
+    line.give(60)
+    line.start_or_end()
+    assert until(lambda: cluster.applied(refused) == 1, SETTLES_S)
+    assert_goes_on_or_ends(line)
+
+
+# Where reading begins
+
+
+def test_with_latest_what_comes_between_two_lives_is_read(cluster: FakeKafka, relay: Made):
+    line = relay(start_from="latest")
+    line.start()
+    assert line.stop().exit_code == 0
+    line.give(12)
+    line.start()
+    line.give(12)
+    assert_settled(line)
+
+
+def test_with_latest_new_partitions_are_read_from_their_beginning(cluster: FakeKafka, relay: Made):
+    line = relay(start_from="latest")
+    line.start()
+    line.give(12)
+    assert_settled(line)
+    cluster.add_partitions(SOURCE, PARTITIONS + 2)
+    for partition in (PARTITIONS, PARTITIONS + 1):
+        line.give(5, partition=partition)
+    line.wait_for_partitions(PARTITIONS + 2)
+    for partition in (PARTITIONS, PARTITIONS + 1):
+        line.give(5, partition=partition)
+    assert_settled(line)
+
+
+# What a processor does
+
+
+def dead_letters(cluster: FakeKafka) -> int:
+    return cluster.state()["by_topic"].get(DEAD_LETTERS, 0)
+
+
+@pytest.mark.parametrize(("action", "number"), [("throw", 0), ("throw_foreign", 0), ("emit", 1_001), ("fail", 0)])
+def test_a_record_that_breaks_its_processor_is_a_dead_letter(
+    cluster: FakeKafka, relay: Made, action: str, number: int
+):
+    line = relay()
+    line.start()
+    line.give(30)
+    line.give(1, action, number)
+    line.give(30)
+    state = assert_settled(line)
+    assert state["repeated"] == 0 and dead_letters(cluster) == 1
+    life = line.stop()
+    assert life.exit_code == 0 and life.books["dead_lettered"] == 1 and life.books["done"] == 60
+
+
+def test_a_record_whose_processor_throws_once_succeeds_on_retry(cluster: FakeKafka, relay: Made):
+    line = relay()
+    line.start()
+    line.give(30)
+    line.give(1, "throw_first", 1)
+    line.give(30)
+    state = assert_settled(line)
+    assert state["repeated"] == 0 and dead_letters(cluster) == 0
+    life = line.stop()
+    assert life.exit_code == 0 and life.books["done"] == 61
