@@ -23,6 +23,7 @@ TOPICS = {SOURCE: PARTITIONS, OUTPUTS: PARTITIONS, DEAD_LETTERS: PARTITIONS}
 GROUP = "relay"
 SCHEMA = pathlib.Path(__file__).parent / "relay" / "schemas" / "message.avsc"
 LOOK_S = 0.1
+NOTE = "x" * 400
 
 
 def program(preset: str = "dev") -> str:
@@ -57,7 +58,7 @@ class Relay:
                 "bootstrap_servers": cluster.bootstrap,
                 "group": GROUP,
                 "topics": [SOURCE],
-                "properties": {"session.timeout.ms": "6000", "topic.metadata.refresh.interval.ms": "500"},
+                "properties": {"topic.metadata.refresh.interval.ms": "500"},
             }
             | kafka,
             "registry": {"urls": [cluster.registry_url]},
@@ -70,6 +71,8 @@ class Relay:
             },
             "admin": {"port": port},
         }
+        if self.config["kafka"].get("protocol") != "consumer":  # there it is the brokers' to say
+            self.config["kafka"]["properties"]["session.timeout.ms"] = "6000"
         self._config_file = folder / "config.yaml"
         folder.mkdir(parents=True, exist_ok=True)
         self._config_file.write_text(yaml.safe_dump(self.config, sort_keys=False))
@@ -108,20 +111,14 @@ class Relay:
         rows = []
         for _ in range(count):
             to = self.written % PARTITIONS if partition is None else partition
-            rows.append((to, f"k{self.written}", self._value(action, number)))
-            self.written += 1
+            rows.append((to, self._next_key(), self._value(action, number)))
         self.cluster.produce(SOURCE, rows)
         return [key for _, key, _ in rows]
 
-    def give_steadily(self, slices: int, size: int, action: str = "relay", every: int = 1, pause_s: float = 0.02) -> None:
-        """`slices` times `size` records; of these, every `every`-th asks for `action`."""
+    def give_steadily(self, slices: int, size: int, partition: int | None = None, pause_s: float = 0.02) -> None:
+        """`slices` times `size` records with pauses between them: a load, for faults that need one."""
         for _ in range(slices):
-            rows = []
-            for _ in range(size):
-                asks = action if self.written % every == 0 else "relay"
-                rows.append((self.written // every % PARTITIONS, f"k{self.written}", self._value(asks, 0)))
-                self.written += 1
-            self.cluster.produce(SOURCE, rows)
+            self.give(size, partition=partition)
             time.sleep(pause_s)
 
     def settles(self, within_s: float) -> bool:
@@ -133,7 +130,11 @@ class Relay:
 
         return until(lambda: settled() or not self.running, within_s) and settled()
 
+    def _next_key(self) -> str:
+        self.written += 1
+        return f"k{self.written - 1}"
+
     def _value(self, action: str, number: int) -> bytes:
         into = io.BytesIO()
-        fastavro.schemaless_writer(into, self._schema, {"action": action, "count": number})
+        fastavro.schemaless_writer(into, self._schema, {"action": action, "count": number, "note": NOTE})
         return self._frame + into.getvalue()

@@ -17,10 +17,9 @@ func codeError(code int16, of string) error {
 
 // What rules select by: of a request, or of the part of an answer that a rule may alter.
 type subject struct {
-	api        int16
-	broker     int32
-	places     []place
-	hasRecords bool
+	api    int16
+	broker int32
+	places []place
 }
 
 type place struct {
@@ -73,7 +72,6 @@ func (all *cluster) subjectOfAnswer(node int32, request kmsg.Request, answer kms
 		for _, part := range topic.Partitions {
 			seen.places = append(seen.places,
 				place{all.topicName(topic.Topic, topic.TopicID), part.Partition, len(part.RecordBatches)})
-			seen.hasRecords = seen.hasRecords || len(part.RecordBatches) > 0
 		}
 	}
 	return seen
@@ -102,7 +100,7 @@ func refusal(request kmsg.Request, code int16) kmsg.Response {
 			refused.Topic, refused.TopicID = topic.Topic, topic.TopicID
 			for _, part := range topic.Partitions {
 				row := kmsg.NewFetchResponseTopicPartition()
-				row.Partition, row.ErrorCode = part.Partition, code
+				row.Partition, row.ErrorCode, row.RecordBatches = part.Partition, code, []byte{}
 				row.HighWatermark, row.LastStableOffset = -1, -1
 				refused.Partitions = append(refused.Partitions, row)
 			}
@@ -215,7 +213,7 @@ func (all *cluster) alter(answer kmsg.Response, by *rule) {
 			if by.Do == doCorrupt {
 				part.RecordBatches[by.At] ^= 0x04
 			} else {
-				part.ErrorCode, part.RecordBatches = by.Code, nil
+				part.ErrorCode, part.RecordBatches = by.Code, []byte{}
 			}
 			return
 		}

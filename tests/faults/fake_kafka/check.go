@@ -252,6 +252,9 @@ func (c *check) state() state {
 			out.MadeUp++
 		}
 	}
+	for _, topic := range c.outputs {
+		out.ByTopic[topic] = 0
+	}
 	for topic, parts := range c.logs {
 		for _, at := range parts {
 			out.ByTopic[topic] += len(at.keys)

@@ -120,6 +120,7 @@ func (all *cluster) client(options ...kgo.Opt) (*kgo.Client, error) {
 		kgo.MetadataMinAge(50*time.Millisecond),
 		kgo.MetadataMaxAge(200*time.Millisecond),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.ProducerBatchCompression(kgo.NoCompression()),
 	)...)
 }
 
@@ -170,15 +171,37 @@ func (all *cluster) addPartitions(topic string, count int32) error {
 	request.Topics = append(request.Topics, wanted)
 	ctx, cancel := context.WithTimeout(context.Background(), requestTimeout)
 	defer cancel()
-	answer, err := request.RequestWith(ctx, all.direct)
+	answer, err := request.RequestWith(ctx, all.admin())
 	if err != nil {
 		return err
 	}
-	return codeError(answer.Topics[0].ErrorCode, "topic "+topic+" with "+strconv.Itoa(int(count))+" partitions")
+	if err := codeError(answer.Topics[0].ErrorCode, topic+" with "+strconv.Itoa(int(count))+" partitions"); err != nil {
+		return err
+	}
+	return all.reconnect() // the producer knows its partitions from when it first used the topic
+}
+
+func (all *cluster) reconnect() error {
+	fresh, err := all.client()
+	if err != nil {
+		return err
+	}
+	all.mutex.Lock()
+	old := all.direct
+	all.direct = fresh
+	all.mutex.Unlock()
+	old.Close()
+	return nil
+}
+
+func (all *cluster) admin() *kgo.Client {
+	all.mutex.Lock()
+	defer all.mutex.Unlock()
+	return all.direct
 }
 
 func (all *cluster) produce(records []*kgo.Record) error {
 	ctx, cancel := context.WithTimeout(context.Background(), requestTimeout)
 	defer cancel()
-	return all.direct.ProduceSync(ctx, records...).FirstErr()
+	return all.admin().ProduceSync(ctx, records...).FirstErr()
 }

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // What a rule does.
@@ -56,14 +58,19 @@ func (r *rule) moment() moment {
 
 func (r *rule) selectsPlace(at place) bool {
 	return (r.Topic == "" || r.Topic == at.topic) && (r.Partition == nil || *r.Partition == at.partition) &&
-		(r.Do != doCorrupt || at.bytes > r.At)
+		(!r.altersRecords() || at.bytes > r.At)
+}
+
+// Of the answer to a Fetch only those partitions are altered that have records in it.
+func (r *rule) altersRecords() bool {
+	return r.Do == doCorrupt || r.Do == doAnswer && slices.Contains(r.APIs, int16(kmsg.Fetch))
 }
 
 func (r *rule) selects(seen subject) bool {
 	if len(r.APIs) > 0 && !slices.Contains(r.APIs, seen.api) || r.Broker != nil && *r.Broker != seen.broker {
 		return false
 	}
-	if r.Topic == "" && r.Partition == nil && r.Do != doCorrupt {
+	if r.Topic == "" && r.Partition == nil && !r.altersRecords() {
 		return true
 	}
 	return slices.ContainsFunc(seen.places, r.selectsPlace)
