@@ -170,3 +170,7 @@ def started(folder: pathlib.Path, topics: dict[str, int]) -> Iterator[FakeKafka]
     cluster.start()
     yield cluster
     cluster.stop()
+
+
+if __name__ == "__main__":
+    print(program())

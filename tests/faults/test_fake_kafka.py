@@ -14,7 +14,7 @@ import pytest
 
 from . import fake_kafka
 from .fake_kafka import FETCH, GROUP_REQUESTS, INIT_PRODUCER_ID, OFFSET_COMMIT, PRODUCE, FakeKafka
-from .relay import DEAD_LETTERS, OUTPUTS, PARTITIONS, SOURCE, TOPICS, Relay, until
+from .relay import DEAD_LETTERS, GROUP, OUTPUTS, PARTITIONS, SOURCE, TOPICS, Relay, until
 
 SETTLES_S = 20.0
 # drain_timeout of the relay (3 s), the deadline of a commit (10 s), that of leaving (5 s), and a slow machine.
@@ -79,6 +79,21 @@ def assert_goes_on_or_ends(line: Relay) -> None:
     else:
         assert line.stop().exit_code == 1 and "level=error" in line.log, line.member.process.log_tail()
         line.start()
+    assert_settled(line)
+    assert line.stop().exit_code == 0
+
+
+def test_moves_and_broken_connections_lose_nothing(cluster: FakeKafka, relay: Made):
+    line = relay()
+    line.start()
+    cluster.rule("cut", OFFSET_COMMIT, count=1)
+    for partition in range(PARTITIONS):
+        line.give_steadily(slices=5, size=6)
+        cluster.rule("cut", PRODUCE, topic=OUTPUTS, count=1)
+        cluster.move_leader(SOURCE, partition)
+        cluster.move_leader(OUTPUTS, partition)
+    cluster.move_coordinator(GROUP)
+    line.give_steadily(slices=5, size=6)
     assert_settled(line)
     assert line.stop().exit_code == 0
 

@@ -117,7 +117,7 @@ run_integration() {
   done
 }
 
-# Kills, stops and restarts of a group of processes between real servers.
+# Kills, stops and restarts of a group of processes between real servers, and a relay on a cluster that answers wrongly.
 run_faults() {
   compgen -G "tests/faults/test_*.py" >/dev/null || return 0
   need_packages servers
@@ -148,8 +148,10 @@ prepare_observability() {
 }
 
 prepare_faults() {
-  tests/servers/setup.sh --jars || return
-  build dev millrace
+  local python
+  python=$(tests/servers/setup.sh --jars --go) || return
+  build dev millrace relay || return
+  PYTHONPATH=tests MILLRACE_BUILD=$build_root "$python" -m faults.fake_kafka
 }
 
 prepare_integration() {
