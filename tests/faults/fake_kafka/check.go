@@ -91,6 +91,9 @@ func (c *check) follow() {
 
 func (c *check) add(record *kgo.Record) {
 	at := c.log(record.Topic, record.Partition)
+	if record.Offset < at.next { // read again: its leader has moved
+		return
+	}
 	for at.next < record.Offset { // a hole
 		at.keys = append(at.keys, "")
 		at.next++
