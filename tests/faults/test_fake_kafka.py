@@ -36,11 +36,11 @@ def cluster(folder: pathlib.Path) -> Iterator[FakeKafka]:
 
 @pytest.fixture
 def relay(folder: pathlib.Path, cluster: FakeKafka) -> Iterator[Made]:
-    """Makes the relay, with settings of the section `kafka`; it ends with the test."""
+    """Makes a process of the relay, with settings of the section `kafka`; it ends with the test."""
     made: list[Relay] = []
 
     def make(**kafka) -> Relay:
-        made.append(Relay(folder, cluster, **kafka))
+        made.append(Relay(folder / f"relay-{len(made)}", cluster, **kafka))
         return made[-1]
 
     yield make
@@ -183,6 +183,22 @@ def test_an_unanswered_commit_holds_up_neither_the_next_nor_a_stop(cluster: Fake
     line.start()
     line.give(6)
     assert assert_settled(line)["repeated"] == 0
+
+
+def test_an_unanswered_commit_does_not_hold_up_a_rebalance(cluster: FakeKafka, relay: Made):
+    line, other = relay(), relay()
+    line.start()
+    line.give(60)
+    assert line.settles(SETTLES_S)
+    held = cluster.rule("hold", OFFSET_COMMIT, count=1)
+    line.give(60)
+    assert until(lambda: cluster.applied(held) == 1, SETTLES_S)
+    other.member.start()
+    other.wait_for_partitions(PARTITIONS // 2)
+    line.wait_for_partitions(PARTITIONS // 2)
+    line.give(60)
+    assert assert_settled(line)["repeated"] == 0
+    assert line.stop().exit_code == 0 and other.stop().exit_code == 0
 
 
 def test_a_stop_with_an_unanswered_commit_repeats_nothing(cluster: FakeKafka, relay: Made):
