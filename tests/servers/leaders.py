@@ -54,7 +54,7 @@ class Leaders:
         _refuse_error(answer, f"the replicas of {topic} could not be reordered")
 
     def elect(self, topic: str, partitions: list[int], by: int) -> None:
-        """The preferred replica of each partition becomes its leader; brokers learn it one by one after this returned."""
+        """The preferred replica of each partition becomes its leader. Brokers may learn it after this returned."""
         asked = _array([struct.pack(">i", partition) for partition in partitions])
         topics = _array([_string(topic) + asked + NO_TAGS])
         timeout = struct.pack(">i", int(REQUEST_TIMEOUT_S * 1000))
