@@ -398,12 +398,8 @@ const spec<engine_config>& engine_spec() {
           .doc("On SIGTERM: how long work in flight may take to finish."),
       field(&engine_config::leave_timeout, "leave_timeout")
           .range(milliseconds(100), seconds(300))
-          .doc("On SIGTERM, after the last commits (10 s at most): how long the group's coordinator may take "
-               "to "
-               "let the workers go. When it does not answer, the process ends all the same, and the "
-               "partitions "
-               "wait for other members until the session times out. A stop takes no longer than "
-               "`drain_timeout`, 10 s and this."),
+          .doc("On SIGTERM, after the last commits (10 s at most): how long the coordinator may take to let "
+               "the workers leave the group. Then the process ends without it."),
       field(&engine_config::revoke_drain_timeout, "revoke_drain_timeout")
           .range(milliseconds(0), seconds(300))
           .doc("On a rebalance: how long the work of a partition that is given up may take to finish."),
