@@ -1,6 +1,8 @@
 // Commits that go wrong, and committed offsets that are not what the line left, under a whole line.
 #include <array>
 
+#include <millrace/testkit/kafka_relay.h>
+
 #include "broker_fixture.h"
 
 namespace millrace::testkit {
@@ -70,6 +72,51 @@ TEST_F(broker_line_test, a_commit_that_was_applied_and_never_answered_is_repeate
   expect_each_once(worker.written(), 20);
   EXPECT_EQ(worker.source().counters().rebalances_lost, 0U);
   EXPECT_TRUE(worker.stop());
+}
+
+// Scenario 19: the coordinator goes on with everything else.
+TEST_F(broker_line_test, one_commit_that_is_never_answered_costs_a_stop_nothing) {
+  topic("parcels", 1);
+  send_parcels(10);
+  kafka_relay relay(cluster());
+  worker_settings s = rejoining();
+  s.source.client.bootstrap_servers = relay.bootstrap_servers();
+  s.line.leave_timeout = milliseconds(300);
+  auto worker = std::make_unique<line_worker>(s);
+  ASSERT_TRUE(worker->until_committed(10));
+  relay.withhold(kafka_api::offset_commit, 1);
+  send_parcels(10, 10);
+  ASSERT_TRUE(worker->until([&] { return relay.withheld() == 1; }));
+  EXPECT_TRUE(worker->stop());
+  EXPECT_EQ(worker->counts().done, 20U);
+  EXPECT_EQ(worker->line().uncommitted_by_stop(), 0U);
+  EXPECT_FALSE(worker->line().left_group()) << "the client waits for the answer first";
+  worker.reset();
+  relay.deliver_withheld();
+  member next(reading({"parcels"}));
+  ASSERT_TRUE(next.until([&] { return !next.positions.empty(); }));
+  EXPECT_EQ(next.positions[0].offset, 20);
+  EXPECT_TRUE(next.leave());
+}
+
+TEST_F(broker_line_test, a_stop_under_a_coordinator_that_fell_silent_ends_and_says_what_is_repeated) {
+  topic("parcels", 1);
+  send_parcels(10);
+  kafka_relay relay(cluster());
+  worker_settings s = settings();
+  s.source.client.bootstrap_servers = relay.bootstrap_servers();
+  s.line.commit_timeout = milliseconds(500);
+  s.line.leave_timeout = milliseconds(300);
+  line_worker worker(s);
+  ASSERT_TRUE(worker.until_committed(10));
+  worker.database_delay = milliseconds(300);
+  send_parcels(10, 10);
+  ASSERT_TRUE(worker.until([&] { return worker.counts().in_flight == 10; }));
+  relay.fall_silent();
+  EXPECT_TRUE(worker.stop());
+  EXPECT_EQ(worker.line().abandoned_by_stop(), 0U);
+  EXPECT_EQ(worker.line().uncommitted_by_stop(), 10U);
+  EXPECT_FALSE(worker.line().left_group());
 }
 
 // Scenario 19: a commit that may never succeed stops the line.
