@@ -218,8 +218,9 @@ void member::run() {
   if (line_->finished() && !end_noted_ && !crashed_) {
     end_noted_ = true;
     if (books.in_flight != 0) complain("I10 records in flight after the end");
-    if (shared_.second_load && line_->uncommitted_by_stop() != 0)
-      complain("I8 a clean stop left records uncommitted");
+    // Without the topic's id the next owner is told nothing of what is finished beyond an abandoned record.
+    const bool remembers = shared_.second_load && !shared_.log.topic_id(0).empty();
+    if (remembers && line_->uncommitted_by_stop() != 0) complain("I8 a clean stop left records uncommitted");
     note_at(happening::stopped, -1, -1);
   }
 }
