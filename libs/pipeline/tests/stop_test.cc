@@ -340,7 +340,9 @@ TEST_F(line_test, ASinkThatCannotSendAtPresentOpensTheBreakerOfTheBroker) {
   options.breaker = {.ratio = 0.5, .failures_min = 5};
   start();
   assign({0});
-  produce_fates.assign(40, {.refused = error(errc::broker_unavailable, "the producer is replaced")});
+  testkit::produce_fate refused;
+  refused.refused = error(errc::broker_unavailable, "the producer is replaced");
+  produce_fates.assign(40, refused);
   for (int i = 0; i < 10; ++i) produce(0, i, "emit");
   advance(500ms);
   const line_status seen = line_->status_now();

@@ -27,7 +27,7 @@ struct offset_range {
 // Kafka's default limit (offset.metadata.max.bytes) is 4,096 bytes; the rest is the source's.
 inline constexpr std::size_t commit_metadata_bytes_max = 4'064;
 // More ranges never fit.
-inline constexpr std::size_t finished_ranges_max = 1'536;
+inline constexpr std::size_t finished_ranges_max = 1'524;
 
 // `ranges` are disjoint, ascending, not below `committed` and do not touch (invariant). What does not fit
 // into `bytes_max` is left out, the furthest first. Also with nothing in it the text says whose commit it is;
