@@ -143,7 +143,9 @@ class examination {
   void begins(const event& e, holding& h) {
     if (!of_.starts_at_end || committed_.contains(e.partition)) return;
     h.last_delivered = e.offset - 1;
-    std::int64_t& start = starts_[e.partition];
+    const auto [first, fresh] = starts_.try_emplace(e.partition, e.offset);
+    if (!fresh && e.offset > first->second) restarted_.insert(e.partition);
+    std::int64_t& start = first->second;
     start = std::max(start, e.offset);
     proved_below_[e.partition] = std::max(proved_below_[e.partition], start);
   }
@@ -314,6 +316,9 @@ class examination {
     std::map<std::pair<std::int32_t, std::string>, std::int64_t> surely;
     for (const logged& r : of_.log) {
       if (r.what != kind::good || r.offset < start_of(r.partition)) continue;
+      // A member ended before the first commit of the group: it may have written rows at times that nobody
+      // knows.
+      if (restarted_.contains(r.partition)) continue;
       const effects& seen = effects_[{r.partition, r.offset}];
       if (seen.letters.contains("writing") && !seen.latest) continue;
       std::int64_t& last = surely.try_emplace({r.partition, r.key}, -1).first->second;
@@ -345,6 +350,7 @@ class examination {
   std::map<place, effects> effects_;
   std::map<std::int32_t, std::int64_t> proved_below_;
   std::map<std::int32_t, std::int64_t> starts_;  // of a group that begins at the end of the log
+  std::set<std::int32_t> restarted_;             // of them, those that began once more without a commit
   std::set<std::int32_t> committed_;             // partitions
   std::map<std::tuple<int, std::string, std::string>, std::int64_t> busy_;
   std::map<std::tuple<int, std::int32_t, std::string>, moment> started_;
