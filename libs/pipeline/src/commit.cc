@@ -114,10 +114,11 @@ void engine::apply_commit_result(const sent_commit& sent, const std::optional<er
 }
 
 // The source answers nothing for an assignment that has ended: what is still to be committed of others must
-// not wait for it.
+// not wait for it, neither here nor in the source.
 void engine::forget_commit_of(const assignment& a) {
-  if (std::erase_if(sent_, [&a](const sent_commit& s) { return s.of.is(a); }) == 0) return;
-  if (sent_.empty() && final_commits_pending()) commit_now_ = true;
+  if (std::erase_if(sent_, [&a](const sent_commit& s) { return s.of.is(a); }) == 0 || !sent_.empty()) return;
+  unanswered_ = true;
+  if (final_commits_pending()) commit_now_ = true;
 }
 
 bool engine::final_commit_over(const assignment& a, instant until) const {

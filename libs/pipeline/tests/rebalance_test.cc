@@ -297,6 +297,23 @@ TEST_F(line_test, APartitionLostDuringItsCommitDoesNotHoldUpTheLastCommitOfAnoth
             std::nullopt);
 }
 
+TEST_F(line_test, TheUnansweredCommitOfALostPartitionDoesNotHoldUpThatOfAnother) {
+  int commits = 0;
+  source_options.commit_fate_of = [&commits](stream::partition_id, std::int64_t) {
+    testkit::commit_fate fate;
+    fate.never_answered = commits++ == 0;
+    return fate;
+  };
+  start();
+  assign({0, 1});
+  produce(0, 1);
+  advance(1200ms);
+  lose({0});
+  produce(1, 2);
+  advance(1200ms);
+  EXPECT_EQ(committed(1), 1);
+}
+
 TEST_F(line_test, PartitionsThatComeAndGoLeaveNothingBehind) {
   start();
   for (int round = 0; round < 50; ++round) {
