@@ -185,8 +185,8 @@ def test_an_unanswered_commit_holds_up_neither_the_next_nor_a_stop(cluster: Fake
     assert assert_settled(line)["repeated"] == 0
 
 
-def test_an_unanswered_commit_does_not_hold_up_a_rebalance(cluster: FakeKafka, relay: Made):
-    line, other = relay(), relay()
+def test_an_unanswered_commit_holds_up_a_rebalance_for_the_clients_timeout_only(cluster: FakeKafka, relay: Made):
+    line, other = relay(properties={"socket.timeout.ms": "5000", "session.timeout.ms": "10000"}), relay()
     line.start()
     line.give(60)
     assert line.settles(SETTLES_S)

@@ -254,7 +254,7 @@ void member::check_commit_waits() {
     } else if (!wait.since) {
       wait.since = shared_.time.now();
     } else if (shared_.time.now() - *wait.since > longest) {
-      complain("I11 partition " + std::to_string(p.partition) + " waits too long for its commit");
+      complain("I12 partition " + std::to_string(p.partition) + " waits too long for its commit");
     }
   }
 }

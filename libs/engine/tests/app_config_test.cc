@@ -34,7 +34,8 @@ TEST(AppConfig, TheSmallestFileHasSafeDefaults) {
 
 TEST(AppConfig, FormerGroupsReachTheLine) {
   const auto loaded = load(
-      "kafka:\n  bootstrap_servers: b:9092\n  group: g\n  former_groups: [f, e]\n  other_groups: [o]\n  topics: [t]\n"
+      "kafka:\n  bootstrap_servers: b:9092\n  group: g\n  former_groups: [f, e]\n  other_groups: [o]\n  "
+      "topics: [t]\n"
       "engine:\n  dead_letter_topic: t-dlq\n");
   ASSERT_TRUE(loaded.ok()) << config::to_text(loaded.diagnostics, false);
   EXPECT_EQ(line_options_of(loaded.value, 1).former_groups, (std::vector<std::string>{"f", "e"}));

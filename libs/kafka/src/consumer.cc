@@ -112,6 +112,9 @@ result<client_handle> make_client(const consumer_config& config) {
   // again sooner waits on a connection that the answer replaces: it fails, the coordinator counts as lost
   // again, and so on without end.
   conf.prefer("retry.backoff.ms", "1000");
+  // librdkafka takes part in no rebalance while a commit is unanswered. After its 60 s other members have
+  // waited too long; less would break a fetch of 'fetch_bytes_max' over a slow line.
+  conf.prefer("socket.timeout.ms", "20000");
   std::vector<managed_property> all(std::begin(managed), std::end(managed));
   if (config.protocol == group_protocol::consumer) {
     all.insert(all.end(), std::begin(managed_by_the_group), std::end(managed_by_the_group));
