@@ -182,6 +182,7 @@ TEST_F(redriven_test, LettersThatStayHoldTheOffsetAndWhatWasSentBeyondIsRemember
   redriven first = from(-1);
   EXPECT_FALSE(first.news());
   std::vector<stream::offset_tracker::ticket> tickets;
+  tickets.reserve(6);
   for (std::int64_t offset = 0; offset < 6; ++offset) tickets.push_back(*first.delivered(offset));
   first.sent(tickets[0]);
   first.sent(tickets[2]);
@@ -202,6 +203,7 @@ TEST_F(redriven_test, LettersThatStayHoldTheOffsetAndWhatWasSentBeyondIsRemember
 TEST_F(redriven_test, WhatAnEarlierRunRemembersIsCommittedAlongWithWhatThisOneSends) {
   redriven first = from(-1);
   std::vector<stream::offset_tracker::ticket> tickets;
+  tickets.reserve(8);
   for (std::int64_t offset = 0; offset < 8; ++offset) tickets.push_back(*first.delivered(offset));
   first.sent(tickets[5]);
   const auto once = first.news();
@@ -221,6 +223,7 @@ TEST_F(redriven_test, WhatAnEarlierRunRemembersIsCommittedAlongWithWhatThisOneSe
 TEST_F(redriven_test, SaysSoWhenItCannotRememberAllOfIt) {
   redriven all = from(-1);
   std::vector<stream::offset_tracker::ticket> tickets;
+  tickets.reserve(20'000);
   for (std::int64_t offset = 0; offset < 20'000; ++offset) tickets.push_back(*all.delivered(offset));
   for (std::size_t i = 1; i < 1'000; i += 2) all.sent(tickets[i]);
   EXPECT_TRUE(all.news());

@@ -154,6 +154,8 @@ void consumer::group_member::on_event(rd_kafka_event_t* event, stream::source_ev
       // Before a partition's queue is forwarded nothing is fetched for it.
       invariant(false, "records arrive by the fetch queue only");
       return;
+    default:  // no other kind is enabled
+      return;
   }
 }
 

@@ -218,6 +218,7 @@ std::map<std::string, std::string> offset_lookup::topic_ids(const rd_kafka_topic
   std::map<std::string, std::string> ids;
   for (int i = 0; i < of.cnt; ++i) ids.try_emplace(of.elems[i].topic);
   std::vector<const char*> names;
+  names.reserve(ids.size());
   for (const auto& [name, id] : ids) names.push_back(name.c_str());
 
   const topic_collection topics(rd_kafka_TopicCollection_of_topic_names(names.data(), names.size()));

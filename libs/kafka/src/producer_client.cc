@@ -192,6 +192,8 @@ bool producer_client::serve(int wait_ms) {
       case RD_KAFKA_EVENT_STATS:
         if (config_.client.on_statistics) config_.client.on_statistics(rd_kafka_event_stats(event.get()));
         break;
+      default:  // no other kind is enabled
+        break;
     }
   }
   return true;

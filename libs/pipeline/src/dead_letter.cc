@@ -58,7 +58,7 @@ void processor_run::send_letter() {
   }
 }
 
-void processor_run::on_letter_answer(result<void> answer) {
+void processor_run::on_letter_answer(const result<void>& answer) {
   --receipts_outstanding_;
   if (!still_counts()) return;
   tell_breaker(answer);

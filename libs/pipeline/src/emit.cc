@@ -9,7 +9,7 @@
 
 namespace millrace::pipeline {
 
-void emission::on_acknowledged(result<void> answer) { owner_.on_emit_answer(*this, std::move(answer)); }
+void emission::on_acknowledged(result<void> answer) { owner_.on_emit_answer(*this, answer); }
 
 namespace {
 
@@ -68,7 +68,7 @@ void processor_run::tell_breaker(const result<void>& answer) {
   if (dependency_of(answer.error().code()) == dependency::broker) engine_.try_failed(dependency::broker);
 }
 
-void processor_run::on_emit_answer(emission& which, result<void> answer) {
+void processor_run::on_emit_answer(emission& which, const result<void>& answer) {
   which.outstanding = false;
   --receipts_outstanding_;
   if (!still_counts()) return;

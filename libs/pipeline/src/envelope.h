@@ -100,7 +100,7 @@ class processor_run final : public stream::execution, public runtime::deferred {
   class letter final : public stream::receipt {
    public:
     explicit letter(processor_run& owner) : owner_(owner) {}
-    void on_acknowledged(result<void> answer) override { owner_.on_letter_answer(std::move(answer)); }
+    void on_acknowledged(result<void> answer) override { owner_.on_letter_answer(answer); }
 
    private:
     processor_run& owner_;
@@ -135,11 +135,11 @@ class processor_run final : public stream::execution, public runtime::deferred {
   void tell_breaker(const result<void>& answer);
   void on_refused(const error& cause);
   void send_emits();
-  void on_emit_answer(emission& which, result<void> answer);
+  void on_emit_answer(emission& which, const result<void>& answer);
   void on_emit_failure(const error& cause);
   void bury(const error& cause, std::string_view stage_name);
   void send_letter();
-  void on_letter_answer(result<void> answer);
+  void on_letter_answer(const result<void>& answer);
   void on_letter_failure(const error& cause);
   [[nodiscard]] result<void> produce_letter();
   struct letter_text;

@@ -8,7 +8,7 @@ using namespace std::chrono_literals;
 
 class redrive_test : public line_test {
  protected:
-  void produce_redriven(std::int64_t number, std::vector<std::pair<std::string, std::string>> headers,
+  void produce_redriven(std::int64_t number, const std::vector<std::pair<std::string, std::string>>& headers,
                         std::string_view word = "ok") {
     testkit::simulated_record r;
     r.value = framed_parcel(schema_id, number, word);

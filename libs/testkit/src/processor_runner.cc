@@ -112,6 +112,7 @@ void processor_runner_base::advance(nanoseconds by) {
 stream::record_ref processor_runner_base::make_block(const record_origin& from,
                                                      std::optional<bytes_view> value) {
   std::vector<stream::header_view> headers;
+  headers.reserve(from.headers.size());
   for (const auto& [name, text] : from.headers) headers.push_back({name, as_bytes(text)});
   stream::record_view view;
   view.from = {0, from.partition};
