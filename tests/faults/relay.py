@@ -8,6 +8,7 @@ import pathlib
 import time
 from typing import Callable
 
+import confluent_kafka
 import fastavro
 import yaml
 
@@ -21,6 +22,7 @@ SOURCE, OUTPUTS, DEAD_LETTERS = "source", "outputs", "dead-letters"
 PARTITIONS = 6
 TOPICS = {SOURCE: PARTITIONS, OUTPUTS: PARTITIONS, DEAD_LETTERS: PARTITIONS}
 GROUP = "relay"
+TRANSACTION_TIMEOUT_S = 20.0
 SCHEMA = pathlib.Path(__file__).parent / "relay" / "schemas" / "message.avsc"
 LOOK_S = 0.1
 NOTE = "x" * 400
@@ -120,6 +122,18 @@ class Relay:
         for _ in range(slices):
             self.give(size, partition=partition)
             time.sleep(pause_s)
+
+    def give_in_transactions(self, transactions: int, size: int, partition: int) -> None:
+        """`size` records in each transaction: behind them the log has a marker, which no reader gets."""
+        producer = confluent_kafka.Producer(
+            {"bootstrap.servers": self.cluster.bootstrap, "transactional.id": "transactions", "linger.ms": 0}
+        )
+        producer.init_transactions(TRANSACTION_TIMEOUT_S)
+        for _ in range(transactions):
+            producer.begin_transaction()
+            for _ in range(size):
+                producer.produce(SOURCE, self._value("relay", 0), key=self._next_key(), partition=partition)
+            producer.commit_transaction(TRANSACTION_TIMEOUT_S)
 
     def settles(self, within_s: float) -> bool:
         """Whether everything that was given was committed."""

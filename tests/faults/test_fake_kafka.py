@@ -153,6 +153,29 @@ def test_a_flipped_byte_of_a_fetch_answer_loses_nothing(cluster: FakeKafka, rela
     assert line.stop().exit_code == 0
 
 
+# What stands outside of the checksum: the batch's base offset, its length, and the number of its format.
+@pytest.mark.parametrize("at", [0, 7, 10, 16, 17], ids="byte-{}".format)
+def test_a_damaged_batch_header_loses_nothing(cluster: FakeKafka, relay: Made, at: int):
+    line = relay(on_offset_out_of_range="latest")
+    line.start()
+    line.give(60)
+    assert line.settles(SETTLES_S)
+    damaged = fetch_with(cluster, "corrupt", at=at)
+    line.give_steadily(slices=30, size=5, partition=0, pause_s=0.03)
+    assert until(lambda: cluster.applied(damaged) == 1, SETTLES_S)
+    assert_settled(line)
+    assert line.stop().exit_code == 0
+
+
+def test_holes_of_transactions_are_passed_over(cluster: FakeKafka, relay: Made):
+    line = relay()
+    line.start()
+    line.give_in_transactions(transactions=25, size=3, partition=0)
+    assert_settled(line)
+    assert line.log.count("it is read again") == 0, "a hole that another reading confirms is no damage"
+    assert line.stop().exit_code == 0
+
+
 @pytest.mark.parametrize("policy", ["fail", "earliest", "latest"])
 def test_out_of_range_for_an_offset_that_exists_loses_nothing(cluster: FakeKafka, relay: Made, policy: str):
     line = relay(on_offset_out_of_range=policy)

@@ -32,8 +32,8 @@ type finding struct {
 }
 
 type partitionLog struct {
-	next int64    // offset
-	keys []string // by offset: nothing is ever removed here
+	next int64     // offset
+	keys []*string // by offset: nothing is ever removed here; nil where no record is (a marker of a transaction)
 }
 
 // At every commit: does every record below the offset have its output? A record and its output have the same key.
@@ -61,6 +61,7 @@ func (c *check) start(source string, outputs []string) error {
 		kgo.ConsumeTopics(append([]string{source}, outputs...)...),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.FetchMaxWait(100*time.Millisecond),
+		kgo.KeepControlRecords(), // behind the last of them the log ends, too
 	)
 	if err != nil {
 		return err
@@ -95,11 +96,16 @@ func (c *check) add(record *kgo.Record) {
 		return
 	}
 	for at.next < record.Offset { // a hole
-		at.keys = append(at.keys, "")
+		at.keys = append(at.keys, nil)
 		at.next++
 	}
-	at.keys = append(at.keys, string(record.Key))
 	at.next = record.Offset + 1
+	if record.Attrs.IsControl() {
+		at.keys = append(at.keys, nil)
+		return
+	}
+	key := string(record.Key)
+	at.keys = append(at.keys, &key)
 	if record.Topic != c.source {
 		c.seen[string(record.Key)]++
 	}
@@ -172,7 +178,7 @@ func (c *check) examine(commit *kmsg.OffsetCommitRequest) *finding {
 		}
 		at := c.log(c.source, partition)
 		for from := c.accepted[partition]; from < offset; from++ {
-			if from < int64(len(at.keys)) && c.seen[at.keys[from]] > 0 {
+			if from < int64(len(at.keys)) && (at.keys[from] == nil || c.seen[*at.keys[from]] > 0) {
 				continue
 			}
 			if wrong.Count++; len(wrong.Missing) < missingShown {
@@ -239,12 +245,17 @@ func (c *check) state() state {
 	out.Unread = !c.catchUp()
 	inputs := map[string]bool{}
 	for partition, at := range c.logs[c.source] {
-		out.Source += len(at.keys)
-		out.Lag += int64(len(at.keys)) - c.accepted[partition]
-		for _, key := range at.keys {
-			inputs[key] = true
-			if c.seen[key] == 0 {
-				out.Missing = append(out.Missing, key)
+		for offset, key := range at.keys {
+			if key == nil {
+				continue
+			}
+			out.Source++
+			if int64(offset) >= c.accepted[partition] {
+				out.Lag++
+			}
+			inputs[*key] = true
+			if c.seen[*key] == 0 {
+				out.Missing = append(out.Missing, *key)
 			}
 		}
 	}
@@ -260,7 +271,11 @@ func (c *check) state() state {
 	}
 	for topic, parts := range c.logs {
 		for _, at := range parts {
-			out.ByTopic[topic] += len(at.keys)
+			for _, key := range at.keys {
+				if key != nil {
+					out.ByTopic[topic]++
+				}
+			}
 		}
 	}
 	for partition, offset := range c.accepted {
