@@ -114,8 +114,8 @@ class consumer::group_member {
                             const rd_kafka_message_t& message, stream::source_events& events);
   void hand_over(const rd_kafka_message_t& message, stream::partition_id from, stream::source_events& events);
   void on_message_error(const rd_kafka_message_t& message, stream::source_events& events);
-  void on_offset_refused(owned_partition& partition, stream::partition_id id,
-                         const rd_kafka_message_t& message, stream::source_events& events);
+  void on_offset_refused(owned_partition& partition, stream::partition_id id, std::int64_t refused,
+                         const std::string& text, stream::source_events& events);
   void on_log_range(const lookup_answer& answer, stream::source_events& events);
   void leave_range(owned_partition& partition, stream::partition_id id, const std::string& why,
                    std::int64_t resume_at, stream::source_events& events);

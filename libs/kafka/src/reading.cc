@@ -180,7 +180,7 @@ void consumer::group_member::on_message_error(const rd_kafka_message_t& message,
   stream::partition_id id;
   owned_partition* partition = reading_of(message, id);
   if (message.err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET) {
-    if (partition != nullptr) on_offset_refused(*partition, id, message, events);
+    if (partition != nullptr) on_offset_refused(*partition, id, message.offset, text, events);
     return;
   }
   if (is_damage(message.err)) {
@@ -207,15 +207,12 @@ void consumer::group_member::on_message_error(const rd_kafka_message_t& message,
 // The broker refused an offset: the expected one, a nonsense one that followed damage, or (negative) one of a
 // log that an unclean leader election cut off. The client has stopped fetching the partition.
 void consumer::group_member::on_offset_refused(owned_partition& partition, stream::partition_id id,
-                                               const rd_kafka_message_t& message,
+                                               std::int64_t refused, const std::string& text,
                                                stream::source_events& events) {
-  const char* said = rd_kafka_message_errstr(&message);
-  const std::string text = said != nullptr ? said : "";
   if (const auto end = end_of_truncated(text)) return leave_range(partition, id, text, *end, events);
-  if (message.offset != partition.next_offset) {
+  if (refused != partition.next_offset) {
     return reread(partition, id,
-                  error(errc::malformed, "the client asked for offset " + std::to_string(message.offset)),
-                  events);
+                  error(errc::malformed, "the client asked for offset " + std::to_string(refused)), events);
   }
   partition.range_asked = true;
   partition_list asked = make_partition_list(1);
