@@ -8,8 +8,8 @@
 
 #include <millrace/avro/codegen.h>
 #include <millrace/avro/schema.h>
-#include <millrace/engine/application.h>
-#include <millrace/engine/metric_catalogue.h>
+#include <millrace/app/application.h>
+#include <millrace/app/metric_catalogue.h>
 
 #include "avro/command_line.h"
 #include "demo/demo.h"
@@ -66,17 +66,17 @@ int main(int argc, char** argv) {
   cli.require_subcommand(1);
   int code = 0;
 
-  engine::run_arguments run;
+  app::run_arguments run;
   const auto with_config = [&run](CLI::App* command) {
     command->add_option("config", run.config_file, "Configuration file (YAML)")->required();
     command->add_option("--set", run.set, "Overrides a setting: section.key=value");
     return command;
   };
   with_config(cli.add_subcommand("run", "Run the navigation example until SIGTERM"))->callback([&] {
-    code = engine::run(navigation::application(), run);
+    code = app::run(navigation::application(), run);
   });
   with_config(cli.add_subcommand("validate", "Check a configuration"))->callback([&] {
-    code = engine::validate(run);
+    code = app::validate(run);
   });
 
   demo::demo_arguments demo;
@@ -122,7 +122,7 @@ int main(int argc, char** argv) {
   observe::add_to(cli, code);
 
   cli.add_subcommand("metrics", "Print the catalogue of metrics as JSON")->callback([] {
-    std::cout << engine::metric_catalogue_json();
+    std::cout << app::metric_catalogue_json();
   });
   cli.add_subcommand("version", "Print the version")->callback([] {
     std::cout << "millrace " MILLRACE_VERSION "\n";

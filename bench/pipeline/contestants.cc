@@ -5,7 +5,7 @@
 
 #include <navigation.avsc.h>
 
-#include <millrace/engine/millrace.h>
+#include <millrace/app/millrace.h>
 
 namespace millrace::bench {
 namespace {
@@ -74,26 +74,26 @@ class idle final : public processor<Navigation> {
 
 }  // namespace
 
-const engine::application& visit_application() {
-  static const engine::application all{
+const app::application& visit_application() {
+  static const app::application all{
       .name = "bench", .version = "1.0.0", .processors = {pipeline::make<visit>()}};
   return all;
 }
 
-const engine::application& cached_application() {
-  static const engine::application all{
+const app::application& cached_application() {
+  static const app::application all{
       .name = "bench", .version = "1.0.0", .processors = {pipeline::make<visit_cached>()}};
   return all;
 }
 
-const engine::application& memory_application() {
-  static const engine::application all{
+const app::application& memory_application() {
+  static const app::application all{
       .name = "bench", .version = "1.0.0", .processors = {pipeline::make<visit_in_memory>()}};
   return all;
 }
 
-const engine::application& idle_application() {
-  static const engine::application all{
+const app::application& idle_application() {
+  static const app::application all{
       .name = "bench", .version = "1.0.0", .processors = {pipeline::make<idle>()}};
   return all;
 }

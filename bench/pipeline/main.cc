@@ -16,7 +16,7 @@ int main(int argc, char** argv) {
   CLI::App* servers =
       cli.add_subcommand("world", "A schema registry and a CQL server, told by lines what to do");
 
-  engine::run_arguments run;
+  app::run_arguments run;
   const auto application = [&](const char* name, const char* what) {
     CLI::App* command = cli.add_subcommand(name, what);
     command->add_option("config", run.config_file)->required();
@@ -42,10 +42,10 @@ int main(int argc, char** argv) {
   CLI::App* decode = limit("decode", "librdkafka and the decoder");
   CLI11_PARSE(cli, argc, argv);
 
-  if (visit->parsed()) return engine::run(bench::visit_application(), run);
-  if (cached->parsed()) return engine::run(bench::cached_application(), run);
-  if (memory->parsed()) return engine::run(bench::memory_application(), run);
-  if (idle->parsed()) return engine::run(bench::idle_application(), run);
+  if (visit->parsed()) return app::run(bench::visit_application(), run);
+  if (cached->parsed()) return app::run(bench::cached_application(), run);
+  if (memory->parsed()) return app::run(bench::memory_application(), run);
+  if (idle->parsed()) return app::run(bench::idle_application(), run);
   if (consume->parsed()) return bench::consume_only(brokers, topic, group, records, false);
   if (decode->parsed()) return bench::consume_only(brokers, topic, group, records, true);
   if (!servers->parsed()) return 2;

@@ -19,7 +19,7 @@
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
-#include <millrace/engine/application.h>
+#include <millrace/app/application.h>
 #include <millrace/kafka/producer.h>
 #include <millrace/runtime/loop.h>
 
@@ -50,8 +50,8 @@ struct arguments {
   std::string json_file;
 };
 
-const engine::application& visits_alone() {
-  static const engine::application app{
+const app::application& visits_alone() {
+  static const app::application app{
       .name = "visits", .version = "1.0.0", .processors = {pipeline::make<navigation::visits>()}};
   return app;
 }
@@ -269,7 +269,7 @@ int main(int argc, char** argv) {
   int code = 0;
 
   // The two that are measured, started by this program.
-  engine::run_arguments run;
+  app::run_arguments run;
   CLI::App* application = cli.add_subcommand("application")->group("");
   application->add_option("config", run.config_file)->required();
   application->add_option("--set", run.set);
@@ -280,7 +280,7 @@ int main(int argc, char** argv) {
   poll->add_option("records", records)->required();
   CLI11_PARSE(cli, argc, argv);
   if (application->parsed()) {
-    code = engine::run(bench::visits_alone(), run);
+    code = app::run(bench::visits_alone(), run);
   } else if (poll->parsed()) {
     code = bench::poll_only(brokers, "navigation", "visits-poll", records);
   } else {

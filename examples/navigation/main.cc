@@ -1,3 +1,3 @@
 #include "navigation_application.h"
 
-int main(int argc, char** argv) { return millrace::engine::main(argc, argv, navigation::application()); }
+int main(int argc, char** argv) { return millrace::app::main(argc, argv, navigation::application()); }

@@ -1,10 +1,10 @@
 // The example as one application.
 #pragma once
 
-#include <millrace/engine/application.h>
+#include <millrace/app/application.h>
 
 namespace navigation {
 
-[[nodiscard]] const millrace::engine::application& application();
+[[nodiscard]] const millrace::app::application& application();
 
 }  // namespace navigation

@@ -16,7 +16,7 @@
 #include <enriched_visit.avsc.h>
 #include <navigation.avsc.h>
 
-#include <millrace/engine/millrace.h>
+#include <millrace/app/millrace.h>
 
 namespace navigation {
 

@@ -13,7 +13,7 @@
 
 #include <rating.avsc.h>
 
-#include <millrace/engine/millrace.h>
+#include <millrace/app/millrace.h>
 
 namespace ratings {
 

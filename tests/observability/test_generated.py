@@ -14,7 +14,7 @@ from observability.made import ROOT, alerts, catalogue, dashboard, panels
 
 GENERATED = ("docs/metrics.md", "docs/runbook", "deploy/grafana/millrace.json", "deploy/prometheus")
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("libs/*/README.md"), *ROOT.glob("deploy/**/*.md"),
-                    *ROOT.glob("libs/engine/src/front_page.html")])  # fmt: skip
+                    *ROOT.glob("libs/app/src/front_page.html")])  # fmt: skip
 
 
 def files_of(folder: pathlib.Path) -> dict[str, str]:

@@ -12,7 +12,7 @@ constexpr double count_max = 100'000;
 constexpr std::string_view usage =
     "POST /latency/FACTOR, /latency/off, /failing/PERCENT, /stuck/COUNT, /poison/COUNT or /heal\n";
 
-engine::admin_page text(unsigned status, std::string_view sentence) {
+app::admin_page text(unsigned status, std::string_view sentence) {
   return {status, "text/plain; charset=utf-8", std::string(sentence)};
 }
 
@@ -28,15 +28,15 @@ std::optional<double> number(std::string_view from, double most) {
 
 result<std::unique_ptr<control>> control::start(std::uint16_t port, testkit::cql_emulator& database) {
   std::unique_ptr<control> made(new control(database));
-  auto server = engine::admin_server::start(
+  auto server = app::admin_server::start(
       "127.0.0.1", port, [](std::string_view) { return text(200, usage); },
-      [self = made.get()](const engine::admin_order& order) { return self->obey(order.path); });
+      [self = made.get()](const app::admin_order& order) { return self->obey(order.path); });
   if (!server) return server.error();
   made->server_ = std::move(*server);
   return made;
 }
 
-engine::admin_page control::obey(std::string_view path) {
+app::admin_page control::obey(std::string_view path) {
   const std::size_t slash = path.find('/', 1);
   const std::string_view verb = path.substr(0, slash);
   const std::string_view how = slash == std::string_view::npos ? std::string_view() : path.substr(slash + 1);

@@ -14,7 +14,7 @@
 #include <memory>
 
 #include <millrace/base/result.h>
-#include <millrace/engine/admin_server.h>
+#include <millrace/app/admin_server.h>
 #include <millrace/testkit/cql_emulator.h>
 
 namespace millrace::demo {
@@ -35,13 +35,13 @@ class control {
 
  private:
   explicit control(testkit::cql_emulator& database) : database_(database) {}
-  [[nodiscard]] engine::admin_page obey(std::string_view path);
+  [[nodiscard]] app::admin_page obey(std::string_view path);
 
   testkit::cql_emulator& database_;
   std::atomic<double> factor_{0};
   std::atomic<std::uint64_t> poison_{0};
   testkit::cql_emulator::fault_id failing_ = 0;   // of the server's thread
-  std::unique_ptr<engine::admin_server> server_;  // last: its thread uses the rest
+  std::unique_ptr<app::admin_server> server_;  // last: its thread uses the rest
 };
 
 }  // namespace millrace::demo

@@ -38,12 +38,12 @@ void add_filter(CLI::App* command, letter_filter& filter) {
   command->add_option("--topic", filter.topic, "Only letters that came from this topic");
 }
 
-std::optional<engine::app_config> load(const configuration& from) {
+std::optional<app::app_config> load(const configuration& from) {
   config::inputs inputs;
   inputs.file = from.file;
   inputs.environment = config::process_environment();
   inputs.set = from.set;
-  auto loaded = config::load(engine::app_spec(), inputs);
+  auto loaded = config::load(app::app_spec(), inputs);
   const bool colour = ::isatty(STDERR_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr;
   if (!loaded.diagnostics.empty()) std::cerr << config::to_text(loaded.diagnostics, colour);
   if (!loaded.ok()) return std::nullopt;
@@ -69,7 +69,7 @@ void add_ls(CLI::App* dlq, int& code) {
   command->add_option("--limit", given->arguments.limit,
                       "A line for each of the first so many letters as well");
   command->callback([given, &code] {
-    code = with_settings(given->from, [&](const engine::app_config& settings) {
+    code = with_settings(given->from, [&](const app::app_config& settings) {
       return list_letters(settings, given->arguments, standard);
     });
   });
@@ -92,7 +92,7 @@ void add_show(CLI::App* dlq, int& code) {
   command->add_flag("--payload", given->arguments.payload,
                     "Print the value too: as JSON when the registry knows its schema, or in hexadecimal");
   command->callback([given, &code] {
-    code = with_settings(given->from, [&](const engine::app_config& settings) {
+    code = with_settings(given->from, [&](const app::app_config& settings) {
       return show_letter(settings, given->arguments, standard);
     });
   });
@@ -144,7 +144,7 @@ void add_redrive(CLI::App* dlq, int& code) {
     auto names = read_processor_names(given->renamed);
     if (!names) throw CLI::ValidationError("--as-processor", names.error().message());
     given->arguments.as_processor = std::move(*names);
-    code = with_settings(given->from, [&](const engine::app_config& settings) {
+    code = with_settings(given->from, [&](const app::app_config& settings) {
       std::signal(SIGINT, ask_to_stop);
       std::signal(SIGTERM, ask_to_stop);
       return redrive_letters(settings, given->arguments, standard, stop_asked);

@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include <millrace/engine/app_config.h>
+#include <millrace/app/app_config.h>
 
 #include "letter.h"
 
@@ -33,7 +33,7 @@ struct ls_arguments {
   letter_filter filter;
   std::size_t limit = 0;
 };
-[[nodiscard]] int list_letters(const engine::app_config& settings, const ls_arguments& arguments,
+[[nodiscard]] int list_letters(const app::app_config& settings, const ls_arguments& arguments,
                                const terminal& to);
 
 // show: one letter with its key and headers; its value only when asked for, as JSON when the registry knows
@@ -43,7 +43,7 @@ struct show_arguments {
   std::optional<std::int32_t> partition;  // needed when the topic has several
   bool payload = false;
 };
-[[nodiscard]] int show_letter(const engine::app_config& settings, const show_arguments& arguments,
+[[nodiscard]] int show_letter(const app::app_config& settings, const show_arguments& arguments,
                               const terminal& to);
 
 // redrive: produces key, value and original headers again to the topic that the letter names, for the
@@ -66,7 +66,7 @@ struct redrive_arguments {
   bool dry_run = false;
 };
 // `stop` may be set at any time, from any thread: what was sent is awaited and committed, the rest stays.
-[[nodiscard]] int redrive_letters(const engine::app_config& settings, const redrive_arguments& arguments,
+[[nodiscard]] int redrive_letters(const app::app_config& settings, const redrive_arguments& arguments,
                                   const terminal& to, const std::atomic<bool>& stop);
 
 }  // namespace millrace::dlq_commands

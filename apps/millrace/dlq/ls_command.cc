@@ -36,7 +36,7 @@ class counting final : public letter_listener {
 
 }  // namespace
 
-int list_letters(const engine::app_config& settings, const ls_arguments& arguments, const terminal& to) {
+int list_letters(const app::app_config& settings, const ls_arguments& arguments, const terminal& to) {
   const auto failed = [&](const error& why) {
     to.err << "millrace dlq ls: " << why.to_string() << "\n";
     return exit_failure;

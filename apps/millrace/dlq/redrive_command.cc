@@ -51,7 +51,7 @@ class shipment final : public stream::receipt {
 
 class redrive final : public letter_listener {
  public:
-  redrive(const engine::app_config& settings, const redrive_arguments& arguments, const terminal& to,
+  redrive(const app::app_config& settings, const redrive_arguments& arguments, const terminal& to,
           const std::atomic<bool>& stop)
       : settings_(settings),
         arguments_(arguments),
@@ -89,7 +89,7 @@ class redrive final : public letter_listener {
   }
   int report() const;
 
-  const engine::app_config& settings_;
+  const app::app_config& settings_;
   const redrive_arguments& arguments_;
   const terminal& to_;
   const std::atomic<bool>& stop_;
@@ -364,7 +364,7 @@ int redrive::report() const {
 
 }  // namespace
 
-int redrive_letters(const engine::app_config& settings, const redrive_arguments& arguments,
+int redrive_letters(const app::app_config& settings, const redrive_arguments& arguments,
                     const terminal& to, const std::atomic<bool>& stop) {
   return redrive(settings, arguments, to, stop).run();
 }

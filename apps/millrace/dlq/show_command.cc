@@ -15,8 +15,8 @@ namespace millrace::dlq_commands {
 namespace {
 
 // The writer's schema, with what it refers to.
-result<avro::schema> writer_of(const engine::registry_config& from, std::int32_t id) {
-  auto client = registry::client::create(engine::registry_options_of(from));
+result<avro::schema> writer_of(const app::registry_config& from, std::int32_t id) {
+  auto client = registry::client::create(app::registry_options_of(from));
   if (!client) return client.error();
   std::promise<result<registry::client::document>> told;
   auto answer = told.get_future();
@@ -30,7 +30,7 @@ result<avro::schema> writer_of(const engine::registry_config& from, std::int32_t
   return std::move(parsed->back());
 }
 
-result<std::string> as_json(const engine::app_config& settings, bytes_view value) {
+result<std::string> as_json(const app::app_config& settings, bytes_view value) {
   const result<avro::framed> framed = avro::split_frame(value);
   if (!framed) return framed.error();
   if (!settings.registry) return error(errc::config_invalid, "the configuration has no `registry` section");
@@ -47,7 +47,7 @@ result<std::string> as_json(const engine::app_config& settings, bytes_view value
 
 class searching final : public letter_listener {
  public:
-  searching(const engine::app_config& settings, const show_arguments& arguments, std::ostream& out)
+  searching(const app::app_config& settings, const show_arguments& arguments, std::ostream& out)
       : settings_(settings), arguments_(arguments), out_(out) {}
 
   void on_letter(const stream::record_view& record) override {
@@ -87,14 +87,14 @@ class searching final : public letter_listener {
     }
   }
 
-  const engine::app_config& settings_;
+  const app::app_config& settings_;
   const show_arguments& arguments_;
   std::ostream& out_;
 };
 
 }  // namespace
 
-int show_letter(const engine::app_config& settings, const show_arguments& arguments, const terminal& to) {
+int show_letter(const app::app_config& settings, const show_arguments& arguments, const terminal& to) {
   const auto failed = [&](const std::string& why) {
     to.err << "millrace dlq show: " << why << "\n";
     return exit_failure;

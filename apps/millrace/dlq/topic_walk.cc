@@ -22,7 +22,7 @@ constexpr std::size_t fetch_bytes_max = std::size_t{16} << 20;
 
 }  // namespace
 
-kafka::client_config client_of(const engine::app_config& settings) {
+kafka::client_config client_of(const app::app_config& settings) {
   kafka::client_config client;
   client.bootstrap_servers = settings.kafka.bootstrap_servers;
   client.client_id = "millrace-dlq";
@@ -30,12 +30,12 @@ kafka::client_config client_of(const engine::app_config& settings) {
   return client;
 }
 
-std::string viewer_group(const engine::app_config& settings) {
+std::string viewer_group(const app::app_config& settings) {
   return settings.kafka.group + "-dlq-view-" + std::to_string(::getpid()) + "-" +
          std::to_string(system_clock().wall().time_since_epoch().count());
 }
 
-result<std::unique_ptr<topic_walk>> topic_walk::open(const engine::app_config& settings,
+result<std::unique_ptr<topic_walk>> topic_walk::open(const app::app_config& settings,
                                                      const std::string& topic, const std::string& group,
                                                      runtime::loop& loop, letter_listener& listener) {
   const std::array<std::string, 1> topics{topic};
@@ -48,7 +48,7 @@ result<std::unique_ptr<topic_walk>> topic_walk::open(const engine::app_config& s
   config.client.properties.emplace("fetch.wait.max.ms", "100");
   config.group_id = group;
   config.topics = {topic};
-  config.protocol = settings.kafka.protocol == engine::group_protocol::consumer
+  config.protocol = settings.kafka.protocol == app::group_protocol::consumer
                         ? kafka::group_protocol::consumer
                         : kafka::group_protocol::classic;
   config.start_from = kafka::start_position::earliest;

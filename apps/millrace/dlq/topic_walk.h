@@ -10,7 +10,7 @@
 #include <vector>
 
 #include <millrace/base/result.h>
-#include <millrace/engine/app_config.h>
+#include <millrace/app/app_config.h>
 #include <millrace/kafka/client.h>
 #include <millrace/kafka/consumer.h>
 #include <millrace/runtime/loop.h>
@@ -38,15 +38,15 @@ class letter_listener {
 };
 
 // How the configuration reaches Kafka.
-[[nodiscard]] kafka::client_config client_of(const engine::app_config& settings);
+[[nodiscard]] kafka::client_config client_of(const app::app_config& settings);
 
 // A group for one look: nothing is committed in it.
-[[nodiscard]] std::string viewer_group(const engine::app_config& settings);
+[[nodiscard]] std::string viewer_group(const app::app_config& settings);
 
 class topic_walk final : private stream::source_events {
  public:
   // Checks that the topic exists. The loop and the listener must outlive the walk.
-  [[nodiscard]] static result<std::unique_ptr<topic_walk>> open(const engine::app_config& settings,
+  [[nodiscard]] static result<std::unique_ptr<topic_walk>> open(const app::app_config& settings,
                                                                 const std::string& topic,
                                                                 const std::string& group, runtime::loop& loop,
                                                                 letter_listener& listener);

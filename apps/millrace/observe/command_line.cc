@@ -44,7 +44,7 @@ void add_lag(CLI::App& program, int& code) {
   command->add_flag("--all", given->arguments.all, "Also the partitions that do not lag");
   command->callback([given, &code] {
     given->from.environment = config::process_environment();
-    const auto loaded = config::load(engine::app_spec(), given->from);
+    const auto loaded = config::load(app::app_spec(), given->from);
     const bool colour = ::isatty(STDERR_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr;
     if (!loaded.diagnostics.empty()) std::cerr << config::to_text(loaded.diagnostics, colour);
     code = loaded.ok() ? run_lag(loaded.value, given->arguments, std::cout, std::cerr) : exit_config;

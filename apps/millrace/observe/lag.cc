@@ -62,7 +62,7 @@ std::string describe_lag(const std::vector<kafka::partition_lag>& all, timestamp
                             lagging, all.size(), behind);
 }
 
-int run_lag(const engine::app_config& settings, const lag_arguments& arguments, std::ostream& out,
+int run_lag(const app::app_config& settings, const lag_arguments& arguments, std::ostream& out,
             std::ostream& err) {
   const auto all = kafka::read_group_lag(dlq_commands::client_of(settings), settings.kafka.group,
                                          settings.kafka.topics, patience);

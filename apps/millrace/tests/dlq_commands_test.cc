@@ -149,7 +149,7 @@ class dlq_test : public testing::Test {
 
   std::unique_ptr<testkit::mock_kafka> kafka_;
   std::unique_ptr<testkit::registry_double> registry_;
-  engine::app_config settings;
+  app::app_config settings;
   redrive_arguments redrive;
   std::atomic<bool> stop{false};
   std::ostringstream out;

@@ -5,7 +5,7 @@
 
 #include <message.avsc.h>
 
-#include <millrace/engine/millrace.h>
+#include <millrace/app/millrace.h>
 
 namespace relay_test {
 

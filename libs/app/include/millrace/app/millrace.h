@@ -1,0 +1,41 @@
+// What an application includes: everything needed to write processors and a main function.
+//
+//   class visits final : public millrace::processor<tracking::Navigation> { ... };
+//   int main(int argc, char** argv) {
+//     return millrace::main(argc, argv, {.name = "navigation", .processors =
+//     {millrace::make<visits>("visits")}});
+//   }
+#pragma once
+
+#include <millrace/avro/type_descriptor.h>
+#include <millrace/cql/lookup.h>
+#include <millrace/cql/statement.h>
+#include <millrace/app/application.h>
+#include <millrace/pipeline/avro_value.h>
+#include <millrace/pipeline/output.h>
+#include <millrace/pipeline/processor.h>
+#include <millrace/pipeline/record.h>
+#include <millrace/runtime/task.h>
+#include <millrace/stream/context.h>
+#include <millrace/stream/outcome.h>
+
+namespace millrace {
+
+using avro::symbol_of;
+using cql::lookup;
+using cql::row;
+using cql::statement;
+using app::application;
+using app::main;
+using pipeline::make;
+using pipeline::output;
+using pipeline::processor;
+using pipeline::record;
+using runtime::task;
+using stream::context;
+using stream::miss_policy;
+using stream::no_lookup;
+using stream::outcome;
+using stream::write_time;
+
+}  // namespace millrace

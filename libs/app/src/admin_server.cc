@@ -1,0 +1,154 @@
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/beast/core.hpp>
+#include <boost/beast/http.hpp>
+
+#include <millrace/app/admin_server.h>
+
+namespace millrace::app {
+namespace {
+
+namespace net = boost::asio;
+namespace beast = boost::beast;
+namespace http = beast::http;
+using boost::system::error_code;
+
+constexpr std::size_t request_bytes_max = 16U << 10U;
+constexpr auto exchange_timeout = std::chrono::seconds(10);
+constexpr auto accept_pause = std::chrono::milliseconds(100);
+
+// One connection: read a request, answer it, close.
+class exchange final : public std::enable_shared_from_this<exchange> {
+ public:
+  exchange(net::ip::tcp::socket socket, const admin_server::page_handler& pages,
+           const admin_server::order_handler& orders)
+      : stream_(std::move(socket)), pages_(pages), orders_(orders) {
+    parser_.body_limit(0);
+    parser_.header_limit(request_bytes_max);
+  }
+
+  void begin() {
+    stream_.expires_after(exchange_timeout);
+    http::async_read(stream_, buffer_, parser_, [self = shared_from_this()](error_code code, std::size_t) {
+      if (!code) self->answer();
+    });
+  }
+
+ private:
+  void answer() {
+    const auto& request = parser_.get();
+    const std::string_view target(request.target().data(), request.target().size());
+    const std::string_view path = target.substr(0, target.find('?'));
+    admin_page page;
+    if (request.method() == http::verb::get || request.method() == http::verb::head) {
+      page = pages_(path);
+    } else if (request.method() == http::verb::post && orders_) {
+      const auto given = request[http::field::authorization];
+      page = orders_({path, {given.data(), given.size()}});
+    } else {
+      page = {405, "text/plain; charset=utf-8", "only GET is answered here\n"};
+    }
+    response_.version(request.version());
+    response_.result(page.status);
+    response_.set(http::field::content_type, page.content_type);
+    response_.set(http::field::cache_control, "no-store");
+    if (page.asks_for_token) response_.set(http::field::www_authenticate, "Bearer");
+    response_.set(http::field::connection, "close");
+    response_.body() = std::move(page.body);
+    response_.prepare_payload();
+    const auto close = [self = shared_from_this()](error_code, std::size_t) {
+      error_code ignored;
+      self->stream_.socket().shutdown(net::ip::tcp::socket::shutdown_send, ignored);
+    };
+    if (request.method() == http::verb::head) {
+      http::async_write_header(stream_, serializer_.emplace(response_), close);
+    } else {
+      http::async_write(stream_, response_, close);
+    }
+  }
+
+  beast::tcp_stream stream_;
+  const admin_server::page_handler& pages_;
+  const admin_server::order_handler& orders_;
+  beast::flat_buffer buffer_{request_bytes_max};
+  http::request_parser<http::empty_body> parser_;
+  http::response<http::string_body> response_;
+  std::optional<http::response_serializer<http::string_body>> serializer_;
+};
+
+class beast_server final : public admin_server {
+ public:
+  beast_server(page_handler pages, order_handler orders)
+      : pages_(std::move(pages)), orders_(std::move(orders)), acceptor_(context_) {}
+  beast_server(const beast_server&) = delete;
+  beast_server& operator=(const beast_server&) = delete;
+  ~beast_server() override {
+    context_.stop();
+    if (thread_.joinable()) thread_.join();
+  }
+
+  result<void> listen(const std::string& address, std::uint16_t port) {
+    error_code code;
+    const auto ip = net::ip::make_address(address, code);
+    if (code) return error(errc::config_invalid, "admin address '" + address + "' is not an IP address");
+    const net::ip::tcp::endpoint at(ip, port);
+    const std::string text = address + ":" + std::to_string(port);
+    acceptor_.open(at.protocol(), code);
+    if (!code) acceptor_.set_option(net::socket_base::reuse_address(true), code);
+    if (!code) acceptor_.bind(at, code);
+    if (!code) acceptor_.listen(net::socket_base::max_listen_connections, code);
+    if (code == net::error::address_in_use) {
+      return error(errc::address_in_use,
+                   "the admin endpoint cannot listen on " + text +
+                       ": another process uses it; choose another admin.port, or 0 for a free one");
+    }
+    if (code)
+      return error(errc::io_error, "the admin endpoint cannot listen on " + text + ": " + code.message());
+    port_ = acceptor_.local_endpoint().port();
+    accept();
+    thread_ = std::thread([this] { context_.run(); });
+    return {};
+  }
+
+  std::uint16_t port() const noexcept override { return port_; }
+
+ private:
+  void accept() {
+    acceptor_.async_accept([this](error_code code, net::ip::tcp::socket socket) {
+      if (code) return accept_later();
+      std::make_shared<exchange>(std::move(socket), pages_, orders_)->begin();
+      accept();
+    });
+  }
+
+  // Out of descriptors, mostly: at once it would fail again.
+  void accept_later() {
+    pause_.expires_after(accept_pause);
+    pause_.async_wait([this](error_code code) {
+      if (!code) accept();
+    });
+  }
+
+  const page_handler pages_;
+  const order_handler orders_;
+  net::io_context context_{1};
+  net::ip::tcp::acceptor acceptor_;
+  net::steady_timer pause_{context_};
+  std::uint16_t port_ = 0;
+  std::thread thread_;
+};
+
+}  // namespace
+
+result<std::unique_ptr<admin_server>> admin_server::start(const std::string& address, std::uint16_t port,
+                                                          page_handler pages, order_handler orders) {
+  auto server = std::make_unique<beast_server>(std::move(pages), std::move(orders));
+  if (auto listening = server->listen(address, port); !listening) return listening.error();
+  return std::unique_ptr<admin_server>(std::move(server));
+}
+
+}  // namespace millrace::app

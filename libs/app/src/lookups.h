@@ -1,0 +1,32 @@
+// The lookups of a worker: declared in the code, adjusted by the configuration.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include <millrace/base/result.h>
+#include <millrace/app/app_config.h>
+#include <millrace/stream/context.h>
+#include <millrace/stream/lookup.h>
+
+namespace millrace::app {
+
+// As declared, with what the configuration says of a lookup of that name.
+[[nodiscard]] stream::lookup_options options_of(const stream::lookup_declaration& lookup,
+                                                const std::vector<lookup_config>& configured);
+
+// What the process must hold for all of it to work.
+struct lookup_frame {
+  const std::vector<lookup_config>& configured;
+  std::size_t workers;
+  std::size_t memory_bytes_max;  // of the process
+};
+
+// Opens a worker's lookups in `room` and ties its writes to them; its statements are prepared.
+// errc::config_invalid: a lookup of the configuration that nobody declares, options that contradict
+// themselves, or caches that may take more than half of the memory of the process.
+[[nodiscard]] result<void> open_lookups(const stream::declarations& declared, stream::lookup_room& room,
+                                        const lookup_frame& within);
+
+}  // namespace millrace::app

@@ -1,0 +1,24 @@
+// POST /records/TOPIC/PARTITION/OFFSET/{retry|skip|dead-letter}: an operator acts on the oldest unfinished
+// record of a partition, which /status shows.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include <millrace/config/secret.h>
+#include <millrace/app/admin_server.h>
+#include <millrace/pipeline/verb.h>
+
+namespace millrace::app {
+
+// Asks one worker; nullopt: it has ended or does not turn its loop, and nothing happened.
+using worker_door =
+    std::function<std::optional<pipeline::verb_answer>(const pipeline::record_name&, pipeline::record_verb)>;
+
+// 200 done, with what happened; 401 without the right token; 403 when the configuration has none; 404 no such
+// path or record; 409 the record's state does not allow it; 503 a worker that may have it does not answer.
+[[nodiscard]] admin_page obey(const admin_order& order, const config::secret& token,
+                              const std::vector<worker_door>& workers);
+
+}  // namespace millrace::app

@@ -1,0 +1,50 @@
+// A verb on its way from the admin thread to a worker and back. Either the worker takes it and answers, or
+// the asker withdraws it and it never happens: what was reported as not done is not done later.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <utility>
+
+#include <millrace/base/clock.h>
+#include <millrace/pipeline/verb.h>
+
+namespace millrace::app {
+
+class verb_request {
+ public:
+  using action =
+      std::function<pipeline::verb_answer(const pipeline::record_name& which, pipeline::record_verb verb)>;
+
+  verb_request(pipeline::record_name which, pipeline::record_verb verb)
+      : which_(std::move(which)), verb_(verb) {}
+
+  // The asker. nullopt: withdrawn.
+  [[nodiscard]] std::optional<pipeline::verb_answer> wait(nanoseconds patience) {
+    std::unique_lock lock(mutex_);
+    answered_.wait_for(lock, patience, [this] { return answer_.has_value(); });
+    withdrawn_ = !answer_;
+    return answer_;
+  }
+
+  // The worker. The lock is held meanwhile: an asker whose patience ends now waits for the answer.
+  void answer(const action& act) {
+    const std::lock_guard lock(mutex_);
+    if (withdrawn_) return;
+    answer_ = act(which_, verb_);
+    answered_.notify_one();
+  }
+
+ private:
+  const pipeline::record_name which_;
+  const pipeline::record_verb verb_;
+  std::mutex mutex_;
+  std::condition_variable answered_;
+  std::optional<pipeline::verb_answer> answer_;
+  bool withdrawn_ = false;
+};
+
+}  // namespace millrace::app

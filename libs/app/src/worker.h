@@ -1,0 +1,91 @@
+// One worker: a thread with a loop, a group member, a producer and a line. Built and destroyed on the main
+// thread; in between everything it owns belongs to its own thread.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <millrace/pipeline/line.h>
+#include <millrace/runtime/loop.h>
+#include <millrace/runtime/mailbox.h>
+#include <millrace/stream/lookup.h>
+#include <millrace/stream/schemas.h>
+#include <millrace/stream/sink.h>
+#include <millrace/stream/source.h>
+#include <millrace/stream/store.h>
+
+#include "verb_request.h"
+#include "watchdog.h"
+
+namespace millrace::app {
+
+// What a worker works with. Destroyed in reverse order, after the line.
+struct worker_ports {
+  std::unique_ptr<stream::lookup_room> lookups;
+  std::unique_ptr<stream::schemas> schemas;
+  std::unique_ptr<stream::store> store;
+  std::unique_ptr<stream::sink> sink;
+  std::unique_ptr<stream::source> source;
+};
+
+class worker final : private runtime::step {
+ public:
+  explicit worker(const clock& time) : loop_(time), requests_(loop_, requests_max) {}
+  worker(const worker&) = delete;
+  worker& operator=(const worker&) = delete;
+  // The thread must have ended.
+  ~worker();
+
+  // Before launch(): for building the ports and preparing the processors.
+  [[nodiscard]] runtime::loop& loop() noexcept { return loop_; }
+
+  // Starts the thread and the line. Once. `on_end` is called on the worker's thread when the line has ended.
+  void launch(worker_ports ports, pipeline::line_options options, pipeline::processors work,
+              pipeline::byte_budget& budget, pipeline::retry_budget& retries, metrics::shard& counts,
+              pipeline::record_observer* observer, std::function<void()> on_end);
+
+  // Any thread.
+  void request_stop() noexcept;
+  void request_abort() noexcept;
+  [[nodiscard]] pipeline::line_status status() const { return line_->status(); }
+  // Adds up with what is in `sums`, by name.
+  void add_lookups(std::map<std::string, stream::lookup_statistics>& sums) const;
+  // Has the line act on a record, on the worker's thread, in its next turn. nullopt: the worker has ended, or
+  // did not turn its loop within `patience`; then nothing was done and nothing will be.
+  [[nodiscard]] std::optional<pipeline::verb_answer> ask(const pipeline::record_name& which,
+                                                         pipeline::record_verb verb, nanoseconds patience);
+  // For the watchdog. A worker whose thread has ended by itself is not stuck.
+  [[nodiscard]] worker_pulse pulse_at(instant now) const;
+
+  // Waits for the thread's end; afterwards the line may be asked.
+  void join();
+  [[nodiscard]] const pipeline::line& line() const noexcept { return *line_; }
+
+ private:
+  enum class command : std::uint8_t { none, stop, abort };
+  static constexpr std::size_t requests_max = 16;
+
+  bool on_turn() override;
+  void answer_requests();
+
+  runtime::loop loop_;
+  runtime::mailbox<std::shared_ptr<verb_request>> requests_;
+  std::vector<std::shared_ptr<verb_request>> requests_taken_;
+  worker_ports ports_;
+  std::unique_ptr<pipeline::line> line_;
+  std::function<void()> on_end_;
+  std::atomic<command> wanted_{command::none};
+  std::atomic<bool> over_{false};  // the loop has ended by itself
+  command obeyed_ = command::none;
+  bool ended_ = false;
+  instant ended_at_;
+  std::thread thread_;
+};
+
+}  // namespace millrace::app

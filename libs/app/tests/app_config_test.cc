@@ -1,0 +1,298 @@
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include <millrace/config/load.h>
+#include <millrace/config/reference.h>
+#include <millrace/app/app_config.h>
+
+namespace millrace::app {
+namespace {
+
+constexpr const char* smallest =
+    "kafka:\n  bootstrap_servers: b:9092\n  group: g\n  topics: [t]\nengine:\n  dead_letter_topic: t-dlq\n";
+
+config::loaded<app_config> load(const std::string& text) {
+  config::inputs from;
+  from.file = "config.yaml";
+  from.text = text;
+  return config::load(app_spec(), from);
+}
+
+std::string problems(const std::string& text) { return config::to_text(load(text).diagnostics, false); }
+
+TEST(AppConfig, TheSmallestFileHasSafeDefaults) {
+  const auto loaded = load(smallest);
+  ASSERT_TRUE(loaded.ok()) << problems(smallest);
+  EXPECT_EQ(loaded.value.kafka.on_offset_out_of_range, offset_policy::fail);
+  EXPECT_EQ(loaded.value.admin.address, "127.0.0.1");
+  const auto options = line_options_of(loaded.value, 1);
+  EXPECT_EQ(options.dead_letter_topic, "t-dlq");
+  EXPECT_EQ(options.group, "g");
+}
+
+TEST(AppConfig, FormerGroupsReachTheLine) {
+  const auto loaded = load(
+      "kafka:\n  bootstrap_servers: b:9092\n  group: g\n  former_groups: [f, e]\n  other_groups: [o]\n  "
+      "topics: [t]\n"
+      "engine:\n  dead_letter_topic: t-dlq\n");
+  ASSERT_TRUE(loaded.ok()) << config::to_text(loaded.diagnostics, false);
+  EXPECT_EQ(line_options_of(loaded.value, 1).former_groups, (std::vector<std::string>{"f", "e"}));
+  EXPECT_EQ(line_options_of(loaded.value, 1).other_groups, (std::vector<std::string>{"o"}));
+}
+
+TEST(AppConfig, PoliciesOfRetryAndBreakerHaveTheDefaultsOfTheLine) {
+  const auto loaded = load(smallest);
+  ASSERT_TRUE(loaded.ok());
+  const auto options = line_options_of(loaded.value, 1);
+  const pipeline::line_options untouched;
+  EXPECT_EQ(options.retry.attempts_max, untouched.retry.attempts_max);
+  EXPECT_EQ(options.breaker.failures_min, untouched.breaker.failures_min);
+  EXPECT_EQ(loaded.value.engine.retry_budget.ratio, 0.1);
+  EXPECT_EQ(loaded.value.engine.retry_budget.reserve, 100U);
+}
+
+TEST(AppConfig, TheLimitOfEmitsReachesTheLine) {
+  const auto untouched = load(smallest);
+  ASSERT_TRUE(untouched.ok());
+  EXPECT_EQ(line_options_of(untouched.value, 1).emits_per_record_max,
+            pipeline::line_options().emits_per_record_max);
+  const std::string text = std::string(smallest) + "  emits_per_record_max: 25000\n";
+  const auto loaded = load(text);
+  ASSERT_TRUE(loaded.ok()) << problems(text);
+  EXPECT_EQ(line_options_of(loaded.value, 1).emits_per_record_max, 25'000U);
+  EXPECT_FALSE(load(std::string(smallest) + "  emits_per_record_max: 0\n").ok());
+}
+
+TEST(AppConfig, PoliciesOfRetryAndBreakerReachTheLine) {
+  const std::string text =
+      std::string(smallest) +
+      "  retry: {attempts_max: 3, age_max: 1m, backoff_first: 20ms, backoff_max: 2s, "
+      "jitter: 0.25}\n"
+      "  retry_budget: {ratio: 0.3, reserve: 7, window: 5s}\n"
+      "  breaker: {ratio: 0.8, failures_min: 9, window: 20s, open_first: 100ms, open_max: "
+      "3s, probe_interval: 50ms, probes_min: 2}\n";
+  const auto loaded = load(text);
+  ASSERT_TRUE(loaded.ok()) << problems(text);
+  const auto options = line_options_of(loaded.value, 1);
+  EXPECT_EQ(options.retry.attempts_max, 3U);
+  EXPECT_EQ(options.retry.age_max, std::chrono::minutes(1));
+  EXPECT_EQ(options.retry.backoff_first, milliseconds(20));
+  EXPECT_EQ(options.retry.backoff_max, seconds(2));
+  EXPECT_EQ(options.retry.jitter, 0.25);
+  EXPECT_EQ(loaded.value.engine.retry_budget.ratio, 0.3);
+  EXPECT_EQ(loaded.value.engine.retry_budget.reserve, 7U);
+  EXPECT_EQ(loaded.value.engine.retry_budget.window, seconds(5));
+  EXPECT_EQ(options.breaker.ratio, 0.8);
+  EXPECT_EQ(options.breaker.failures_min, 9U);
+  EXPECT_EQ(options.breaker.window, seconds(20));
+  EXPECT_EQ(options.breaker.open_first, milliseconds(100));
+  EXPECT_EQ(options.breaker.open_max, seconds(3));
+  EXPECT_EQ(options.breaker.probe_interval, milliseconds(50));
+  EXPECT_EQ(options.breaker.probes_min, 2U);
+}
+
+TEST(AppConfig, PoliciesOutOfRangeOrAgainstEachOtherAreRefusedByName) {
+  const auto refused = [](const std::string& policy, const std::string& named) {
+    const std::string text = problems(std::string(smallest) + "  " + policy + "\n");
+    return text.find(named) != std::string::npos ? std::string() : policy + " gives: " + text;
+  };
+  EXPECT_EQ(refused("retry: {jitter: 1.5}", "jitter"), "");
+  EXPECT_EQ(refused("retry: {attempts_max: 0}", "attempts_max"), "");
+  EXPECT_EQ(refused("retry_budget: {reserve: 0}", "reserve"), "");
+  EXPECT_EQ(refused("breaker: {ratio: 0}", "ratio"), "");
+  EXPECT_EQ(refused("breaker: {probes_min: 0}", "probes_min"), "");
+  EXPECT_EQ(refused("retry: {backoff_first: 20s, backoff_max: 1s}", "engine.retry.backoff_max"), "");
+  EXPECT_EQ(refused("breaker: {open_first: 20s, open_max: 1s}", "engine.breaker.open_max"), "");
+}
+
+TEST(AppConfig, AMistypedKeyIsNamedWithItsPlaceAndASuggestion) {
+  const std::string text = problems(std::string(smallest) + "  drain_timout: 5s\n");
+  EXPECT_NE(text.find("config.yaml:7:3"), std::string::npos) << text;
+  EXPECT_NE(text.find("drain_timeout"), std::string::npos) << text;
+}
+
+TEST(AppConfig, ReadingTheDeadLetterTopicIsRefused) {
+  const auto loaded = load(
+      "kafka:\n  bootstrap_servers: b:9092\n  group: g\n  topics: [t]\nengine:\n  dead_letter_topic: t\n");
+  EXPECT_FALSE(loaded.ok());
+}
+
+TEST(AppConfig, TlsFilesWithoutTlsAreRefused) {
+  const auto loaded = load(std::string(smallest) + "cql:\n  contact_points: [a]\n  ca_file: ca.pem\n");
+  EXPECT_FALSE(loaded.ok());
+}
+
+TEST(AppConfig, SettingsOfTheDatabaseThatCannotBeMeantAreRefused) {
+  const auto cql = [](const std::string& lines) {
+    return load(std::string(smallest) + "cql:\n  contact_points: [a]\n" + lines).ok();
+  };
+  EXPECT_TRUE(cql(""));
+  EXPECT_FALSE(cql("  rack: r1\n"));
+  EXPECT_TRUE(cql("  rack: r1\n  datacenter: dc1\n"));
+  EXPECT_FALSE(cql("  datacenter_failover: true\n"));
+  EXPECT_FALSE(cql("  user: app\n"));
+  EXPECT_FALSE(cql("  password: secret\n"));
+  EXPECT_TRUE(cql("  user: app\n  password: secret\n"));
+  EXPECT_FALSE(cql("  tls: true\n"));
+  EXPECT_FALSE(cql("  tls: true\n  ca_file: ca.pem\n  certificate_file: me.pem\n"));
+  EXPECT_TRUE(cql("  speculative_after: 50ms\n"));
+  EXPECT_FALSE(cql("  speculative_after: 6s\n"));
+  EXPECT_FALSE(cql("  keepalive: 1ms\n"));
+  EXPECT_FALSE(cql("  in_flight_max: 0\n"));
+  EXPECT_FALSE(cql("  prepared_max: 0\n"));
+}
+
+TEST(AppConfig, DeadLettersMayHaveTheHeadersOfKafkaStreams) {
+  const auto loaded = load(std::string(smallest) + "  dead_letter_headers: both\n");
+  ASSERT_TRUE(loaded.ok());
+  EXPECT_EQ(line_options_of(loaded.value, 1).dead_letter_headers, pipeline::letter_headers::both);
+}
+
+TEST(AppConfig, TheAdminTokenIsASecretAndOffByDefault) {
+  EXPECT_TRUE(load(smallest).value.admin.token.empty());
+  const auto loaded = load(std::string(smallest) + "admin:\n  token: hunter2\n");
+  ASSERT_TRUE(loaded.ok());
+  EXPECT_EQ(loaded.value.admin.token.reveal(), "hunter2");
+  EXPECT_EQ(config::show(app_spec(), loaded.value).find("hunter2"), std::string::npos);
+}
+
+TEST(AppConfig, BucketsAreAscendingDurations) {
+  const std::string own = std::string(smallest) + "metrics:\n  buckets:\n    decode: ";
+  const auto loaded = load(own + "[250ns, 1us, 2ms]\n");
+  ASSERT_TRUE(loaded.ok());
+  EXPECT_EQ(loaded.value.metrics.buckets.decode,
+            (std::vector<nanoseconds>{nanoseconds(250), nanoseconds(1'000), nanoseconds(2'000'000)}));
+  EXPECT_FALSE(load(own + "[2ms, 1us]\n").ok());
+  EXPECT_FALSE(load(own + "[0s]\n").ok());
+}
+
+TEST(AppConfig, BucketsWithoutTheObjectiveAreWarnedAbout) {
+  const auto loaded = load(std::string(smallest) + "metrics:\n  buckets:\n    end_to_end: [1s, 10s]\n");
+  EXPECT_TRUE(loaded.ok());
+  ASSERT_EQ(loaded.diagnostics.size(), 1U);
+}
+
+TEST(AppConfig, AbsentSectionsStayAbsent) {
+  const auto loaded = load(smallest);
+  EXPECT_FALSE(loaded.value.cql);
+  EXPECT_FALSE(loaded.value.registry);
+}
+
+TEST(AppConfig, TheAssignorIsOfTheClassicProtocolOnly) {
+  const auto with = [](const std::string& lines) {
+    return "kafka:\n  bootstrap_servers: b:9092\n  group: g\n  topics: [t]\n" + lines +
+           "engine:\n  dead_letter_topic: t-dlq\n";
+  };
+  EXPECT_FALSE(load(smallest).value.kafka.assignor) << "cooperative-sticky, or the brokers' own";
+  const auto eager = load(with("  assignor: roundrobin\n"));
+  ASSERT_TRUE(eager.ok());
+  EXPECT_EQ(eager.value.kafka.assignor, group_assignor::round_robin);
+  EXPECT_TRUE(load(with("  protocol: classic\n  assignor: cooperative-sticky\n")).ok());
+  EXPECT_TRUE(load(with("  protocol: consumer\n")).ok());
+  const std::string both = with("  protocol: consumer\n  assignor: range\n");
+  EXPECT_FALSE(load(both).ok());
+  EXPECT_NE(problems(both).find("group.consumer.assignors"), std::string::npos) << problems(both);
+  EXPECT_NE(problems(with("  assignor: sticky\n")).find("roundrobin"), std::string::npos);
+}
+
+const std::string with_registry =
+    std::string(smallest) + "registry:\n  urls: [https://a:8081, 'https://b:8081/path']\n";
+
+TEST(AppConfig, TheRegistryHasSafeDefaults) {
+  const auto loaded = load(with_registry);
+  ASSERT_TRUE(loaded.ok()) << problems(with_registry);
+  EXPECT_TRUE(loaded.diagnostics.empty()) << problems(with_registry);
+  EXPECT_TRUE(loaded.value.registry->register_outputs);
+  EXPECT_FALSE(loaded.value.registry->oauth);
+  EXPECT_EQ(loaded.value.registry->subject_naming, registry::subject_naming::topic);
+  EXPECT_EQ(line_options_of(loaded.value, 1).schema_not_found_grace,
+            pipeline::line_options().schema_not_found_grace);
+}
+
+TEST(AppConfig, EverySettingOfTheRegistryIsRead) {
+  const std::string text =
+      with_registry +
+      "  context: .staging\n  headers: {target-sr-cluster: lsrc-1}\n  ca_file: ca.pem\n"
+      "  certificate_file: c.pem\n  key_file: k.pem\n  key_password: ${env:KEY}\n"
+      "  oauth: {token_url: https://idp/token, client_id: app, client_secret: '${env:KEY}', scope: s, "
+      "ca_file: i.pem}\n"
+      "  proxy: {url: 'http://proxy:3128', user: u, password: '${env:KEY}'}\n"
+      "  connect_timeout: 1s\n  timeout: 2s\n  backoff_first: 50ms\n  backoff_max: 3s\n  connections_max: 2\n"
+      "  response_bytes_max: 1MiB\n  not_found_ttl: 1s\n  not_found_grace: 42s\n  cached_ids_max: 5\n"
+      "  cached_bytes_max: 2MiB\n  cache_folder: /var/cache/schemas\n  disk_ids_max: 7\n"
+      "  subject_naming: topic_record\n  register_outputs: false\n  normalize: true\n";
+  config::inputs from;
+  from.file = "config.yaml";
+  from.text = text;
+  from.environment = {{"KEY", "canary-4f1c"}};
+  const auto loaded = config::load(app_spec(), from);
+  ASSERT_TRUE(loaded.ok()) << config::to_text(loaded.diagnostics, false);
+  const registry_config& read = *loaded.value.registry;
+  EXPECT_EQ(read.context, ".staging");
+  EXPECT_EQ(read.oauth->client_secret.reveal(), "canary-4f1c");
+  EXPECT_EQ(read.proxy->url, "http://proxy:3128");
+  EXPECT_EQ(read.headers.at("target-sr-cluster"), "lsrc-1");
+  EXPECT_EQ(read.cache_folder, "/var/cache/schemas");
+  EXPECT_EQ(read.subject_naming, registry::subject_naming::topic_record);
+  EXPECT_FALSE(read.register_outputs);
+  EXPECT_EQ(line_options_of(loaded.value, 1).schema_not_found_grace, seconds(42));
+  EXPECT_EQ(config::show(app_spec(), loaded.value).find("canary-4f1c"), std::string::npos);
+}
+
+TEST(AppConfig, MistakesInTheRegistryAreNamedByPlaceAndWithoutSecrets) {
+  const auto refused = [&](const std::string& settings, const std::string& named) {
+    const std::string text = problems(with_registry + settings);
+    EXPECT_EQ(text.find("canary-4f1c"), std::string::npos) << text;
+    return text.find("error") != std::string::npos && text.find(named) != std::string::npos &&
+                   text.find("config.yaml:") != std::string::npos
+               ? std::string()
+               : settings + " gives: " + text;
+  };
+  EXPECT_EQ(refused("  user: a\n  password: p\n  bearer_token: t\n", "more than one of"), "");
+  EXPECT_EQ(refused("  password: canary-4f1c\n", "without a user"), "");
+  EXPECT_EQ(refused("  certificate_file: c.pem\n", "key_file"), "");
+  EXPECT_EQ(refused("  key_password: canary-4f1c\n", "key_password"), "");
+  EXPECT_EQ(refused("  backoff_first: 10s\n", "backoff_first"), "");
+  EXPECT_EQ(refused("  oauth: {token_url: 'idp/token', client_id: a, client_secret: b}\n", "token_url"), "");
+  EXPECT_EQ(refused("  oauth: {client_id: a, client_secret: b}\n", "token_url"), "");
+  EXPECT_EQ(refused("  proxy: {url: 'https://proxy:1'}\n", "with http, not https"), "");
+  EXPECT_EQ(refused("  subject_naming: alphabet\n", "subject_naming"), "");
+  EXPECT_EQ(refused("  connections_max: 0\n", "connections_max"), "");
+  EXPECT_EQ(refused("  cached_ids_max: 0\n", "cached_ids_max"), "");
+}
+
+TEST(AppConfig, ARegistrysUrlIsCheckedAndCredentialsInTheClearAreTold) {
+  const std::string wrong = problems(std::string(smallest) + "registry:\n  urls: ['registry:8081']\n");
+  EXPECT_NE(wrong.find("config.yaml:8:10"), std::string::npos) << wrong;
+  EXPECT_NE(wrong.find("has no scheme"), std::string::npos) << wrong;
+  const std::string plain = problems(
+      std::string(smallest) + "registry:\n  urls: ['http://registry:8081']\n  user: a\n  password: p\n");
+  EXPECT_NE(plain.find("sent unencrypted"), std::string::npos) << plain;
+}
+
+TEST(AppConfig, LookupsAreConfiguredByName) {
+  const std::string text = std::string(smallest) +
+                           "lookups:\n  - {name: profiles, ttl: 1m, bytes_max: 1MiB, on_miss: retry, "
+                           "retry_delay: 2s, negative_ttl: 1s}\n";
+  const auto loaded = load(text);
+  ASSERT_TRUE(loaded.ok()) << problems(text);
+  ASSERT_EQ(loaded.value.lookups.size(), 1U);
+  EXPECT_EQ(loaded.value.lookups[0].ttl, std::chrono::minutes(1));
+  EXPECT_EQ(loaded.value.lookups[0].on_miss, stream::miss_policy::retry);
+  EXPECT_FALSE(loaded.value.lookups[0].entries_max.has_value());
+}
+
+TEST(AppConfig, LookupsThatContradictThemselvesAreRefused) {
+  const std::string base = std::string(smallest) + "lookups:\n";
+  EXPECT_NE(problems(base + "  - {name: a}\n  - {name: a}\n").find("configured twice"), std::string::npos);
+  EXPECT_NE(problems(base + "  - {name: a, on_miss: retry, retry_delay: 1s, negative_ttl: 2s}\n")
+                .find("would see the cached miss"),
+            std::string::npos);
+  EXPECT_NE(problems(base + "  - {name: a, on_miss: sometimes}\n").find("dead_letter"), std::string::npos);
+  EXPECT_NE(problems(base + "  - {ttl: 1s}\n").find("name"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace millrace::app

@@ -1,0 +1,78 @@
+#include "lookups.h"
+
+#include <gtest/gtest.h>
+
+#include <millrace/cql/lookup.h>
+
+namespace millrace::app {
+namespace {
+
+using namespace std::chrono_literals;
+using namespace std::string_literals;
+
+lookup_config named(std::string name) {
+  lookup_config made;
+  made.name = std::move(name);
+  return made;
+}
+
+class lookups_test : public ::testing::Test {
+ protected:
+  std::string why(const std::vector<lookup_config>& configured, std::size_t workers = 2,
+                  std::size_t memory = std::size_t{64} << 20U) {
+    const auto opened = open_lookups(declared_, room_, {configured, workers, memory});
+    return opened ? "opened" : opened.error().message();
+  }
+
+  stream::declarations declared_;
+  stream::declaration_scope collecting_{declared_};
+  stream::invalidation_board board_;
+  stream::lookup_room room_{board_};
+  cql::lookup<std::int64_t(std::string_view)> prices_{
+      "prices", "SELECT price FROM price WHERE item = ?", {.ttl = 5s, .negative_ttl = 2s}};
+};
+
+TEST_F(lookups_test, TheConfigurationOverridesWhatItNames) {
+  lookup_config other = named("other");
+  other.ttl = 1ms;
+  lookup_config of = named("prices");
+  of.entries_max = 7;
+  of.bytes_max = config::byte_size{4'096};
+  of.on_miss = stream::miss_policy::retry;
+  of.retry_delay = 3s;
+  const stream::lookup_options options = options_of(prices_, {other, of});
+  EXPECT_EQ(options.entries_max, 7U);
+  EXPECT_EQ(options.bytes_max, 4'096U);
+  EXPECT_EQ(options.ttl, 5s);
+  EXPECT_EQ(options.on_miss, stream::miss_policy::retry);
+  EXPECT_EQ(options.retry_delay, 3s);
+  EXPECT_EQ(options.when_late, stream::miss_policy::dead_letter);
+}
+
+TEST_F(lookups_test, ALookupThatNobodyDeclaresIsNamedWithThoseThereAre) {
+  EXPECT_EQ(why({named("price")}), "`lookups` names 'price', and the lookups of the application are: prices");
+}
+
+TEST_F(lookups_test, OptionsThatContradictThemselvesNameTheLookup) {
+  lookup_config of = named("prices");
+  of.on_miss = stream::miss_policy::retry;
+  of.retry_delay = 1s;
+  EXPECT_EQ(
+      why({of}),
+      "lookup 'prices': `negative_ttl` is longer than `retry_delay`: a record that looks again would see the "
+      "cached miss");
+}
+
+TEST_F(lookups_test, CachesLeaveHalfOfTheMemoryToRecords) {
+  const std::size_t needed = 2 * prices_.declared().bytes_max;
+  EXPECT_EQ(why({}, 2, 2 * needed), "opened");
+  EXPECT_NE(why({}, 2, 2 * needed - 1).find("more than half of `engine.memory_max`"), std::string::npos);
+}
+
+TEST_F(lookups_test, WritesAreTiedToThem) {
+  cql::statement<void(std::int64_t, std::string_view)> update("UPDATE price SET price = ? WHERE item = ?");
+  EXPECT_NE(why({}).find("which lookup 'prices' caches rows of"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace millrace::app

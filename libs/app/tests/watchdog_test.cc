@@ -1,0 +1,219 @@
+#include "watchdog.h"
+
+#include <atomic>
+#include <functional>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <parcel.h>
+
+#include <millrace/testkit/simulated_schemas.h>
+#include <millrace/testkit/simulated_sink.h>
+#include <millrace/testkit/simulated_source.h>
+#include <millrace/testkit/simulated_store.h>
+
+#include "status_page.h"
+#include "worker.h"
+
+namespace millrace::app {
+namespace {
+
+using namespace std::chrono_literals;
+
+std::vector<watchdog::finding> look(watchdog& dog, nanoseconds now, nanoseconds since_turn,
+                                    std::string running = {}) {
+  const std::vector<worker_pulse> pulses{{0ms, {}}, {since_turn, std::move(running)}};
+  return dog.look({now.count()}, pulses);
+}
+
+TEST(Watchdog, IsSilentWhileLoopsTurn) {
+  watchdog dog(10s);
+  EXPECT_TRUE(look(dog, 0s, 500ms).empty());
+  EXPECT_TRUE(look(dog, 20s, 9'999ms).empty());
+}
+
+TEST(Watchdog, ReportsAStuckWorkerOnceThenRarelyAndItsRecovery) {
+  watchdog dog(10s);
+  const auto first = look(dog, 100s, 10s, "processor 'visits'");
+  ASSERT_EQ(first.size(), 1U);
+  EXPECT_EQ(first[0].worker, 1U);
+  EXPECT_FALSE(first[0].turns_again);
+  EXPECT_EQ(first[0].stuck_for, nanoseconds(10s));
+  EXPECT_EQ(first[0].running, "processor 'visits'");
+  EXPECT_TRUE(look(dog, 101s, 11s).empty());
+  EXPECT_TRUE(look(dog, 159s, 69s).empty());
+  EXPECT_EQ(look(dog, 160s, 70s).size(), 1U);
+  const auto over = look(dog, 161s, 1ms);
+  ASSERT_EQ(over.size(), 1U);
+  EXPECT_TRUE(over[0].turns_again);
+  EXPECT_EQ(over[0].stuck_for, nanoseconds(70s));
+  EXPECT_TRUE(look(dog, 162s, 1ms).empty());
+}
+
+// What the blocking processor and the test tell each other.
+struct gate {
+  std::atomic<bool> entered{false};
+  std::atomic<bool> open{false};
+};
+
+class any_statement final : public stream::statement_declaration {
+ public:
+  using statement_declaration::statement_declaration;
+  result<void> check(const std::vector<stream::column>&, const std::vector<stream::column>&) override {
+    return {};
+  }
+};
+
+// Does what no processor may do: it holds up its worker.
+class blocking final : public pipeline::processor<pipeline::parcel> {
+ public:
+  explicit blocking(gate* at) : gate_(at) {}
+  [[nodiscard]] std::string_view name() const override { return "blocking"; }
+  runtime::task<stream::outcome> process(pipeline::record<pipeline::parcel> p, stream::context ctx) override {
+    if (p->word == "after a wait") {
+      testkit::execute insert(ctx.database(), insert_, {testkit::cell(p->number)});
+      const result<stream::rows_ref> written = co_await insert;
+      ctx.resumed();  // as every typed statement does
+      if (!written) co_return written.error();
+    }
+    gate_->entered = true;
+    while (!gate_->open) std::this_thread::yield();
+    co_return stream::outcome::done();
+  }
+
+ private:
+  gate* gate_;
+  any_statement insert_{"INSERT INTO parcel (number) VALUES (?)"};
+};
+
+// One worker on simulated ports, in real time.
+class stuck_worker : public testing::Test {
+ protected:
+  void launch(std::string_view word) {
+    log_.add_topic("parcels", 1);
+    testkit::simulated_record r;
+    r.value = pipeline::framed_parcel(7, 1, word);
+    log_.append({0, 0}, std::move(r), 41);
+    runtime::loop& loop = worker_.loop();
+    auto schemas = std::make_unique<testkit::simulated_schemas>(loop);
+    schemas->add(7, "parcel");
+    auto source =
+        std::make_unique<testkit::simulated_source>(log_, loop, testkit::simulated_source::options());
+    source->assign({{0, 0}});
+    testkit::simulated_store::options later;
+    later.fate_of = [this](const testkit::executed_statement&) {
+      testkit::store_fate fate;
+      fate.failure = store_failure_;
+      fate.until_answered = 20ms;  // several turns
+      return fate;
+    };
+    worker_ports ports;
+    ports.schemas = std::move(schemas);
+    ports.store = std::make_unique<testkit::simulated_store>(loop, later);
+    ports.sink = std::make_unique<testkit::simulated_sink>(loop, testkit::simulated_sink::options());
+    ports.source = std::move(source);
+    auto work = pipeline::build({pipeline::make<blocking>(&gate_)});
+    ASSERT_TRUE(work);
+    pipeline::line_options options;
+    options.dead_letter_topic = "dead";
+    worker_.launch(std::move(ports), std::move(options), std::move(*work), budget_, retries_,
+                   counts_.add_shard(), nullptr, [] {});
+    launched_ = true;
+  }
+  ~stuck_worker() override {
+    gate_.open = true;
+    if (!launched_) return;
+    worker_.request_stop();
+    worker_.join();
+  }
+
+  static void wait_until(const std::function<bool()>& holds) {
+    while (!holds()) std::this_thread::sleep_for(1ms);
+  }
+  [[nodiscard]] process_view view() const {
+    process_view seen;
+    seen.started = true;
+    seen.stuck_after = stuck_after;
+    seen.workers.push_back({worker_.status(), worker_.pulse_at(system_clock().now())});
+    return seen;
+  }
+
+  static constexpr nanoseconds stuck_after = 1s;
+  std::optional<error> store_failure_;  // before launch()
+  gate gate_;
+  testkit::simulated_log log_;
+  metrics::catalogue declared_;
+  metrics::registry counts_{declared_};
+  pipeline::byte_budget budget_{64U << 20U};
+  pipeline::retry_budget retries_{{}};
+  bool launched_ = false;
+  worker worker_{system_clock()};
+};
+
+TEST_F(stuck_worker, IsReportedWithWhatItRunsAndFailsLivenessUntilItTurnsAgain) {
+  launch("at once");
+  wait_until([&] { return gate_.entered.load(); });
+  watchdog dog(stuck_after);
+  std::vector<watchdog::finding> found;
+  wait_until([&] {
+    const std::vector<worker_pulse> pulses{worker_.pulse_at(system_clock().now())};
+    found = dog.look(system_clock().now(), pulses);
+    return !found.empty();
+  });
+  EXPECT_FALSE(found[0].turns_again);
+  EXPECT_EQ(found[0].running, "processor 'blocking' on partition 0 offset 41");
+  EXPECT_NE(not_alive_because(view()).find("processor 'blocking' on partition 0 offset 41"),
+            std::string::npos);
+  EXPECT_NE(not_ready_because(view()), "");
+  gate_.open = true;
+  wait_until([&] { return not_alive_because(view()).empty(); });
+}
+
+TEST_F(stuck_worker, IsNamedAlsoWhenItBlocksAfterAWait) {
+  launch("after a wait");
+  wait_until([&] { return gate_.entered.load(); });
+  wait_until([&] { return !not_alive_because(view()).empty(); });
+  EXPECT_NE(not_alive_because(view()).find("offset 41"), std::string::npos) << not_alive_because(view());
+}
+
+TEST_F(stuck_worker, DoesNotObeyLaterWhatWasReportedAsNotDone) {
+  launch("at once");
+  wait_until([&] { return gate_.entered.load(); });
+  EXPECT_EQ(worker_.ask({"parcels", 0, 41}, pipeline::record_verb::skip, 20ms), std::nullopt);
+  gate_.open = true;
+  wait_until([&] { return worker_.status().counts.done == 1; });
+  EXPECT_EQ(worker_.status().counts.skipped, 0U);
+}
+
+TEST_F(stuck_worker, AnswersAnOperatorWhenItTurns) {
+  gate_.open = true;
+  launch("at once");
+  wait_until([&] { return worker_.status().counts.done == 1; });
+  const auto answer = worker_.ask({"parcels", 0, 41}, pipeline::record_verb::skip, 20s);
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->what, pipeline::verb_answer::kind::not_here) << answer->text;
+}
+
+TEST_F(stuck_worker, ObeysAnOperatorAboutTheRecordThatHoldsItUp) {
+  store_failure_ = error(errc::db_overloaded, "not now");
+  gate_.open = true;
+  launch("after a wait");
+  wait_until([&] { return worker_.status().last_error.has_value(); });
+  const auto answer = worker_.ask({"parcels", 0, 41}, pipeline::record_verb::skip, 20s);
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->what, pipeline::verb_answer::kind::obeyed) << answer->text;
+  wait_until([&] { return worker_.status().counts.skipped == 1; });
+}
+
+TEST_F(stuck_worker, IsNotStuckWhenItsThreadHasEnded) {
+  gate_.open = true;
+  launch("at once");
+  worker_.request_stop();
+  worker_.join();
+  const instant much_later = system_clock().now() + 3600s;
+  EXPECT_EQ(worker_.pulse_at(much_later).since_turn, 0ns);
+}
+
+}  // namespace
+}  // namespace millrace::app
