@@ -24,8 +24,8 @@
 #include <millrace/avro/framing.h>
 #include <millrace/base/assert.h>
 #include <millrace/metrics/registry.h>
-#include <millrace/pipeline/avro_value.h>
-#include <millrace/pipeline/line.h>
+#include <millrace/engine/avro_value.h>
+#include <millrace/engine/record_engine.h>
 #include <millrace/testkit/simulated_schemas.h>
 #include <millrace/testkit/simulated_sink.h>
 #include <millrace/testkit/simulated_store.h>
@@ -96,7 +96,7 @@ class floor_pass final : public pass, private stream::source_events {
   }
 
  private:
-  static const pipeline::value_format& format() { return pipeline::value_traits<Navigation>::format(); }
+  static const engine::value_format& format() { return engine::value_traits<Navigation>::format(); }
 
   void on_record(const stream::record_view& record) override {
     ++taken_;
@@ -114,16 +114,16 @@ class floor_pass final : public pass, private stream::source_events {
 
   bool decodes_;
   memory_source source_{distinct_records};
-  std::shared_ptr<const pipeline::value_plan> plan_;
-  std::unique_ptr<pipeline::value_slot> slot_ = format().make_slot();
+  std::shared_ptr<const engine::value_plan> plan_;
+  std::unique_ptr<engine::value_slot> slot_ = format().make_slot();
   std::uint64_t taken_ = 0;
 };
 
-class nothing final : public pipeline::processor<Navigation> {
+class nothing final : public engine::processor<Navigation> {
  public:
   explicit nothing(std::string called) : called_(std::move(called)) {}
   [[nodiscard]] std::string_view name() const override { return called_; }
-  runtime::task<stream::outcome> process(pipeline::record<Navigation>, stream::context) override {
+  runtime::task<stream::outcome> process(engine::record<Navigation>, stream::context) override {
     co_return stream::outcome::done();
   }
 
@@ -143,7 +143,7 @@ class gate final : private runtime::step {
   gate(const gate&) = delete;
   gate& operator=(const gate&) = delete;
 
-  void watch(const pipeline::line& line) noexcept { line_ = &line; }
+  void watch(const engine::record_engine& engine) noexcept { engine_ = &line; }
   void open() noexcept { open_ = true; }
 
   bool await_ready() const noexcept { return false; }
@@ -155,7 +155,7 @@ class gate final : private runtime::step {
 
  private:
   bool on_turn() override {
-    if (!open_ && line_->in_flight_records() < in_flight_) return true;
+    if (!open_ && engine_->in_flight_records() < in_flight_) return true;
     const std::size_t most = open_ ? count_ : std::min(released_per_turn_max, count_);
     for (std::size_t i = 0; i < most; ++i) {
       if (any_order_) {
@@ -172,7 +172,7 @@ class gate final : private runtime::step {
   runtime::loop& loop_;
   std::size_t in_flight_;
   bool any_order_;
-  const pipeline::line* line_ = nullptr;
+  const engine::record_engine* engine_ = nullptr;
   bool open_ = false;
   std::vector<std::coroutine_handle<>> waiting_;
   std::size_t first_ = 0;
@@ -180,10 +180,10 @@ class gate final : private runtime::step {
   std::uint64_t random_ = 1;
 };
 
-class waits final : public pipeline::processor<Navigation> {
+class waits final : public engine::processor<Navigation> {
  public:
   explicit waits(gate* at) : gate_(at) {}
-  runtime::task<stream::outcome> process(pipeline::record<Navigation>, stream::context) override {
+  runtime::task<stream::outcome> process(engine::record<Navigation>, stream::context) override {
     co_await *gate_;
     co_return stream::outcome::done();
   }
@@ -193,7 +193,7 @@ class waits final : public pipeline::processor<Navigation> {
 };
 
 struct engine_row {
-  pipeline::order_mode order = pipeline::order_mode::unordered;
+  engine::order_mode order = engine::order_mode::unordered;
   std::size_t processors = 1;
   std::size_t waiting = 0;  // records in flight; 0: the processors do not wait
   bool any_order = false;
@@ -210,35 +210,35 @@ class engine_pass final : public pass {
     options_.partition_pause_after = options_.partition_stall_after = milliseconds(3'600'000);
     options_.dead_letter_topic = "dead";
     schemas_.add(memory_source::schema_id, schema_text());
-    pipeline::processor_set set;
+    engine::processor_set set;
     if (row.waiting > 0) {
       gate_ = std::make_unique<gate>(loop_, row.waiting, row.any_order);
-      set.push_back(pipeline::make<waits>(gate_.get()));
+      set.push_back(engine::make<waits>(gate_.get()));
     }
     for (std::size_t i = set.size(); i < row.processors; ++i) {
-      set.push_back(pipeline::make<nothing>("nothing-" + std::to_string(i)));
+      set.push_back(engine::make<nothing>("nothing-" + std::to_string(i)));
     }
-    result<pipeline::processors> built = pipeline::build(set);
+    result<engine::processors> built = engine::build(set);
     invariant(built.ok(), "the processors can be built");
-    line_ = std::make_unique<pipeline::line>(
-        pipeline::line_ports{loop_, source_, sink_, store_, schemas_, budget_, retries_, shard_}, options_,
+    engine_ = std::make_unique<engine::record_engine>(
+        engine::engine_ports{loop_, source_, sink_, store_, schemas_, budget_, retries_, shard_}, options_,
         std::move(*built));
-    if (gate_) gate_->watch(*line_);
-    line_->start();
+    if (gate_) gate_->watch(*engine_);
+    engine_->start();
   }
   ~engine_pass() override {
     invariant(source_.pauses() == 0, "nothing was paused");
-    line_->abort();
+    engine_->abort();
     if (gate_) gate_->open();
-    while (!line_->quiescent()) loop_.run_turn(milliseconds(0));
-    invariant(line_->counts().balanced() && line_->counts().dead_lettered == 0, "every record was done");
-    line_.reset();
+    while (!engine_->quiescent()) loop_.run_turn(milliseconds(0));
+    invariant(engine_->counts().balanced() && engine_->counts().dead_lettered == 0, "every record was done");
+    engine_.reset();
     gate_.reset();
   }
 
   void warm_up() override { go_on(warm_up_records + 2 * row_.waiting); }
   void go_on(std::uint64_t records) override {
-    for (const std::uint64_t end = line_->counts().done + records; line_->counts().done < end;) {
+    for (const std::uint64_t end = engine_->counts().done + records; engine_->counts().done < end;) {
       loop_.run_turn(milliseconds(1));
     }
   }
@@ -250,14 +250,14 @@ class engine_pass final : public pass {
   testkit::simulated_sink sink_{loop_, {}};
   testkit::simulated_store store_{loop_, {}};
   testkit::simulated_schemas schemas_{loop_};
-  pipeline::byte_budget budget_{std::size_t{1} << 40U};
-  pipeline::retry_budget retries_{{}};
+  engine::byte_budget budget_{std::size_t{1} << 40U};
+  engine::retry_budget retries_{{}};
   metrics::catalogue declared_;
   metrics::registry registry_{declared_};
   metrics::shard& shard_{registry_.add_shard()};
-  pipeline::line_options options_;
+  engine::engine_options options_;
   std::unique_ptr<gate> gate_;
-  std::unique_ptr<pipeline::line> line_;
+  std::unique_ptr<engine::record_engine> engine_;
 };
 
 struct row {
@@ -266,7 +266,7 @@ struct row {
 };
 
 std::vector<row> all_rows() {
-  using pipeline::order_mode;
+  using engine::order_mode;
   std::vector<row> rows;
   const auto add = [&rows](const std::string& name, const engine_row& of) {
     rows.push_back({name, [of] { return std::make_unique<engine_pass>(of); }});

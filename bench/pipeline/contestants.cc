@@ -76,25 +76,25 @@ class idle final : public processor<Navigation> {
 
 const app::application& visit_application() {
   static const app::application all{
-      .name = "bench", .version = "1.0.0", .processors = {pipeline::make<visit>()}};
+      .name = "bench", .version = "1.0.0", .processors = {engine::make<visit>()}};
   return all;
 }
 
 const app::application& cached_application() {
   static const app::application all{
-      .name = "bench", .version = "1.0.0", .processors = {pipeline::make<visit_cached>()}};
+      .name = "bench", .version = "1.0.0", .processors = {engine::make<visit_cached>()}};
   return all;
 }
 
 const app::application& memory_application() {
   static const app::application all{
-      .name = "bench", .version = "1.0.0", .processors = {pipeline::make<visit_in_memory>()}};
+      .name = "bench", .version = "1.0.0", .processors = {engine::make<visit_in_memory>()}};
   return all;
 }
 
 const app::application& idle_application() {
   static const app::application all{
-      .name = "bench", .version = "1.0.0", .processors = {pipeline::make<idle>()}};
+      .name = "bench", .version = "1.0.0", .processors = {engine::make<idle>()}};
   return all;
 }
 

@@ -52,7 +52,7 @@ struct arguments {
 
 const app::application& visits_alone() {
   static const app::application app{
-      .name = "visits", .version = "1.0.0", .processors = {pipeline::make<navigation::visits>()}};
+      .name = "visits", .version = "1.0.0", .processors = {engine::make<navigation::visits>()}};
   return app;
 }
 

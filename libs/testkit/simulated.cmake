@@ -9,10 +9,10 @@ add_library(millrace_testkit_simulated STATIC
 add_library(millrace::testkit_simulated ALIAS millrace_testkit_simulated)
 target_sources(millrace_testkit_simulated PUBLIC FILE_SET HEADERS BASE_DIRS include FILES ${simulated_headers})
 target_link_libraries(millrace_testkit_simulated
-  PUBLIC millrace::base millrace::runtime millrace::metrics millrace::stream millrace::pipeline
+  PUBLIC millrace::base millrace::runtime millrace::metrics millrace::stream millrace::engine
   PRIVATE millrace_flags)
 
 millrace_test(testkit_runner_tests SOURCES processor_runner_test.cc LIBRARIES testkit_simulated LABELS unit testkit)
 if(TARGET testkit_runner_tests)
-  target_include_directories(testkit_runner_tests PRIVATE ../pipeline/tests)
+  target_include_directories(testkit_runner_tests PRIVATE ../engine/tests)
 endif()

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <optional>
 
-#include <millrace/pipeline/options.h>
+#include <millrace/engine/options.h>
 #include <millrace/testkit/simulated_log.h>
 #include <millrace/testkit/simulated_schemas.h>
 #include <millrace/testkit/simulated_sink.h>

@@ -3,14 +3,14 @@
 #include <charconv>
 #include <stdexcept>
 
-#include <millrace/pipeline/output.h>
+#include <millrace/engine/output.h>
 
 #include "parcel.h"
 
 namespace simulation {
 
 using namespace millrace;
-using pipeline::parcel;
+using engine::parcel;
 
 namespace {
 
@@ -28,7 +28,7 @@ class statement final : public stream::statement_declaration {
   }
 };
 
-std::string key_of(const pipeline::record<parcel>& p) {
+std::string key_of(const engine::record<parcel>& p) {
   const std::optional<bytes_view> key = p.key();
   return key ? std::string(as_text(*key)) : std::string();
 }
@@ -75,11 +75,11 @@ void throw_late(std::string_view word, stream::context ctx) {
 }
 
 // SELECT, INSERT a row of its own, and INSERT the newest row of its key at the record's write time.
-class writing final : public pipeline::processor<parcel> {
+class writing final : public engine::processor<parcel> {
  public:
   explicit writing(member* owner) : owner_(*owner) {}
 
-  runtime::task<stream::outcome> process(pipeline::record<parcel> p, stream::context ctx) override {
+  runtime::task<stream::outcome> process(engine::record<parcel> p, stream::context ctx) override {
     owner_.note(happening::work_began, p->number, name(), key_of(p));
     try {
       const stream::outcome out = co_await work(p, ctx);
@@ -93,7 +93,7 @@ class writing final : public pipeline::processor<parcel> {
   }
 
  private:
-  runtime::task<stream::outcome> work(pipeline::record<parcel> p, stream::context ctx) {
+  runtime::task<stream::outcome> work(engine::record<parcel> p, stream::context ctx) {
     if (p->word == "skip") co_return stream::outcome::skipped("by rule");
     throw_at_once(p->word, ctx);
     testkit::execute find(ctx.database(), select_, {testkit::cell(p->number)});
@@ -118,11 +118,11 @@ class writing final : public pipeline::processor<parcel> {
   statement latest_{insert_latest, stream::write_time::record};
 };
 
-class emitting final : public pipeline::processor<parcel> {
+class emitting final : public engine::processor<parcel> {
  public:
   explicit emitting(member* owner) : owner_(*owner) {}
 
-  runtime::task<stream::outcome> process(pipeline::record<parcel> p, stream::context ctx) override {
+  runtime::task<stream::outcome> process(engine::record<parcel> p, stream::context ctx) override {
     owner_.note(happening::work_began, p->number, name(), key_of(p));
     if (p->word == "skip") {
       owner_.note(happening::work_ended, p->number, name(), key_of(p));
@@ -140,7 +140,7 @@ class emitting final : public pipeline::processor<parcel> {
   }
 
  private:
-  runtime::task<stream::outcome> work(pipeline::record<parcel> p, stream::context ctx) {
+  runtime::task<stream::outcome> work(engine::record<parcel> p, stream::context ctx) {
     ctx.emit(sent_, key_of(p), *p);
     throw_at_once(p->word, ctx);
     testkit::execute find(ctx.database(), select_, {testkit::cell(p->number)});
@@ -152,7 +152,7 @@ class emitting final : public pipeline::processor<parcel> {
 
   member& owner_;
   statement select_{select_profile};
-  pipeline::output<parcel> sent_{"sent"};
+  engine::output<parcel> sent_{"sent"};
 };
 
 }  // namespace
@@ -190,24 +190,24 @@ member::member(common& shared, int number, std::uint64_t seed)
       testkit::simulated_schemas::options{[this](std::int32_t) { return shared_.faults.of_schema(); }});
   schemas_->add(known_schema, "parcel");
   schemas_->add(other_schema, "parcel");
-  pipeline::line_options options = shared.options;
+  engine::engine_options options = shared.options;
   options.seed = seed;
-  line_ = std::make_unique<pipeline::line>(
-      pipeline::line_ports{loop_, *source_, *sink_, *store_, *schemas_, budget_, retries_,
+  engine_ = std::make_unique<engine::record_engine>(
+      engine::engine_ports{loop_, *source_, *sink_, *store_, *schemas_, budget_, retries_,
                            registry_.add_shard()},
-      options, std::move(*pipeline::build({pipeline::make<writing>(this), pipeline::make<emitting>(this)})));
-  line_->start();
+      options, std::move(*engine::build({engine::make<writing>(this), engine::make<emitting>(this)})));
+  engine_->start();
 }
 
 member::~member() = default;
 
 bool member::serves() const noexcept {
-  return !crashed_ && !stopping_ && !line_->failure() && !line_->finished();
+  return !crashed_ && !stopping_ && !engine_->failure() && !engine_->finished();
 }
 
 void member::run() {
   loop_.run_pending();
-  const pipeline::books& books = line_->counts();
+  const engine::books& books = engine_->counts();
   if (!books.balanced()) complain("I10 the books do not balance");
   if (books.uncommitted > books.done + books.skipped + books.dead_lettered) {
     complain("I10 more records are uncommitted than ended");
@@ -215,34 +215,34 @@ void member::run() {
   if (!crashed_) check_limits();
   if (!crashed_ && shared_.second_load) check_commit_waits();
   for (const std::string& violation : source_->violations()) complain("I3 " + violation);
-  if (line_->finished() && !end_noted_ && !crashed_) {
+  if (engine_->finished() && !end_noted_ && !crashed_) {
     end_noted_ = true;
     if (books.in_flight != 0) complain("I10 records in flight after the end");
     // Without the topic's id the next owner is told nothing of what is finished beyond an abandoned record.
     const bool remembers = shared_.second_load && !shared_.log.topic_id(0).empty();
-    if (remembers && line_->uncommitted_by_stop() != 0) complain("I8 a clean stop left records uncommitted");
+    if (remembers && engine_->uncommitted_by_stop() != 0) complain("I8 a clean stop left records uncommitted");
     note_at(happening::stopped, -1, -1);
   }
 }
 
 // The overdraft of bytes is at most a batch, which is taken by the size of the usual record.
 void member::check_limits() {
-  if (line_->in_flight_records() > shared_.options.in_flight_records_max)
+  if (engine_->in_flight_records() > shared_.options.in_flight_records_max)
     complain("I6 too many records in flight");
   const std::size_t most = shared_.budget_bytes + shared_.budget_bytes / 4;
   if (budget_.in_use() > most) complain("I6 " + std::to_string(budget_.in_use()) + " bytes in flight");
-  if (line_->quiescent() && line_->status_now().in_flight_bytes != 0)
+  if (engine_->quiescent() && engine_->status_now().in_flight_bytes != 0)
     complain("I6 bytes are held after the end");
 }
 
 // One answer at a time may be lost: what is finished is committed all the same, within the line's times. It
 // looks whether a commit is due when something happens, and at least that often.
 void member::check_commit_waits() {
-  const pipeline::line_options& o = shared_.options;
+  const engine::engine_options& o = shared_.options;
   const nanoseconds longest = nanoseconds(o.commit_interval) +
                               std::min(o.status_interval, o.commit_interval) + o.commit_timeout +
                               2 * nanoseconds(commit_answer_max);
-  for (const pipeline::partition_status& p : line_->status_now().partitions) {
+  for (const engine::partition_status& p : engine_->status_now().partitions) {
     if (!p.position || p.state != "open") continue;
     commit_wait& wait = commit_waits_.try_emplace(p.epoch, commit_wait{*p.position, {}}).first->second;
     if (p.committed.value_or(-1) > wait.committed) {
@@ -261,7 +261,7 @@ void member::check_commit_waits() {
 
 void member::stop() {
   stopping_ = true;
-  line_->request_stop();
+  engine_->request_stop();
 }
 
 void member::crash() {
@@ -274,7 +274,7 @@ void member::crash() {
   sink_->sever();
   store_->sever();
   schemas_->sever();
-  line_->abort();
+  engine_->abort();
 }
 
 void member::complain(const std::string& what) {

@@ -9,7 +9,7 @@
 #include <string_view>
 
 #include <millrace/metrics/registry.h>
-#include <millrace/pipeline/line.h>
+#include <millrace/engine/record_engine.h>
 #include <millrace/testkit/simulated_log.h>
 #include <millrace/testkit/simulated_schemas.h>
 #include <millrace/testkit/simulated_sink.h>
@@ -36,9 +36,9 @@ struct common {
   millrace::testkit::simulated_log& log;
   fault_injector& faults;
   history& told;
-  millrace::pipeline::line_options options;
+  millrace::engine::engine_options options;
   std::size_t budget_bytes = 0;
-  millrace::pipeline::retry_budget_policy retries;
+  millrace::engine::retry_budget_policy retries;
   bool second_load = false;
 };
 
@@ -55,8 +55,8 @@ class member {
   // Takes part in the group: neither crashed, nor stopping, nor failed.
   [[nodiscard]] bool serves() const noexcept;
   // Has ended, in whatever way, and may be destroyed.
-  [[nodiscard]] bool gone() const noexcept { return line_->quiescent(); }
-  [[nodiscard]] const millrace::pipeline::books& counts() const noexcept { return line_->counts(); }
+  [[nodiscard]] bool gone() const noexcept { return engine_->quiescent(); }
+  [[nodiscard]] const millrace::engine::books& counts() const noexcept { return engine_->counts(); }
 
   void run();
   void stop();
@@ -97,11 +97,11 @@ class member {
   std::unique_ptr<millrace::testkit::simulated_sink> sink_;
   std::unique_ptr<millrace::testkit::simulated_store> store_;
   std::unique_ptr<millrace::testkit::simulated_schemas> schemas_;
-  millrace::pipeline::byte_budget budget_;
-  millrace::pipeline::retry_budget retries_;
+  millrace::engine::byte_budget budget_;
+  millrace::engine::retry_budget retries_;
   millrace::metrics::catalogue declared_;
   millrace::metrics::registry registry_;
-  std::unique_ptr<millrace::pipeline::line> line_;
+  std::unique_ptr<millrace::engine::record_engine> engine_;
 };
 
 }  // namespace simulation

@@ -16,9 +16,9 @@ constexpr std::int64_t faulty_ms = 20'000;
 constexpr std::int64_t heal_ms_max = 1'800'000;
 constexpr std::int64_t throwing_max = 4;
 
-pipeline::line_options draw_options(seeded_random& random) {
-  pipeline::line_options o;
-  o.order = static_cast<pipeline::order_mode>(random.between(0, 2));
+engine::engine_options draw_options(seeded_random& random) {
+  engine::engine_options o;
+  o.order = static_cast<engine::order_mode>(random.between(0, 2));
   o.in_flight_records_max =
       static_cast<std::size_t>(random.chance(0.3) ? random.between(1, 16) : random.between(16, 256));
   o.partition_window_max = static_cast<std::size_t>(random.chance(0.3) ? random.between(4, 64) : 100'000);
@@ -49,7 +49,7 @@ std::size_t draw_budget(seeded_random& random) {
   return static_cast<std::size_t>(random.chance(0.3) ? random.between(32, 128) : 4'096) << 10U;
 }
 
-pipeline::retry_budget_policy draw_retries(seeded_random& random) {
+engine::retry_budget_policy draw_retries(seeded_random& random) {
   return {.ratio = random.chance(0.2) ? 1.0 : static_cast<double>(random.between(0, 30)) / 100,
           .reserve =
               static_cast<std::uint32_t>(random.chance(0.3) ? random.between(1, 5) : random.between(5, 100)),
@@ -73,7 +73,7 @@ world::world(std::uint64_t seed)
   history_.ordered = static_cast<order>(shared_.options.order);
   history_.attempts_max = shared_.options.retry.attempts_max;
   // Probes of a breaker are outside the budget, and the history does not tell them apart.
-  const pipeline::retry_budget_policy& budget = shared_.retries;
+  const engine::retry_budget_policy& budget = shared_.retries;
   history_.retries = {budget.ratio < 1 && shared_.options.breaker.ratio >= 1, budget.ratio, budget.reserve,
                       nanoseconds(budget.window).count()};
 }
@@ -121,29 +121,29 @@ void world::produce_one(bool second_load) {
   const std::int32_t schema = random_.chance(0.1) ? other_schema : known_schema;
   switch (l.what) {
     case kind::good:
-      r.value = pipeline::framed_parcel(schema, number, draw_good_word(second_load));
+      r.value = engine::framed_parcel(schema, number, draw_good_word(second_load));
       break;
     case kind::skipped:
-      r.value = pipeline::framed_parcel(schema, number, "skip");
+      r.value = engine::framed_parcel(schema, number, "skip");
       break;
     case kind::tombstone:
       break;
     case kind::bad:
-      r.value = pipeline::framed_parcel(schema, number, "bad");
+      r.value = engine::framed_parcel(schema, number, "bad");
       break;
     case kind::undecodable:
-      r.value = pipeline::framed_parcel(schema, number, "cut");
+      r.value = engine::framed_parcel(schema, number, "cut");
       r.value->resize(
           static_cast<std::size_t>(random_.between(0, static_cast<std::int64_t>(r.value->size()) - 1)));
       break;
     case kind::unknown_schema:
-      r.value = pipeline::framed_parcel(absent_schema, number, "lost");
+      r.value = engine::framed_parcel(absent_schema, number, "lost");
       break;
     case kind::throws_at_once:
-      r.value = pipeline::framed_parcel(schema, number, "throw");
+      r.value = engine::framed_parcel(schema, number, "throw");
       break;
     case kind::throws_late:
-      r.value = pipeline::framed_parcel(schema, number, "throw-late");
+      r.value = engine::framed_parcel(schema, number, "throw-late");
       break;
   }
   static_cast<void>(log_.append({0, partition}, std::move(r), hole));

@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 
 #include <millrace/base/bytes.h>
-#include <millrace/pipeline/options.h>
+#include <millrace/engine/options.h>
 
 namespace millrace::dlq_commands {
 namespace {
@@ -39,7 +39,7 @@ std::string reason_of(const stream::record_view& record) {
 }
 
 std::uint32_t count_of(const stream::record_view& record) {
-  const std::string text = find(record, pipeline::redrive_count_header).value_or("0");
+  const std::string text = find(record, engine::redrive_count_header).value_or("0");
   std::uint32_t count = 0;
   const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), count);
   // What is not a number must not reset the guard against loops.
@@ -60,11 +60,11 @@ letter read_letter(const stream::record_view& record) {
   made.reason = reason_of(record);
   made.code = either(record, "millrace.dlq.code", "__streams.errors.exception");
   // The names of Kafka Streams have neither. A record that was redriven became a letter of whom it named.
-  made.processor = either(record, "millrace.dlq.processor", pipeline::redrive_processor_header);
+  made.processor = either(record, "millrace.dlq.processor", engine::redrive_processor_header);
   made.topic = either(record, "millrace.dlq.topic", "__streams.errors.topic");
   made.from_partition = either(record, "millrace.dlq.partition", "__streams.errors.partition");
   made.from_offset = either(record, "millrace.dlq.offset", "__streams.errors.offset");
-  made.group = either(record, "millrace.dlq.group", pipeline::redrive_group_header);
+  made.group = either(record, "millrace.dlq.group", engine::redrive_group_header);
   made.redrives = count_of(record);
   made.value_dropped = find(record, "millrace.dlq.value_dropped").has_value();
   return made;
@@ -89,9 +89,9 @@ redrive_headers::redrive_headers(const stream::record_view& record, const letter
   for (const stream::header_view& header : record.headers) {
     if (!is_ours(header.name)) headers_.push_back(header);
   }
-  headers_.push_back({pipeline::redrive_count_header, as_bytes(count_)});
-  if (!to.group.empty()) headers_.push_back({pipeline::redrive_group_header, as_bytes(to.group)});
-  if (!to.processor.empty()) headers_.push_back({pipeline::redrive_processor_header, as_bytes(to.processor)});
+  headers_.push_back({engine::redrive_count_header, as_bytes(count_)});
+  if (!to.group.empty()) headers_.push_back({engine::redrive_group_header, as_bytes(to.group)});
+  if (!to.processor.empty()) headers_.push_back({engine::redrive_processor_header, as_bytes(to.processor)});
 }
 
 std::string to_text(timestamp at) {

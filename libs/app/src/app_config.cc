@@ -280,8 +280,8 @@ const spec<lookup_config>& lookup_spec() {
   return declared;
 }
 
-const spec<pipeline::retry_policy>& retry_spec() {
-  using pipeline::retry_policy;
+const spec<engine::retry_policy>& retry_spec() {
+  using engine::retry_policy;
   static const spec<retry_policy> declared{
       field(&retry_policy::attempts_max, "attempts_max")
           .range(1U, 1'000'000U)
@@ -302,8 +302,8 @@ const spec<pipeline::retry_policy>& retry_spec() {
   return declared;
 }
 
-const spec<pipeline::retry_budget_policy>& retry_budget_spec() {
-  using pipeline::retry_budget_policy;
+const spec<engine::retry_budget_policy>& retry_budget_spec() {
+  using engine::retry_budget_policy;
   static const spec<retry_budget_policy> declared{
       field(&retry_budget_policy::ratio, "ratio")
           .range(0.0, 1.0)
@@ -319,8 +319,8 @@ const spec<pipeline::retry_budget_policy>& retry_budget_spec() {
   return declared;
 }
 
-const spec<pipeline::breaker_policy>& breaker_spec() {
-  using pipeline::breaker_policy;
+const spec<engine::breaker_policy>& breaker_spec() {
+  using engine::breaker_policy;
   static const spec<breaker_policy> declared{
       field(&breaker_policy::ratio, "ratio")
           .range(0.01, 1.0)
@@ -347,7 +347,7 @@ const spec<pipeline::breaker_policy>& breaker_spec() {
 }
 
 const spec<engine_config>& engine_spec() {
-  using pipeline::order_mode;
+  using engine::order_mode;
   static const spec<engine_config> declared{
       field(&engine_config::workers, "workers")
           .range(0U, 256U)
@@ -372,9 +372,9 @@ const spec<engine_config>& engine_spec() {
           .doc("Where records go that can never be processed, untouched, with the reason in headers.")
           .example("navigation-dlq"),
       field(&engine_config::dead_letter_headers, "dead_letter_headers")
-          .choices({{"millrace", pipeline::letter_headers::millrace},
-                    {"streams", pipeline::letter_headers::streams},
-                    {"both", pipeline::letter_headers::both}})
+          .choices({{"millrace", engine::letter_headers::millrace},
+                    {"streams", engine::letter_headers::streams},
+                    {"both", engine::letter_headers::both}})
           .doc("Names of a dead letter's headers: millrace.dlq.*, those of Kafka Streams (KIP-1034: "
                "__streams.errors.*), or both."),
       section(&engine_config::retry, "retry", retry_spec())

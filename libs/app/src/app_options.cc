@@ -41,13 +41,13 @@ registry::client_options registry_options_of(const registry_config& from) {
   return options;
 }
 
-pipeline::line_options line_options_of(const app_config& from, std::uint64_t seed) {
-  pipeline::line_options options;
+engine::engine_options line_options_of(const app_config& from, std::uint64_t seed) {
+  engine::engine_options options;
   options.in_flight_records_max = from.engine.in_flight_records_max;
   options.emits_per_record_max = from.engine.emits_per_record_max;
   options.order = from.engine.order;
-  options.trailing_bytes = from.engine.ignore_trailing_bytes ? pipeline::trailing_bytes_policy::ignore
-                                                             : pipeline::trailing_bytes_policy::dead_letter;
+  options.trailing_bytes = from.engine.ignore_trailing_bytes ? engine::trailing_bytes_policy::ignore
+                                                             : engine::trailing_bytes_policy::dead_letter;
   options.retry = from.engine.retry;
   options.breaker = from.engine.breaker;
   options.commit_interval = from.engine.commit_interval;

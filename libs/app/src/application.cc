@@ -100,7 +100,7 @@ class process {
   struct candidate {
     std::unique_ptr<worker> thread;
     worker_ports ports;
-    pipeline::processors work;
+    engine::processors work;
     metrics::shard* counts = nullptr;
   };
 
@@ -111,10 +111,10 @@ class process {
   result<void> start_workers();
   result<candidate> make_worker();
   // None when nobody may ask for records, so that they cost nothing.
-  [[nodiscard]] pipeline::record_observer* observer_of(unsigned worker) const {
+  [[nodiscard]] engine::record_observer* observer_of(unsigned worker) const {
     return settings_.tap.enabled || traces_ ? samplers_[worker].get() : nullptr;
   }
-  result<void> prepare(const worker_ports& ports, pipeline::processors& work);
+  result<void> prepare(const worker_ports& ports, engine::processors& work);
   [[nodiscard]] result<std::string> subject_for(const stream::output_declaration& output) const;
   void supervise();
   void watch();
@@ -129,8 +129,8 @@ class process {
   const app_config settings_;
   metrics::catalogue declared_;
   metrics::registry counts_;
-  pipeline::byte_budget budget_;
-  pipeline::retry_budget retries_;
+  engine::byte_budget budget_;
+  engine::retry_budget retries_;
   stream::invalidation_board invalidations_;
   std::unique_ptr<connections> connections_;
   std::unique_ptr<trace_exporter> traces_;
@@ -250,7 +250,7 @@ std::string process::topic_of(const stream::output_declaration& output) const {
 // Where the processors produce to. An entry of `engine.outputs` that none of them declares is an error: what
 // it was meant for would go elsewhere.
 result<std::vector<std::string>> process::output_topics() const {
-  const auto work = pipeline::build(app_.processors);
+  const auto work = engine::build(app_.processors);
   if (!work) return work.error();
   std::vector<std::string> topics;
   std::set<std::string> names;
@@ -281,7 +281,7 @@ result<std::string> process::subject_for(const stream::output_declaration& outpu
   return registry::subject_of(naming, output.topic(), registry::record_part::value, record_name);
 }
 
-result<void> process::prepare(const worker_ports& ports, pipeline::processors& work) {
+result<void> process::prepare(const worker_ports& ports, engine::processors& work) {
   for (stream::statement_declaration* statement : work.declared.statements) {
     if (auto prepared = ports.store->prepare(*statement); !prepared) {
       return with_advice(prepared.error(), part::statement);
@@ -308,7 +308,7 @@ result<process::candidate> process::make_worker() {
   if (!ports) return ports.error();
   made.ports = std::move(*ports);
   made.ports.lookups.reset(new stream::lookup_room{invalidations_, &budget_, made.counts});
-  auto work = pipeline::build(app_.processors);
+  auto work = engine::build(app_.processors);
   if (!work) return work.error();
   made.work = std::move(*work);
   if (auto prepared = prepare(made.ports, made.work); !prepared) return prepared.error();
@@ -329,7 +329,7 @@ result<void> process::start_workers() {
       return joined.error();
   }
   for (unsigned i = 0; i < count; ++i) {
-    pipeline::line_options options = line_options_of(settings_, i + 1);
+    engine::engine_options options = line_options_of(settings_, i + 1);
     options.version = app_.version;
     auto log = std::make_shared<trouble_log>(
         system_clock(), [i](std::string_view event, const error& failure, std::uint64_t suppressed) {
@@ -337,7 +337,7 @@ result<void> process::start_workers() {
                     {{"error", failure.to_string()}, {"worker", i}, {"suppressed", suppressed}});
         });
     options.on_trouble = [log](std::string_view event, const error& failure) { log->note(event, failure); };
-    options.on_exception = [log](const pipeline::processor_exception& thrown) { log->note(thrown); };
+    options.on_exception = [log](const engine::processor_exception& thrown) { log->note(thrown); };
     samplers_.push_back(std::make_unique<record_sampler>(tap_, traces_.get(), settings_.tracing, seed_of(i)));
     made[i].thread->launch(std::move(made[i].ports), std::move(options), std::move(made[i].work), budget_,
                            retries_, *made[i].counts, observer_of(i),
@@ -405,12 +405,12 @@ int process::closing() {
   for (auto& w : workers_) w->join();
   admin_.reset();
   std::optional<error> first_failure;
-  pipeline::books sum;
+  engine::books sum;
   left_behind by_stop;
   bool left_group = true;
   for (std::size_t i = 0; i < workers_.size(); ++i) {
-    const pipeline::line& line = workers_[i]->line();
-    const pipeline::books& counts = line.counts();
+    const engine::record_engine& engine = workers_[i]->engine();
+    const engine::books& counts = line.counts();
     sum.received += counts.received;
     sum.done += counts.done;
     sum.skipped += counts.skipped;
@@ -504,7 +504,7 @@ admin_page process::order(const admin_order& wanted) {
     // A worker lives longer than the admin thread once it is in the list.
     const std::lock_guard lock(mutex_);
     for (const auto& each : workers_) {
-      doors.push_back([w = each.get()](const pipeline::record_name& which, pipeline::record_verb verb) {
+      doors.push_back([w = each.get()](const engine::record_name& which, engine::record_verb verb) {
         return w->ask(which, verb, verb_patience);
       });
     }

@@ -74,7 +74,7 @@ std::string shown(bytes_view bytes) {
   return printable ? std::string(text) : hexadecimal(bytes);
 }
 
-ordered_json bound_values(const pipeline::followed_binding& of, const std::vector<std::string>& redact) {
+ordered_json bound_values(const engine::followed_binding& of, const std::vector<std::string>& redact) {
   ordered_json out = ordered_json::object();
   bytes_view left = of.cells;
   for (const stream::column& column : of.parameters) {

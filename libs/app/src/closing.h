@@ -5,7 +5,7 @@
 #include <optional>
 
 #include <millrace/base/errors.h>
-#include <millrace/pipeline/status.h>
+#include <millrace/engine/status.h>
 
 namespace millrace::app {
 

@@ -4,7 +4,7 @@
 #include <millrace/app/metric_catalogue.h>
 #include <millrace/metrics/cgroup.h>
 #include <millrace/metrics/process.h>
-#include <millrace/pipeline/line.h>
+#include <millrace/engine/record_engine.h>
 #include <millrace/registry/client.h>
 
 #include "exposure.h"
@@ -81,7 +81,7 @@ metrics::scrape_hook add_engine_metrics(metrics::registry& to, process_facts fac
 }
 
 void declare_metrics(metrics::catalogue& into) {
-  pipeline::declare_metrics(into);
+  engine::declare_metrics(into);
   cql::declare_metrics(into);
   registry::declare_metrics(into);
   declare_kafka_statistics(into);

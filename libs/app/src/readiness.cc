@@ -21,7 +21,7 @@ std::vector<std::string> own_problems(const process_view& process) {
   if (!state.empty()) found.push_back(state);
   for (std::size_t i = 0; i < process.workers.size(); ++i) {
     const auto& line = process.workers[i].line;
-    if (process.started && line.state == pipeline::line_state::running && !line.joined &&
+    if (process.started && line.state == engine::engine_state::running && !line.joined &&
         process.uptime < readiness::joins_within) {
       found.push_back("worker " + std::to_string(i) + " has not joined the group yet");
     }
@@ -32,10 +32,10 @@ std::vector<std::string> own_problems(const process_view& process) {
 std::vector<std::string> dependency_problems(const process_view& process) {
   std::set<std::string> found;
   for (const worker_view& w : process.workers) {
-    for (const pipeline::breaker_status& b : w.line.breakers) {
-      if (b.state == pipeline::breaker_state::closed) continue;
+    for (const engine::breaker_status& b : w.line.breakers) {
+      if (b.state == engine::breaker_state::closed) continue;
       std::string why = "the " + std::string(b.dependency) + " does not work (its breaker is " +
-                        std::string(pipeline::to_string(b.state)) + ")";
+                        std::string(engine::to_string(b.state)) + ")";
       if (w.line.last_error) why += "; last error: " + w.line.last_error->to_string();
       found.insert(std::move(why));
     }

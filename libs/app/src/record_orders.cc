@@ -10,9 +10,9 @@
 namespace millrace::app {
 namespace {
 
-using pipeline::record_name;
-using pipeline::record_verb;
-using pipeline::verb_answer;
+using engine::record_name;
+using engine::record_verb;
+using engine::verb_answer;
 
 constexpr std::string_view verbs_prefix = "/records/";
 constexpr std::string_view usage =

@@ -8,13 +8,13 @@
 
 #include <millrace/config/secret.h>
 #include <millrace/app/admin_server.h>
-#include <millrace/pipeline/verb.h>
+#include <millrace/engine/operator_command.h>
 
 namespace millrace::app {
 
 // Asks one worker; nullopt: it has ended or does not turn its loop, and nothing happened.
 using worker_door =
-    std::function<std::optional<pipeline::verb_answer>(const pipeline::record_name&, pipeline::record_verb)>;
+    std::function<std::optional<engine::verb_answer>(const engine::record_name&, engine::record_verb)>;
 
 // 200 done, with what happened; 401 without the right token; 403 when the configuration has none; 404 no such
 // path or record; 409 the record's state does not allow it; 503 a worker that may have it does not answer.

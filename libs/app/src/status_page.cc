@@ -9,7 +9,7 @@ namespace {
 
 using nlohmann::json;
 
-json books_json(const pipeline::books& counts) {
+json books_json(const engine::books& counts) {
   return {{"received", counts.received},       {"done", counts.done},
           {"skipped", counts.skipped},         {"dead_lettered", counts.dead_lettered},
           {"abandoned", counts.abandoned},     {"in_flight", counts.in_flight},
@@ -28,12 +28,12 @@ json error_json(const std::optional<error>& failure) {
 
 double in_seconds(nanoseconds time) { return static_cast<double>(time.count()) / 1e9; }
 
-json partition_json(const pipeline::partition_status& p) {
+json partition_json(const engine::partition_status& p) {
   json out = {{"topic", p.topic},
               {"partition", p.partition},
               {"state", p.state},
-              {"paused", p.paused != pipeline::pause_reason::none},
-              {"paused_for", pipeline::to_string(p.paused)},
+              {"paused", p.paused != engine::pause_reason::none},
+              {"paused_for", engine::to_string(p.paused)},
               {"in_flight", p.in_flight},
               {"repeated_by_a_crash_max", p.window},
               {"position", or_null(p.position)},
@@ -57,8 +57,8 @@ bool turning(const process_view& process, const worker_pulse& pulse) {
   return pulse.since_turn < process.stuck_after;
 }
 
-pipeline::books total(const process_view& process) {
-  pipeline::books sum;
+engine::books total(const process_view& process) {
+  engine::books sum;
   for (const worker_view& w : process.workers) {
     sum.received += w.line.counts.received;
     sum.done += w.line.counts.done;
@@ -83,10 +83,10 @@ json retry_budget_json(const process_view& process) {
   return {{"left", left}, {"retries_waiting", waiting}};
 }
 
-json breakers_json(const pipeline::line_status& line) {
+json breakers_json(const engine::engine_status& line) {
   json breakers = json::object();
-  for (const pipeline::breaker_status& b : line.breakers)
-    breakers[std::string(b.dependency)] = pipeline::to_string(b.state);
+  for (const engine::breaker_status& b : line.breakers)
+    breakers[std::string(b.dependency)] = engine::to_string(b.state);
   return breakers;
 }
 
@@ -117,7 +117,7 @@ std::string status_json(const process_view& process) {
       lag += p.lag.value_or(0);
       partitions.push_back(partition_json(p));
     }
-    workers.push_back({{"state", pipeline::to_string(w.line.state)},
+    workers.push_back({{"state", engine::to_string(w.line.state)},
                        {"joined", w.line.joined},
                        {"turning", turning(process, w.pulse)},
                        {"running", turning(process, w.pulse) ? json(nullptr) : json(w.pulse.running)},
@@ -164,8 +164,8 @@ std::string not_ready_because(const process_view& process) {
   }
   for (std::size_t i = 0; i < process.workers.size(); ++i) {
     const auto& line = process.workers[i].line;
-    if (line.state != pipeline::line_state::running) {
-      std::string why = "worker " + std::to_string(i) + " is " + std::string(pipeline::to_string(line.state));
+    if (line.state != engine::engine_state::running) {
+      std::string why = "worker " + std::to_string(i) + " is " + std::string(engine::to_string(line.state));
       if (line.failure) why += ": " + line.failure->to_string();
       return why;
     }

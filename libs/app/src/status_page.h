@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include <millrace/pipeline/status.h>
+#include <millrace/engine/status.h>
 #include <millrace/stream/lookup.h>
 
 #include "watchdog.h"
@@ -13,7 +13,7 @@
 namespace millrace::app {
 
 struct worker_view {
-  pipeline::line_status line;
+  engine::engine_status line;
   worker_pulse pulse;
 };
 

@@ -113,25 +113,25 @@ ordered_json key_of(const std::optional<byte_buffer>& key, const tap_config& set
   return hides_key(settings) ? std::string(redacted) : shown(*key);
 }
 
-bool has_error(const pipeline::followed_record& record, const std::string& part) {
+bool has_error(const engine::followed_record& record, const std::string& part) {
   const auto names = [&part](const std::string& text) { return text.find(part) != std::string::npos; };
   return names(record.reason) ||
-         std::ranges::any_of(record.stages, names, &pipeline::followed_stage::error) ||
-         std::ranges::any_of(record.statements, names, &pipeline::followed_statement::error);
+         std::ranges::any_of(record.stages, names, &engine::followed_stage::error) ||
+         std::ranges::any_of(record.statements, names, &engine::followed_statement::error);
 }
 
 admin_page text(unsigned status, std::string_view sentence) {
   return {status, "text/plain; charset=utf-8", std::string(sentence) + "\n"};
 }
 
-void add_values(ordered_json& to, const pipeline::followed_statement& of,
+void add_values(ordered_json& to, const engine::followed_statement& of,
                 const std::vector<std::string>& redact) {
   if (of.bound.size() == 1) {
     to["values"] = bound_values(of.bound.front(), redact);
     return;
   }
   ordered_json& batch = to["batch"] = ordered_json::array();
-  for (const pipeline::followed_binding& part : of.bound)
+  for (const engine::followed_binding& part : of.bound)
     batch.push_back({{"statement", part.statement}, {"values", bound_values(part, redact)}});
 }
 
@@ -159,7 +159,7 @@ bool tap_filter::may_want(std::optional<bytes_view> its_key, std::int32_t its_pa
   return !key || (its_key && as_text(*its_key) == *key);
 }
 
-bool tap_filter::wants(const pipeline::followed_record& record) const {
+bool tap_filter::wants(const engine::followed_record& record) const {
   const auto bytes = record.key ? std::optional<bytes_view>(*record.key) : std::nullopt;
   if (!may_want(bytes, record.partition)) return false;
   if (outcome && record.outcome != *outcome) return false;
@@ -177,14 +177,14 @@ bool tap::wants(std::optional<bytes_view> key, std::int32_t partition) {
   return ++followed_ <= followed_per_second_max;
 }
 
-void tap::offer(const pipeline::followed_record& record) {
+void tap::offer(const engine::followed_record& record) {
   const std::lock_guard lock(mutex_);
   if (!armed_ || taken_.size() >= filter_.limit || !filter_.wants(record)) return;
   taken_.push_back(record);
   if (taken_.size() == filter_.limit) enough_.notify_one();
 }
 
-std::vector<pipeline::followed_record> tap::collect(const tap_filter& filter, nanoseconds patience) {
+std::vector<engine::followed_record> tap::collect(const tap_filter& filter, nanoseconds patience) {
   std::unique_lock lock(mutex_);
   filter_ = filter;
   taken_.clear();
@@ -194,7 +194,7 @@ std::vector<pipeline::followed_record> tap::collect(const tap_filter& filter, na
   return std::exchange(taken_, {});
 }
 
-std::string describe(const pipeline::followed_record& record, const tap_config& settings,
+std::string describe(const engine::followed_record& record, const tap_config& settings,
                      const schema_source& schemas) {
   ordered_json out = {
       {"topic", record.topic},
@@ -211,7 +211,7 @@ std::string describe(const pipeline::followed_record& record, const tap_config& 
     stages.push_back(
         {{"stage", "fetch_wait"}, {"ms", static_cast<double>(record.taken_us - *record.created_us) / 1e3}});
   }
-  for (const pipeline::followed_stage& stage : record.stages) {
+  for (const engine::followed_stage& stage : record.stages) {
     ordered_json one = {{"stage", stage.name}, {"ms", milliseconds_of(stage.ended - stage.began)}};
     if (!stage.processor.empty()) one["processor"] = stage.processor;
     if (stage.attempt > 1) one["attempt"] = stage.attempt;
@@ -219,7 +219,7 @@ std::string describe(const pipeline::followed_record& record, const tap_config& 
     stages.push_back(std::move(one));
   }
   ordered_json& statements = out["statements"] = ordered_json::array();
-  for (const pipeline::followed_statement& statement : record.statements) {
+  for (const engine::followed_statement& statement : record.statements) {
     ordered_json one = {{"statement", statement.name},
                         {"ms", milliseconds_of(statement.ended - statement.began)}};
     if (settings.statement_values) add_values(one, statement, settings.redact);
@@ -227,7 +227,7 @@ std::string describe(const pipeline::followed_record& record, const tap_config& 
     statements.push_back(std::move(one));
   }
   ordered_json& produced = out["produced"] = ordered_json::array();
-  for (const pipeline::followed_emit& emit : record.emits) {
+  for (const engine::followed_emit& emit : record.emits) {
     produced.push_back({{"topic", emit.topic},
                         {"key", hides_key(settings) ? std::string(redacted) : shown(emit.key)},
                         {"value", decoded(emit.value, settings, schemas)}});
@@ -256,7 +256,7 @@ admin_page tap_page(const admin_order& order, const app_config& settings, tap& f
   }
   filter->limit = std::min<std::size_t>(filter->limit, settings.tap.records_per_second);
   admin_page page{200, "application/x-ndjson", {}};
-  for (const pipeline::followed_record& record : from.collect(*filter, patience_max)) {
+  for (const engine::followed_record& record : from.collect(*filter, patience_max)) {
     page.body += describe(record, settings.tap, schemas);
   }
   return page;

@@ -18,7 +18,7 @@
 #include <millrace/config/secret.h>
 #include <millrace/app/admin_server.h>
 #include <millrace/app/app_config.h>
-#include <millrace/pipeline/observer.h>
+#include <millrace/engine/observer.h>
 
 namespace millrace::app {
 
@@ -34,7 +34,7 @@ struct tap_filter {
   // is none.
   [[nodiscard]] static std::optional<tap_filter> parse(std::string_view path);
   [[nodiscard]] bool may_want(std::optional<bytes_view> its_key, std::int32_t its_partition) const;
-  [[nodiscard]] bool wants(const pipeline::followed_record& record) const;
+  [[nodiscard]] bool wants(const engine::followed_record& record) const;
 };
 
 class tap {
@@ -48,10 +48,10 @@ class tap {
   // Workers.
   [[nodiscard]] bool armed() const noexcept { return armed_.load(std::memory_order_relaxed); }
   [[nodiscard]] bool wants(std::optional<bytes_view> key, std::int32_t partition);
-  void offer(const pipeline::followed_record& record);
+  void offer(const engine::followed_record& record);
 
   // The admin thread: arms, waits for at most `limit` records or until `patience` is over.
-  [[nodiscard]] std::vector<pipeline::followed_record> collect(const tap_filter& filter,
+  [[nodiscard]] std::vector<engine::followed_record> collect(const tap_filter& filter,
                                                                nanoseconds patience);
 
  private:
@@ -60,7 +60,7 @@ class tap {
   std::mutex mutex_;
   std::condition_variable enough_;
   tap_filter filter_;
-  std::vector<pipeline::followed_record> taken_;
+  std::vector<engine::followed_record> taken_;
   std::int64_t second_ = 0;
   std::uint32_t followed_ = 0;  // in this second
 };
@@ -70,7 +70,7 @@ using schema_source = std::function<std::string(std::int32_t id)>;
 
 // One line of JSON: place, outcome, latency by stage, effects, and the value decoded with its writer's
 // schema. Fields named in `redact` ("visitor_id", "page.url"; "key" is the record's key) are replaced.
-[[nodiscard]] std::string describe(const pipeline::followed_record& record, const tap_config& settings,
+[[nodiscard]] std::string describe(const engine::followed_record& record, const tap_config& settings,
                                    const schema_source& schemas);
 
 // Answers POST /tap/...: one line for each record. 401 without the token, 403 when it is off.

@@ -11,7 +11,7 @@ namespace millrace::app {
 namespace {
 
 using nlohmann::json;
-using pipeline::followed_record;
+using engine::followed_record;
 
 constexpr milliseconds exchange_timeout{5'000};
 constexpr std::size_t answer_bytes_max = 64U << 10U;
@@ -87,7 +87,7 @@ class span_writer {
 void append_spans(json& to, const followed_record& record, const trace_resource& resource) {
   span_writer write(record);
   to.push_back(write.root(resource));
-  for (const pipeline::followed_stage& stage : record.stages) {
+  for (const engine::followed_stage& stage : record.stages) {
     const bool sends = stage.name == "produce_ack" || stage.name == "dead_letter_ack";
     const std::string name = stage.processor.empty() ? stage.name : stage.name + " " + stage.processor;
     json one = write.span(name, sends ? kind_producer : kind_internal, stage.began, stage.ended, stage.error);
@@ -95,7 +95,7 @@ void append_spans(json& to, const followed_record& record, const trace_resource&
       one["attributes"].push_back(attribute("millrace.attempt", std::int64_t{stage.attempt}));
     to.push_back(std::move(one));
   }
-  for (const pipeline::followed_statement& statement : record.statements) {
+  for (const engine::followed_statement& statement : record.statements) {
     json one = write.span(statement.name, kind_client, statement.began, statement.ended, statement.error);
     one["attributes"].push_back(attribute("db.system.name", std::string("cassandra")));
     one["attributes"].push_back(attribute("db.query.summary", statement.name));
@@ -244,10 +244,10 @@ bool record_sampler::within_rate() {
 
 // What its producer sampled is sampled here too; of the others, a share.
 bool record_sampler::begins_trace(const stream::record_block& block, followed_record& as) {
-  std::optional<pipeline::trace_parent> parent;
+  std::optional<engine::trace_parent> parent;
   if (block.header_count() > 0) {
-    if (const auto given = block.header(pipeline::traceparent_header))
-      parent = pipeline::parse_trace_parent(as_text(*given));
+    if (const auto given = block.header(engine::traceparent_header))
+      parent = engine::parse_trace_parent(as_text(*given));
   }
   const bool chosen =
       parent ? parent->sampled : ratio_ > 0 && static_cast<double>(random() >> 11U) * 0x1p-53 < ratio_;

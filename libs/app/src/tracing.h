@@ -16,7 +16,7 @@
 #include <millrace/app/app_config.h>
 #include <millrace/http/exchange.h>
 #include <millrace/metrics/registry.h>
-#include <millrace/pipeline/observer.h>
+#include <millrace/engine/observer.h>
 
 #include "tap.h"
 
@@ -29,7 +29,7 @@ struct trace_resource {
 };
 
 // One export request. Wall-clock times are those of taken_us plus the monotonic distance.
-[[nodiscard]] std::string otlp_json(const std::vector<pipeline::followed_record>& records,
+[[nodiscard]] std::string otlp_json(const std::vector<engine::followed_record>& records,
                                     const trace_resource& resource);
 
 void declare_tracing_metrics(metrics::catalogue& into);
@@ -49,7 +49,7 @@ class trace_exporter {
   ~trace_exporter();
 
   // Any thread; never blocks. Dropped and counted when the queue is full.
-  void add(pipeline::followed_record&& record);
+  void add(engine::followed_record&& record);
 
  private:
   trace_exporter(const tracing_config& settings, http::endpoint to, trace_resource resource,
@@ -64,7 +64,7 @@ class trace_exporter {
   const trace_resource resource_;
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::deque<pipeline::followed_record> queue_;
+  std::deque<engine::followed_record> queue_;
   bool stopping_ = false;
   std::atomic<std::uint64_t> sent_{0};
   std::atomic<std::uint64_t> dropped_{0};
@@ -73,15 +73,15 @@ class trace_exporter {
 };
 
 // A worker's observer: for the tap, and for traces when there is an exporter.
-class record_sampler final : public pipeline::record_observer {
+class record_sampler final : public engine::record_observer {
  public:
   record_sampler(tap& samples, trace_exporter* traces, const tracing_config& settings, std::uint64_t seed);
 
-  [[nodiscard]] bool follows(const stream::record_block& block, pipeline::followed_record& as) override;
-  void ended(pipeline::followed_record&& record) override;
+  [[nodiscard]] bool follows(const stream::record_block& block, engine::followed_record& as) override;
+  void ended(engine::followed_record&& record) override;
 
  private:
-  [[nodiscard]] bool begins_trace(const stream::record_block& block, pipeline::followed_record& as);
+  [[nodiscard]] bool begins_trace(const stream::record_block& block, engine::followed_record& as);
   [[nodiscard]] bool within_rate();
   [[nodiscard]] std::uint64_t random() noexcept;
   [[nodiscard]] std::string random_id(std::size_t digits);

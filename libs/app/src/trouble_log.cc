@@ -4,7 +4,7 @@
 
 namespace millrace::app {
 
-void trouble_log::note(const pipeline::processor_exception& thrown) {
+void trouble_log::note(const engine::processor_exception& thrown) {
   note("processor_threw", std::string(thrown.processor).append(" ").append(thrown.type), thrown.failure);
 }
 

@@ -9,7 +9,7 @@
 
 #include <millrace/base/clock.h>
 #include <millrace/base/errors.h>
-#include <millrace/pipeline/options.h>
+#include <millrace/engine/options.h>
 
 #include "log.h"
 
@@ -25,7 +25,7 @@ class trouble_log {
 
   void note(std::string_view event, const error& failure) { note(event, to_string(failure.code()), failure); }
   // One line per processor and type of exception.
-  void note(const pipeline::processor_exception& thrown);
+  void note(const engine::processor_exception& thrown);
   // One line per event and `kind`, of which there are few.
   void note(std::string_view event, std::string_view kind, const error& failure);
 

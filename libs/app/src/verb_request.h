@@ -10,20 +10,20 @@
 #include <utility>
 
 #include <millrace/base/clock.h>
-#include <millrace/pipeline/verb.h>
+#include <millrace/engine/operator_command.h>
 
 namespace millrace::app {
 
 class verb_request {
  public:
   using action =
-      std::function<pipeline::verb_answer(const pipeline::record_name& which, pipeline::record_verb verb)>;
+      std::function<engine::verb_answer(const engine::record_name& which, engine::record_verb verb)>;
 
-  verb_request(pipeline::record_name which, pipeline::record_verb verb)
+  verb_request(engine::record_name which, engine::record_verb verb)
       : which_(std::move(which)), verb_(verb) {}
 
   // The asker. nullopt: withdrawn.
-  [[nodiscard]] std::optional<pipeline::verb_answer> wait(nanoseconds patience) {
+  [[nodiscard]] std::optional<engine::verb_answer> wait(nanoseconds patience) {
     std::unique_lock lock(mutex_);
     answered_.wait_for(lock, patience, [this] { return answer_.has_value(); });
     withdrawn_ = !answer_;
@@ -39,11 +39,11 @@ class verb_request {
   }
 
  private:
-  const pipeline::record_name which_;
-  const pipeline::record_verb verb_;
+  const engine::record_name which_;
+  const engine::record_verb verb_;
   std::mutex mutex_;
   std::condition_variable answered_;
-  std::optional<pipeline::verb_answer> answer_;
+  std::optional<engine::verb_answer> answer_;
   bool withdrawn_ = false;
 };
 

@@ -10,17 +10,17 @@ constexpr seconds quiescent_within{30};
 
 worker::~worker() { invariant(!thread_.joinable(), "a worker's thread ends before the worker"); }
 
-void worker::launch(worker_ports ports, pipeline::line_options options, pipeline::processors work,
-                    pipeline::byte_budget& budget, pipeline::retry_budget& retries, metrics::shard& counts,
-                    pipeline::record_observer* observer, std::function<void()> on_end) {
+void worker::launch(worker_ports ports, engine::engine_options options, engine::processors work,
+                    engine::byte_budget& budget, engine::retry_budget& retries, metrics::shard& counts,
+                    engine::record_observer* observer, std::function<void()> on_end) {
   ports_ = std::move(ports);
   on_end_ = std::move(on_end);
-  const pipeline::line_ports all{loop_,  *ports_.source, *ports_.sink, *ports_.store, *ports_.schemas,
+  const engine::engine_ports all{loop_,  *ports_.source, *ports_.sink, *ports_.store, *ports_.schemas,
                                  budget, retries,        counts,       observer};
-  line_ = std::make_unique<pipeline::line>(all, std::move(options), std::move(work));
+  engine_ = std::make_unique<engine::record_engine>(all, std::move(options), std::move(work));
   loop_.add_step(runtime::phase::settle, *this);
   thread_ = std::thread([this] {
-    line_->start();
+    engine_->start();
     loop_.run();
     over_.store(true, std::memory_order_relaxed);
     loop_.remove_step(*this);
@@ -43,8 +43,8 @@ void worker::request_abort() noexcept {
   loop_.wake();
 }
 
-std::optional<pipeline::verb_answer> worker::ask(const pipeline::record_name& which,
-                                                 pipeline::record_verb verb, nanoseconds patience) {
+std::optional<engine::verb_answer> worker::ask(const engine::record_name& which,
+                                                 engine::record_verb verb, nanoseconds patience) {
   if (over_.load(std::memory_order_relaxed)) return std::nullopt;
   auto request = std::make_shared<verb_request>(which, verb);
   if (!requests_.post(std::shared_ptr<verb_request>(request))) return std::nullopt;
@@ -54,8 +54,8 @@ std::optional<pipeline::verb_answer> worker::ask(const pipeline::record_name& wh
 void worker::answer_requests() {
   requests_.take(requests_taken_);
   for (const auto& request : requests_taken_) {
-    request->answer([this](const pipeline::record_name& which, pipeline::record_verb verb) {
-      return line_->act_on(which, verb);
+    request->answer([this](const engine::record_name& which, engine::record_verb verb) {
+      return engine_->act_on(which, verb);
     });
   }
   requests_taken_.clear();
@@ -65,7 +65,7 @@ worker_pulse worker::pulse_at(instant now) const {
   worker_pulse pulse;
   if (over_.load(std::memory_order_relaxed)) return pulse;
   pulse.since_turn = now - loop_.last_turn_at();
-  if (const auto in = line_->entered()) {
+  if (const auto in = engine_->entered()) {
     pulse.running = "processor '" + std::string(in->name) + "' on partition " +
                     std::to_string(in->partition) + " offset " + std::to_string(in->offset);
   }
@@ -81,19 +81,19 @@ bool worker::on_turn() {
   const command wanted = wanted_.load(std::memory_order_relaxed);
   if (wanted != obeyed_) {
     obeyed_ = wanted;
-    if (wanted == command::stop) line_->request_stop();
-    if (wanted == command::abort) line_->abort();
+    if (wanted == command::stop) engine_->request_stop();
+    if (wanted == command::abort) engine_->abort();
   }
-  if (!line_->finished()) return false;
+  if (!engine_->finished()) return false;
   if (!ended_) {
     ended_ = true;
     ended_at_ = loop_.now();
     on_end_();
   }
   const bool overdue = loop_.now() - ended_at_ > quiescent_within;
-  invariant(!overdue || line_->quiescent(),
+  invariant(!overdue || engine_->quiescent(),
             "the database and Kafka answer or cancel everything within their timeouts");
-  if (line_->quiescent()) loop_.stop();
+  if (engine_->quiescent()) loop_.stop();
   return false;
 }
 

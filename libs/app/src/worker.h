@@ -11,7 +11,7 @@
 #include <thread>
 #include <vector>
 
-#include <millrace/pipeline/line.h>
+#include <millrace/engine/record_engine.h>
 #include <millrace/runtime/loop.h>
 #include <millrace/runtime/mailbox.h>
 #include <millrace/stream/lookup.h>
@@ -46,26 +46,26 @@ class worker final : private runtime::step {
   [[nodiscard]] runtime::loop& loop() noexcept { return loop_; }
 
   // Starts the thread and the line. Once. `on_end` is called on the worker's thread when the line has ended.
-  void launch(worker_ports ports, pipeline::line_options options, pipeline::processors work,
-              pipeline::byte_budget& budget, pipeline::retry_budget& retries, metrics::shard& counts,
-              pipeline::record_observer* observer, std::function<void()> on_end);
+  void launch(worker_ports ports, engine::engine_options options, engine::processors work,
+              engine::byte_budget& budget, engine::retry_budget& retries, metrics::shard& counts,
+              engine::record_observer* observer, std::function<void()> on_end);
 
   // Any thread.
   void request_stop() noexcept;
   void request_abort() noexcept;
-  [[nodiscard]] pipeline::line_status status() const { return line_->status(); }
+  [[nodiscard]] engine::engine_status status() const { return engine_->status(); }
   // Adds up with what is in `sums`, by name.
   void add_lookups(std::map<std::string, stream::lookup_statistics>& sums) const;
   // Has the line act on a record, on the worker's thread, in its next turn. nullopt: the worker has ended, or
   // did not turn its loop within `patience`; then nothing was done and nothing will be.
-  [[nodiscard]] std::optional<pipeline::verb_answer> ask(const pipeline::record_name& which,
-                                                         pipeline::record_verb verb, nanoseconds patience);
+  [[nodiscard]] std::optional<engine::verb_answer> ask(const engine::record_name& which,
+                                                         engine::record_verb verb, nanoseconds patience);
   // For the watchdog. A worker whose thread has ended by itself is not stuck.
   [[nodiscard]] worker_pulse pulse_at(instant now) const;
 
   // Waits for the thread's end; afterwards the line may be asked.
   void join();
-  [[nodiscard]] const pipeline::line& line() const noexcept { return *line_; }
+  [[nodiscard]] const engine::record_engine& engine() const noexcept { return *engine_; }
 
  private:
   enum class command : std::uint8_t { none, stop, abort };
@@ -78,7 +78,7 @@ class worker final : private runtime::step {
   runtime::mailbox<std::shared_ptr<verb_request>> requests_;
   std::vector<std::shared_ptr<verb_request>> requests_taken_;
   worker_ports ports_;
-  std::unique_ptr<pipeline::line> line_;
+  std::unique_ptr<engine::record_engine> engine_;
   std::function<void()> on_end_;
   std::atomic<command> wanted_{command::none};
   std::atomic<bool> over_{false};  // the loop has ended by itself

@@ -46,7 +46,7 @@ TEST(AppConfig, PoliciesOfRetryAndBreakerHaveTheDefaultsOfTheLine) {
   const auto loaded = load(smallest);
   ASSERT_TRUE(loaded.ok());
   const auto options = line_options_of(loaded.value, 1);
-  const pipeline::line_options untouched;
+  const engine::engine_options untouched;
   EXPECT_EQ(options.retry.attempts_max, untouched.retry.attempts_max);
   EXPECT_EQ(options.breaker.failures_min, untouched.breaker.failures_min);
   EXPECT_EQ(loaded.value.engine.retry_budget.ratio, 0.1);
@@ -57,7 +57,7 @@ TEST(AppConfig, TheLimitOfEmitsReachesTheLine) {
   const auto untouched = load(smallest);
   ASSERT_TRUE(untouched.ok());
   EXPECT_EQ(line_options_of(untouched.value, 1).emits_per_record_max,
-            pipeline::line_options().emits_per_record_max);
+            engine::engine_options().emits_per_record_max);
   const std::string text = std::string(smallest) + "  emits_per_record_max: 25000\n";
   const auto loaded = load(text);
   ASSERT_TRUE(loaded.ok()) << problems(text);
@@ -147,7 +147,7 @@ TEST(AppConfig, SettingsOfTheDatabaseThatCannotBeMeantAreRefused) {
 TEST(AppConfig, DeadLettersMayHaveTheHeadersOfKafkaStreams) {
   const auto loaded = load(std::string(smallest) + "  dead_letter_headers: both\n");
   ASSERT_TRUE(loaded.ok());
-  EXPECT_EQ(line_options_of(loaded.value, 1).dead_letter_headers, pipeline::letter_headers::both);
+  EXPECT_EQ(line_options_of(loaded.value, 1).dead_letter_headers, engine::letter_headers::both);
 }
 
 TEST(AppConfig, TheAdminTokenIsASecretAndOffByDefault) {
@@ -208,7 +208,7 @@ TEST(AppConfig, TheRegistryHasSafeDefaults) {
   EXPECT_FALSE(loaded.value.registry->oauth);
   EXPECT_EQ(loaded.value.registry->subject_naming, registry::subject_naming::topic);
   EXPECT_EQ(line_options_of(loaded.value, 1).schema_not_found_grace,
-            pipeline::line_options().schema_not_found_grace);
+            engine::engine_options().schema_not_found_grace);
 }
 
 TEST(AppConfig, EverySettingOfTheRegistryIsRead) {

@@ -35,7 +35,7 @@ class bound_values_test : public ::testing::Test {
     return json::parse(bound_values(binding_, redact).dump());
   }
 
-  pipeline::followed_binding binding_;
+  engine::followed_binding binding_;
 };
 
 using namespace std::string_view_literals;

@@ -15,9 +15,9 @@ class Readiness : public testing::Test {
     seen_.started = true;
     seen_.uptime = 5s;
     worker_view w;
-    w.line.state = pipeline::line_state::running;
+    w.line.state = engine::engine_state::running;
     w.line.joined = true;
-    w.line.breakers = {{"database", pipeline::breaker_state::closed}};
+    w.line.breakers = {{"database", engine::breaker_state::closed}};
     seen_.workers = {w};
   }
   std::string after(nanoseconds time) {
@@ -25,7 +25,7 @@ class Readiness : public testing::Test {
       readiness_.look(seen_, time_.now());
     return readiness_.not_ready_because();
   }
-  void breaker(pipeline::breaker_state state) {
+  void breaker(engine::breaker_state state) {
     seen_.workers[0].line.breakers[0].state = state;
     seen_.workers[0].line.last_error = error(errc::db_unavailable, "nobody there");
   }
@@ -49,29 +49,29 @@ TEST_F(Readiness, AMemberThatHasNotJoinedIsNotReadyForAWhile) {
 
 TEST_F(Readiness, ADependencyThatFailsForAMomentFlipsNothing) {
   after(1s);
-  breaker(pipeline::breaker_state::open);
+  breaker(engine::breaker_state::open);
   EXPECT_EQ(after(9s), "");
-  breaker(pipeline::breaker_state::closed);
+  breaker(engine::breaker_state::closed);
   EXPECT_EQ(after(60s), "");
 }
 
 TEST_F(Readiness, ADependencyThatStaysAwayIsNamedAndHasToStayWellToBeForgotten) {
   after(1s);
-  breaker(pipeline::breaker_state::open);
+  breaker(engine::breaker_state::open);
   EXPECT_EQ(after(11s),
             "the database does not work (its breaker is open); last error: db_unavailable: nobody there");
-  breaker(pipeline::breaker_state::closed);
+  breaker(engine::breaker_state::closed);
   EXPECT_NE(after(4s), "");
-  breaker(pipeline::breaker_state::probing);
+  breaker(engine::breaker_state::probing);
   EXPECT_NE(after(1s), "");
-  breaker(pipeline::breaker_state::closed);
+  breaker(engine::breaker_state::closed);
   EXPECT_NE(after(4s), "") << "it was unwell again";
   EXPECT_EQ(after(2s), "");
 }
 
 TEST_F(Readiness, AStopCountsAtOnce) {
   after(1s);
-  seen_.workers[0].line.state = pipeline::line_state::draining;
+  seen_.workers[0].line.state = engine::engine_state::draining;
   EXPECT_EQ(after(100ms), "worker 0 is draining");
 }
 

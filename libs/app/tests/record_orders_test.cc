@@ -5,9 +5,9 @@
 namespace millrace::app {
 namespace {
 
-using pipeline::record_name;
-using pipeline::record_verb;
-using pipeline::verb_answer;
+using engine::record_name;
+using engine::record_verb;
+using engine::verb_answer;
 using kind = verb_answer::kind;
 
 // Workers that answer as a test says, and remember what they were asked.

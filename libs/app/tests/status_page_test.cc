@@ -16,7 +16,7 @@ process_view running() {
   seen.started = true;
   seen.uptime = 90s;
   worker_view w;
-  w.line.state = pipeline::line_state::running;
+  w.line.state = engine::engine_state::running;
   w.line.counts = {.received = 10,
                    .done = 6,
                    .skipped = 1,
@@ -24,12 +24,12 @@ process_view running() {
                    .abandoned = 0,
                    .in_flight = 2,
                    .uncommitted = 3};
-  pipeline::partition_status p;
+  engine::partition_status p;
   p.topic = "navigation";
   p.partition = 3;
   p.state = "open";
   p.lag = 5;
-  p.oldest = pipeline::oldest_record{.offset = 17,
+  p.oldest = engine::oldest_record{.offset = 17,
                                      .key = "v1",
                                      .stage = "process",
                                      .processor = "visits",
@@ -77,7 +77,7 @@ TEST(StatusPage, KeysThatAreNotTextDoNotBreakThePage) {
 TEST(StatusPage, AProcessIsReadyWhenEveryWorkerRuns) {
   process_view seen = running();
   EXPECT_EQ(not_ready_because(seen), "");
-  seen.workers[1].line.state = pipeline::line_state::draining;
+  seen.workers[1].line.state = engine::engine_state::draining;
   EXPECT_EQ(not_ready_because(seen), "worker 1 is draining");
   EXPECT_EQ(not_alive_because(seen), "") << "a drain is no reason to be killed";
   seen.started = false;

@@ -12,7 +12,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using nlohmann::json;
-using pipeline::followed_record;
+using engine::followed_record;
 
 constexpr const char* schema =
     R"({"type":"record","name":"visit","fields":[{"name":"visitor","type":"string"},

@@ -15,7 +15,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using nlohmann::json;
-using pipeline::followed_record;
+using engine::followed_record;
 
 constexpr const char* trace = "4bf92f3577b34da6a3ce929d0e0e4736";
 

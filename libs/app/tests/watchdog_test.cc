@@ -66,11 +66,11 @@ class any_statement final : public stream::statement_declaration {
 };
 
 // Does what no processor may do: it holds up its worker.
-class blocking final : public pipeline::processor<pipeline::parcel> {
+class blocking final : public engine::processor<engine::parcel> {
  public:
   explicit blocking(gate* at) : gate_(at) {}
   [[nodiscard]] std::string_view name() const override { return "blocking"; }
-  runtime::task<stream::outcome> process(pipeline::record<pipeline::parcel> p, stream::context ctx) override {
+  runtime::task<stream::outcome> process(engine::record<engine::parcel> p, stream::context ctx) override {
     if (p->word == "after a wait") {
       testkit::execute insert(ctx.database(), insert_, {testkit::cell(p->number)});
       const result<stream::rows_ref> written = co_await insert;
@@ -93,7 +93,7 @@ class stuck_worker : public testing::Test {
   void launch(std::string_view word) {
     log_.add_topic("parcels", 1);
     testkit::simulated_record r;
-    r.value = pipeline::framed_parcel(7, 1, word);
+    r.value = engine::framed_parcel(7, 1, word);
     log_.append({0, 0}, std::move(r), 41);
     runtime::loop& loop = worker_.loop();
     auto schemas = std::make_unique<testkit::simulated_schemas>(loop);
@@ -113,9 +113,9 @@ class stuck_worker : public testing::Test {
     ports.store = std::make_unique<testkit::simulated_store>(loop, later);
     ports.sink = std::make_unique<testkit::simulated_sink>(loop, testkit::simulated_sink::options());
     ports.source = std::move(source);
-    auto work = pipeline::build({pipeline::make<blocking>(&gate_)});
+    auto work = engine::build({engine::make<blocking>(&gate_)});
     ASSERT_TRUE(work);
-    pipeline::line_options options;
+    engine::engine_options options;
     options.dead_letter_topic = "dead";
     worker_.launch(std::move(ports), std::move(options), std::move(*work), budget_, retries_,
                    counts_.add_shard(), nullptr, [] {});
@@ -145,8 +145,8 @@ class stuck_worker : public testing::Test {
   testkit::simulated_log log_;
   metrics::catalogue declared_;
   metrics::registry counts_{declared_};
-  pipeline::byte_budget budget_{64U << 20U};
-  pipeline::retry_budget retries_{{}};
+  engine::byte_budget budget_{64U << 20U};
+  engine::retry_budget retries_{{}};
   bool launched_ = false;
   worker worker_{system_clock()};
 };
@@ -180,7 +180,7 @@ TEST_F(stuck_worker, IsNamedAlsoWhenItBlocksAfterAWait) {
 TEST_F(stuck_worker, DoesNotObeyLaterWhatWasReportedAsNotDone) {
   launch("at once");
   wait_until([&] { return gate_.entered.load(); });
-  EXPECT_EQ(worker_.ask({"parcels", 0, 41}, pipeline::record_verb::skip, 20ms), std::nullopt);
+  EXPECT_EQ(worker_.ask({"parcels", 0, 41}, engine::record_verb::skip, 20ms), std::nullopt);
   gate_.open = true;
   wait_until([&] { return worker_.status().counts.done == 1; });
   EXPECT_EQ(worker_.status().counts.skipped, 0U);
@@ -190,9 +190,9 @@ TEST_F(stuck_worker, AnswersAnOperatorWhenItTurns) {
   gate_.open = true;
   launch("at once");
   wait_until([&] { return worker_.status().counts.done == 1; });
-  const auto answer = worker_.ask({"parcels", 0, 41}, pipeline::record_verb::skip, 20s);
+  const auto answer = worker_.ask({"parcels", 0, 41}, engine::record_verb::skip, 20s);
   ASSERT_TRUE(answer);
-  EXPECT_EQ(answer->what, pipeline::verb_answer::kind::not_here) << answer->text;
+  EXPECT_EQ(answer->what, engine::verb_answer::kind::not_here) << answer->text;
 }
 
 TEST_F(stuck_worker, ObeysAnOperatorAboutTheRecordThatHoldsItUp) {
@@ -200,9 +200,9 @@ TEST_F(stuck_worker, ObeysAnOperatorAboutTheRecordThatHoldsItUp) {
   gate_.open = true;
   launch("after a wait");
   wait_until([&] { return worker_.status().last_error.has_value(); });
-  const auto answer = worker_.ask({"parcels", 0, 41}, pipeline::record_verb::skip, 20s);
+  const auto answer = worker_.ask({"parcels", 0, 41}, engine::record_verb::skip, 20s);
   ASSERT_TRUE(answer);
-  EXPECT_EQ(answer->what, pipeline::verb_answer::kind::obeyed) << answer->text;
+  EXPECT_EQ(answer->what, engine::verb_answer::kind::obeyed) << answer->text;
   wait_until([&] { return worker_.status().counts.skipped == 1; });
 }
 

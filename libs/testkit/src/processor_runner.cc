@@ -5,15 +5,15 @@
 
 #include <millrace/base/assert.h>
 #include <millrace/base/exceptions.h>
-#include <millrace/pipeline/options.h>
+#include <millrace/engine/options.h>
 #include <millrace/testkit/processor_runner.h>
 
 namespace millrace::testkit {
 
-const std::size_t emits_max = pipeline::line_options().emits_per_record_max;
+const std::size_t emits_max = engine::engine_options().emits_per_record_max;
 
 // One record and its run.
-struct processor_runner_base::fed final : pipeline::held_record, stream::execution, runtime::deferred {
+struct processor_runner_base::fed final : engine::held_record, stream::execution, runtime::deferred {
   fed(processor_runner_base& runner, std::size_t place, stream::record_ref block, std::string from_topic,
       const void* at, std::shared_ptr<const void> keeps)
       : owner(runner), index(place), topic_text(std::move(from_topic)), kept(std::move(keeps)) {
@@ -23,7 +23,7 @@ struct processor_runner_base::fed final : pipeline::held_record, stream::executi
     retain();
   }
 
-  void start(pipeline::processor_base& with) {
+  void start(engine::processor_base& with) {
     try {
       task = with.run(*this, stream::context(*this));
       if (!task.valid()) throw std::logic_error("process() returned no task");
@@ -74,8 +74,8 @@ struct processor_runner_base::fed final : pipeline::held_record, stream::executi
   nanoseconds put_off{0};
 };
 
-processor_runner_base::processor_runner_base(const pipeline::processor_factory& factory) {
-  result<pipeline::processors> built = pipeline::build({factory});
+processor_runner_base::processor_runner_base(const engine::processor_factory& factory) {
+  result<engine::processors> built = engine::build({factory});
   if (!built) invariant_broken(built.error().message().c_str());
   built_ = std::move(*built);
 }
@@ -127,13 +127,13 @@ stream::record_ref processor_runner_base::make_block(const record_origin& from,
 
 result<void> processor_runner_base::feed_bytes(std::string_view writer_schema, bytes_view body,
                                                record_origin from) {
-  const pipeline::value_format& format = built_.all.front()->input();
+  const engine::value_format& format = built_.all.front()->input();
   const auto plan = format.compile({std::string(writer_schema), {}});
   if (!plan) return plan.error();
   stream::record_ref block = make_block(from, body);
   struct decoded {
-    std::shared_ptr<const pipeline::value_plan> plan;
-    std::unique_ptr<pipeline::value_slot> slot;
+    std::shared_ptr<const engine::value_plan> plan;
+    std::unique_ptr<engine::value_slot> slot;
   };
   auto kept = std::make_shared<decoded>(decoded{*plan, format.make_slot()});
   const result<std::size_t> consumed = kept->slot->decode(**plan, *block->value());

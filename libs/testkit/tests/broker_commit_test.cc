@@ -33,9 +33,9 @@ TEST_P(broker_commit_test, a_commit_that_fails_is_repeated_until_the_broker_has_
       EXPECT_EQ(times, 1) << "parcel " << number;
     }
   }
-  EXPECT_EQ(worker.line().state(), pipeline::line_state::running);
+  EXPECT_EQ(worker.engine().state(), engine::engine_state::running);
   EXPECT_TRUE(worker.stop());
-  EXPECT_EQ(worker.line().state(), pipeline::line_state::stopped);
+  EXPECT_EQ(worker.engine().state(), engine::engine_state::stopped);
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -89,8 +89,8 @@ TEST_F(broker_line_test, one_commit_that_is_never_answered_costs_a_stop_nothing)
   ASSERT_TRUE(worker->until([&] { return relay.withheld() == 1; }));
   EXPECT_TRUE(worker->stop());
   EXPECT_EQ(worker->counts().done, 20U);
-  EXPECT_EQ(worker->line().uncommitted_by_stop(), 0U);
-  EXPECT_FALSE(worker->line().left_group()) << "the client waits for the answer first";
+  EXPECT_EQ(worker->engine().uncommitted_by_stop(), 0U);
+  EXPECT_FALSE(worker->engine().left_group()) << "the client waits for the answer first";
   worker.reset();
   relay.deliver_withheld();
   member next(reading({"parcels"}));
@@ -114,9 +114,9 @@ TEST_F(broker_line_test, a_stop_under_a_coordinator_that_fell_silent_ends_and_sa
   ASSERT_TRUE(worker.until([&] { return worker.counts().in_flight == 10; }));
   relay.fall_silent();
   EXPECT_TRUE(worker.stop());
-  EXPECT_EQ(worker.line().abandoned_by_stop(), 0U);
-  EXPECT_EQ(worker.line().uncommitted_by_stop(), 10U);
-  EXPECT_FALSE(worker.line().left_group());
+  EXPECT_EQ(worker.engine().abandoned_by_stop(), 0U);
+  EXPECT_EQ(worker.engine().uncommitted_by_stop(), 10U);
+  EXPECT_FALSE(worker.engine().left_group());
 }
 
 // Scenario 19: a commit that may never succeed stops the line.
@@ -130,10 +130,10 @@ TEST_F(broker_line_test, a_commit_that_is_not_authorised_stops_the_line) {
   const std::vector<kafka_error> refused(1'000, kafka_error::group_authorization_failed);
   cluster().push_errors(kafka_api::offset_commit, refused);
   send_parcels(10, 10);
-  ASSERT_TRUE(worker.until([&] { return worker.line().finished(); }));
-  EXPECT_EQ(worker.line().state(), pipeline::line_state::failed);
-  ASSERT_TRUE(worker.line().failure());
-  EXPECT_EQ(worker.line().failure()->code(), errc::broker_unauthorized);
+  ASSERT_TRUE(worker.until([&] { return worker.engine().finished(); }));
+  EXPECT_EQ(worker.engine().state(), engine::engine_state::failed);
+  ASSERT_TRUE(worker.engine().failure());
+  EXPECT_EQ(worker.engine().failure()->code(), errc::broker_unauthorized);
 }
 
 // Scenario 21: brokers deny a partition for a moment after a leader moved; one that was deleted they deny for
@@ -148,10 +148,10 @@ TEST_F(broker_line_test, a_topic_that_the_brokers_deny_for_long_stops_the_line_a
   const std::vector<kafka_error> denied(1'000, kafka_error::unknown_topic_or_partition);
   cluster().push_errors(kafka_api::offset_commit, denied);
   send_parcels(10, 10);
-  ASSERT_TRUE(worker.until([&] { return worker.line().failure().has_value(); }));
-  EXPECT_EQ(worker.line().failure()->code(), errc::topic_not_found);
-  EXPECT_NE(worker.line().failure()->message().find("the topic was deleted"), std::string::npos)
-      << worker.line().failure()->message();
+  ASSERT_TRUE(worker.until([&] { return worker.engine().failure().has_value(); }));
+  EXPECT_EQ(worker.engine().failure()->code(), errc::topic_not_found);
+  EXPECT_NE(worker.engine().failure()->message().find("the topic was deleted"), std::string::npos)
+      << worker.engine().failure()->message();
   EXPECT_GE(worker.source().counters().commits_failed, 2U) << "it was tried again first";
 }
 
@@ -165,11 +165,11 @@ TEST_F(broker_line_test, a_line_that_is_fenced_by_its_twin_ends_and_says_why) {
   ASSERT_TRUE(worker.until_committed(10));
   const kafka_error fenced = kafka_error::fenced_instance_id;
   cluster().push_errors(kafka_api::heartbeat, {&fenced, 1});
-  ASSERT_TRUE(worker.until([&] { return worker.line().finished(); }));
-  EXPECT_EQ(worker.line().state(), pipeline::line_state::failed);
-  ASSERT_TRUE(worker.line().failure());
-  EXPECT_EQ(worker.line().failure()->code(), errc::broker_fenced);
-  EXPECT_NE(worker.line().failure()->message().find("same instance id"), std::string::npos);
+  ASSERT_TRUE(worker.until([&] { return worker.engine().finished(); }));
+  EXPECT_EQ(worker.engine().state(), engine::engine_state::failed);
+  ASSERT_TRUE(worker.engine().failure());
+  EXPECT_EQ(worker.engine().failure()->code(), errc::broker_fenced);
+  EXPECT_NE(worker.engine().failure()->message().find("same instance id"), std::string::npos);
 }
 
 // Scenario 20.
@@ -178,10 +178,10 @@ TEST_F(broker_line_test, an_offset_that_the_log_does_not_have_stops_the_line) {
   send_parcels(10);
   move_offset(1'000);
   line_worker worker(settings());
-  ASSERT_TRUE(worker.until([&] { return worker.line().finished(); }));
-  EXPECT_EQ(worker.line().state(), pipeline::line_state::failed);
-  ASSERT_TRUE(worker.line().failure());
-  EXPECT_EQ(worker.line().failure()->code(), errc::offset_out_of_range);
+  ASSERT_TRUE(worker.until([&] { return worker.engine().finished(); }));
+  EXPECT_EQ(worker.engine().state(), engine::engine_state::failed);
+  ASSERT_TRUE(worker.engine().failure());
+  EXPECT_EQ(worker.engine().failure()->code(), errc::offset_out_of_range);
   EXPECT_EQ(worker.counts().received, 0U);
 }
 
@@ -216,10 +216,10 @@ TEST_F(broker_line_test, without_a_committed_offset_the_policy_decides_and_not_t
   worker_settings s = settings();
   s.source.start_from = kafka::start_position::fail;
   line_worker worker(s);
-  ASSERT_TRUE(worker.until([&] { return worker.line().finished(); }));
-  EXPECT_EQ(worker.line().state(), pipeline::line_state::failed);
-  ASSERT_TRUE(worker.line().failure());
-  EXPECT_EQ(worker.line().failure()->code(), errc::offset_out_of_range);
+  ASSERT_TRUE(worker.until([&] { return worker.engine().finished(); }));
+  EXPECT_EQ(worker.engine().state(), engine::engine_state::failed);
+  ASSERT_TRUE(worker.engine().failure());
+  EXPECT_EQ(worker.engine().failure()->code(), errc::offset_out_of_range);
   EXPECT_EQ(worker.counts().received, 0U);
 }
 

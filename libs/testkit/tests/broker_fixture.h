@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "cluster_fixture.h"
-#include "line_fixture.h"
+#include "engine_fixture.h"
 
 namespace millrace::testkit {
 
@@ -22,7 +22,7 @@ inline constexpr std::int32_t parcel_schema = 7;
 struct worker_settings {
   kafka::consumer_config source;
   kafka::producer_config sink;
-  pipeline::line_options line;
+  engine::engine_options line;
 };
 
 // One worker with the processor `storing`. A test turns its loop.
@@ -31,29 +31,29 @@ class line_worker {
   explicit line_worker(const worker_settings& settings) {
     auto source = kafka::consumer::create(settings.source, loop_);
     auto sink = kafka::producer::create(settings.sink, loop_);
-    auto work = pipeline::build({pipeline::make<pipeline::storing>("storing")});
+    auto work = engine::build({engine::make<engine::storing>("storing")});
     EXPECT_TRUE(source.ok() && sink.ok() && work.ok());
     source_ = std::move(*source);
     sink_ = std::move(*sink);
     schemas_.add(parcel_schema, "parcel");
-    line_ = std::make_unique<pipeline::line>(
-        pipeline::line_ports{loop_, *source_, *sink_, store_, schemas_, budget_, retries_, shard_},
+    engine_ = std::make_unique<engine::record_engine>(
+        engine::engine_ports{loop_, *source_, *sink_, store_, schemas_, budget_, retries_, shard_},
         settings.line, std::move(*work));
-    line_->start();
+    engine_->start();
   }
   line_worker(const line_worker&) = delete;
   line_worker& operator=(const line_worker&) = delete;
   ~line_worker() {
-    EXPECT_TRUE(line_->counts().balanced());
-    line_->abort();
+    EXPECT_TRUE(engine_->counts().balanced());
+    engine_->abort();
     sink_->abandon();
-    EXPECT_TRUE(until([&] { return line_->quiescent(); }));
-    line_.reset();
+    EXPECT_TRUE(until([&] { return engine_->quiescent(); }));
+    engine_.reset();
   }
 
   void turn() {
     loop_.run_turn(milliseconds(2));
-    for (const auto& p : line_->status_now().partitions) {
+    for (const auto& p : engine_->status_now().partitions) {
       std::int64_t& highest = committed_[p.partition];
       highest = std::max(highest, p.committed.value_or(0));
     }
@@ -73,17 +73,17 @@ class line_worker {
   }
   // Finished, and the broker has the commit of everything.
   bool until_committed(std::uint64_t records) {
-    return until([&] { return line_->counts().in_flight == 0 && committed_total() >= records; });
+    return until([&] { return engine_->counts().in_flight == 0 && committed_total() >= records; });
   }
   bool stop() {
-    line_->request_stop();
-    return until([&] { return line_->finished(); });
+    engine_->request_stop();
+    return until([&] { return engine_->finished(); });
   }
 
-  [[nodiscard]] pipeline::line& line() { return *line_; }
+  [[nodiscard]] engine::record_engine& engine() { return *engine_; }
   [[nodiscard]] kafka::consumer& source() { return *source_; }
   [[nodiscard]] kafka::producer& sink() { return *sink_; }
-  [[nodiscard]] const pipeline::books& counts() const { return line_->counts(); }
+  [[nodiscard]] const engine::books& counts() const { return engine_->counts(); }
   // What the broker said it has, of all partitions, which all begin at 0.
   [[nodiscard]] std::uint64_t committed_total() const {
     std::int64_t sum = 0;
@@ -91,9 +91,9 @@ class line_worker {
     return static_cast<std::uint64_t>(sum);
   }
   [[nodiscard]] bool paused() const {
-    const auto now = line_->status_now();
+    const auto now = engine_->status_now();
     return std::any_of(now.partitions.begin(), now.partitions.end(),
-                       [](const auto& p) { return p.paused != pipeline::pause_reason::none; });
+                       [](const auto& p) { return p.paused != engine::pause_reason::none; });
   }
   // How often each parcel was written.
   [[nodiscard]] std::map<std::int64_t, int> written() const {
@@ -118,12 +118,12 @@ class line_worker {
                           },
                           {}}};
   simulated_schemas schemas_{loop_};
-  pipeline::byte_budget budget_{64U << 20U};
-  pipeline::retry_budget retries_{pipeline::retry_budget_policy{}};
+  engine::byte_budget budget_{64U << 20U};
+  engine::retry_budget retries_{engine::retry_budget_policy{}};
   metrics::catalogue declared_;
   metrics::registry registry_{declared_};
   metrics::shard& shard_{registry_.add_shard()};
-  std::unique_ptr<pipeline::line> line_;
+  std::unique_ptr<engine::record_engine> engine_;
   std::map<std::int32_t, std::int64_t> committed_;
 };
 
@@ -151,7 +151,7 @@ class broker_line_test : public cluster_test {
   void send_parcels(int count, int first = 0, std::string_view word = "ok", std::string_view to = "parcels") {
     writer out(writing());
     for (int i = first; i < first + count; ++i) {
-      const byte_buffer value = pipeline::framed_parcel(parcel_schema, i, word);
+      const byte_buffer value = engine::framed_parcel(parcel_schema, i, word);
       ASSERT_TRUE(out.write(to, "k" + std::to_string(i), as_text(value)).ok());
     }
     ASSERT_TRUE(out.settle());

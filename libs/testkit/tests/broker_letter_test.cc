@@ -21,11 +21,11 @@ class broker_letter_test : public broker_line_test {
     EXPECT_EQ(worker.committed_total(), 5U);
     EXPECT_EQ(worker.counts().in_flight, 1U);
     EXPECT_EQ(worker.counts().dead_lettered, 0U);
-    const auto oldest = worker.line().status_now().partitions.front().oldest;
+    const auto oldest = worker.engine().status_now().partitions.front().oldest;
     ASSERT_TRUE(oldest);
     EXPECT_EQ(oldest->offset, 5);
     EXPECT_EQ(oldest->stage, "dead_letter");
-    EXPECT_EQ(worker.line().state(), pipeline::line_state::running);
+    EXPECT_EQ(worker.engine().state(), engine::engine_state::running);
   }
   void expect_delivered(line_worker& worker, std::string to = "dead") {
     ASSERT_TRUE(worker.until_committed(10));
@@ -35,7 +35,7 @@ class broker_letter_test : public broker_line_test {
     ASSERT_GE(letters.size(), 1U);
     for (const auto& letter : letters) {
       EXPECT_EQ(letter.key, "k5");
-      const byte_buffer value = pipeline::framed_parcel(parcel_schema, 5, "dead");
+      const byte_buffer value = engine::framed_parcel(parcel_schema, 5, "dead");
       EXPECT_EQ(letter.value, as_text(value));
     }
   }
@@ -47,7 +47,7 @@ TEST_F(broker_letter_test, null_values_null_keys_and_empty_payloads_are_told_apa
   topic("dead", 1);
   {
     writer out(writing());
-    const byte_buffer parcel = pipeline::framed_parcel(parcel_schema, 1, "ok");
+    const byte_buffer parcel = engine::framed_parcel(parcel_schema, 1, "ok");
     ASSERT_TRUE(out.write({"parcels", as_bytes("gone"), std::nullopt, {}}).ok());
     ASSERT_TRUE(out.write({"parcels", std::nullopt, bytes_view(parcel), {}}).ok());
     ASSERT_TRUE(out.write("parcels", "empty", "").ok());
@@ -55,7 +55,7 @@ TEST_F(broker_letter_test, null_values_null_keys_and_empty_payloads_are_told_apa
     ASSERT_TRUE(out.settle());
   }
   worker_settings s = settings();
-  s.line.order = pipeline::order_mode::key;
+  s.line.order = engine::order_mode::key;
   line_worker worker(s);
   ASSERT_TRUE(worker.until_committed(4));
   EXPECT_EQ(worker.counts().skipped, 1U);
@@ -78,7 +78,7 @@ TEST_F(broker_letter_test, a_tombstone_can_be_a_dead_letter_without_a_value) {
     ASSERT_TRUE(out.settle());
   }
   worker_settings s = settings();
-  s.line.tombstones = pipeline::tombstone_policy::dead_letter;
+  s.line.tombstones = engine::tombstone_policy::dead_letter;
   line_worker worker(s);
   ASSERT_TRUE(worker.until_committed(1));
   EXPECT_EQ(worker.counts().dead_lettered, 1U);

@@ -43,8 +43,8 @@ TEST_P(broker_outage_test, without_a_coordinator_no_more_is_read_than_a_crash_ma
   EXPECT_LE(taken, 20U + 40U + 2 * 10U);
   worker.idle();
   EXPECT_EQ(worker.counts().received, taken);
-  EXPECT_EQ(worker.line().status_now().partitions.front().window, taken - 20);
-  EXPECT_EQ(worker.line().state(), pipeline::line_state::running);
+  EXPECT_EQ(worker.engine().status_now().partitions.front().window, taken - 20);
+  EXPECT_EQ(worker.engine().state(), engine::engine_state::running);
 
   cluster().set_up(2);
   ASSERT_TRUE(worker.until_committed(200));
@@ -92,7 +92,7 @@ TEST_P(broker_outage_test, all_brokers_down_with_work_in_flight_loses_and_repeat
   ASSERT_TRUE(worker.until([&] { return worker.sink().in_flight() == 100; })) << "each record is written";
   worker.idle();
   EXPECT_EQ(worker.counts().done, 0U) << "nothing is done before its emit is acknowledged";
-  EXPECT_EQ(worker.line().state(), pipeline::line_state::running);
+  EXPECT_EQ(worker.engine().state(), engine::engine_state::running);
 
   for (const int broker : {1, 2}) cluster().set_up(broker);
   ASSERT_TRUE(worker.until_committed(100));
@@ -180,7 +180,7 @@ TEST_F(broker_line_test, a_leader_that_moves_under_load_loses_and_repeats_nothin
   send_parcels(10, sent);
   ASSERT_TRUE(worker.until_committed(310));
   expect_each_once(worker.written(), 310);
-  EXPECT_EQ(worker.line().state(), pipeline::line_state::running);
+  EXPECT_EQ(worker.engine().state(), engine::engine_state::running);
   EXPECT_TRUE(worker.stop());
 }
 

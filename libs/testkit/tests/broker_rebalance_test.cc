@@ -28,7 +28,7 @@ class broker_rebalance_test : public broker_line_test, public ::testing::WithPar
     return s;
   }
   static std::size_t partitions_of(const line_worker& worker) {
-    return const_cast<line_worker&>(worker).line().status_now().partitions.size();
+    return const_cast<line_worker&>(worker).engine().status_now().partitions.size();
   }
 };
 
@@ -64,8 +64,8 @@ TEST_P(broker_rebalance_test, a_second_member_joins_and_the_first_leaves_with_wo
   EXPECT_GT(in_flight_of_both_max, 0U);
   send_parcels(60, sent);
   sent += 60;
-  first.line().request_stop();
-  ASSERT_TRUE(both([&] { return first.line().finished() && partitions_of(second) == 6; }));
+  first.engine().request_stop();
+  ASSERT_TRUE(both([&] { return first.engine().finished() && partitions_of(second) == 6; }));
   const auto written_by_both = [&] {
     std::map<std::int64_t, int> written = first.written();
     for (const auto& [number, times] : second.written()) written[number] += times;
@@ -78,9 +78,9 @@ TEST_P(broker_rebalance_test, a_second_member_joins_and_the_first_leaves_with_wo
   for (line_worker* one : {&first, &second}) {
     EXPECT_EQ(one->source().counters().rebalances_lost, 0U);
     EXPECT_EQ(one->counts().abandoned, 0U) << "the drain was long enough";
-    EXPECT_FALSE(one->line().failure());
+    EXPECT_FALSE(one->engine().failure());
   }
-  EXPECT_EQ(first.line().abandoned_by_stop(), 0U);
+  EXPECT_EQ(first.engine().abandoned_by_stop(), 0U);
   // The mock cluster, unlike a broker, may refuse commits while a group joins; what was not committed is read
   // again.
   if (first.source().counters().commits_failed + second.source().counters().commits_failed == 0) {

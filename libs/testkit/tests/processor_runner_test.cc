@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <millrace/pipeline/output.h>
+#include <millrace/engine/output.h>
 #include <millrace/runtime/wait.h>
 #include <millrace/testkit/processor_runner.h>
 
@@ -12,7 +12,7 @@ namespace millrace::testkit {
 namespace {
 
 using namespace std::chrono_literals;
-using pipeline::parcel;
+using engine::parcel;
 
 class plain_statement final : public stream::statement_declaration {
  public:
@@ -28,11 +28,11 @@ constexpr std::string_view select_owner = "SELECT owner FROM parcel WHERE number
 constexpr std::string_view insert_receipt = "INSERT INTO receipt (number) VALUES (?)";
 
 // Looks the owner up; without one the parcel is refused; otherwise writes a receipt and sends the parcel on.
-class deliver final : public pipeline::processor<parcel> {
+class deliver final : public engine::processor<parcel> {
  public:
   explicit deliver(nanoseconds pause) : pause_(pause) {}
 
-  runtime::task<stream::outcome> process(pipeline::record<parcel> p, stream::context ctx) override {
+  runtime::task<stream::outcome> process(engine::record<parcel> p, stream::context ctx) override {
     co_await runtime::sleep_for(ctx.loop(), pause_);
     execute select(ctx.database(), select_owner_, {cell(p->number)});
     const result<stream::rows_ref> owner = co_await select;
@@ -50,7 +50,7 @@ class deliver final : public pipeline::processor<parcel> {
   nanoseconds pause_;
   plain_statement select_owner_{std::string(select_owner)};
   plain_statement insert_receipt_{std::string(insert_receipt)};
-  pipeline::output<parcel> onward_{"onward"};
+  engine::output<parcel> onward_{"onward"};
 };
 
 TEST(ProcessorRunner, ShowsWhatAProcessorDidWithARecord) {
@@ -66,15 +66,15 @@ TEST(ProcessorRunner, ShowsWhatAProcessorDidWithARecord) {
 }
 
 // Before its first wait or after it.
-class throwing final : public pipeline::processor<parcel> {
+class throwing final : public engine::processor<parcel> {
  public:
-  runtime::task<stream::outcome> process(pipeline::record<parcel> p, stream::context ctx) override {
+  runtime::task<stream::outcome> process(engine::record<parcel> p, stream::context ctx) override {
     if (p->word == "plain") throw std::invalid_argument("stoi");
     return work(this, std::move(p), ctx);
   }
 
  private:
-  static runtime::task<stream::outcome> work(throwing* self, pipeline::record<parcel> p,
+  static runtime::task<stream::outcome> work(throwing* self, engine::record<parcel> p,
                                              stream::context ctx) {
     for (std::int64_t i = 0; i < p->number; ++i) ctx.emit(self->onward_, "k", *p);
     if (p->word == "book") co_await runtime::sleep_for(ctx.loop(), 1s);
@@ -82,7 +82,7 @@ class throwing final : public pipeline::processor<parcel> {
     co_return stream::outcome::done();
   }
 
-  pipeline::output<parcel> onward_{"onward"};
+  engine::output<parcel> onward_{"onward"};
 };
 
 TEST(ProcessorRunner, ShowsAnExceptionAsTheErrorOfTheAttempt) {
@@ -145,7 +145,7 @@ TEST(ProcessorRunner, TimeMovesOnlyByHand) {
 TEST(ProcessorRunner, FeedsBytesAsTheyComeFromTheTopic) {
   processor_runner<deliver> run(0ns);
   run.database().prime(select_owner, {{"ada"}});
-  const byte_buffer framed = pipeline::framed_parcel(1, 99, "box");
+  const byte_buffer framed = engine::framed_parcel(1, 99, "box");
   ASSERT_TRUE(run.feed_bytes("parcel", bytes_view(framed).subspan(5)));
   EXPECT_EQ(run.executed(insert_receipt).front().parameters.front().bigint(), 99);
   EXPECT_FALSE(run.feed_bytes("parcel", bytes_view(framed).subspan(5, 4)))

@@ -14,7 +14,7 @@
 #include <millrace/config/spec.h>
 #include <millrace/config/units.h>
 #include <millrace/metrics/catalogue.h>
-#include <millrace/pipeline/options.h>
+#include <millrace/engine/options.h>
 #include <millrace/registry/subject.h>
 #include <millrace/stream/lookup.h>
 
@@ -134,12 +134,12 @@ struct engine_config {
   std::size_t in_flight_records_max = 1'024;
   config::byte_size memory_max{256U << 20U};
   std::size_t emits_per_record_max = 1'000;
-  pipeline::order_mode order = pipeline::order_mode::unordered;
+  engine::order_mode order = engine::order_mode::unordered;
   std::string dead_letter_topic;
-  pipeline::letter_headers dead_letter_headers = pipeline::letter_headers::millrace;
-  pipeline::retry_policy retry;
-  pipeline::retry_budget_policy retry_budget;
-  pipeline::breaker_policy breaker;
+  engine::letter_headers dead_letter_headers = engine::letter_headers::millrace;
+  engine::retry_policy retry;
+  engine::retry_budget_policy retry_budget;
+  engine::breaker_policy breaker;
   milliseconds commit_interval{1'000};
   milliseconds start_timeout{60'000};
   milliseconds drain_timeout{30'000};
@@ -211,6 +211,6 @@ void use_buckets(const metrics_config& from, metrics::catalogue& in);
 // What a client of the registry is told, from the configuration; without its listeners and counts.
 [[nodiscard]] registry::client_options registry_options_of(const registry_config& from);
 // What a line is told, from the configuration.
-[[nodiscard]] pipeline::line_options line_options_of(const app_config& from, std::uint64_t seed);
+[[nodiscard]] engine::engine_options line_options_of(const app_config& from, std::uint64_t seed);
 
 }  // namespace millrace::app

@@ -9,14 +9,14 @@
 #include <string>
 #include <vector>
 
-#include <millrace/pipeline/processor.h>
+#include <millrace/engine/processor.h>
 
 namespace millrace::app {
 
 struct application {
   std::string name;
   std::string version = "0.0.0";
-  pipeline::processor_set processors;
+  engine::processor_set processors;
 };
 
 struct run_arguments {

@@ -26,7 +26,7 @@
 #include <vector>
 
 #include <millrace/base/clock.h>
-#include <millrace/pipeline/processor.h>
+#include <millrace/engine/processor.h>
 #include <millrace/runtime/loop.h>
 #include <millrace/stream/lookup.h>
 #include <millrace/stream/write_clock.h>
@@ -54,7 +54,7 @@ struct emitted_record {
 // The part that knows no types.
 class processor_runner_base {
  public:
-  explicit processor_runner_base(const pipeline::processor_factory& factory);
+  explicit processor_runner_base(const engine::processor_factory& factory);
   processor_runner_base(const processor_runner_base&) = delete;
   processor_runner_base& operator=(const processor_runner_base&) = delete;
   // Records that still wait when the runner ends break an invariant: advance the clock first.
@@ -105,7 +105,7 @@ class processor_runner_base {
   stream::invalidation_board board_;
   stream::lookup_room room_{board_};
   std::map<std::int32_t, stream::write_clock> writes_;  // by partition
-  pipeline::processors built_;
+  engine::processors built_;
   bool prepared_ = false;
   std::int64_t next_offset_ = 0;
   std::deque<std::unique_ptr<fed>> at_work_;
@@ -121,7 +121,7 @@ class processor_runner : public processor_runner_base {
   // `arguments` go to the processor's constructor.
   template <class... Arguments>
   explicit processor_runner(Arguments... arguments)
-      : processor_runner_base(pipeline::make<P>(std::move(arguments)...)) {}
+      : processor_runner_base(engine::make<P>(std::move(arguments)...)) {}
 
   // What the struct views must outlive the record's work.
   void feed(value_type value, record_origin from = {}) {

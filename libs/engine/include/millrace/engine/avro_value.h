@@ -1,0 +1,93 @@
+// Avro as the format of values: the primary template of value_traits, for structs that `millrace codegen`
+// wrote and for structs described by hand (avro/type_descriptor.h).
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <typeinfo>
+#include <utility>
+
+#include <millrace/avro/arena.h>
+#include <millrace/avro/encoder.h>
+#include <millrace/avro/plan.h>
+#include <millrace/avro/schema.h>
+#include <millrace/avro/type_descriptor.h>
+#include <millrace/base/assert.h>
+#include <millrace/engine/processor.h>
+#include <millrace/engine/value.h>
+
+namespace millrace::engine {
+
+namespace internal {
+
+class avro_plan final : public value_plan {
+ public:
+  explicit avro_plan(avro::plan compiled) : code(std::move(compiled)) {}
+  avro::plan code;
+};
+
+template <class T>
+class avro_slot final : public value_slot {
+ public:
+  [[nodiscard]] result<std::size_t> decode(const value_plan& plan, bytes_view body) override {
+    memory_.reset();
+    return static_cast<const avro_plan&>(plan).code.decode(body, memory_, &value_);
+  }
+  [[nodiscard]] const void* value() const noexcept override { return &value_; }
+
+ private:
+  T value_{};
+  avro::arena memory_;
+};
+
+// The part that does not depend on T.
+[[nodiscard]] result<std::shared_ptr<const value_plan>> compile_avro(const stream::schema_document& writer,
+                                                                     const avro::type_descriptor& target);
+
+template <class T>
+class avro_format final : public value_format {
+ public:
+  [[nodiscard]] std::string_view type_name() const noexcept override { return name_; }
+  [[nodiscard]] std::unique_ptr<value_slot> make_slot() const override {
+    return std::make_unique<avro_slot<T>>();
+  }
+  [[nodiscard]] result<std::shared_ptr<const value_plan>> compile(
+      const stream::schema_document& writer) const override {
+    return compile_avro(writer, avro::descriptor_of<T>());
+  }
+
+ private:
+  const std::string name_ = class_name(typeid(T));
+};
+
+}  // namespace internal
+
+template <class T>
+struct value_traits {
+  [[nodiscard]] static const value_format& format() {
+    static const internal::avro_format<T> instance;
+    return instance;
+  }
+
+  // A type without a schema of its own breaks an invariant at its first use, at start-up.
+  [[nodiscard]] static result<void> encode(const T& value, byte_buffer& into) {
+    return encoder().encode(value, into);
+  }
+  [[nodiscard]] static std::string_view schema_text() {
+    static_cast<void>(encoder());
+    return avro::descriptor_of<T>().schema_text;
+  }
+
+ private:
+  [[nodiscard]] static const avro::encoder<T>& encoder() {
+    static const avro::encoder<T> instance = [] {
+      auto compiled = avro::encoder<T>::compile();
+      invariant(compiled.ok(), "an output's struct can be encoded by its own schema");
+      return *std::move(compiled);
+    }();
+    return instance;
+  }
+};
+
+}  // namespace millrace::engine

@@ -1,0 +1,84 @@
+// record<T>: what process() receives. A value handle: copying it costs an increment, and the decoded struct,
+// the bytes it views and the record's memory stay as long as any handle does. It counts against the worker's
+// budget until then: keep handles for the duration of process() only. The worker's thread only.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include <millrace/base/assert.h>
+#include <millrace/base/bytes.h>
+#include <millrace/base/values.h>
+#include <millrace/stream/record.h>
+
+namespace millrace::engine {
+
+// What record<T> points at: a record with its decoded value. Implemented by the engine and by the testkit.
+class held_record {
+ public:
+  held_record(const held_record&) = delete;
+  held_record& operator=(const held_record&) = delete;
+
+  [[nodiscard]] const stream::record_block& block() const noexcept { return *block_; }
+  [[nodiscard]] const void* value() const noexcept { return value_; }
+  [[nodiscard]] std::string_view topic() const noexcept { return topic_; }
+
+  void retain() noexcept { ++references_; }
+  void release() noexcept {
+    invariant(references_ > 0, "a record is released as often as it was retained");
+    if (--references_ == 0) recycle();
+  }
+
+ protected:
+  held_record() = default;
+  ~held_record() = default;
+  // The last handle is gone.
+  virtual void recycle() noexcept = 0;
+
+  stream::record_ref block_;
+  const void* value_ = nullptr;
+  std::string_view topic_;
+
+ private:
+  std::uint32_t references_ = 0;
+};
+
+template <class T>
+class record {
+ public:
+  explicit record(held_record& held) noexcept : held_(&held) { held.retain(); }
+  record(const record& other) noexcept : held_(other.held_) {
+    if (held_ != nullptr) held_->retain();
+  }
+  record(record&& other) noexcept : held_(std::exchange(other.held_, nullptr)) {}
+  record& operator=(record other) noexcept {
+    std::swap(held_, other.held_);
+    return *this;
+  }
+  ~record() {
+    if (held_ != nullptr) held_->release();
+  }
+
+  // The decoded struct. Its views point into this record.
+  [[nodiscard]] const T& operator*() const noexcept { return *static_cast<const T*>(held_->value()); }
+  [[nodiscard]] const T* operator->() const noexcept { return static_cast<const T*>(held_->value()); }
+
+  [[nodiscard]] std::string_view topic() const noexcept { return held_->topic(); }
+  [[nodiscard]] std::int32_t partition() const noexcept { return held_->block().from().partition; }
+  [[nodiscard]] std::int64_t offset() const noexcept { return held_->block().offset(); }
+  // The record's Kafka timestamp; 1970 when it has none.
+  [[nodiscard]] timestamp created() const noexcept { return held_->block().created(); }
+  // Empty: null key.
+  [[nodiscard]] std::optional<bytes_view> key() const noexcept { return held_->block().key(); }
+  // The last header of that name; empty when absent or null.
+  [[nodiscard]] std::optional<bytes_view> header(std::string_view name) const noexcept {
+    return held_->block().header(name);
+  }
+
+ private:
+  held_record* held_;
+};
+
+}  // namespace millrace::engine

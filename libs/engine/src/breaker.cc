@@ -1,0 +1,108 @@
+#include "breaker.h"
+
+#include <algorithm>
+
+#include <millrace/stream/planted.h>
+
+namespace millrace::engine {
+
+std::string_view to_string(breaker_state s) noexcept {
+  switch (s) {
+    case breaker_state::closed:
+      return "closed";
+    case breaker_state::probing:
+      return "probing";
+    case breaker_state::open:
+      return "open";
+  }
+  return "open";
+}
+
+std::string_view to_string(dependency d) noexcept {
+  switch (d) {
+    case dependency::database:
+      return "database";
+    case dependency::broker:
+      return "broker";
+  }
+  return "broker";
+}
+
+std::optional<dependency> dependency_of(errc code) noexcept {
+  if (code == errc::db_unavailable || code == errc::db_timeout || code == errc::db_overloaded ||
+      code == errc::db_client_timeout) {
+    return dependency::database;
+  }
+  if (code == errc::broker_unavailable || code == errc::produce_failed) return dependency::broker;
+  return std::nullopt;
+}
+
+void circuit_breaker::succeeded(instant now) noexcept {
+  switch (state_) {
+    case breaker_state::closed:
+      window_.good(now);
+      return;
+    case breaker_state::open:
+      // An answer to an earlier request: no reason to wait longer, none to be sure either.
+      state_ = breaker_state::probing;
+      probe_sent_ = false;
+      probes_succeeded_ = 0;
+      next_try_ = now;
+      [[fallthrough]];
+    case breaker_state::probing:
+      if (planted(stream::bug::breaker_stays_open) || ++probes_succeeded_ < policy_.probes_min) return;
+      close();
+      return;
+  }
+}
+
+bool circuit_breaker::failed(instant now) noexcept {
+  last_failed_ = now;
+  switch (state_) {
+    case breaker_state::closed: {
+      window_.bad(now);
+      const rate_window::counts seen = window_.in_window(now);
+      if (policy_.ratio >= 1.0 || seen.bad < policy_.failures_min || !seen.bad_exceeds(policy_.ratio)) {
+        return false;
+      }
+      open(now);
+      return true;
+    }
+    case breaker_state::open:
+      return false;
+    case breaker_state::probing:
+      open(now);
+      return true;
+  }
+  return false;
+}
+
+void circuit_breaker::tried(instant now) noexcept {
+  if (state_ == breaker_state::closed || now < next_try_) return;
+  if (state_ == breaker_state::open) probes_succeeded_ = 0;
+  state_ = breaker_state::probing;
+  probe_sent_ = true;
+  next_try_ = now + policy_.probe_interval;
+}
+
+void circuit_breaker::open(instant now) noexcept {
+  // Only a probe that fails makes the pause longer, not the late answers to what was asked before.
+  if (state_ == breaker_state::probing && probe_sent_)
+    pause_ = std::min<nanoseconds>(pause_ * 2, policy_.open_max);
+  state_ = breaker_state::open;
+  next_try_ = now + pause_;
+}
+
+void circuit_breaker::close() noexcept {
+  state_ = breaker_state::closed;
+  pause_ = policy_.open_first;
+  window_.clear();
+}
+
+bool circuit_breaker::forgive(instant now) noexcept {
+  if (state_ == breaker_state::closed || now - last_failed_ < 2 * policy_.open_max) return false;
+  close();
+  return true;
+}
+
+}  // namespace millrace::engine

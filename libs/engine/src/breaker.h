@@ -1,0 +1,67 @@
+// A circuit breaker: stops asking a dependency that does not answer, and tries again with a few requests.
+//
+//   closed → open: of the tries within the window at least failures_min, and more than `ratio`, failed
+//   open → probing: after a pause, which doubles with every probe that fails
+//   probing → closed: probes_min tries in a row succeeded; → open: one failed
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include <millrace/base/clock.h>
+#include <millrace/base/errors.h>
+#include <millrace/engine/options.h>
+#include <millrace/engine/status.h>
+
+#include "rate_window.h"
+
+namespace millrace::engine {
+
+// What records wait on, each with a breaker of its own. The registry has none: it holds up only the
+// partitions that need it.
+enum class dependency : std::uint8_t { database, broker };
+inline constexpr std::size_t dependency_count = 2;
+[[nodiscard]] std::string_view to_string(dependency d) noexcept;
+// Whose being unwell an error tells of; nullopt: it says nothing about the others' chances.
+[[nodiscard]] std::optional<dependency> dependency_of(errc code) noexcept;
+
+class circuit_breaker {
+ public:
+  explicit circuit_breaker(const breaker_policy& policy) noexcept
+      : policy_(policy), window_(policy.window), pause_(policy.open_first) {}
+
+  void succeeded(instant now) noexcept;
+  // True: it has opened.
+  bool failed(instant now) noexcept;
+
+  // The number is the value of millrace_breaker_state.
+  [[nodiscard]] breaker_state state() const noexcept { return state_; }
+  // Whether a request may be sent now. While probing one is let through per probe_interval: a probe whose
+  // answer never comes holds up nothing.
+  [[nodiscard]] bool lets_through(instant now) const noexcept {
+    return state_ == breaker_state::closed || now >= next_try_;
+  }
+  // A request is on its way: a probe, if it was let through.
+  void tried(instant now) noexcept;
+  // When it will let something through, if not now.
+  [[nodiscard]] instant next_try() const noexcept { return next_try_; }
+  // Closes when nothing has failed for twice the longest pause. For a dependency that nobody asks any more.
+  bool forgive(instant now) noexcept;
+
+ private:
+  void open(instant now) noexcept;
+  void close() noexcept;
+
+  breaker_policy policy_;
+  rate_window window_;
+  breaker_state state_ = breaker_state::closed;
+  nanoseconds pause_;
+  instant next_try_;
+  instant last_failed_;
+  bool probe_sent_ = false;
+  std::uint32_t probes_succeeded_ = 0;
+};
+
+}  // namespace millrace::engine

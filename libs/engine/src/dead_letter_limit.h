@@ -1,0 +1,28 @@
+// The dead-letter brake: watches the share of dead letters in a sliding window.
+#pragma once
+
+#include <millrace/base/clock.h>
+#include <millrace/engine/options.h>
+
+#include "rate_window.h"
+
+namespace millrace::engine {
+
+class dead_letter_brake {
+ public:
+  explicit dead_letter_brake(brake_policy policy) noexcept : policy_(policy), window_(policy.window) {}
+
+  void ended_well(instant now) noexcept { window_.good(now); }
+  // True: the line must stop.
+  [[nodiscard]] bool dead_letter(instant now) noexcept {
+    window_.bad(now);
+    const rate_window::counts seen = window_.in_window(now);
+    return policy_.ratio < 1.0 && seen.bad >= policy_.letters_min && seen.bad_exceeds(policy_.ratio);
+  }
+
+ private:
+  brake_policy policy_;
+  rate_window window_;
+};
+
+}  // namespace millrace::engine

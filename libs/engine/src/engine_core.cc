@@ -1,0 +1,69 @@
+#include "engine_core.h"
+
+namespace millrace::engine {
+
+engine_core::engine_core(engine_ports ports, engine_options options, processors work)
+    : ports_(ports),
+      options_(std::move(options)),
+      work_(std::move(work)),
+      meters_(ports.metrics),
+      lease_(ports.budget),
+      pool_(*this, work_.all.front()->input(), work_.all.size()),
+      plans_(ports.loop, ports.schemas, work_.all.front()->input(), options_, *this),
+      barrier_(options_.in_flight_records_max),
+      brake_(options_.brake),
+      breakers_{circuit_breaker(options_.breaker), circuit_breaker(options_.breaker)},
+      random_(options_.seed),
+      barrier_seed_(random_.next()) {
+  invariant(options_.in_flight_records_max > 0 && options_.take_records_max > 0,
+            "a line may take at least one record");
+  for (const auto& each : work_.all) meters_.may_throw(each->name());
+}
+
+engine_core::~engine_core() {
+  invariant(quiescent(), "a line ends after everything it started has ended");
+  if (state_ != engine_state::idle) {
+    ports_.loop.remove_step(intake_step_);
+    ports_.loop.remove_step(settle_step_);
+  }
+}
+
+void engine_core::start() {
+  invariant(state_ == engine_state::idle, "a line is started once");
+  state_ = engine_state::running;
+  ports_.loop.add_step(runtime::phase::intake, intake_step_);
+  ports_.loop.add_step(runtime::phase::settle, settle_step_);
+  next_commit_at_ = ports_.loop.time().now() + options_.commit_interval;
+  tick();
+  ports_.loop.wake();
+}
+
+bool engine_core::quiescent() const noexcept {
+  const bool at_rest =
+      state_ == engine_state::idle || state_ == engine_state::stopped || state_ == engine_state::failed;
+  return at_rest && pool_.in_use() == 0 && plans_.outstanding() == 0;
+}
+
+void engine_core::note_failure(work_stage where, const error& cause) {
+  meters_.error(where, cause.code());
+  last_error_ = cause.in(to_string(where));
+}
+
+void engine_core::note_exception(std::string_view processor, std::string_view type, const error& cause) {
+  meters_.threw(processor);
+  if (options_.on_exception) options_.on_exception({processor, type, cause});
+}
+
+bool engine_core::may_bury(envelope& e) {
+  if (e.dead_counted) return true;
+  e.dead_counted = true;
+  if (!brake_.dead_letter(ports_.loop.now())) return true;
+  fail(error(errc::limit_exceeded,
+             "the dead-letter brake holds: too large a share of the records of the last " +
+                 std::to_string(options_.brake.window.count()) +
+                 " s would go to the dead-letter topic; the last error was " +
+                 (last_error_ ? last_error_->to_string() : "unknown")));
+  return false;
+}
+
+}  // namespace millrace::engine

@@ -1,0 +1,80 @@
+#include <exception>
+#include <set>
+
+#include <millrace/base/exceptions.h>
+#include <millrace/engine/processor.h>
+
+namespace millrace::engine {
+
+std::string internal::class_name(const std::type_info& type) {
+  const std::string name = readable_name(type);
+  // Template arguments may hold :: of their own.
+  const auto arguments = name.find('<');
+  const auto scope = name.rfind("::", arguments == std::string::npos ? name.size() : arguments);
+  return scope == std::string::npos ? name : name.substr(scope + 2);
+}
+
+namespace {
+
+struct construction_failed {
+  std::string class_name;
+  std::exception_ptr thrown;
+};
+
+[[nodiscard]] result<std::unique_ptr<processor_base>> construct(const processor_factory& create,
+                                                                std::size_t place) {
+  const std::string which = "processor " + std::to_string(place);
+  std::unique_ptr<processor_base> made;
+  try {
+    made = create();
+  } catch (const construction_failed& failed) {
+    return error_of(errc::config_invalid, describe(failed.thrown))
+        .in("the constructor of processor '" + failed.class_name + "' threw");
+  } catch (...) {
+    return error_of(errc::config_invalid, describe(std::current_exception()))
+        .in("the factory of " + which + " threw");
+  }
+  if (made == nullptr) return error(errc::config_invalid, "the factory of " + which + " made nothing");
+  return made;
+}
+
+}  // namespace
+
+void internal::throw_named(const std::type_info& type) {
+  throw construction_failed{class_name(type), std::current_exception()};
+}
+
+result<processors> build(const processor_set& factories) {
+  if (factories.empty()) return error(errc::config_invalid, "an application has at least one processor");
+  if (factories.size() > processors_max) {
+    return error(errc::config_invalid,
+                 "an application has at most " + std::to_string(processors_max) + " processors");
+  }
+  processors built;
+  const stream::declaration_scope collecting(built.declared);
+  std::set<std::string, std::less<>> names;
+  for (const processor_factory& create : factories) {
+    const std::size_t statements = built.declared.statements.size();
+    auto constructed = construct(create, built.all.size() + 1);
+    if (!constructed) return constructed.error();
+    std::unique_ptr<processor_base> made = *std::move(constructed);
+    const std::string name(made->name());
+    if (!names.insert(name).second) {
+      return error(errc::config_invalid, "two processors are named '" + name + "'");
+    }
+    if (!built.all.empty() && &built.all.front()->input() != &made->input()) {
+      return error(errc::config_invalid, "processor '" + name + "' reads " +
+                                             std::string(made->input().type_name()) + ", but '" +
+                                             std::string(built.all.front()->name()) + "' reads " +
+                                             std::string(built.all.front()->input().type_name()) +
+                                             ": the processors of one application share each decoded record");
+    }
+    built.all.push_back(std::move(made));
+    built.uses_database.push_back(built.declared.statements.size() > statements);
+  }
+  for (const stream::statement_declaration* statement : built.declared.statements)
+    built.uses_write_time |= statement->options().written == stream::write_time::record;
+  return built;
+}
+
+}  // namespace millrace::engine

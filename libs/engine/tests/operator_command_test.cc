@@ -1,0 +1,164 @@
+// What an operator may do about the oldest unfinished record of a partition.
+#include "engine_fixture.h"
+
+namespace millrace::engine {
+namespace {
+
+using namespace std::chrono_literals;
+using kind = verb_answer::kind;
+
+class verb_test : public record_engine_test {
+ protected:
+  // A record that the database refuses, waiting an hour for its next attempt.
+  void one_that_waits_for_its_retry(std::size_t failures = 1) {
+    options.retry.backoff_first = options.retry.backoff_max = std::chrono::hours(1);
+    options.retry.age_max = std::chrono::hours(24);
+    database_errors[41] = std::vector<error>(failures, error(errc::db_overloaded, "not now"));
+    start();
+    assign({0});
+    produce(0, 41);
+    produce(0, 42);
+    advance(2s);
+    ASSERT_EQ(committed(0), 0);
+  }
+  verb_answer act(record_verb verb, std::int64_t offset = 0) {
+    const verb_answer answer = engine_->act_on({"parcels", 0, offset}, verb);
+    run();
+    return answer;
+  }
+};
+
+TEST_F(verb_test, ARetryNeedNotWaitForItsBackoff) {
+  one_that_waits_for_its_retry();
+  const verb_answer answer = act(record_verb::retry);
+  EXPECT_EQ(answer.what, kind::obeyed) << answer.text;
+  EXPECT_EQ(answer.text, "processor 'storing': attempt 2 started now");
+  advance(2s);
+  EXPECT_EQ(inserted(), (std::vector<std::int64_t>{42, 41}));
+  EXPECT_EQ(committed(0), 2);
+}
+
+TEST_F(verb_test, ASkippedRecordNoLongerHoldsUpTheCommit) {
+  one_that_waits_for_its_retry();
+  EXPECT_EQ(act(record_verb::skip).what, kind::obeyed);
+  advance(2s);
+  EXPECT_EQ(committed(0), 2);
+  EXPECT_EQ(engine_->counts().skipped, 1U);
+  EXPECT_TRUE(sink.written_to("dead").empty());
+}
+
+TEST_F(verb_test, ADeadLetterSaysThatAnOperatorWantedItAndWhatFailed) {
+  one_that_waits_for_its_retry();
+  EXPECT_EQ(act(record_verb::dead_letter).what, kind::obeyed);
+  advance(2s);
+  EXPECT_EQ(committed(0), 2);
+  const auto letters = sink.written_to("dead");
+  ASSERT_EQ(letters.size(), 1U);
+  EXPECT_EQ(letters[0]->header("millrace.dlq.code"), "db_overloaded");
+  EXPECT_EQ(letters[0]->header("millrace.dlq.message"), "dead-lettered by an operator: not now");
+}
+
+TEST_F(verb_test, TheOffsetMovesOnlyAfterTheBrokerHasTheOperatorsDeadLetter) {
+  one_that_waits_for_its_retry();
+  hold_sink = true;
+  EXPECT_EQ(act(record_verb::dead_letter).what, kind::obeyed);
+  advance(2s);
+  EXPECT_EQ(committed(0), 0);
+  EXPECT_EQ(act(record_verb::dead_letter).what, kind::not_now);
+  EXPECT_EQ(act(record_verb::skip).what, kind::not_now) << "the broker may have it already";
+}
+
+TEST_F(verb_test, AnAttemptThatRunsIsNotInterruptedAndItsSuccessCounts) {
+  hold_database = true;
+  start();
+  assign({0});
+  produce(0, 41);
+  run();
+  EXPECT_EQ(act(record_verb::retry).what, kind::not_now);
+  EXPECT_EQ(act(record_verb::skip).what, kind::obeyed);
+  EXPECT_EQ(engine_->counts().skipped, 0U);
+  advance(102s);
+  EXPECT_EQ(engine_->counts().done, 1U);
+  EXPECT_EQ(committed(0), 1);
+}
+
+TEST_F(verb_test, AnAttemptThatRunsAndFailsIsTheLast) {
+  database_errors[41] = {error(errc::db_overloaded, "not now")};
+  hold_database = true;
+  start();
+  assign({0});
+  produce(0, 41);
+  run();
+  EXPECT_EQ(act(record_verb::skip).what, kind::obeyed);
+  advance(102s);
+  EXPECT_EQ(engine_->counts().skipped, 1U);
+  EXPECT_TRUE(inserted().empty());
+  EXPECT_EQ(committed(0), 1);
+}
+
+TEST_F(verb_test, OnlyTheOldestUnfinishedRecordIsMeant) {
+  one_that_waits_for_its_retry();
+  const verb_answer later = act(record_verb::skip, 1);
+  EXPECT_EQ(later.what, kind::not_now);
+  EXPECT_NE(later.text.find("offset 0"), std::string::npos) << later.text;
+  EXPECT_EQ(engine_->act_on({"parcels", 3, 0}, record_verb::skip).what, kind::not_here);
+  EXPECT_EQ(engine_->act_on({"letters", 0, 0}, record_verb::skip).what, kind::not_here);
+  EXPECT_EQ(act(record_verb::skip).what, kind::obeyed);
+  EXPECT_EQ(act(record_verb::skip).what, kind::not_here) << "it is finished";
+}
+
+TEST_F(verb_test, TheVerbConcernsTheProcessorsThatHaveNotFinished) {
+  options.retry.backoff_first = options.retry.backoff_max = std::chrono::hours(1);
+  options.retry.age_max = std::chrono::hours(24);
+  database_errors[41] = {error(errc::db_overloaded, "not now")};  // of the first that asks
+  start({"first", "second"});
+  assign({0});
+  produce(0, 41);
+  advance(2s);
+  const verb_answer answer = act(record_verb::dead_letter);
+  EXPECT_EQ(answer.text, "processor 'first': its dead letter is on the way");
+  advance(2s);
+  const auto letters = sink.written_to("dead");
+  ASSERT_EQ(letters.size(), 1U);
+  EXPECT_EQ(letters[0]->header("millrace.dlq.processor"), "first");
+  EXPECT_EQ(inserted(), (std::vector<std::int64_t>{41})) << "of the second";
+}
+
+TEST_F(verb_test, ARecordWhoseSchemaIsNotKnownCanBeGivenUpAndTheNextOneFollows) {
+  schema_errors = std::vector<error>(1'000, error(errc::registry_unavailable, "down"));
+  start();
+  assign({0});
+  produce(0, 41);
+  produce(0, 42);
+  advance(1s);
+  EXPECT_EQ(act(record_verb::retry).what, kind::not_now);
+  EXPECT_EQ(act(record_verb::dead_letter).what, kind::obeyed);
+  EXPECT_EQ(act(record_verb::skip, 1).what, kind::obeyed);
+  advance(2s);
+  EXPECT_EQ(engine_->counts().dead_lettered, 1U);
+  EXPECT_EQ(engine_->counts().skipped, 1U);
+  EXPECT_EQ(committed(0), 2);
+  EXPECT_EQ(sink.written_to("dead")[0]->header("millrace.dlq.stage"), "schema");
+}
+
+TEST_F(verb_test, ALetterThatTheBrokerRefusesCanBeSkippedOrSentAgain) {
+  options.retry.backoff_first = options.retry.backoff_max = std::chrono::hours(1);
+  produce_fates.resize(2);
+  for (auto& fate : produce_fates) fate.failure = error(errc::produce_failed, "no leader");
+  start();
+  assign({0});
+  produce(0, 41, "dead");
+  produce(0, 42, "dead");
+  advance(2s);
+  EXPECT_EQ(act(record_verb::retry).text, "processor 'storing': sent to the broker again");
+  advance(2s);
+  EXPECT_EQ(committed(0), 1);
+  EXPECT_EQ(act(record_verb::skip, 1).what, kind::obeyed);
+  advance(2s);
+  EXPECT_EQ(committed(0), 2);
+  EXPECT_EQ(engine_->counts().dead_lettered, 1U);
+  EXPECT_EQ(engine_->counts().skipped, 1U);
+}
+
+}  // namespace
+}  // namespace millrace::engine
