@@ -6,10 +6,10 @@
 
 #include <CLI/CLI.hpp>
 
-#include <millrace/avro/codegen.h>
-#include <millrace/avro/schema.h>
 #include <millrace/app/application.h>
 #include <millrace/app/metric_catalogue.h>
+#include <millrace/avro/codegen.h>
+#include <millrace/avro/schema.h>
 
 #include "avro/command_line.h"
 #include "demo/demo.h"
@@ -81,7 +81,7 @@ int main(int argc, char** argv) {
 
   demo::demo_arguments demo;
   CLI::App* demo_command =
-      cli.add_subcommand("demo", "The main job on an embedded world, verified while it runs");
+      cli.add_subcommand("demo", "The main job on an embedded environment, verified while it runs");
   demo_command->add_option("--duration", demo.duration_seconds, "Seconds")
       ->capture_default_str()
       ->check(CLI::Range(4, 86'400));

@@ -5,9 +5,9 @@
 
 #include <millrace/avro/limits.h>
 
-#include "utf8.h"
-#include "uuid_text.h"
-#include "wire_read.h"
+#include "run/utf8.h"
+#include "run/uuid_text.h"
+#include "run/wire_read.h"
 
 namespace millrace::bench::straight_line {
 namespace {

@@ -18,9 +18,9 @@
 
 #include <millrace/cql/session.h>
 #include <millrace/cql/statement.h>
+#include <millrace/emulators/cql_emulator.h>
 #include <millrace/runtime/loop.h>
 #include <millrace/runtime/scope.h>
-#include <millrace/testkit/cql_emulator.h>
 
 namespace millrace::bench {
 namespace {
@@ -49,7 +49,9 @@ class measured final : public stream::execution {
   stream::store& database() noexcept override { return store_; }
   const stream::record_block& record() const noexcept override { return *block_; }
   std::uint32_t attempt() const noexcept override { return 1; }
-  byte_buffer* begin_emit(const stream::output_declaration&, std::string_view) override { return &emitted_; }
+  byte_buffer* begin_emit(const statements::output_declaration&, std::string_view) override {
+    return &emitted_;
+  }
   void emit_failed(const error&) override {}
 
  private:
@@ -91,7 +93,7 @@ int fail(const error& why) {
 }
 
 int serve() {
-  auto server = testkit::cql_emulator::start();
+  auto server = emulators::cql_emulator::start();
   if (!server) return fail(server.error());
   const auto execute = [&](const std::string& cql) { return (*server)->execute(cql); };
   for (const char* cql :
@@ -123,11 +125,11 @@ int load(const std::string& address, bool inserts, std::int64_t requests, std::s
   runtime::loop loop(system_clock());
   auto store = (*session)->attach(loop, {}, nullptr);
   if (!store) return fail(store.error());
-  stream::declarations declared;
-  const stream::declaration_scope collecting(declared);
+  statements::declarations declared;
+  const statements::declaration_scope collecting(declared);
   insert_statement insert("INSERT INTO visit (id, place, note) VALUES (?, ?, ?)");
   select_statement select("SELECT place, note FROM visit WHERE id = ?");
-  for (stream::statement_declaration* each : declared.statements) {
+  for (statements::statement_declaration* each : declared.statements) {
     if (auto prepared = (*store)->prepare(*each); !prepared) return fail(prepared.error());
   }
   measured run(loop, **store);

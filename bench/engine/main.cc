@@ -23,12 +23,12 @@
 
 #include <millrace/avro/framing.h>
 #include <millrace/base/assert.h>
-#include <millrace/metrics/registry.h>
 #include <millrace/engine/avro_value.h>
 #include <millrace/engine/record_engine.h>
-#include <millrace/testkit/simulated_schemas.h>
-#include <millrace/testkit/simulated_sink.h>
-#include <millrace/testkit/simulated_store.h>
+#include <millrace/metrics/registry.h>
+#include <millrace/simulation/simulated_schemas.h>
+#include <millrace/simulation/simulated_sink.h>
+#include <millrace/simulation/simulated_store.h>
 
 #include "memory_source.h"
 #include "navigation.avsc.h"
@@ -143,7 +143,7 @@ class gate final : private runtime::step {
   gate(const gate&) = delete;
   gate& operator=(const gate&) = delete;
 
-  void watch(const engine::record_engine& engine) noexcept { engine_ = &line; }
+  void watch(const engine::record_engine& engine) noexcept { engine_ = &engine; }
   void open() noexcept { open_ = true; }
 
   bool await_ready() const noexcept { return false; }
@@ -247,9 +247,9 @@ class engine_pass final : public pass {
   engine_row row_;
   runtime::loop loop_{system_clock()};
   memory_source source_{distinct_records};
-  testkit::simulated_sink sink_{loop_, {}};
-  testkit::simulated_store store_{loop_, {}};
-  testkit::simulated_schemas schemas_{loop_};
+  simulation::simulated_sink sink_{loop_, {}};
+  simulation::simulated_store store_{loop_, {}};
+  simulation::simulated_schemas schemas_{loop_};
   engine::byte_budget budget_{std::size_t{1} << 40U};
   engine::retry_budget retries_{{}};
   metrics::catalogue declared_;

@@ -54,7 +54,7 @@ class answer final : public stream::rows_owner {
 // Answers when told to, one request at a time.
 class waiting_store final : public stream::store {
  public:
-  result<void> prepare(stream::statement_declaration&) override { return {}; }
+  result<void> prepare(statements::statement_declaration&) override { return {}; }
   void submit(stream::store_request& request) override { waiting_ = &request; }
   [[nodiscard]] std::size_t in_flight() const noexcept override { return waiting_ == nullptr ? 0 : 1; }
   // False: nothing was asked for.
@@ -77,7 +77,7 @@ class run_of_bench final : public stream::execution {
   stream::store& database() noexcept override { return store_; }
   [[nodiscard]] const stream::record_block& record() const noexcept override { std::abort(); }
   [[nodiscard]] std::uint32_t attempt() const noexcept override { return 1; }
-  byte_buffer* begin_emit(const stream::output_declaration&, std::string_view) override { std::abort(); }
+  byte_buffer* begin_emit(const statements::output_declaration&, std::string_view) override { std::abort(); }
   void emit_failed(const error&) override {}
 
  private:
@@ -117,10 +117,10 @@ int run() {
     runtime::loop loop(system_clock());
     waiting_store store;
     run_of_bench execution(loop, store);
-    stream::invalidation_board board;
-    stream::lookup_room room{board};
-    stream::declarations declared;
-    const stream::declaration_scope collecting(declared);
+    statements::invalidation_board board;
+    statements::lookup_room room{board};
+    statements::declarations declared;
+    const statements::declaration_scope collecting(declared);
     profile_lookup lookup(
         "profiles", "SELECT segment, score FROM profile WHERE id = ?",
         {.entries_max = count, .bytes_max = std::size_t{1} << 30U, .ttl = std::chrono::hours(1)});

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 
 from peers import PEERS, Missing, built, need, output_of, run
 
-from world import World
+from environment import Environment
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SCHEMA = ROOT / "examples/navigation/schemas/navigation.avsc"
@@ -32,8 +32,8 @@ class Contestant:
     name: str
     flags: str = ""
     missing: str = ""  # why it is skipped
-    # brokers, topic, group, world, records, in flight → the command line
-    command: Callable[[str, str, str, World, int, int], list[str]] | None = None
+    # brokers, topic, group, environment, records, in flight → the command line
+    command: Callable[[str, str, str, Environment, int, int], list[str]] | None = None
     # of the process when all records are done
     quantiles: Callable[[subprocess.Popen], dict[str, float]] | None = None
 
@@ -43,8 +43,8 @@ def printed(process: subprocess.Popen) -> dict[str, float]:
 
 
 def peer(name: str, program: list[str], flags: str) -> Contestant:
-    def command(brokers: str, topic: str, group: str, world: World, records: int, in_flight: int) -> list[str]:
-        return [*program, brokers, topic, group, world.cql, str(SCHEMA), str(records), str(in_flight)]
+    def command(brokers: str, topic: str, group: str, environment: Environment, records: int, in_flight: int) -> list[str]:
+        return [*program, brokers, topic, group, environment.cql, str(SCHEMA), str(records), str(in_flight)]
 
     return Contestant(name, flags, command=command, quantiles=printed)
 
@@ -62,13 +62,13 @@ class Millrace:
         self._program, self._folder, self._verb, self._workers = program, folder, verb, workers
         self._port = 0
 
-    def command(self, brokers: str, topic: str, group: str, world: World, _records: int, in_flight: int) -> list[str]:
+    def command(self, brokers: str, topic: str, group: str, environment: Environment, _records: int, in_flight: int) -> list[str]:
         self._port = free_port()
         config = self._folder / f"{group}.yaml"
         config.write_text(
             f"kafka:\n  bootstrap_servers: {brokers}\n  group: {group}\n  topics: [{topic}]\n"
-            f"registry:\n  urls: [{world.registry}]\n"
-            f"cql:\n  contact_points: [{world.cql}]\n  keyspace: bench\n  consistency: LOCAL_ONE\n"
+            f"registry:\n  urls: [{environment.registry}]\n"
+            f"cql:\n  contact_points: [{environment.cql}]\n  keyspace: bench\n  consistency: LOCAL_ONE\n"
             f"engine:\n  workers: {self._workers}\n  in_flight_records_max: {in_flight}\n"
             f"  dead_letter_topic: navigation-dlq\n"
             f"admin:\n  port: {self._port}\n"
@@ -200,8 +200,8 @@ class Limits:
     SETTLE_S = 0.2
     RUN_SECONDS_MAX = 300
 
-    def __init__(self, program: pathlib.Path, folder: pathlib.Path, world: World) -> None:
-        self._program, self._folder, self._world = program, folder, world
+    def __init__(self, program: pathlib.Path, folder: pathlib.Path, environment: Environment) -> None:
+        self._program, self._folder, self._environment = program, folder, environment
 
     def measure(self, brokers: str, topic: str, group: str, records: int, in_flight: int) -> dict[str, float]:
         found: dict[str, float] = {}
@@ -219,7 +219,7 @@ class Limits:
     ) -> tuple[float, float]:
         """CPU per record of the second half of the topic, so that joining does not count."""
         ours = Millrace(self._program, self._folder, verb)
-        command = ours.command(brokers, topic, group, self._world, records, in_flight)
+        command = ours.command(brokers, topic, group, self._environment, records, in_flight)
         with open(self._folder / f"{group}.log", "w") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
             try:
                 clock = (~process.pid << 3) | 2

@@ -9,7 +9,7 @@ import sys
 
 from contestants import Contestant, Millrace
 from measure import Run, measure
-from world import World
+from environment import Environment
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,14 +50,14 @@ def cases(records: int) -> list[Case]:
 
 
 def measure_growth(
-    program: pathlib.Path, folder: pathlib.Path, kafka, world: World, records: int, rounds: int
+    program: pathlib.Path, folder: pathlib.Path, kafka, environment: Environment, records: int, rounds: int
 ) -> list[dict]:
     all_cases = cases(records)
     sizes: dict[str, float] = {}
     for case in all_cases:
         if case.topic not in sizes:
             kafka.create_topic(case.topic, case.partitions)
-            filled = world.fill(kafka.bootstrap, case.topic, case.records, size=case.size)
+            filled = environment.fill(kafka.bootstrap, case.topic, case.records, size=case.size)
             sizes[case.topic] = filled["bytes"] / filled["records"]
     runs: dict[Case, list[Run]] = {}
     for number in range(rounds):
@@ -69,7 +69,7 @@ def measure_growth(
                 contestant = Contestant("millrace", command=ours.command, quantiles=ours.quantiles)
                 group = f"growth-{index}-{number}"
                 measured[same] = measure(
-                    contestant, kafka.bootstrap, case.topic, group, world, case.records, case.in_flight, folder
+                    contestant, kafka.bootstrap, case.topic, group, environment, case.records, case.in_flight, folder
                 )
                 print(
                     f"  growth {number + 1}: {case.dimension} {case.value}: {measured[same].cpu_us_per_record:.1f} us",

@@ -6,15 +6,15 @@
 #include <CLI/CLI.hpp>
 
 #include "contestants.h"
+#include "environment.h"
 #include "limits.h"
-#include "world.h"
 
 int main(int argc, char** argv) {
   using namespace millrace;
   CLI::App cli("The C++ parts of ./dev bench pipeline", "bench_pipeline");
   cli.require_subcommand(1);
   CLI::App* servers =
-      cli.add_subcommand("world", "A schema registry and a CQL server, told by lines what to do");
+      cli.add_subcommand("environment", "A schema registry and a CQL server, told by lines what to do");
 
   app::run_arguments run;
   const auto application = [&](const char* name, const char* what) {
@@ -49,7 +49,7 @@ int main(int argc, char** argv) {
   if (consume->parsed()) return bench::consume_only(brokers, topic, group, records, false);
   if (decode->parsed()) return bench::consume_only(brokers, topic, group, records, true);
   if (!servers->parsed()) return 2;
-  bench::world here;
+  bench::environment here;
   if (auto started = here.start(); !started) {
     std::fprintf(stderr, "bench_pipeline: %s\n", started.error().to_string().c_str());
     return 1;

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 from contestants import Contestant
-from world import World
+from environment import Environment
 
 WARM_UP = 5  # one record in so many
 JOINED = 100  # records after which a contestant counts as reading
@@ -67,22 +67,22 @@ def measure(
     brokers: str,
     topic: str,
     group: str,
-    world: World,
+    environment: Environment,
     records: int,
     in_flight: int,
     folder: pathlib.Path,
     feed: Callable[[], None] | None = None,
 ) -> Run:
     """`feed` writes what is not in the topic yet, once the contestant has done what is: it reads from then on."""
-    world.reset(topic, group)
+    environment.reset(topic, group)
     log = folder / f"{group}.log"
-    command = contestant.command(brokers, topic, group, world, records, in_flight)
+    command = contestant.command(brokers, topic, group, environment, records, in_flight)
     with open(log, "w") as errors, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as process:
         try:
-            warm = watch(process, world, JOINED if feed else records // WARM_UP, log)
+            warm = watch(process, environment, JOINED if feed else records // WARM_UP, log)
             if feed:
                 feed()
-            end = watch(process, world, records, log)
+            end = watch(process, environment, records, log)
             status = status_of(process.pid)
             quantiles = contestant.quantiles(process)
         except ValueError:
@@ -93,7 +93,7 @@ def measure(
                 process.wait(STOP_SECONDS_MAX)
             except subprocess.TimeoutExpired:
                 process.kill()
-    found = world.verify(records)
+    found = environment.verify(records)
     count, seconds = end.records - warm.records, end.at - warm.at
     return Run(
         cpu_us_per_record=(end.cpu_s - warm.cpu_s) / count * 1e6,
@@ -108,10 +108,10 @@ def measure(
     )
 
 
-def watch(process: subprocess.Popen, world: World, records: int, log: pathlib.Path) -> Usage:
+def watch(process: subprocess.Popen, environment: Environment, records: int, log: pathlib.Path) -> Usage:
     """Waits until so many rows are there."""
     began = time.monotonic()
-    while (seen := world.inserted()) < records:
+    while (seen := environment.inserted()) < records:
         if process.poll() is not None:
             raise SystemExit(f"bench: the contestant ended early (exit code {process.returncode}):\n{log.read_text()[-3000:]}")
         if time.monotonic() - began > RUN_SECONDS_MAX:

@@ -23,7 +23,7 @@ sys.path[:0] = [str(HERE), str(ROOT / "tests"), str(ROOT / "bench" / "avro")]
 from contestants import Contestant, Limits, all_contestants  # noqa: E402 - the path comes first
 from growth import measure_growth, print_growth  # noqa: E402
 from measure import JOINED, Run, measure  # noqa: E402
-from world import World  # noqa: E402
+from environment import Environment  # noqa: E402
 
 TOPIC = "navigation"
 PARTITIONS = 20
@@ -149,7 +149,7 @@ def print_bars(found: list[dict]) -> None:
 
 
 def offered(
-    contestants: list[Contestant], kafka, world: World, rate: int, seconds: int, in_flight: int, folder: pathlib.Path
+    contestants: list[Contestant], kafka, environment: Environment, rate: int, seconds: int, in_flight: int, folder: pathlib.Path
 ) -> list[dict]:
     """The same rate of records for everybody: what a record takes when nobody is at his limit."""
     rows = []
@@ -157,26 +157,26 @@ def offered(
     for number, contestant in enumerate(one for one in contestants if not one.missing):
         topic = f"offered-{number}"
         kafka.create_topic(topic, PARTITIONS)
-        world.fill(kafka.bootstrap, topic, JOINED)
+        environment.fill(kafka.bootstrap, topic, JOINED)
 
         def feed(topic: str = topic) -> None:
-            world.fill(kafka.bootstrap, topic, records - JOINED, first=JOINED, rate=rate)
+            environment.fill(kafka.bootstrap, topic, records - JOINED, first=JOINED, rate=rate)
 
-        run = measure(contestant, kafka.bootstrap, topic, topic, world, records, in_flight, folder, feed)
+        run = measure(contestant, kafka.bootstrap, topic, topic, environment, records, in_flight, folder, feed)
         print(f"  offered {rate}/s: {contestant.name}: P99 {run.p99_ms:.2f} ms", file=sys.stderr, flush=True)
         rows.append(report(contestant, in_flight, [run]) | {"offered_per_second": rate})
     return rows
 
 
 def with_cassandra(
-    contestants: list[Contestant], kafka, world: World, records: int, in_flight: int, folder: pathlib.Path
+    contestants: list[Contestant], kafka, environment: Environment, records: int, in_flight: int, folder: pathlib.Path
 ) -> list[dict]:
-    from cassandra_world import CassandraWorld  # known to the tests' Python only
+    from cassandra_environment import CassandraEnvironment  # known to the tests' Python only
 
     topic = "real"
     kafka.create_topic(topic, PARTITIONS)
-    world.fill(kafka.bootstrap, topic, records)
-    real = CassandraWorld(world, folder, kafka.bootstrap, PARTITIONS, records)
+    environment.fill(kafka.bootstrap, topic, records)
+    real = CassandraEnvironment(environment, folder, kafka.bootstrap, PARTITIONS, records)
     rows = []
     try:
         turn = [one for one in contestants if not one.missing]
@@ -217,11 +217,11 @@ def main() -> None:
         folder = pathlib.Path(folder_name)
         contestants = list(all_contestants(program, arguments.cache, folder, only))
         kafka = Kafka(folder / "kafka", settings={"log.segment.bytes": str(1 << 30)}).start()
-        world = World(program, folder / "world.log")
+        environment = Environment(program, folder / "environment.log")
         try:
             kafka.create_topic(TOPIC, PARTITIONS)
             kafka.create_topic("navigation-dlq", 1)
-            filled = world.fill(kafka.bootstrap, TOPIC, arguments.records)
+            filled = environment.fill(kafka.bootstrap, TOPIC, arguments.records)
             mean = filled["bytes"] / filled["records"]
             print(
                 f"{filled['records']} records of {mean:.0f} bytes over {PARTITIONS} partitions, {arguments.rounds} rounds; "
@@ -234,7 +234,7 @@ def main() -> None:
                     shift = round_number % len(turn)
                     for contestant in turn[shift:] + turn[:shift]:
                         group = f"{contestant.name}-{in_flight}-{round_number}"
-                        run = measure(contestant, kafka.bootstrap, TOPIC, group, world, arguments.records, in_flight, folder)
+                        run = measure(contestant, kafka.bootstrap, TOPIC, group, environment, arguments.records, in_flight, folder)
                         runs.setdefault((contestant.name, in_flight), []).append(run)
                         print(
                             f"  round {round_number + 1}: {group}: {run.cpu_us_per_record:.1f} us, "
@@ -243,28 +243,28 @@ def main() -> None:
                             flush=True,
                         )
                 if not arguments.no_limits:
-                    measured = Limits(program, folder, world).measure(
+                    measured = Limits(program, folder, environment).measure(
                         kafka.bootstrap, TOPIC, f"limits-{round_number}", arguments.records, limits_of_flight[0]
                     )
                     for name, value in measured.items():
                         limits.setdefault(name, []).append(value)
             offered_rows = (
-                offered(contestants, kafka, world, arguments.rate, OFFERED_SECONDS, limits_of_flight[0], folder)
+                offered(contestants, kafka, environment, arguments.rate, OFFERED_SECONDS, limits_of_flight[0], folder)
                 if arguments.rate
                 else []
             )
             real_rows = (
-                with_cassandra(contestants, kafka, world, arguments.cassandra, limits_of_flight[0], folder)
+                with_cassandra(contestants, kafka, environment, arguments.cassandra, limits_of_flight[0], folder)
                 if arguments.cassandra
                 else []
             )
             growth = (
-                measure_growth(program, folder, kafka, world, arguments.records, arguments.rounds)
+                measure_growth(program, folder, kafka, environment, arguments.records, arguments.rounds)
                 if arguments.growth
                 else []
             )
         finally:
-            world.close()
+            environment.close()
             kafka.stop()
 
     rows = [

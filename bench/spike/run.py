@@ -31,7 +31,7 @@ sys.path[:0] = [str(HERE), str(ROOT / "bench/pipeline"), str(ROOT / "tests"), st
 import plot  # noqa: E402 - the path comes first
 from contestants import Millrace  # noqa: E402
 from watch import LATENCIES, Look, look, phase, samples  # noqa: E402
-from world import World  # noqa: E402
+from environment import Environment  # noqa: E402
 
 PARTITIONS = 20
 SELECT_US, INSERT_US, SLOWDOWN = 300, 700, 16
@@ -66,14 +66,14 @@ class Stage:
 
         self._program, self._folder = program, folder
         self._kafka = Kafka(folder / "kafka", settings={"log.segment.bytes": str(1 << 30)}).start()
-        self._world = World(program, folder / "world.log")
-        self._writer = World(program, folder / "writer.log")
+        self._environment = Environment(program, folder / "environment.log")
+        self._writer = Environment(program, folder / "writer.log")
         self._kafka.create_topic("navigation-dlq", 1)
         self._number = 0
 
     def close(self) -> None:
         self._writer.close()
-        self._world.close()
+        self._environment.close()
         self._kafka.stop()
 
     @contextmanager
@@ -82,11 +82,11 @@ class Stage:
         self._number += 1
         topic = f"spike-{self._number}"
         self._kafka.create_topic(topic, PARTITIONS)
-        self._world.reset(topic, topic)
-        self._world.latency(SELECT_US, INSERT_US)
+        self._environment.reset(topic, topic)
+        self._environment.latency(SELECT_US, INSERT_US)
         self._writer.fill(self._kafka.bootstrap, topic, JOINED)
         ours = Millrace(self._program, self._folder)
-        command = ours.command(self._kafka.bootstrap, topic, topic, self._world, 0, IN_FLIGHT)
+        command = ours.command(self._kafka.bootstrap, topic, topic, self._environment, 0, IN_FLIGHT)
         with open(self._folder / f"{topic}.log", "w") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
             try:
                 running = Running(ours, process, self._folder / f"{topic}.log")
@@ -129,13 +129,13 @@ class Stage:
                 if slow != running.slow:
                     factor = SLOWDOWN if slow else 1
                     looks.append(running.look())
-                    self._world.latency(SELECT_US * factor, INSERT_US * factor)
+                    self._environment.latency(SELECT_US * factor, INSERT_US * factor)
                     running.slow = slow
                     looks.append(running.look())
                 time.sleep(LOOK_EVERY_S)
                 looks.append(running.look())
             finished = running.wait_done(JOINED + records, DRAIN_S_MAX)
-        return looks, self._world.verify(JOINED + records), finished
+        return looks, self._environment.verify(JOINED + records), finished
 
 
 class Running:

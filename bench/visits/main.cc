@@ -24,18 +24,18 @@
 #include <millrace/runtime/loop.h>
 
 #include "application_process.h"
+#include "environment.h"
 #include "poll_only.h"
 #include "processors.h"
 #include "scrape.h"
 #include "visit_generator.h"
-#include "world.h"
 
 namespace millrace::bench {
 namespace {
 
 using demo::application_process;
+using emulators::operation;
 using nlohmann::json;
-using testkit::operation;
 
 constexpr std::size_t outstanding_max = 50'000;
 constexpr int run_seconds_max = 120;
@@ -74,10 +74,10 @@ class receipts final : public stream::receipt {
 };
 
 // Fills the topic `navigation`.
-result<void> write_records(demo::world& world, std::uint64_t count) {
+result<void> write_records(demo::environment& environment, std::uint64_t count) {
   runtime::loop loop(system_clock());
   kafka::producer_config config;
-  config.client.bootstrap_servers = world.bootstrap_servers();
+  config.client.bootstrap_servers = environment.bootstrap_servers();
   config.client.client_id = "visits-bench";
   config.records_max = outstanding_max;
   auto sink = kafka::producer::create(std::move(config), loop);
@@ -88,10 +88,10 @@ result<void> write_records(demo::world& world, std::uint64_t count) {
   for (std::uint64_t index = 0; index < count;) {
     std::string datum;
     const demo::expected_visit visit = generator.make(index, &datum);
-    if (auto added = world.add_profile(visit.visitor, visit.visitor_id); !added) return added.error();
+    if (auto added = environment.add_profile(visit.visitor, visit.visitor_id); !added) return added.error();
     value.assign(1, '\0');
     for (int shift = 24; shift >= 0; shift -= 8)
-      value.push_back(static_cast<char>((world.schema_id() >> shift) & 0xFF));
+      value.push_back(static_cast<char>((environment.schema_id() >> shift) & 0xFF));
     value += datum;
     if ((*sink)->produce({"navigation", as_bytes(visit.visitor_id), as_bytes(value), {}}, answers)) {
       ++answers.outstanding;
@@ -118,11 +118,11 @@ class bench {
   result<double> application(std::size_t in_flight);
   result<double> poll();
   void print() const;
-  [[nodiscard]] std::uint64_t inserted() { return world_->database().counters().of(operation::insert); }
+  [[nodiscard]] std::uint64_t inserted() { return environment_->database().counters().of(operation::insert); }
 
   const arguments& given_;
   std::filesystem::path folder_;
-  std::unique_ptr<demo::world> world_;
+  std::unique_ptr<demo::environment> environment_;
   int rounds_done_ = 0;
   double start_up_us_ = 0;                           // of this round
   std::vector<std::vector<double>> application_us_;  // by in-flight limit, then round
@@ -148,12 +148,12 @@ int bench::run() {
 }
 
 result<void> bench::round() {
-  world_ = std::make_unique<demo::world>();
-  if (auto started = world_->start(); !started) return started.error();
+  environment_ = std::make_unique<demo::environment>();
+  if (auto started = environment_->start(); !started) return started.error();
   auto start_up_us = start_up();
   if (!start_up_us) return start_up_us.error();
   start_up_us_ = *start_up_us;
-  if (auto written = write_records(*world_, given_.records); !written) return written.error();
+  if (auto written = write_records(*environment_, given_.records); !written) return written.error();
   // Each round begins with another one.
   const std::size_t turns = given_.in_flight.size() + 1;
   for (std::size_t i = 0; i < turns; ++i) {
@@ -168,7 +168,7 @@ result<void> bench::round() {
 result<void> bench::launch(application_process& process, std::size_t in_flight, const std::string& group,
                            std::uint16_t port) {
   const auto config = folder_ / "config.yaml";
-  std::ofstream(config) << world_->config_text(in_flight, port);
+  std::ofstream(config) << environment_->config_text(in_flight, port);
   return process.start({"application", config.string(), "--set", "kafka.group=" + group},
                        (folder_ / "application.log").string());
 }
@@ -213,7 +213,7 @@ result<double> bench::poll() {
   application_process process;
   const std::string output = (folder_ / "poll.log").string();
   if (auto started =
-          process.start({"poll", world_->bootstrap_servers(), std::to_string(given_.records)}, output);
+          process.start({"poll", environment_->bootstrap_servers(), std::to_string(given_.records)}, output);
       !started) {
     return started.error();
   }

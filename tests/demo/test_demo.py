@@ -136,7 +136,7 @@ def test_the_pages_of_a_running_application(watched):
     assert (status, kind) == (200, "application/json")
     answer = json.loads(body)
     assert answer["application"] == "navigation"
-    assert answer["alive"] and answer["ready"] and answer["books"]["balanced"]
+    assert answer["alive"] and answer["ready"] and answer["accounting"]["balanced"]
     assert {p["partition"] for w in answer["workers"] for p in w["partitions"]} == set(range(20))
 
 

@@ -18,9 +18,9 @@ READY_TIMEOUT_S = 180.0
 STOP_TIMEOUT_S = 120.0
 ADMIN_TIMEOUT_S = 2.0
 SECOND_SIGNAL_S = 0.02
-BOOKS = ("received", "done", "skipped", "dead_lettered", "abandoned")
+COUNTS = ("received", "done", "skipped", "dead_lettered", "abandoned")
 # Not a term of the balance: of the records that ended, those that the next owner works on again.
-CLOSING = (*BOOKS, "uncommitted")
+CLOSING = (*COUNTS, "uncommitted")
 CLOSING_LINE = re.compile(r"event=stopped " + " ".join(rf"{name}=(\d+)" for name in CLOSING) + r" exit=(\d+)")
 SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$")
 REBALANCES = ("assigned", "revoked", "lost")
@@ -34,19 +34,19 @@ class Life:
     ending: str = ""
     exit_code: int | None = None
     ended_at: float = 0.0  # monotonic seconds
-    books: dict[str, int] | None = None  # of the closing line
+    accounting: dict[str, int] | None = None  # of the closing line
     seen: dict[str, float] = dataclasses.field(default_factory=dict)  # metrics at the last look
 
     @property
     def balanced(self) -> bool:
-        return self.books is not None and self.books["received"] == sum(self.books[name] for name in BOOKS[1:])
+        return self.accounting is not None and self.accounting["received"] == sum(self.accounting[name] for name in COUNTS[1:])
 
     def rebalances(self, kind: str) -> int:
         return int(self.seen.get(f'millrace_rebalances_total{{type="{kind}"}}', 0))
 
 
-def closing_books(log: str) -> tuple[dict[str, int], int] | None:
-    """The books and the exit code of the last closing line in the text."""
+def closing_counts(log: str) -> tuple[dict[str, int], int] | None:
+    """The counts and the exit code of the last closing line in the text."""
     found = CLOSING_LINE.findall(log)
     if not found:
         return None
@@ -152,9 +152,9 @@ class Member:
         life.ended_at = time.monotonic()
         with open(self.process.log, errors="replace") as log:
             log.seek(self._log_from)
-            closing = closing_books(log.read())
+            closing = closing_counts(log.read())
         if closing:
-            life.books = closing[0]
+            life.accounting = closing[0]
         self.paused = False
         return life
 

@@ -106,9 +106,9 @@ def run(
         member.kill()
     problems = []
     if life.ending != "stop" or life.exit_code != 0 or not life.balanced:
-        problems.append(f"it ended by {life.ending} with code {life.exit_code}, books {life.books}")
-    elif life.books["done"] != written:
-        problems.append(f"{written} records were written and {life.books['done']} done")
+        problems.append(f"it ended by {life.ending} with code {life.exit_code}, counts {life.accounting}")
+    elif life.accounting["done"] != written:
+        problems.append(f"{written} records were written and {life.accounting['done']} done")
     if lag:
         problems.append(f"{lag} records were not committed")
     if letters := navigation.size(servers[0], navigation.DEAD_LETTER_TOPIC):

@@ -337,7 +337,7 @@ def test_a_record_that_breaks_its_processor_is_a_dead_letter(
     state = assert_settled(line)
     assert state["repeated"] == 0 and state["by_topic"][DEAD_LETTERS] == 1
     life = line.stop()
-    assert life.exit_code == 0 and life.books["dead_lettered"] == 1 and life.books["done"] == 60
+    assert life.exit_code == 0 and life.accounting["dead_lettered"] == 1 and life.accounting["done"] == 60
 
 
 def test_a_record_whose_processor_throws_once_succeeds_on_retry(cluster: FakeKafka, relay: Made):
@@ -349,4 +349,4 @@ def test_a_record_whose_processor_throws_once_succeeds_on_retry(cluster: FakeKaf
     state = assert_settled(line)
     assert state["repeated"] == 0 and state["by_topic"][DEAD_LETTERS] == 0
     life = line.stop()
-    assert life.exit_code == 0 and life.books["done"] == 61
+    assert life.exit_code == 0 and life.accounting["done"] == 61

@@ -48,7 +48,7 @@ def test_a_process_that_leaves_and_comes_back_repeats_nothing(run):
         leaving = running.setup.members[0]
         leaving.look()
         running.happened["stop"] += 1
-        assert leaving.stop().books["done"] > 0
+        assert leaving.stop().accounting["done"] > 0
         time.sleep(WORK_S)
         leaving.start()
         wait_until_shared(running)
@@ -58,7 +58,7 @@ def test_a_process_that_leaves_and_comes_back_repeats_nothing(run):
     assert "\nrepeated     0;" in report
     lives = [life for member in running.setup.members for life in member.lives]
     assert len(lives) == PROCESSES + 1
-    assert all(life.exit_code == 0 and life.books["abandoned"] == 0 for life in lives)
+    assert all(life.exit_code == 0 and life.accounting["abandoned"] == 0 for life in lives)
 
 
 def test_a_killed_process_is_replaced_and_repeats_only_what_was_not_committed(run):

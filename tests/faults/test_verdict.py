@@ -12,7 +12,7 @@ from faults.member import Life
 from faults.verdict import Effects, Exposure, Facts
 
 PLACE = ("navigation", 3)
-BOOKS = {"received": 100, "done": 90, "skipped": 5, "dead_lettered": 0, "abandoned": 5, "uncommitted": 0}
+COUNTS = {"received": 100, "done": 90, "skipped": 5, "dead_lettered": 0, "abandoned": 5, "uncommitted": 0}
 AN_OTHERS = Exposure("sleep of member-2", 1.0, {PLACE: (40, 60)}, ("member-2",))
 CLEAN = {"received": 100, "done": 100, "skipped": 0, "dead_lettered": 0, "abandoned": 0, "uncommitted": 0}
 
@@ -63,11 +63,11 @@ def test_a_right_run_passes():
         (lambda: (facts(lives=[Life("m")]), effects()), "never stopped"),
         (lambda: (facts(lives=[Life("m", "stop", 0)]), effects()), "without its closing line"),
         (lambda: (facts(lives=[Life("m", "stop", 1, 2.0, CLEAN)]), effects()), "exit code 1 after stop"),
-        (lambda: (facts(exposures=[], lives=[Life("m", "stop", 1, 2.0, BOOKS)]), effects()), "exit code 1 after stop"),
-        (lambda: (facts(lives=[Life("m", "stop", 1, 99.0, BOOKS)]), effects()), "exit code 1 after stop"),
-        (lambda: (facts(exposures=[AN_OTHERS], lives=[Life("m", "stop", 1, 2.0, BOOKS)]), effects()), "exit code 1"),
+        (lambda: (facts(exposures=[], lives=[Life("m", "stop", 1, 2.0, COUNTS)]), effects()), "exit code 1 after stop"),
+        (lambda: (facts(lives=[Life("m", "stop", 1, 99.0, COUNTS)]), effects()), "exit code 1 after stop"),
+        (lambda: (facts(exposures=[AN_OTHERS], lives=[Life("m", "stop", 1, 2.0, COUNTS)]), effects()), "exit code 1"),
         (lambda: (facts(lives=[Life("m", "abort", 134, 2.0, CLEAN)]), effects()), "exit code 134 after abort"),
-        (lambda: (facts(lives=[Life("m", "stop", 0, 2.0, BOOKS | {"done": 91})]), effects()), "do not balance"),
+        (lambda: (facts(lives=[Life("m", "stop", 0, 2.0, COUNTS | {"done": 91})]), effects()), "do not balance"),
         (
             lambda: (facts(exposures=[], lives=[Life("m", "stop", 0, 2.0, CLEAN)]), effects(produced=99, repeats={})),
             "100 records were done according to the closing lines, and 99 were produced",
@@ -83,7 +83,7 @@ def test_every_planted_fault_is_found(broken, because: str):
 
 
 def test_what_was_abandoned_may_be_repeated_once():
-    lives = [Life("m", "stop", 0, 2.0, BOOKS)]
+    lives = [Life("m", "stop", 0, 2.0, COUNTS)]
     five = {(PLACE, offset): 1 for offset in range(5)}
     assert verdict.judge(facts(exposures=[], lives=lives), effects(repeats=five)).passed
     six = five | {(PLACE, 5): 1}
@@ -98,7 +98,7 @@ def test_what_was_finished_and_not_committed_may_be_repeated_once():
 
 
 def test_a_process_may_learn_of_its_loss_while_it_stops():
-    assert verdict.judge(facts(lives=[Life("m", "stop", 1, 2.0, BOOKS)]), effects()).passed
+    assert verdict.judge(facts(lives=[Life("m", "stop", 1, 2.0, COUNTS)]), effects()).passed
     late = CLEAN | {"uncommitted": 5}
     assert verdict.judge(facts(lives=[Life("m", "stop", 1, 2.0, late)]), effects()).passed
     assert not verdict.judge(facts(exposures=[], lives=[Life("m", "stop", 1, 2.0, late)]), effects(repeats={})).passed
@@ -110,10 +110,10 @@ def test_dead_letters_of_somebody_elses_application_are_only_counted():
 
 def test_the_closing_line_is_read_from_the_log():
     line = "level=info event=stopped received=7 done=4 skipped=1 dead_lettered=1 abandoned=1 uncommitted=2 exit=1"
-    books, code = member.closing_books(f"event=running\n{line}\n")
-    assert list(books.values()) == [7, 4, 1, 1, 1, 2] and code == 1
-    assert Life("m", "stop", code, 2.0, books).balanced
-    assert member.closing_books("event=running\n") is None
+    accounting, code = member.closing_counts(f"event=running\n{line}\n")
+    assert list(accounting.values()) == [7, 4, 1, 1, 1, 2] and code == 1
+    assert Life("m", "stop", code, 2.0, accounting).balanced
+    assert member.closing_counts("event=running\n") is None
 
 
 def test_metrics_are_read_by_name_and_labels():

@@ -89,7 +89,7 @@ def judge(facts: Facts, effects: Effects | None) -> Verdict:
     if facts.looks == 0:
         violations.append("the group was never seen from outside: nothing is shown")
     if facts.lag:
-        violations.append(f"{facts.lag} records were not committed after everything had healed")
+        violations.append(f"{facts.lag} records were not committed after recovery")
     if facts.dead_lettered and not facts.dead_letters_expected:
         violations.append(f"{facts.dead_lettered} records were dead-lettered, and none deserved it")
     given_up = sum(_given_up(life) for life in facts.lives)
@@ -98,7 +98,7 @@ def judge(facts: Facts, effects: Effects | None) -> Verdict:
         violations += _wrong_effects(effects)
         violations += _repeats_without_cause(effects, facts.exposures, given_up)
         if not facts.exposures and given_up == 0:
-            violations += _books_of_a_clean_run(effects, facts.lives)
+            violations += _accounting_of_a_clean_run(effects, facts.lives)
     return Verdict(violations, bound)
 
 
@@ -111,20 +111,20 @@ def _exits(lives: Iterable[Life], exposures: list[Exposure]) -> Iterable[str]:
             yield f"{life.member} was never stopped"
         elif life.ending == "kill":
             continue
-        elif life.books is None:
+        elif life.accounting is None:
             yield f"{life.member} ended after SIGTERM with code {life.exit_code} and without its closing line"
         elif not life.balanced:
-            yield f"{life.member}: the books of its closing line do not balance: {life.books}"
+            yield f"{life.member}: the counts of its closing line do not balance: {life.accounting}"
         elif life.exit_code != 0 and not (
             life.exit_code == 1 and _given_up(life) > 0 and (shaken or life.ending == "abort")
         ):
-            yield f"{life.member}: exit code {life.exit_code} after {life.ending}, books {life.books}"
+            yield f"{life.member}: exit code {life.exit_code} after {life.ending}, counts {life.accounting}"
 
 
 def _given_up(life: Life) -> int:
     """Records that are worked on again by its own account: unfinished, or finished and not committed."""
-    if life.books is not None:
-        return life.books["abandoned"] + life.books["uncommitted"]
+    if life.accounting is not None:
+        return life.accounting["abandoned"] + life.accounting["uncommitted"]
     return int(life.seen.get("millrace_records_abandoned_total", 0))
 
 
@@ -147,8 +147,8 @@ def _repeats_without_cause(effects: Effects, exposures: list[Exposure], given_up
         yield f"{len(unexplained)} records were repeated without a cause, e.g. {', '.join(unexplained[:SHOWN_MAX])}"
 
 
-def _books_of_a_clean_run(effects: Effects, lives: list[Life]) -> Iterable[str]:
-    done = sum(life.books["done"] for life in lives if life.books)
+def _accounting_of_a_clean_run(effects: Effects, lives: list[Life]) -> Iterable[str]:
+    done = sum(life.accounting["done"] for life in lives if life.accounting)
     if done != effects.produced:
         yield f"{done} records were done according to the closing lines, and {effects.produced} were produced"
 

@@ -29,7 +29,7 @@ def good_tree() -> dict[str, str]:
             f"libs/{library}/src/a.cc": f"#include <fmt/format.h>\n#include <sys/epoll.h>\n#include <millrace/{library}/a.h>\n",
             f"libs/{library}/tests/a_test.cc": "#include <gtest/gtest.h>\n",
         }
-    files["libs/lower/tests/a_test.cc"] += "#include <millrace/testkit/a.h>\n"
+    files["libs/lower/tests/a_test.cc"] += "#include <millrace/emulators/a.h>\n"
     files["libs/lower/src/a.cc"] += "#include <millrace/base/a.h>\n"
     return files
 
@@ -39,7 +39,7 @@ MISTAKES: list[tuple[dict[str, str | None], str]] = [
     ({"libs/base/src/b.cc": "#include <millrace/lower/a.h>\n"}, "libs/base/src/b.cc:1: base may not include lower"),
     ({"libs/upper/tests/b.cc": "\n#include <millrace/lower/a.h>\n"}, "libs/upper/tests/b.cc:2: upper may not include lower"),
     ({"libs/base/src/b.cc": '#include "../../lower/src/a.h"\n'}, "libs/base/src/b.cc:1: an include leaves its folder"),
-    ({"libs/base/src/b.cc": "#include <millrace/testkit/a.h>\n"}, "libs/base/src/b.cc:1: base may not include testkit"),
+    ({"libs/base/src/b.cc": "#include <millrace/emulators/a.h>\n"}, "libs/base/src/b.cc:1: base may not include emulators"),
     ({"libs/lower/include/millrace/lower/b.h": "#include <fmt/format.h>\n"}, "b.h:1: <fmt/format.h> may not be included"),
     ({"libs/lower/include/millrace/lower/b.h": "#include <zlib.h>\n"}, "b.h:1: <zlib.h> may not be included"),
     ({"libs/lower/src/b.cc": "#include <gtest/gtest.h>\n"}, "b.cc:1: <gtest/gtest.h> may not be included"),

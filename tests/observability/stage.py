@@ -43,7 +43,7 @@ class Stage:
 
     def line_or_nothing(self) -> str:
         try:
-            return get(self.port, "/status") if json.loads(get(self.port, "/status"))["books"]["done"] else ""
+            return get(self.port, "/status") if json.loads(get(self.port, "/status"))["accounting"]["done"] else ""
         except (urllib.error.URLError, OSError):
             return ""
 

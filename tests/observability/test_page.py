@@ -18,7 +18,7 @@ SLOW_MS = 9  # the emulator holds half of the INSERTs back for 16 times 0.66 ms 
 SCREENSHOTS = BUILD / "screenshots"
 SIZES = {"wide": (1280, 1000, False), "narrow": (400, 900, False), "dark": (1280, 1000, True)}
 RATE = "document.querySelector('#tiles .value span').textContent"
-DONE = "Number([...document.querySelectorAll('#books div')].find(d => d.innerText.startsWith('done')).querySelector('dd').textContent.replaceAll(',', ''))"
+DONE = "Number([...document.querySelectorAll('#accounting div')].find(d => d.innerText.startsWith('done')).querySelector('dd').textContent.replaceAll(',', ''))"
 P50_MS = """(() => { const cells = [...document.querySelectorAll('#latency tr')].find(r => r.cells[0].innerText === 'insert visit').cells;
   const [n, unit] = cells[1].innerText.split(' '); return n * {'µs': 1e-3, ms: 1, s: 1e3}[unit]; })()"""
 

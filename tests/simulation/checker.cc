@@ -6,7 +6,7 @@
 #include <set>
 #include <tuple>
 
-namespace simulation {
+namespace scenario {
 namespace {
 
 using place = std::pair<std::int32_t, std::int64_t>;  // partition, offset
@@ -77,7 +77,7 @@ class examination {
       case happening::revoked:
       case happening::crashed:
       case happening::stopped:
-      case happening::healed:
+      case happening::recovered:
       case happening::second_load:
         break;
       case happening::lost:
@@ -102,9 +102,9 @@ class examination {
       case happening::resumed:
         if (!h.held) violated("I3 a partition that is not held is paused or resumed" + at(e));
         break;
-      case happening::letter_sent:
+      case happening::dead_letter_sent:
         if (!h.held) violated("I3 a dead letter for a partition that is not held" + at(e));
-        letter_sent(e);
+        dead_letter_sent(e);
         break;
       case happening::work_began:
         ++attempts_[attempt_of(e)];
@@ -119,7 +119,7 @@ class examination {
       case happening::row_written:
       case happening::latest_written:
       case happening::emitted:
-      case happening::letter_written:
+      case happening::dead_letter_written:
         effect(e);
         break;
     }
@@ -188,7 +188,7 @@ class examination {
 
   // I11: what throws is tried as often as any error, no more and no less. After a wait other errors come
   // between.
-  void letter_sent(const event& e) {
+  void dead_letter_sent(const event& e) {
     const logged* r = record_at(e.partition, e.offset);
     if (r == nullptr || r->what != kind::throws_at_once || e.processor.empty()) return;
     const std::uint32_t attempts = attempts_[attempt_of(e)];
@@ -202,7 +202,7 @@ class examination {
     const logged* r = record_at(e.partition, e.offset);
     if (r == nullptr) return violated("I4 an effect of a record that does not exist" + at(e));
     effects& seen = effects_[{e.partition, e.offset}];
-    const bool expected_letter =
+    const bool expected_dead_letter =
         r->what == kind::bad || r->what == kind::undecodable || r->what == kind::unknown_schema;
     if (e.what == happening::row_written) {
       if (seen.row) repeated(*r, e);
@@ -217,7 +217,7 @@ class examination {
       if (r->what == kind::skipped || r->what == kind::tombstone) {
         violated("I1 a skipped record is dead-lettered" + at(e));
       }
-      if (r->second_load && !expected_letter) violated("I1 dead-lettered without a fault" + at(e));
+      if (r->second_load && !expected_dead_letter) violated("I1 dead-lettered without a fault" + at(e));
       if (e.processor.empty()) seen.letter = true;
       seen.letters.insert(e.processor);
     }
@@ -303,7 +303,7 @@ class examination {
       if (committed != end) {
         violated("I7 partition " + std::to_string(partition) + " is committed to " +
                  std::to_string(committed) + " of " + std::to_string(end) +
-                 " although everything has healed");
+                 " although everything has recovered");
       }
     }
     if (of_.log.empty() || verdict_.effects == 0) violated("a run that processed nothing proves nothing");
@@ -361,4 +361,4 @@ class examination {
 
 verdict check(const history& of) { return examination(of).run(); }
 
-}  // namespace simulation
+}  // namespace scenario

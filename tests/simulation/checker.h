@@ -6,7 +6,7 @@
 
 #include "history.h"
 
-namespace simulation {
+namespace scenario {
 
 struct verdict {
   std::vector<std::string> violations;  // "I1 …", the first few of each kind
@@ -18,4 +18,4 @@ struct verdict {
 
 [[nodiscard]] verdict check(const history& of);
 
-}  // namespace simulation
+}  // namespace scenario

@@ -2,7 +2,7 @@
 
 #include <array>
 
-namespace simulation {
+namespace scenario {
 
 using namespace millrace;
 using namespace std::chrono_literals;
@@ -37,10 +37,10 @@ fault_plan::fault_plan(seeded_random& random) {
   clock_jump_every_ms = period(1'000, 10'000);
 }
 
-testkit::store_fate fault_injector::of_statement(bool write) {
-  testkit::store_fate fate;
+simulation::store_fate fault_injector::of_statement(bool write) {
+  simulation::store_fate fate;
   const std::int64_t typical_us = write ? 660 : 250;
-  const double factor = spike_ && !healed_ ? plan_.slow : 1.0;
+  const double factor = spike_ && !recovered_ ? plan_.slow : 1.0;
   const auto part = [&] {
     return microseconds(
         static_cast<std::int64_t>(static_cast<double>(random_.between(typical_us / 8, typical_us)) * factor));
@@ -52,7 +52,7 @@ testkit::store_fate fault_injector::of_statement(bool write) {
     fate.failure = error(errc::db_unauthorized, "permission was withdrawn");
     return fate;
   }
-  if (plan_.outages && spike_ && !healed_) {
+  if (plan_.outages && spike_ && !recovered_) {
     fate.failure = error(errc::db_unavailable, "no replica answers");
     return fate;
   }
@@ -68,8 +68,8 @@ testkit::store_fate fault_injector::of_statement(bool write) {
   return fate;
 }
 
-testkit::produce_fate fault_injector::of_produced(bool dead_letter) {
-  testkit::produce_fate fate;
+simulation::produce_fate fault_injector::of_produced(bool dead_letter) {
+  simulation::produce_fate fate;
   fate.delay = microseconds(random_.between(100, 8'000));
   if (strikes(plan_.produce_refused)) {
     fate.refused = error(errc::produce_failed, "the queue is full");
@@ -83,8 +83,8 @@ testkit::produce_fate fault_injector::of_produced(bool dead_letter) {
   return fate;
 }
 
-testkit::commit_fate fault_injector::of_commit(instant now, std::optional<instant>& lost_at) {
-  testkit::commit_fate fate;
+simulation::commit_fate fault_injector::of_commit(instant now, std::optional<instant>& lost_at) {
+  simulation::commit_fate fate;
   fate.delay = microseconds(random_.between(200, microseconds(commit_answer_max).count()));
   if ((!lost_at || now - *lost_at >= commits_lost_apart_min) && random_.chance(plan_.commit_lost)) {
     lost_at = now;
@@ -103,11 +103,11 @@ testkit::commit_fate fault_injector::of_commit(instant now, std::optional<instan
   return fate;
 }
 
-testkit::simulated_schemas::fate fault_injector::of_schema() {
-  testkit::simulated_schemas::fate fate;
+simulation::simulated_schemas::fate fault_injector::of_schema() {
+  simulation::simulated_schemas::fate fate;
   fate.delay = milliseconds(random_.between(1, 200));
   if (strikes(plan_.schema_error)) fate.failure = error(errc::registry_unavailable);
   return fate;
 }
 
-}  // namespace simulation
+}  // namespace scenario

@@ -5,15 +5,15 @@
 #include <optional>
 
 #include <millrace/engine/options.h>
-#include <millrace/testkit/simulated_log.h>
-#include <millrace/testkit/simulated_schemas.h>
-#include <millrace/testkit/simulated_sink.h>
-#include <millrace/testkit/simulated_source.h>
-#include <millrace/testkit/simulated_store.h>
+#include <millrace/simulation/simulated_log.h>
+#include <millrace/simulation/simulated_schemas.h>
+#include <millrace/simulation/simulated_sink.h>
+#include <millrace/simulation/simulated_source.h>
+#include <millrace/simulation/simulated_store.h>
 
-namespace simulation {
+namespace scenario {
 
-using millrace::testkit::seeded_random;
+using millrace::simulation::seeded_random;
 
 // Rates are probabilities per request; periods are mean times between events, 0: never.
 struct fault_plan {
@@ -29,7 +29,7 @@ struct fault_plan {
   double produce_rejected = 0;
   double commit_error = 0;
   double commit_silent = 0;
-  double commit_lost = 0;    // the answer to one, now and then: also after healing
+  double commit_lost = 0;    // the answer to one, now and then: also after recovery
   double commit_echoed = 0;  // answered twice
   double schema_error = 0;
   std::int64_t spike_every_ms = 0;
@@ -50,25 +50,25 @@ class fault_injector {
  public:
   fault_injector(seeded_random& random, fault_plan plan) : random_(random), plan_(plan) {}
 
-  void heal() noexcept { healed_ = true; }
+  void recover() noexcept { recovered_ = true; }
   void set_spike(bool on) noexcept { spike_ = on; }
-  [[nodiscard]] bool healed() const noexcept { return healed_; }
+  [[nodiscard]] bool recovered() const noexcept { return recovered_; }
   [[nodiscard]] const fault_plan& plan() const noexcept { return plan_; }
 
-  [[nodiscard]] millrace::testkit::store_fate of_statement(bool write);
-  [[nodiscard]] millrace::testkit::produce_fate of_produced(bool dead_letter);
+  [[nodiscard]] millrace::simulation::store_fate of_statement(bool write);
+  [[nodiscard]] millrace::simulation::produce_fate of_produced(bool dead_letter);
   // `lost_at`: when an answer to a commit of that member was last lost.
-  [[nodiscard]] millrace::testkit::commit_fate of_commit(millrace::instant now,
-                                                         std::optional<millrace::instant>& lost_at);
-  [[nodiscard]] millrace::testkit::simulated_schemas::fate of_schema();
+  [[nodiscard]] millrace::simulation::commit_fate of_commit(millrace::instant now,
+                                                            std::optional<millrace::instant>& lost_at);
+  [[nodiscard]] millrace::simulation::simulated_schemas::fate of_schema();
 
  private:
-  [[nodiscard]] bool strikes(double probability) { return !healed_ && random_.chance(probability); }
+  [[nodiscard]] bool strikes(double probability) { return !recovered_ && random_.chance(probability); }
 
   seeded_random& random_;
   fault_plan plan_;
-  bool healed_ = false;
+  bool recovered_ = false;
   bool spike_ = false;
 };
 
-}  // namespace simulation
+}  // namespace scenario

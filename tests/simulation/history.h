@@ -1,5 +1,5 @@
-// What happened in a run, as plain data. The world writes it, the checker reads it; neither knows the engine
-// here.
+// What happened in a run, as plain data. The cluster writes it, the checker reads it; neither knows the
+// engine here.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-namespace simulation {
+namespace scenario {
 
 enum class happening : std::uint8_t {
   assigned,          // the member was told
@@ -20,18 +20,18 @@ enum class happening : std::uint8_t {
   committed,         // accepted by the broker
   paused,
   resumed,
-  work_began,      // a processor on a record
-  work_ended,      // the same; it need not be tried again
-  work_failed,     // the same, with an error
-  row_written,     // the visit's row, keyed by partition and offset
-  latest_written,  // the key's row, the newest write timestamp wins
-  emitted,         // the downstream record is in its topic
-  letter_sent,     // the member handed a dead letter to its producer
-  letter_written,  // the dead letter is in its topic
-  crashed,         // the member is gone
-  stopped,         // the member left, by request
-  healed,          // no fault after this
-  second_load,     // records from here on must have their effects exactly once
+  work_began,           // a processor on a record
+  work_ended,           // the same; it need not be tried again
+  work_failed,          // the same, with an error
+  row_written,          // the visit's row, keyed by partition and offset
+  latest_written,       // the key's row, the newest write timestamp wins
+  emitted,              // the downstream record is in its topic
+  dead_letter_sent,     // the member handed a dead letter to its producer
+  dead_letter_written,  // the dead letter is in its topic
+  crashed,              // the member is gone
+  stopped,              // the member left, by request
+  recovered,            // no fault after this
+  second_load,          // records from here on must have their effects exactly once
 };
 
 struct event {
@@ -92,4 +92,4 @@ struct history {
   std::vector<std::string> complaints;  // of the ports and of the books, while running
 };
 
-}  // namespace simulation
+}  // namespace scenario

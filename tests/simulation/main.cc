@@ -12,7 +12,7 @@
 
 #include <unistd.h>
 
-#include "world.h"
+#include "cluster.h"
 
 namespace {
 
@@ -21,7 +21,7 @@ constexpr int exit_usage = 64;
 constexpr std::array names{"assigned",       "revoked",        "lost",        "released", "delivered",
                            "commit-request", "committed",      "paused",      "resumed",  "work-began",
                            "work-ended",     "work-failed",    "row-written", "latest",   "emitted",
-                           "letter-sent",    "letter-written", "crashed",     "stopped",  "healed",
+                           "letter-sent",    "letter-written", "crashed",     "stopped",  "recovered",
                            "second-load"};
 
 struct request {
@@ -32,8 +32,8 @@ struct request {
   bool quiet = false;
 };
 
-void print(const simulation::history& told) {
-  for (const simulation::event& e : told.events) {
+void print(const scenario::history& told) {
+  for (const scenario::event& e : told.events) {
     std::printf("%10.3f ms  m%-3d e%-3llu %-14s p%d@%lld %s %s\n", static_cast<double>(e.at_ns) / 1e6,
                 e.member, static_cast<unsigned long long>(e.epoch), names[static_cast<std::size_t>(e.what)],
                 e.partition, static_cast<long long>(e.offset), e.processor.c_str(), e.key.c_str());
@@ -65,7 +65,7 @@ bool parse(int argc, char** argv, request& into) {
   return into.seeds > 0;
 }
 
-void print(std::uint64_t seed, const simulation::verdict& verdict) {
+void print(std::uint64_t seed, const scenario::verdict& verdict) {
   std::printf("seed %llu:\n", static_cast<unsigned long long>(seed));
   for (const std::string& violation : verdict.violations) std::printf("  %s\n", violation.c_str());
   std::printf("replay: ./dev simulate --seeds 1 --from %llu --trace\n",
@@ -101,9 +101,9 @@ int main(int argc, char** argv) {
     if (!asked.quiet && (seed - asked.from) % 100 == 0) {
       std::fprintf(stderr, "\rseed %llu ", static_cast<unsigned long long>(seed));
     }
-    auto world = std::make_unique<simulation::world>(seed);
-    const simulation::verdict verdict = world->run();
-    if (asked.trace) print(world->told());
+    auto cluster = std::make_unique<scenario::cluster>(seed);
+    const scenario::verdict verdict = cluster->run();
+    if (asked.trace) print(cluster->told());
     records += verdict.records;
     effects += verdict.effects;
     repeated += verdict.repeated;

@@ -4,10 +4,9 @@
 #include <stdexcept>
 
 #include <millrace/engine/output.h>
+#include <millrace/simulation/parcel.h>
 
-#include "parcel.h"
-
-namespace simulation {
+namespace scenario {
 
 using namespace millrace;
 using engine::parcel;
@@ -19,11 +18,12 @@ constexpr std::string_view select_profile = "SELECT segment FROM profile WHERE i
 constexpr std::string_view insert_visit = "INSERT INTO visit (number) VALUES (?)";
 constexpr std::string_view insert_latest = "INSERT INTO latest (key, number) VALUES (?, ?)";
 
-class statement final : public stream::statement_declaration {
+class statement final : public statements::statement_declaration {
  public:
-  explicit statement(std::string_view cql, stream::write_time written = stream::write_time::server)
+  explicit statement(std::string_view cql, statements::write_time written = statements::write_time::server)
       : statement_declaration(std::string(cql), {.written = written}) {}
-  result<void> check(const std::vector<stream::column>&, const std::vector<stream::column>&) override {
+  result<void> check(const std::vector<statements::column>&,
+                     const std::vector<statements::column>&) override {
     return {};
   }
 };
@@ -40,7 +40,7 @@ struct origin {
   std::string processor;
 };
 
-origin origin_of(const testkit::produced_record& what) {
+origin origin_of(const simulation::produced_record& what) {
   if (what.topic == dead_letters) {
     const auto number_in = [&what](std::string_view header) {
       const std::string text = what.header(header).value_or("");
@@ -96,17 +96,17 @@ class writing final : public engine::processor<parcel> {
   runtime::task<stream::outcome> work(engine::record<parcel> p, stream::context ctx) {
     if (p->word == "skip") co_return stream::outcome::skipped("by rule");
     throw_at_once(p->word, ctx);
-    testkit::execute find(ctx.database(), select_, {testkit::cell(p->number)});
+    simulation::execute find(ctx.database(), select_, {simulation::cell(p->number)});
     const result<stream::rows_ref> found = co_await find;
     if (!found) co_return found.error();
     throw_late(p->word, ctx);
     if (p->word == "bad") co_return stream::outcome::dead_letter("bad");
-    testkit::execute visit(ctx.database(), visit_, {testkit::cell(p->number)});
+    simulation::execute visit(ctx.database(), visit_, {simulation::cell(p->number)});
     const result<stream::rows_ref> visited = co_await visit;
     if (!visited) co_return visited.error();
     const std::string key = key_of(p);
-    testkit::execute latest(ctx.database(), latest_, {testkit::cell(key), testkit::cell(p->number)},
-                            ctx.write_time_us() + 1);
+    simulation::execute latest(ctx.database(), latest_, {simulation::cell(key), simulation::cell(p->number)},
+                               ctx.write_time_us() + 1);
     const result<stream::rows_ref> updated = co_await latest;
     if (!updated) co_return updated.error();
     co_return stream::outcome::done();
@@ -115,7 +115,7 @@ class writing final : public engine::processor<parcel> {
   member& owner_;
   statement select_{select_profile};
   statement visit_{insert_visit};
-  statement latest_{insert_latest, stream::write_time::record};
+  statement latest_{insert_latest, statements::write_time::record};
 };
 
 class emitting final : public engine::processor<parcel> {
@@ -143,7 +143,7 @@ class emitting final : public engine::processor<parcel> {
   runtime::task<stream::outcome> work(engine::record<parcel> p, stream::context ctx) {
     ctx.emit(sent_, key_of(p), *p);
     throw_at_once(p->word, ctx);
-    testkit::execute find(ctx.database(), select_, {testkit::cell(p->number)});
+    simulation::execute find(ctx.database(), select_, {simulation::cell(p->number)});
     const result<stream::rows_ref> found = co_await find;
     if (!found) co_return found.error();
     throw_late(p->word, ctx);
@@ -164,30 +164,30 @@ member::member(common& shared, int number, std::uint64_t seed)
       budget_(shared.budget_bytes),
       retries_(shared.retries),
       registry_(declared_) {
-  source_ = std::make_unique<testkit::simulated_source>(
+  source_ = std::make_unique<simulation::simulated_source>(
       shared.log, loop_,
-      testkit::simulated_source::options{
+      simulation::simulated_source::options{
           .seed = seed,
           .on_event = [this](auto what, auto where, auto offset) { on_source_event(what, where, offset); },
           .commit_fate_of =
               [this](auto, auto) { return shared_.faults.of_commit(shared_.time.now(), commit_lost_at_); },
           .start_at_end = shared_.told.starts_at_end});
-  sink_ = std::make_unique<testkit::simulated_sink>(
-      loop_,
-      testkit::simulated_sink::options{[this](const testkit::produced_record& what) {
-                                         on_produced(what);
-                                         return shared_.faults.of_produced(what.topic == dead_letters);
-                                       },
-                                       [this](const testkit::produced_record& what) { on_written(what); }});
-  store_ = std::make_unique<testkit::simulated_store>(
-      loop_, testkit::simulated_store::options{
-                 [this](const testkit::executed_statement& what) {
+  sink_ = std::make_unique<simulation::simulated_sink>(
+      loop_, simulation::simulated_sink::options{
+                 [this](const simulation::produced_record& what) {
+                   on_produced(what);
+                   return shared_.faults.of_produced(what.topic == dead_letters);
+                 },
+                 [this](const simulation::produced_record& what) { on_written(what); }});
+  store_ = std::make_unique<simulation::simulated_store>(
+      loop_, simulation::simulated_store::options{
+                 [this](const simulation::executed_statement& what) {
                    return shared_.faults.of_statement(what.cql != select_profile);
                  },
-                 [this](const testkit::executed_statement& what) { on_applied(what); }});
-  schemas_ = std::make_unique<testkit::simulated_schemas>(
+                 [this](const simulation::executed_statement& what) { on_applied(what); }});
+  schemas_ = std::make_unique<simulation::simulated_schemas>(
       loop_,
-      testkit::simulated_schemas::options{[this](std::int32_t) { return shared_.faults.of_schema(); }});
+      simulation::simulated_schemas::options{[this](std::int32_t) { return shared_.faults.of_schema(); }});
   schemas_->add(known_schema, "parcel");
   schemas_->add(other_schema, "parcel");
   engine::engine_options options = shared.options;
@@ -207,7 +207,7 @@ bool member::serves() const noexcept {
 
 void member::run() {
   loop_.run_pending();
-  const engine::books& books = engine_->counts();
+  const engine::record_accounting& books = engine_->counts();
   if (!books.balanced()) complain("I10 the books do not balance");
   if (books.uncommitted > books.done + books.skipped + books.dead_lettered) {
     complain("I10 more records are uncommitted than ended");
@@ -220,7 +220,8 @@ void member::run() {
     if (books.in_flight != 0) complain("I10 records in flight after the end");
     // Without the topic's id the next owner is told nothing of what is finished beyond an abandoned record.
     const bool remembers = shared_.second_load && !shared_.log.topic_id(0).empty();
-    if (remembers && engine_->uncommitted_by_stop() != 0) complain("I8 a clean stop left records uncommitted");
+    if (remembers && engine_->uncommitted_by_stop() != 0)
+      complain("I8 a clean stop left records uncommitted");
     note_at(happening::stopped, -1, -1);
   }
 }
@@ -301,9 +302,9 @@ std::uint64_t member::epoch_of(std::int32_t partition) const {
   return found == epochs_.end() ? 0 : found->second;
 }
 
-void member::on_source_event(testkit::simulated_source::happening what, stream::partition_id where,
+void member::on_source_event(simulation::simulated_source::happening what, stream::partition_id where,
                              std::int64_t offset) {
-  using from = testkit::simulated_source::happening;
+  using from = simulation::simulated_source::happening;
   switch (what) {
     case from::assigned:
       ++epochs_[where.partition];
@@ -327,7 +328,7 @@ void member::on_source_event(testkit::simulated_source::happening what, stream::
   }
 }
 
-void member::on_applied(const testkit::executed_statement& what) {
+void member::on_applied(const simulation::executed_statement& what) {
   if (what.cql == insert_visit) {
     return note(happening::row_written, what.parameters[0].bigint(), "writing", {});
   }
@@ -344,17 +345,17 @@ void member::on_applied(const testkit::executed_statement& what) {
   note_at(happening::latest_written, partition, number % 1'000'000, "writing", key);
 }
 
-void member::on_produced(const testkit::produced_record& what) {
+void member::on_produced(const simulation::produced_record& what) {
   const origin of = origin_of(what);
   epochs_of_produced_[what.number] = epoch_of(of.partition);
-  if (what.topic == dead_letters) note_at(happening::letter_sent, of.partition, of.offset, of.processor);
+  if (what.topic == dead_letters) note_at(happening::dead_letter_sent, of.partition, of.offset, of.processor);
 }
 
-void member::on_written(const testkit::produced_record& what) {
+void member::on_written(const simulation::produced_record& what) {
   const origin of = origin_of(what);
   const bool letter = what.topic == dead_letters;
-  note_at(letter ? happening::letter_written : happening::emitted, of.partition, of.offset, of.processor,
+  note_at(letter ? happening::dead_letter_written : happening::emitted, of.partition, of.offset, of.processor,
           letter ? std::string() : std::string(as_text(*what.key)), epochs_of_produced_.at(what.number));
 }
 
-}  // namespace simulation
+}  // namespace scenario

@@ -8,18 +8,18 @@
 #include <string>
 #include <string_view>
 
-#include <millrace/metrics/registry.h>
 #include <millrace/engine/record_engine.h>
-#include <millrace/testkit/simulated_log.h>
-#include <millrace/testkit/simulated_schemas.h>
-#include <millrace/testkit/simulated_sink.h>
-#include <millrace/testkit/simulated_source.h>
-#include <millrace/testkit/simulated_store.h>
+#include <millrace/metrics/registry.h>
+#include <millrace/simulation/simulated_log.h>
+#include <millrace/simulation/simulated_schemas.h>
+#include <millrace/simulation/simulated_sink.h>
+#include <millrace/simulation/simulated_source.h>
+#include <millrace/simulation/simulated_store.h>
 
 #include "faults.h"
 #include "history.h"
 
-namespace simulation {
+namespace scenario {
 
 // Records are numbered so that every effect names its record.
 [[nodiscard]] constexpr std::int64_t number_of(std::int32_t partition, std::int64_t offset) {
@@ -33,7 +33,7 @@ inline constexpr std::int32_t absent_schema = 404;
 // What all members share.
 struct common {
   millrace::manual_clock& time;
-  millrace::testkit::simulated_log& log;
+  millrace::simulation::simulated_log& log;
   fault_injector& faults;
   history& told;
   millrace::engine::engine_options options;
@@ -50,17 +50,19 @@ class member {
   ~member();
 
   [[nodiscard]] int number() const noexcept { return number_; }
-  [[nodiscard]] millrace::testkit::simulated_source& source() noexcept { return *source_; }
+  [[nodiscard]] millrace::simulation::simulated_source& source() noexcept { return *source_; }
   [[nodiscard]] millrace::runtime::loop& loop() noexcept { return loop_; }
   // Takes part in the group: neither crashed, nor stopping, nor failed.
   [[nodiscard]] bool serves() const noexcept;
   // Has ended, in whatever way, and may be destroyed.
   [[nodiscard]] bool gone() const noexcept { return engine_->quiescent(); }
-  [[nodiscard]] const millrace::engine::books& counts() const noexcept { return engine_->counts(); }
+  [[nodiscard]] const millrace::engine::record_accounting& counts() const noexcept {
+    return engine_->counts();
+  }
 
   void run();
   void stop();
-  // Nothing of it reaches the world after this.
+  // Nothing of it reaches the cluster after this.
   void crash();
 
   // For its processors.
@@ -70,11 +72,11 @@ class member {
   [[nodiscard]] std::uint64_t epoch_of(std::int32_t partition) const;
   void note_at(happening what, std::int32_t partition, std::int64_t offset, std::string processor = {},
                std::string key = {}, std::uint64_t epoch = 0);
-  void on_source_event(millrace::testkit::simulated_source::happening what,
+  void on_source_event(millrace::simulation::simulated_source::happening what,
                        millrace::stream::partition_id where, std::int64_t offset);
-  void on_applied(const millrace::testkit::executed_statement& what);
-  void on_produced(const millrace::testkit::produced_record& what);
-  void on_written(const millrace::testkit::produced_record& what);
+  void on_applied(const millrace::simulation::executed_statement& what);
+  void on_produced(const millrace::simulation::produced_record& what);
+  void on_written(const millrace::simulation::produced_record& what);
   void check_limits();
   void check_commit_waits();
   void complain(const std::string& what);
@@ -93,10 +95,10 @@ class member {
   std::map<std::int32_t, std::uint64_t> epochs_;               // by partition
   std::map<std::uint64_t, std::uint64_t> epochs_of_produced_;  // by the sink's number
   millrace::runtime::loop loop_;
-  std::unique_ptr<millrace::testkit::simulated_source> source_;
-  std::unique_ptr<millrace::testkit::simulated_sink> sink_;
-  std::unique_ptr<millrace::testkit::simulated_store> store_;
-  std::unique_ptr<millrace::testkit::simulated_schemas> schemas_;
+  std::unique_ptr<millrace::simulation::simulated_source> source_;
+  std::unique_ptr<millrace::simulation::simulated_sink> sink_;
+  std::unique_ptr<millrace::simulation::simulated_store> store_;
+  std::unique_ptr<millrace::simulation::simulated_schemas> schemas_;
   millrace::engine::byte_budget budget_;
   millrace::engine::retry_budget retries_;
   millrace::metrics::catalogue declared_;
@@ -104,4 +106,4 @@ class member {
   std::unique_ptr<millrace::engine::record_engine> engine_;
 };
 
-}  // namespace simulation
+}  // namespace scenario

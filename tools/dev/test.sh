@@ -52,7 +52,7 @@ run_unit() {
   run_ctest dev simulation -L '^simulation$'
   if ((simulation_seeds > 0)); then
     check "simulate-$simulation_seeds" tools/dev/simulate.sh --seeds "$simulation_seeds" || true
-    check mutants tools/dev/mutants.sh || true
+    check mutations tools/dev/mutations.sh || true
   fi
 }
 

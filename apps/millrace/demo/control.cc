@@ -10,7 +10,7 @@ namespace {
 constexpr double factor_max = 10'000;
 constexpr double count_max = 100'000;
 constexpr std::string_view usage =
-    "POST /latency/FACTOR, /latency/off, /failing/PERCENT, /stuck/COUNT, /poison/COUNT or /heal\n";
+    "POST /latency/FACTOR, /latency/off, /failing/PERCENT, /stuck/COUNT, /poison/COUNT or /recover\n";
 
 app::admin_page text(unsigned status, std::string_view sentence) {
   return {status, "text/plain; charset=utf-8", std::string(sentence)};
@@ -26,42 +26,42 @@ std::optional<double> number(std::string_view from, double most) {
 
 }  // namespace
 
-result<std::unique_ptr<control>> control::start(std::uint16_t port, testkit::cql_emulator& database) {
+result<std::unique_ptr<control>> control::start(std::uint16_t port, emulators::cql_emulator& database) {
   std::unique_ptr<control> made(new control(database));
   auto server = app::admin_server::start(
       "127.0.0.1", port, [](std::string_view) { return text(200, usage); },
-      [self = made.get()](const app::admin_order& order) { return self->obey(order.path); });
+      [self = made.get()](const app::admin_request& order) { return self->handle(order.path); });
   if (!server) return server.error();
   made->server_ = std::move(*server);
   return made;
 }
 
-app::admin_page control::obey(std::string_view path) {
+app::admin_page control::handle(std::string_view path) {
   const std::size_t slash = path.find('/', 1);
-  const std::string_view verb = path.substr(0, slash);
+  const std::string_view command = path.substr(0, slash);
   const std::string_view how = slash == std::string_view::npos ? std::string_view() : path.substr(slash + 1);
-  if (verb == "/heal") {
+  if (command == "/recover") {
     database_.clear_faults();
     factor_ = 0;
-    return text(200, "healed\n");
+    return text(200, "recovered\n");
   }
-  if (verb == "/latency" && how == "off") {
+  if (command == "/latency" && how == "off") {
     factor_ = 0;
     return text(200, "as scheduled\n");
   }
-  const std::optional<double> amount = number(how, verb == "/latency" ? factor_max : count_max);
+  const std::optional<double> amount = number(how, command == "/latency" ? factor_max : count_max);
   if (!amount) return text(404, usage);
-  if (verb == "/latency" && *amount > 0) {
+  if (command == "/latency" && *amount > 0) {
     factor_ = *amount;
-  } else if (verb == "/failing") {
+  } else if (command == "/failing") {
     database_.clear(failing_);
     if (*amount > 0) failing_ = database_.inject({.probability = *amount / 100});
-  } else if (verb == "/stuck") {
-    database_.inject({.kind = testkit::fault_kind::no_reply,
-                      .on = testkit::operation::insert,
+  } else if (command == "/stuck") {
+    database_.inject({.kind = emulators::fault_kind::no_reply,
+                      .on = emulators::operation::insert,
                       .table = "millrace_navigation.visit",
                       .times = static_cast<std::uint64_t>(*amount)});
-  } else if (verb == "/poison") {
+  } else if (command == "/poison") {
     poison_ += static_cast<std::uint64_t>(*amount);
   } else {
     return text(404, usage);

@@ -1,5 +1,5 @@
-// The switches of a running demo: an HTTP endpoint on 127.0.0.1 that makes the embedded world worse and well
-// again.
+// The switches of a running demo: an HTTP endpoint on 127.0.0.1 that makes the embedded environment worse and
+// well again.
 //
 //   POST /latency/FACTOR   every latency of the database times FACTOR, instead of the schedule's
 //   POST /latency/off      the schedule's again
@@ -13,9 +13,9 @@
 #include <cstdint>
 #include <memory>
 
-#include <millrace/base/result.h>
 #include <millrace/app/admin_server.h>
-#include <millrace/testkit/cql_emulator.h>
+#include <millrace/base/result.h>
+#include <millrace/emulators/cql_emulator.h>
 
 namespace millrace::demo {
 
@@ -23,7 +23,7 @@ class control {
  public:
   // Port 0 takes a free one. The database must outlive it.
   [[nodiscard]] static result<std::unique_ptr<control>> start(std::uint16_t port,
-                                                              testkit::cql_emulator& database);
+                                                              emulators::cql_emulator& database);
   control(const control&) = delete;
   control& operator=(const control&) = delete;
 
@@ -34,14 +34,14 @@ class control {
   [[nodiscard]] std::uint64_t take_poison() noexcept { return poison_.exchange(0); }
 
  private:
-  explicit control(testkit::cql_emulator& database) : database_(database) {}
-  [[nodiscard]] app::admin_page obey(std::string_view path);
+  explicit control(emulators::cql_emulator& database) : database_(database) {}
+  [[nodiscard]] app::admin_page handle(std::string_view path);
 
-  testkit::cql_emulator& database_;
+  emulators::cql_emulator& database_;
   std::atomic<double> factor_{0};
   std::atomic<std::uint64_t> poison_{0};
-  testkit::cql_emulator::fault_id failing_ = 0;   // of the server's thread
-  std::unique_ptr<app::admin_server> server_;  // last: its thread uses the rest
+  emulators::cql_emulator::fault_id failing_ = 0;  // of the server's thread
+  std::unique_ptr<app::admin_server> server_;      // last: its thread uses the rest
 };
 
 }  // namespace millrace::demo

@@ -16,11 +16,11 @@
 
 #include "application_process.h"
 #include "control.h"
+#include "environment.h"
 #include "load.h"
 #include "report_text.h"
 #include "scrape.h"
 #include "verifier.h"
-#include "world.h"
 
 namespace millrace::demo {
 namespace {
@@ -111,7 +111,7 @@ class show {
   std::ofstream json_;
   std::filesystem::path folder_;
   bool keep_folder_ = false;
-  world world_;
+  environment environment_;
   std::unique_ptr<control> control_;
   std::unique_ptr<verifier> verifier_;
   runtime::loop loop_{system_clock()};
@@ -190,16 +190,17 @@ result<void> show::prepare() {
   if (::mkdtemp(pattern.data()) == nullptr)
     return error(errc::io_error, "cannot create a folder " + pattern + " for the demo's configuration");
   folder_ = pattern;
-  if (auto started = world_.start(); !started) return started.error();
-  auto switches = control::start(arguments_.control_port, world_.database());
+  if (auto started = environment_.start(); !started) return started.error();
+  auto switches = control::start(arguments_.control_port, environment_.database());
   if (!switches) return switches.error();
   control_ = std::move(*switches);
-  auto visits = world_.database().table(keyspace, "visit");
-  auto last_seen = world_.database().table(keyspace, "last_seen");
+  auto visits = environment_.database().table(keyspace, "visit");
+  auto last_seen = environment_.database().table(keyspace, "last_seen");
   if (!visits) return visits.error();
   if (!last_seen) return last_seen.error();
   verifier_ = std::make_unique<verifier>(generator_, *visits, *last_seen);
-  auto made = load::create(loop_, world_.bootstrap_servers(), world_.schema_id(), generator_, *verifier_);
+  auto made =
+      load::create(loop_, environment_.bootstrap_servers(), environment_.schema_id(), generator_, *verifier_);
   if (!made) return made.error();
   load_ = std::move(*made);
   return {};
@@ -222,7 +223,7 @@ result<void> show::choose_port() {
 
 result<void> show::start_application() {
   const auto config = folder_ / "config.yaml";
-  std::ofstream(config) << world_.config_text(arguments_.in_flight_max, port_);
+  std::ofstream(config) << environment_.config_text(arguments_.in_flight_max, port_);
   std::vector<std::string> command{"run", config.string()};
   for (const std::string& setting : arguments_.set) command.insert(command.end(), {"--set", setting});
   if (auto started = application_.start(command, (folder_ / "application.log").string()); !started) {
@@ -300,7 +301,7 @@ result<void> show::drive() {
   if (!report_.interrupted) offer(duration);
   const bool seen = observe();
   if (seen && last_.at_seconds - last_line_.at_seconds > shortest_line_seconds) print_second();
-  world_.database().set_latency_factor(1);
+  environment_.database().set_latency_factor(1);
   return {};
 }
 
@@ -316,7 +317,7 @@ void show::print_second() {
 void show::change_speed(double wanted) {
   if (wanted == factor_) return;
   static_cast<void>(observe());
-  world_.database().set_latency_factor(wanted);
+  environment_.database().set_latency_factor(wanted);
   factor_ = wanted;
   (wanted > 1 ? report_.during : report_.after).begin(last_);
 }
@@ -330,7 +331,7 @@ void show::offer(double elapsed) {
   const auto due = static_cast<std::uint64_t>(std::min(offered_, records_per_turn_max));
   for (; profiled_ < load_->produced() + due; ++profiled_) {
     const expected_visit visit = generator_.make(profiled_);
-    if (auto added = world_.add_profile(visit.visitor, visit.visitor_id); !added) {
+    if (auto added = environment_.add_profile(visit.visitor, visit.visitor_id); !added) {
       std::fprintf(stderr, "demo: %s\n", added.error().to_string().c_str());
     }
   }

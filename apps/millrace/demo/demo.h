@@ -1,6 +1,6 @@
-// `millrace demo`: the main job on an embedded world. Mock Kafka, a registry and a CQL emulator live in this
-// process together with a load generator and a verifier; the example application runs as a process of its
-// own, so that its CPU and memory are reported alone. Half-way the database becomes 16 times slower for a
+// `millrace demo`: the main job on an embedded environment. Mock Kafka, a registry and a CQL emulator live in
+// this process together with a load generator and a verifier; the example application runs as a process of
+// its own, so that its CPU and memory are reported alone. Half-way the database becomes 16 times slower for a
 // quarter of the run.
 #pragma once
 

@@ -31,7 +31,7 @@ std::optional<uuid> uuid_of(bytes_view cell) {
   return id;
 }
 
-bool holds(const testkit::emulated_row& row, std::string_view column,
+bool holds(const emulators::emulated_row& row, std::string_view column,
            const std::optional<std::string>& expected) {
   const auto cell = row.cell(column);
   if (!expected) return !cell;
@@ -99,8 +99,8 @@ struct visit_key {
 
 }  // namespace
 
-verifier::verifier(const visit_generator& generator, testkit::emulated_table visits,
-                   testkit::emulated_table last_seen)
+verifier::verifier(const visit_generator& generator, emulators::emulated_table visits,
+                   emulators::emulated_table last_seen)
     : generator_(generator), visits_(std::move(visits)), last_seen_(std::move(last_seen)) {}
 
 verifier::progress& verifier::of(std::uint64_t index) {
@@ -162,7 +162,7 @@ void verifier::check_row(const expected_visit& visit, bool is_last_chance) {
   const visit_key key(visit);
   const visit_profile profile = profile_of(visit.visitor);
   bool same = true;
-  const bool found = visits_.visit(key.cells, [&](const testkit::emulated_row& row) {
+  const bool found = visits_.visit(key.cells, [&](const emulators::emulated_row& row) {
     same = holds(row, "partner_id", big_endian(visit.partner_id)) &&
            holds(row, "kind", std::string(kind_name(visit.kind))) && holds(row, "url", visit.url) &&
            holds(row, "country", visit.country) && holds(row, "segment", profile.segment) &&
@@ -181,7 +181,7 @@ void verifier::check_last_seen() {
   // The rows of a visitor come together, in clustering order: its first is the one that readers take.
   std::string visitor;
   std::size_t right = 0;
-  last_seen_.visit_all([&](const testkit::emulated_row& row) {
+  last_seen_.visit_all([&](const emulators::emulated_row& row) {
     const auto cell = row.cell("visitor_id");
     if (!cell || as_text(cell->bytes) == visitor) return;
     visitor = as_text(cell->bytes);

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include <millrace/base/bytes.h>
-#include <millrace/testkit/cql_emulator.h>
+#include <millrace/emulators/cql_emulator.h>
 
 #include "visit_generator.h"
 
@@ -33,8 +33,8 @@ struct verdict {
 
 class verifier {
  public:
-  verifier(const visit_generator& generator, testkit::emulated_table visits,
-           testkit::emulated_table last_seen);
+  verifier(const visit_generator& generator, emulators::emulated_table visits,
+           emulators::emulated_table last_seen);
 
   // A record was acknowledged by the broker.
   void produced(const expected_visit& visit);
@@ -60,8 +60,8 @@ class verifier {
   void lost(progress& record, std::string what);
 
   const visit_generator& generator_;
-  testkit::emulated_table visits_;
-  testkit::emulated_table last_seen_;
+  emulators::emulated_table visits_;
+  emulators::emulated_table last_seen_;
   std::vector<progress> records_;
   std::unordered_map<std::uint32_t, std::uint64_t> newest_;  // by visitor: event times grow with the index
   std::uint64_t next_row_ = 0;

@@ -32,10 +32,10 @@ void add_configuration(CLI::App* command, configuration& from) {
   command->add_option("--set", from.set, "Overrides a setting: section.key=value");
 }
 
-void add_filter(CLI::App* command, letter_filter& filter) {
-  command->add_option("--reason", filter.reason, "Only letters with this reason, or this error code");
-  command->add_option("--processor", filter.processor, "Only letters of this processor");
-  command->add_option("--topic", filter.topic, "Only letters that came from this topic");
+void add_filter(CLI::App* command, dead_letter_filter& filter) {
+  command->add_option("--reason", filter.reason, "Only dead letters with this reason, or this error code");
+  command->add_option("--processor", filter.processor, "Only dead letters of this processor");
+  command->add_option("--topic", filter.topic, "Only dead letters that came from this topic");
 }
 
 std::optional<app::app_config> load(const configuration& from) {
@@ -63,14 +63,14 @@ void add_ls(CLI::App* dlq, int& code) {
   };
   auto given = std::make_shared<all>();
   CLI::App* command =
-      dlq->add_subcommand("ls", "Count the letters by reason, processor and where they came from");
+      dlq->add_subcommand("ls", "Count the dead letters by reason, processor and where they came from");
   add_configuration(command, given->from);
   add_filter(command, given->arguments.filter);
   command->add_option("--limit", given->arguments.limit,
-                      "A line for each of the first so many letters as well");
+                      "A line for each of the first so many dead letters as well");
   command->callback([given, &code] {
     code = with_settings(given->from, [&](const app::app_config& settings) {
-      return list_letters(settings, given->arguments, standard);
+      return list_dead_letters(settings, given->arguments, standard);
     });
   });
 }
@@ -82,9 +82,9 @@ void add_show(CLI::App* dlq, int& code) {
   };
   auto given = std::make_shared<all>();
   CLI::App* command =
-      dlq->add_subcommand("show", "Print one letter: its key and headers, its value on demand");
+      dlq->add_subcommand("show", "Print one dead-letter record: its key and headers, its value on demand");
   add_configuration(command, given->from);
-  command->add_option("offset", given->arguments.offset, "Of the letter in the dead-letter topic")
+  command->add_option("offset", given->arguments.offset, "Of the dead-letter record in the dead-letter topic")
       ->required()
       ->check(CLI::NonNegativeNumber);
   command->add_option("--partition", given->arguments.partition,
@@ -93,7 +93,7 @@ void add_show(CLI::App* dlq, int& code) {
                     "Print the value too: as JSON when the registry knows its schema, or in hexadecimal");
   command->callback([given, &code] {
     code = with_settings(given->from, [&](const app::app_config& settings) {
-      return show_letter(settings, given->arguments, standard);
+      return show_dead_letter(settings, given->arguments, standard);
     });
   });
 }
@@ -108,7 +108,7 @@ void add_redrive(CLI::App* dlq, int& code) {
   redrive_arguments& arguments = given->arguments;
   CLI::App* command =
       dlq->add_subcommand("redrive",
-                          "Produce letters again to the topics they came from, for the "
+                          "Produce dead letters again to the topics they came from, for the "
                           "configuration's group and the processor they name. What the broker "
                           "has acknowledged is remembered in the group "
                           "<kafka.group>-redrive: an interrupted redrive goes on there");
@@ -117,13 +117,14 @@ void add_redrive(CLI::App* dlq, int& code) {
   command->add_option("--rate", arguments.rate, "Letters a second")
       ->capture_default_str()
       ->check(CLI::Range(0.01, 100'000.0));
-  command->add_option("--limit", arguments.limit, "Stop after so many letters");
+  command->add_option("--limit", arguments.limit, "Stop after so many dead letters");
   command
-      ->add_option("--redrives-max", arguments.redrives_max,
-                   "Refuse letters that were redriven so often already: what fails again and again stays")
+      ->add_option(
+          "--redrives-max", arguments.redrives_max,
+          "Refuse dead letters that were redriven so often already: what fails again and again stays")
       ->capture_default_str();
   command->add_option("--to", arguments.to_topic,
-                      "Produce to this topic instead of the one the letter names");
+                      "Produce to this topic instead of the one the dead-letter record names");
   CLI::Option* const from_group =
       command
           ->add_option("--from-group", arguments.from_groups,
@@ -147,7 +148,7 @@ void add_redrive(CLI::App* dlq, int& code) {
     code = with_settings(given->from, [&](const app::app_config& settings) {
       std::signal(SIGINT, ask_to_stop);
       std::signal(SIGTERM, ask_to_stop);
-      return redrive_letters(settings, given->arguments, standard, stop_asked);
+      return redrive_dead_letters(settings, given->arguments, standard, stop_asked);
     });
   });
 }

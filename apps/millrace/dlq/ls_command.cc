@@ -6,21 +6,21 @@
 namespace millrace::dlq_commands {
 namespace {
 
-class counting final : public letter_listener {
+class counting final : public dead_letter_listener {
  public:
   counting(const ls_arguments& arguments, std::ostream& out) : arguments_(arguments), out_(out) {}
 
-  void on_letter(const stream::record_view& record) override {
-    const letter read = read_letter(record);
+  void on_dead_letter(const stream::record_view& record) override {
+    const dead_letter_record read = read_dead_letter(record);
     if (!arguments_.filter.accepts(read)) return;
-    if (counts.letters() < arguments_.limit) print(read);
+    if (counts.dead_letters() < arguments_.limit) print(read);
     counts.add(read);
   }
 
   summary counts;
 
  private:
-  void print(const letter& read) {
+  void print(const dead_letter_record& read) {
     out_ << read.partition << '/' << read.offset << "  " << to_text(read.written) << "  " << read.reason;
     if (!read.processor.empty()) out_ << "  processor " << read.processor;
     if (!read.topic.empty()) {
@@ -36,7 +36,7 @@ class counting final : public letter_listener {
 
 }  // namespace
 
-int list_letters(const app::app_config& settings, const ls_arguments& arguments, const terminal& to) {
+int list_dead_letters(const app::app_config& settings, const ls_arguments& arguments, const terminal& to) {
   const auto failed = [&](const error& why) {
     to.err << "millrace dlq ls: " << why.to_string() << "\n";
     return exit_failure;
@@ -46,13 +46,13 @@ int list_letters(const app::app_config& settings, const ls_arguments& arguments,
   const std::string& topic = settings.engine.dead_letter_topic;
   auto walk = topic_walk::open(settings, topic, viewer_group(settings), loop, all);
   if (!walk) return failed(walk.error());
-  while (!(*walk)->at_end() && !(*walk)->failure()) (*walk)->turn(letters_a_turn);
+  while (!(*walk)->at_end() && !(*walk)->failure()) (*walk)->turn(dead_letters_a_turn);
   (*walk)->close();
   if ((*walk)->failure()) return failed(*(*walk)->failure());
   if (!(*walk)->read_all()) to.err << silent_before_the_end << '\n';
-  if (arguments.limit > 0 && all.counts.letters() > 0) to.out << '\n';
-  to.out << all.counts.letters() << " letters in " << topic << "\n";
-  if (all.counts.letters() > 0) all.counts.print(to.out);
+  if (arguments.limit > 0 && all.counts.dead_letters() > 0) to.out << '\n';
+  to.out << all.counts.dead_letters() << " dead letters in " << topic << "\n";
+  if (all.counts.dead_letters() > 0) all.counts.print(to.out);
   return exit_done;
 }
 

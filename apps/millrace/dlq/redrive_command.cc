@@ -49,7 +49,7 @@ class shipment final : public stream::receipt {
   bool answered_ = false;
 };
 
-class redrive final : public letter_listener {
+class redrive final : public dead_letter_listener {
  public:
   redrive(const app::app_config& settings, const redrive_arguments& arguments, const terminal& to,
           const std::atomic<bool>& stop)
@@ -63,7 +63,7 @@ class redrive final : public letter_listener {
   int run();
 
   void on_start(const stream::partition_offset& start) override;
-  void on_letter(const stream::record_view& record) override;
+  void on_dead_letter(const stream::record_view& record) override;
   void on_committed(std::span<const stream::commit_result> results) override;
   void sent(redriven& of, stream::offset_tracker::ticket ticket, const std::string& to,
             const result<void>& answer);
@@ -74,14 +74,15 @@ class redrive final : public letter_listener {
   void finish();
   [[nodiscard]] bool may_take() const;
   [[nodiscard]] std::size_t room();
-  [[nodiscard]] bool is_of_another_group(const letter& read) const;
+  [[nodiscard]] bool is_of_another_group(const dead_letter_record& read) const;
   [[nodiscard]] bool reads(const std::string& topic) const;
-  [[nodiscard]] addressee addressee_of(const letter& read) const;
-  [[nodiscard]] std::string refusal(const letter& read, const std::string& target) const;
-  void refuse(const letter& read, const std::string& why);
+  [[nodiscard]] addressee addressee_of(const dead_letter_record& read) const;
+  [[nodiscard]] std::string refusal(const dead_letter_record& read, const std::string& target) const;
+  void refuse(const dead_letter_record& read, const std::string& why);
   void refuse_group(const std::string& group);
-  [[nodiscard]] std::optional<std::int32_t> partition_of(const letter& read, const std::string& target);
-  void send(const stream::record_view& record, const letter& read, redriven& of,
+  [[nodiscard]] std::optional<std::int32_t> partition_of(const dead_letter_record& read,
+                                                         const std::string& target);
+  void send(const stream::record_view& record, const dead_letter_record& read, redriven& of,
             stream::offset_tracker::ticket ticket, const std::string& target);
   void commit();
   void stop_for(const error& why) {
@@ -189,14 +190,14 @@ void redrive::on_start(const stream::partition_offset& start) {
   partitions_.try_emplace(start.partition, settings_.engine.dead_letter_topic, start);
 }
 
-void redrive::on_letter(const stream::record_view& record) {
+void redrive::on_dead_letter(const stream::record_view& record) {
   redriven& of = partitions_.at(record.from);
   const auto ticket = of.delivered(record.offset);
   if (!ticket) {
     ++sent_before_;
     return;
   }
-  const letter read = read_letter(record);
+  const dead_letter_record read = read_dead_letter(record);
   if (!arguments_.filter.accepts(read)) {
     ++left_out_;
     return;
@@ -220,7 +221,7 @@ void redrive::on_letter(const stream::record_view& record) {
 }
 
 // Whose application would skip what this one produces, or does no longer run.
-bool redrive::is_of_another_group(const letter& read) const {
+bool redrive::is_of_another_group(const dead_letter_record& read) const {
   const auto has = [&read](const std::vector<std::string>& groups) {
     return std::find(groups.begin(), groups.end(), read.group) != groups.end();
   };
@@ -234,7 +235,7 @@ bool redrive::reads(const std::string& topic) const {
   return arguments_.for_all || std::find(topics.begin(), topics.end(), topic) != topics.end();
 }
 
-addressee redrive::addressee_of(const letter& read) const {
+addressee redrive::addressee_of(const dead_letter_record& read) const {
   if (arguments_.for_all) return {};
   addressee to{read.group.empty() ? std::string_view() : settings_.kafka.group, read.processor};
   const auto renamed = arguments_.as_processor.find(read.processor);
@@ -242,7 +243,7 @@ addressee redrive::addressee_of(const letter& read) const {
   return to;
 }
 
-std::string redrive::refusal(const letter& read, const std::string& target) const {
+std::string redrive::refusal(const dead_letter_record& read, const std::string& target) const {
   if (target.empty()) return "it does not say which topic it came from (--to TOPIC says so)";
   if (target == settings_.engine.dead_letter_topic) return "it came from the dead-letter topic itself";
   if (!reads(target)) return unread(target);
@@ -257,7 +258,7 @@ std::string redrive::refusal(const letter& read, const std::string& target) cons
 }
 
 // It stays: a later redrive finds it again.
-void redrive::refuse(const letter& read, const std::string& why) {
+void redrive::refuse(const dead_letter_record& read, const std::string& why) {
   ++refused_;
   to_.err << "refused " << read.partition << '/' << read.offset << ": " << why << '\n';
 }
@@ -271,7 +272,7 @@ void redrive::refuse_group(const std::string& group) {
 
 // Where the record was before: there the others of its key are, whatever partitioner wrote them. nullopt: the
 // key decides.
-std::optional<std::int32_t> redrive::partition_of(const letter& read, const std::string& target) {
+std::optional<std::int32_t> redrive::partition_of(const dead_letter_record& read, const std::string& target) {
   if (target != read.topic) return std::nullopt;
   std::int32_t number = -1;
   const char* const end = read.from_partition.data() + read.from_partition.size();
@@ -289,7 +290,7 @@ std::optional<std::int32_t> redrive::partition_of(const letter& read, const std:
   return number < known->second ? std::optional(number) : std::nullopt;
 }
 
-void redrive::send(const stream::record_view& record, const letter& read, redriven& of,
+void redrive::send(const stream::record_view& record, const dead_letter_record& read, redriven& of,
                    stream::offset_tracker::ticket ticket, const std::string& target) {
   const redrive_headers headers(record, read, addressee_of(read));
   const std::optional<std::int32_t> partition = partition_of(read, target);
@@ -364,8 +365,8 @@ int redrive::report() const {
 
 }  // namespace
 
-int redrive_letters(const app::app_config& settings, const redrive_arguments& arguments,
-                    const terminal& to, const std::atomic<bool>& stop) {
+int redrive_dead_letters(const app::app_config& settings, const redrive_arguments& arguments,
+                         const terminal& to, const std::atomic<bool>& stop) {
   return redrive(settings, arguments, to, stop).run();
 }
 

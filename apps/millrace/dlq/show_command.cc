@@ -45,12 +45,12 @@ result<std::string> as_json(const app::app_config& settings, bytes_view value) {
   return std::move(json->text);
 }
 
-class searching final : public letter_listener {
+class searching final : public dead_letter_listener {
  public:
   searching(const app::app_config& settings, const show_arguments& arguments, std::ostream& out)
       : settings_(settings), arguments_(arguments), out_(out) {}
 
-  void on_letter(const stream::record_view& record) override {
+  void on_dead_letter(const stream::record_view& record) override {
     if (record.from.partition != arguments_.partition.value_or(0)) return;
     if (record.offset == arguments_.offset) print(record);
     if (record.offset >= arguments_.offset) over = true;
@@ -94,7 +94,7 @@ class searching final : public letter_listener {
 
 }  // namespace
 
-int show_letter(const app::app_config& settings, const show_arguments& arguments, const terminal& to) {
+int show_dead_letter(const app::app_config& settings, const show_arguments& arguments, const terminal& to) {
   const auto failed = [&](const std::string& why) {
     to.err << "millrace dlq show: " << why << "\n";
     return exit_failure;
@@ -110,12 +110,12 @@ int show_letter(const app::app_config& settings, const show_arguments& arguments
     return failed("'" + topic + "' has " + std::to_string(partitions) +
                   " partitions; say which: --partition N");
   }
-  while (!wanted.over && !(*walk)->at_end() && !(*walk)->failure()) (*walk)->turn(letters_a_turn);
+  while (!wanted.over && !(*walk)->at_end() && !(*walk)->failure()) (*walk)->turn(dead_letters_a_turn);
   (*walk)->close();
   if ((*walk)->failure()) return failed((*walk)->failure()->to_string());
   if (wanted.found) return exit_done;
-  return failed("there is no letter at offset " + std::to_string(arguments.offset) + " of partition " +
-                std::to_string(arguments.partition.value_or(0)) + " of '" + topic + "'");
+  return failed("there is no dead-letter record at offset " + std::to_string(arguments.offset) +
+                " of partition " + std::to_string(arguments.partition.value_or(0)) + " of '" + topic + "'");
 }
 
 }  // namespace millrace::dlq_commands

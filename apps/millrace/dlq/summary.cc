@@ -8,8 +8,8 @@
 
 namespace millrace::dlq_commands {
 
-void summary::add(const letter& of) {
-  ++letters_;
+void summary::add(const dead_letter_record& of) {
+  ++dead_letters_;
   kind which{of.reason, of.processor, of.topic.empty() ? "" : of.topic + "/" + of.from_partition};
   if (kinds_.size() >= kinds_max && !kinds_.contains(which)) which = {"(others)", "", ""};
   tally& counted = kinds_[std::move(which)];
@@ -31,7 +31,7 @@ void summary::print(std::ostream& out) const {
     processor_width = std::max(processor_width, std::get<1>(which).size());
     from_width = std::max(from_width, std::get<2>(which).size());
   }
-  out << fmt::format("{:>8}  {:<{}}  {:<{}}  {:<{}}  {:<24}  {}\n", "letters", "reason", reason_width,
+  out << fmt::format("{:>8}  {:<{}}  {:<{}}  {:<{}}  {:<24}  {}\n", "dead letters", "reason", reason_width,
                      "processor", processor_width, "from", from_width, "first", "last");
   for (const auto& [which, counted] : sorted) {
     out << fmt::format("{:>8}  {:<{}}  {:<{}}  {:<{}}  {:<24}  {}\n", counted.count,

@@ -8,7 +8,7 @@
 #include <string>
 #include <tuple>
 
-#include "letter.h"
+#include "dead_letter.h"
 
 namespace millrace::dlq_commands {
 
@@ -17,8 +17,8 @@ class summary {
   // Further kinds are counted together.
   static constexpr std::size_t kinds_max = 1'000;
 
-  void add(const letter& of);
-  [[nodiscard]] std::uint64_t letters() const noexcept { return letters_; }
+  void add(const dead_letter_record& of);
+  [[nodiscard]] std::uint64_t dead_letters() const noexcept { return dead_letters_; }
   // A table, the most frequent kind first.
   void print(std::ostream& out) const;
 
@@ -32,7 +32,7 @@ class summary {
   };
 
   std::map<kind, tally> kinds_;
-  std::uint64_t letters_ = 0;
+  std::uint64_t dead_letters_ = 0;
 };
 
 }  // namespace millrace::dlq_commands

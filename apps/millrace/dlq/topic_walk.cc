@@ -37,7 +37,7 @@ std::string viewer_group(const app::app_config& settings) {
 
 result<std::unique_ptr<topic_walk>> topic_walk::open(const app::app_config& settings,
                                                      const std::string& topic, const std::string& group,
-                                                     runtime::loop& loop, letter_listener& listener) {
+                                                     runtime::loop& loop, dead_letter_listener& listener) {
   const std::array<std::string, 1> topics{topic};
   const auto cluster = kafka::check_connectivity(client_of(settings), topics, connect_timeout);
   if (!cluster) return cluster.error();
@@ -48,9 +48,8 @@ result<std::unique_ptr<topic_walk>> topic_walk::open(const app::app_config& sett
   config.client.properties.emplace("fetch.wait.max.ms", "100");
   config.group_id = group;
   config.topics = {topic};
-  config.protocol = settings.kafka.protocol == app::group_protocol::consumer
-                        ? kafka::group_protocol::consumer
-                        : kafka::group_protocol::classic;
+  config.protocol = settings.kafka.protocol == app::group_protocol::consumer ? kafka::group_protocol::consumer
+                                                                             : kafka::group_protocol::classic;
   config.start_from = kafka::start_position::earliest;
   config.on_offset_out_of_range = kafka::out_of_range::earliest;
   config.fetch_bytes_max = fetch_bytes_max;
@@ -114,7 +113,7 @@ void topic_walk::on_record(const stream::record_view& record) {
   at->second.next = record.offset + 1;
   // What came after the walk began is for the next one.
   if (at->second.end && record.offset >= *at->second.end) return;
-  listener_.on_letter(record);
+  listener_.on_dead_letter(record);
 }
 
 void topic_walk::on_assigned(std::span<const stream::partition_id> partitions) {

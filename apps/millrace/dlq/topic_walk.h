@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include <millrace/base/result.h>
 #include <millrace/app/app_config.h>
+#include <millrace/base/result.h>
 #include <millrace/kafka/client.h>
 #include <millrace/kafka/consumer.h>
 #include <millrace/runtime/loop.h>
@@ -19,22 +19,22 @@
 namespace millrace::dlq_commands {
 
 // For commands that may read as fast as they can.
-inline constexpr std::size_t letters_a_turn = 1'000;
+inline constexpr std::size_t dead_letters_a_turn = 1'000;
 
 inline constexpr const char* silent_before_the_end =
     "note: nothing came for a while before the topic's end; compaction and transactions look like that, and "
     "a "
     "broker that is down";
 
-class letter_listener {
+class dead_letter_listener {
  public:
   // Where a partition is read from, before its first letter.
   virtual void on_start(const stream::partition_offset& start) { static_cast<void>(start); }
-  virtual void on_letter(const stream::record_view& record) = 0;
+  virtual void on_dead_letter(const stream::record_view& record) = 0;
   virtual void on_committed(std::span<const stream::commit_result> results) { static_cast<void>(results); }
 
  protected:
-  ~letter_listener() = default;
+  ~dead_letter_listener() = default;
 };
 
 // How the configuration reaches Kafka.
@@ -49,7 +49,7 @@ class topic_walk final : private stream::source_events {
   [[nodiscard]] static result<std::unique_ptr<topic_walk>> open(const app::app_config& settings,
                                                                 const std::string& topic,
                                                                 const std::string& group, runtime::loop& loop,
-                                                                letter_listener& listener);
+                                                                dead_letter_listener& listener);
   topic_walk(const topic_walk&) = delete;
   topic_walk& operator=(const topic_walk&) = delete;
 
@@ -73,7 +73,7 @@ class topic_walk final : private stream::source_events {
   };
 
   topic_walk(std::string topic, std::string group, std::int32_t partition_count, runtime::loop& loop,
-             letter_listener& listener)
+             dead_letter_listener& listener)
       : topic_(std::move(topic)),
         group_(std::move(group)),
         partition_count_(partition_count),
@@ -97,7 +97,7 @@ class topic_walk final : private stream::source_events {
   const std::string group_;
   const std::int32_t partition_count_;
   runtime::loop& loop_;
-  letter_listener& listener_;
+  dead_letter_listener& listener_;
   std::unique_ptr<kafka::consumer> source_;
   std::map<stream::partition_id, progress> partitions_;
   std::vector<stream::partition_id> revoked_;

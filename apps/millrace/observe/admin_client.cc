@@ -44,13 +44,14 @@ result<int> connect_to(const admin_address& at, milliseconds timeout) {
   const std::unique_ptr<addrinfo, addresses_freer> all(raw);
   if (unknown != 0) return failed(at, ::gai_strerror(unknown));
   const auto millis = timeout.count();
-  const timeval patience{static_cast<time_t>(millis / 1000), static_cast<suseconds_t>(millis % 1000 * 1000)};
+  const timeval socket_timeout{static_cast<time_t>(millis / 1000),
+                               static_cast<suseconds_t>(millis % 1000 * 1000)};
   std::string why = "no address";
   for (const addrinfo* one = all.get(); one != nullptr; one = one->ai_next) {
     const int fd = ::socket(one->ai_family, one->ai_socktype | SOCK_CLOEXEC, one->ai_protocol);
     if (fd < 0) continue;
-    ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &socket_timeout, sizeof socket_timeout);
+    ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &socket_timeout, sizeof socket_timeout);
     if (::connect(fd, one->ai_addr, one->ai_addrlen) == 0) return fd;
     why = std::strerror(errno);
     ::close(fd);

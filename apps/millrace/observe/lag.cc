@@ -10,7 +10,7 @@
 namespace millrace::observe {
 namespace {
 
-constexpr milliseconds patience{20'000};
+constexpr milliseconds timeout{20'000};
 
 std::optional<double> behind_seconds(const kafka::partition_lag& p, timestamp now) {
   if (p.records == 0) return 0;
@@ -65,7 +65,7 @@ std::string describe_lag(const std::vector<kafka::partition_lag>& all, timestamp
 int run_lag(const app::app_config& settings, const lag_arguments& arguments, std::ostream& out,
             std::ostream& err) {
   const auto all = kafka::read_group_lag(dlq_commands::client_of(settings), settings.kafka.group,
-                                         settings.kafka.topics, patience);
+                                         settings.kafka.topics, timeout);
   if (!all) {
     err << "millrace lag: " << all.error().to_string() << "\n";
     return all.error().code() == errc::config_invalid || all.error().code() == errc::topic_not_found ? 78 : 1;

@@ -20,7 +20,7 @@ struct lag_arguments {
                                        const lag_arguments& arguments);
 
 // 0; 1 when Kafka did not answer; 78 when it cannot with this configuration.
-[[nodiscard]] int run_lag(const app::app_config& settings, const lag_arguments& arguments,
-                          std::ostream& out, std::ostream& err);
+[[nodiscard]] int run_lag(const app::app_config& settings, const lag_arguments& arguments, std::ostream& out,
+                          std::ostream& err);
 
 }  // namespace millrace::observe

@@ -11,7 +11,7 @@
 namespace millrace::observe {
 namespace {
 
-constexpr milliseconds patience{5'000};
+constexpr milliseconds timeout{5'000};
 constexpr std::uint64_t batch_max = 1'000;
 constexpr milliseconds pause{100};  // the process limits the rate itself, by what it answers at once
 
@@ -57,7 +57,7 @@ int run_tap(const tap_arguments& arguments, std::ostream& out, std::ostream& err
   std::uint64_t seen = 0;
   while (!stop_asked && (arguments.limit == 0 || seen < arguments.limit)) {
     const std::uint64_t wanted = arguments.limit == 0 ? batch_max : arguments.limit - seen;
-    const auto lines = ask(*at, {"POST", tap_path(arguments, wanted), arguments.token}, patience);
+    const auto lines = ask(*at, {"POST", tap_path(arguments, wanted), arguments.token}, timeout);
     if (!lines) {
       err << "millrace tap: " << lines.error().message() << "\n";
       return 1;

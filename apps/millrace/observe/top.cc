@@ -19,7 +19,7 @@ using demo::exposed_histogram;
 using demo::exposition;
 using nlohmann::json;
 
-constexpr milliseconds patience{2'000};
+constexpr milliseconds timeout{2'000};
 constexpr double stuck_seconds = 10;
 constexpr std::size_t processes_max = 64;
 
@@ -65,7 +65,7 @@ struct process_row {
   double in_flight = 0;
   double lag = 0;
   double time_lag = 0;
-  double letters = 0;
+  double dead_letters = 0;
   std::optional<double> p50, p99;
   double cores = 0;
   double resident = 0;
@@ -112,9 +112,9 @@ process_row row_of(const look& now, const json& status, const look* before) {
   row.name = now.at.text();
   row.state = state_of(status);
   row.well = row.state == "running";
-  const json books = status.value("books", json::object());
-  row.in_flight = or_zero(books, "in_flight");
-  row.letters = or_zero(books, "dead_lettered");
+  const json accounting = status.value("accounting", json::object());
+  row.in_flight = or_zero(accounting, "in_flight");
+  row.dead_letters = or_zero(accounting, "dead_lettered");
   row.lag = or_zero(status, "lag");
   for (const json& w : status.value("workers", json::array())) {
     for (const json& p : w.value("partitions", json::array())) {
@@ -149,8 +149,8 @@ void write_rows(screen_writer& to, const std::vector<process_row>& rows) {
     const auto quantile = [](const std::optional<double>& q) { return q ? duration(*q) : std::string("-"); };
     to.line(fmt::format("{:<22} {:>10} {:>10} {:>10} {:>10} {:>9} {:>8} {:>8} {:>8} {:>6.2f} {:>6.0f}M {:>5}",
                         r.name, r.state, number(r.done_rate), number(r.in_flight), number(r.lag),
-                        duration(r.time_lag), quantile(r.p50), quantile(r.p99), number(r.letters), r.cores,
-                        r.resident / 1e6, r.partitions),
+                        duration(r.time_lag), quantile(r.p50), quantile(r.p99), number(r.dead_letters),
+                        r.cores, r.resident / 1e6, r.partitions),
             r.well ? "" : "31");
   }
 }
@@ -195,22 +195,22 @@ void note_held_up(const json& status, const std::string& process, std::vector<he
 std::string draw(const std::vector<look>& now, const std::vector<look>& before, const screen& on) {
   screen_writer to(on);
   std::vector<process_row> rows;
-  std::vector<std::string> troubles;
+  std::vector<std::string> problems;
   std::vector<held_up> held;
   for (const look& l : now) {
     const json status = json::parse(l.status, nullptr, false);
     if (l.status.empty() || !status.is_object()) {
-      troubles.push_back(l.failure.empty() ? l.at.text() + ": /status is no JSON" : l.failure);
+      problems.push_back(l.failure.empty() ? l.at.text() + ": /status is no JSON" : l.failure);
       continue;
     }
     rows.push_back(row_of(l, status, same(before, l.at)));
     const std::string why = or_text(status, "not_ready_because", "");
-    if (!why.empty()) troubles.push_back(l.at.text() + ": " + why);
+    if (!why.empty()) problems.push_back(l.at.text() + ": " + why);
     for (const json& w : status.value("workers", json::array())) {
       const json breakers = w.value("breakers", json::object());
       for (const auto& [name, state] : breakers.items()) {
         if (state != "closed")
-          troubles.push_back(l.at.text() + ": breaker of the " + name + " is " + state.get<std::string>());
+          problems.push_back(l.at.text() + ": breaker of the " + name + " is " + state.get<std::string>());
       }
     }
     note_held_up(status, l.at.text(), held);
@@ -222,15 +222,15 @@ std::string draw(const std::vector<look>& now, const std::vector<look>& before, 
       sum.done_rate += r.done_rate;
       sum.lag += r.lag;
       sum.in_flight += r.in_flight;
-      sum.letters += r.letters;
+      sum.dead_letters += r.dead_letters;
       sum.time_lag = std::max(sum.time_lag, r.time_lag);
       sum.partitions += r.partitions;
     }
     to.line(fmt::format("{:<22} {:>10} {:>10} {:>10} {:>10} {:>9} {:>26} {:>20}", "all", "",
                         number(sum.done_rate), number(sum.in_flight), number(sum.lag), duration(sum.time_lag),
-                        number(sum.letters), sum.partitions));
+                        number(sum.dead_letters), sum.partitions));
   }
-  for (const std::string& t : troubles) to.line("! " + t, "31");
+  for (const std::string& t : problems) to.line("! " + t, "31");
   std::ranges::sort(held, std::ranges::greater(), &held_up::age);
   for (const held_up& h : held)
     to.line(fmt::format("! {} in flight for {}: {}", h.where, duration(h.age), h.what), "33");
@@ -256,8 +256,8 @@ int run_top(const top_arguments& arguments, std::ostream& out, std::ostream& err
     std::vector<look> all;
     for (const admin_address& at : addresses) {
       look& one = all.emplace_back(look{at, {}, {}, {}, system_clock().now()});
-      auto status = get(at, "/status", patience);
-      auto metrics = status ? get(at, "/metrics", patience) : status;
+      auto status = get(at, "/status", timeout);
+      auto metrics = status ? get(at, "/metrics", timeout) : status;
       if (metrics) {
         one.status = std::move(*status);
         one.metrics = std::move(*metrics);

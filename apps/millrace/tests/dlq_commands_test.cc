@@ -10,9 +10,9 @@
 #include <gtest/gtest.h>
 
 #include <millrace/avro/framing.h>
+#include <millrace/emulators/mock_kafka.h>
+#include <millrace/emulators/registry_double.h>
 #include <millrace/kafka/producer.h>
-#include <millrace/testkit/mock_kafka.h>
-#include <millrace/testkit/registry_double.h>
 
 #include "dlq/commands.h"
 #include "dlq/topic_walk.h"
@@ -22,7 +22,7 @@ namespace {
 
 using headers = std::vector<std::pair<std::string, std::string>>;
 
-constexpr const char* letters_topic = "visits-dlq";
+constexpr const char* dead_letter_topic = "visits-dlq";
 constexpr std::string_view schema =
     R"({"type":"record","name":"Visit","fields":[{"name":"page","type":"string"}]})";
 
@@ -39,8 +39,8 @@ struct found_record {
   headers all;
 };
 
-struct keeping final : letter_listener {
-  void on_letter(const stream::record_view& record) override {
+struct keeping final : dead_letter_listener {
+  void on_dead_letter(const stream::record_view& record) override {
     found_record one;
     one.partition = record.from.partition;
     one.offset = record.offset;
@@ -58,12 +58,12 @@ struct keeping final : letter_listener {
 class dlq_test : public testing::Test {
  protected:
   void SetUp() override {
-    auto brokers = testkit::mock_kafka::start();
+    auto brokers = emulators::mock_kafka::start();
     ASSERT_TRUE(brokers) << brokers.error().to_string();
     kafka_ = std::move(*brokers);
     kafka_->set_initial_rebalance_delay(milliseconds(0));
-    for (const char* topic : {"visits", letters_topic}) ASSERT_TRUE(kafka_->create_topic(topic, 1));
-    auto registry = testkit::registry_double::start();
+    for (const char* topic : {"visits", dead_letter_topic}) ASSERT_TRUE(kafka_->create_topic(topic, 1));
+    auto registry = emulators::registry_double::start();
     ASSERT_TRUE(registry) << registry.error().to_string();
     registry_ = std::move(*registry);
     registry_->put(7, schema);
@@ -76,7 +76,7 @@ class dlq_test : public testing::Test {
     settings.kafka.properties["heartbeat.interval.ms"] = "500";
     settings.registry.emplace();
     settings.registry->urls = {registry_->url()};
-    settings.engine.dead_letter_topic = letters_topic;
+    settings.engine.dead_letter_topic = dead_letter_topic;
     redrive.rate = 1'000;
   }
 
@@ -105,15 +105,15 @@ class dlq_test : public testing::Test {
     std::string topic = "visits";
     std::string partition = "0";
   };
-  void bury_from(const origin& from, const std::string& key, const std::string& processor = "enrich") {
-    bury(key, "broken seal", processor, {}, from);
+  void dead_letter_from(const origin& from, const std::string& key, const std::string& processor = "enrich") {
+    dead_letter(key, "broken seal", processor, {}, from);
   }
-  void bury(const std::string& key, const std::string& reason, const std::string& processor,
-            headers before = {{"trace", "abc"}}) {
-    bury(key, reason, processor, std::move(before), origin());
+  void dead_letter(const std::string& key, const std::string& reason, const std::string& processor,
+                   headers before = {{"trace", "abc"}}) {
+    dead_letter(key, reason, processor, std::move(before), origin());
   }
-  void bury(const std::string& key, const std::string& reason, const std::string& processor, headers before,
-            const origin& from) {
+  void dead_letter(const std::string& key, const std::string& reason, const std::string& processor,
+                   headers before, const origin& from) {
     before.insert(before.end(), {{"millrace.dlq.reason", reason},
                                  {"millrace.dlq.code", "rejected"},
                                  {"millrace.dlq.topic", from.topic},
@@ -121,7 +121,7 @@ class dlq_test : public testing::Test {
                                  {"millrace.dlq.offset", "41"},
                                  {"millrace.dlq.processor", processor},
                                  {"millrace.dlq.group", from.group}});
-    write(letters_topic, key, visit("/" + key), before);
+    write(dead_letter_topic, key, visit("/" + key), before);
   }
   std::vector<found_record> in_topic(const std::string& topic) {
     runtime::loop loop(system_clock());
@@ -144,11 +144,11 @@ class dlq_test : public testing::Test {
     return command({out, err});
   }
   int run_redrive() {
-    return run([&](const terminal& to) { return redrive_letters(settings, redrive, to, stop); });
+    return run([&](const terminal& to) { return redrive_dead_letters(settings, redrive, to, stop); });
   }
 
-  std::unique_ptr<testkit::mock_kafka> kafka_;
-  std::unique_ptr<testkit::registry_double> registry_;
+  std::unique_ptr<emulators::mock_kafka> kafka_;
+  std::unique_ptr<emulators::registry_double> registry_;
   app::app_config settings;
   redrive_arguments redrive;
   std::atomic<bool> stop{false};
@@ -157,28 +157,28 @@ class dlq_test : public testing::Test {
 };
 
 TEST_F(dlq_test, LsCountsAndLists) {
-  bury("a", "broken seal", "enrich");
-  bury("b", "broken seal", "enrich");
-  bury("c", "no such page", "last_seen");
+  dead_letter("a", "broken seal", "enrich");
+  dead_letter("b", "broken seal", "enrich");
+  dead_letter("c", "no such page", "last_seen");
   ls_arguments arguments;
   arguments.limit = 1;
-  EXPECT_EQ(run([&](const terminal& to) { return list_letters(settings, arguments, to); }), exit_done)
+  EXPECT_EQ(run([&](const terminal& to) { return list_dead_letters(settings, arguments, to); }), exit_done)
       << err.str();
   const std::string text = out.str();
-  EXPECT_NE(text.find("3 letters in visits-dlq"), std::string::npos) << text;
+  EXPECT_NE(text.find("3 dead letters in visits-dlq"), std::string::npos) << text;
   EXPECT_NE(text.find("2  broken seal   enrich"), std::string::npos) << text;
   EXPECT_NE(text.find("from visits/0 offset 41"), std::string::npos) << text;
   arguments = {{"", "last_seen", ""}, 0};
-  EXPECT_EQ(run([&](const terminal& to) { return list_letters(settings, arguments, to); }), exit_done);
-  EXPECT_NE(out.str().find("1 letters in visits-dlq"), std::string::npos) << out.str();
+  EXPECT_EQ(run([&](const terminal& to) { return list_dead_letters(settings, arguments, to); }), exit_done);
+  EXPECT_NE(out.str().find("1 dead letters in visits-dlq"), std::string::npos) << out.str();
 }
 
 TEST_F(dlq_test, ShowKeepsThePayloadToItselfUntilAsked) {
-  bury("a", "broken seal", "enrich");
-  bury("b", "broken seal", "enrich");
+  dead_letter("a", "broken seal", "enrich");
+  dead_letter("b", "broken seal", "enrich");
   show_arguments arguments;
   arguments.offset = 1;
-  const auto show = [&](const terminal& to) { return show_letter(settings, arguments, to); };
+  const auto show = [&](const terminal& to) { return show_dead_letter(settings, arguments, to); };
   EXPECT_EQ(run(show), exit_done) << err.str();
   EXPECT_NE(out.str().find("key: b\n"), std::string::npos) << out.str();
   EXPECT_NE(out.str().find("header millrace.dlq.reason: broken seal\n"), std::string::npos) << out.str();
@@ -191,11 +191,11 @@ TEST_F(dlq_test, ShowKeepsThePayloadToItselfUntilAsked) {
   EXPECT_NE(out.str().find("0000000007042f62"), std::string::npos) << out.str();
   arguments.offset = 2;
   EXPECT_EQ(run(show), exit_failure);
-  EXPECT_NE(err.str().find("no letter at offset 2"), std::string::npos) << err.str();
+  EXPECT_NE(err.str().find("no dead-letter record at offset 2"), std::string::npos) << err.str();
 }
 
 TEST_F(dlq_test, RedriveSendsTheUntouchedRecordBackOnce) {
-  bury("a", "broken seal", "enrich");
+  dead_letter("a", "broken seal", "enrich");
   EXPECT_EQ(run_redrive(), exit_done) << err.str();
   const auto back = in_topic("visits");
   ASSERT_EQ(back.size(), 1U);
@@ -207,13 +207,13 @@ TEST_F(dlq_test, RedriveSendsTheUntouchedRecordBackOnce) {
                                   {"millrace.redrive.processor", "enrich"}}));
   EXPECT_EQ(run_redrive(), exit_done) << err.str();
   EXPECT_NE(out.str().find("redrove 0 letters"), std::string::npos) << out.str();
-  bury("b", "broken seal", "enrich");
+  dead_letter("b", "broken seal", "enrich");
   EXPECT_EQ(run_redrive(), exit_done) << err.str();
   EXPECT_EQ(keys_in("visits"), (std::vector<std::string>{"a", "b"}));
 }
 
 TEST_F(dlq_test, ADryRunChangesNothing) {
-  bury("a", "broken seal", "enrich");
+  dead_letter("a", "broken seal", "enrich");
   redrive.dry_run = true;
   EXPECT_EQ(run_redrive(), exit_done) << err.str();
   EXPECT_NE(out.str().find("would redrive 1 letters"), std::string::npos) << out.str();
@@ -224,9 +224,9 @@ TEST_F(dlq_test, ADryRunChangesNothing) {
 }
 
 TEST_F(dlq_test, WhatTheFilterLeavesOutStaysForALaterRedrive) {
-  bury("a", "no such page", "enrich");
-  bury("b", "broken seal", "enrich");
-  bury("c", "no such page", "enrich");
+  dead_letter("a", "no such page", "enrich");
+  dead_letter("b", "broken seal", "enrich");
+  dead_letter("c", "no such page", "enrich");
   redrive.filter.reason = "broken seal";
   EXPECT_EQ(run_redrive(), exit_done) << err.str();
   EXPECT_NE(out.str().find("left out by the filter: 2"), std::string::npos) << out.str();
@@ -236,7 +236,7 @@ TEST_F(dlq_test, WhatTheFilterLeavesOutStaysForALaterRedrive) {
 }
 
 TEST_F(dlq_test, ARedriveThatEndsEarlyGoesOnWhereItWas) {
-  for (const char* key : {"a", "b", "c"}) bury(key, "broken seal", "enrich");
+  for (const char* key : {"a", "b", "c"}) dead_letter(key, "broken seal", "enrich");
   redrive.limit = 2;
   EXPECT_EQ(run_redrive(), exit_done) << err.str();
   stop = true;
@@ -249,8 +249,8 @@ TEST_F(dlq_test, ARedriveThatEndsEarlyGoesOnWhereItWas) {
 }
 
 TEST_F(dlq_test, WhatFailsAgainAndAgainIsRefusedAndStays) {
-  bury("a", "broken seal", "enrich", {{"millrace.redrive.count", "3"}});
-  bury("b", "broken seal", "enrich", {{"millrace.redrive.count", "2"}});
+  dead_letter("a", "broken seal", "enrich", {{"millrace.redrive.count", "3"}});
+  dead_letter("b", "broken seal", "enrich", {{"millrace.redrive.count", "2"}});
   EXPECT_EQ(run_redrive(), exit_failure);
   EXPECT_NE(err.str().find("refused 0/0: it was redriven 3 times"), std::string::npos) << err.str();
   EXPECT_EQ(keys_in("visits"), (std::vector<std::string>{"b"}));
@@ -261,8 +261,8 @@ TEST_F(dlq_test, WhatFailsAgainAndAgainIsRefusedAndStays) {
 
 TEST_F(dlq_test, ALetterWithoutItsValueOrItsTopicIsNotGuessed) {
   settings.kafka.topics = {"visits", "other"};
-  write(letters_topic, "a", "x", {{"trace", "abc"}});
-  bury("b", "broken seal", "enrich", {{"millrace.dlq.value_dropped", "too large"}});
+  write(dead_letter_topic, "a", "x", {{"trace", "abc"}});
+  dead_letter("b", "broken seal", "enrich", {{"millrace.dlq.value_dropped", "too large"}});
   EXPECT_EQ(run_redrive(), exit_failure);
   EXPECT_NE(err.str().find("which topic it came from"), std::string::npos) << err.str();
   EXPECT_NE(err.str().find("too large"), std::string::npos) << err.str();
@@ -270,10 +270,10 @@ TEST_F(dlq_test, ALetterWithoutItsValueOrItsTopicIsNotGuessed) {
 }
 
 TEST_F(dlq_test, LettersOfAnotherGroupAreRefusedAndStayUntilTheyAreToldToBeOurs) {
-  bury_from({.group = "nav-old"}, "a");
-  bury_from({.group = "navigation"}, "b");
-  bury_from({.group = "customs"}, "c");
-  bury_from({.group = "nav-old"}, "d");
+  dead_letter_from({.group = "nav-old"}, "a");
+  dead_letter_from({.group = "navigation"}, "b");
+  dead_letter_from({.group = "customs"}, "c");
+  dead_letter_from({.group = "nav-old"}, "d");
   EXPECT_EQ(run_redrive(), exit_failure);
   EXPECT_NE(out.str().find("redrove 1 letters"), std::string::npos) << out.str();
   EXPECT_NE(err.str().find("refused 2 letters of the group 'nav-old'"), std::string::npos) << err.str();
@@ -281,7 +281,7 @@ TEST_F(dlq_test, LettersOfAnotherGroupAreRefusedAndStayUntilTheyAreToldToBeOurs)
   EXPECT_EQ(keys_in("visits"), (std::vector<std::string>{"b"}));
 
   redrive.from_groups = {"nav-old"};
-  EXPECT_EQ(run_redrive(), exit_failure) << "the letter of customs is still refused";
+  EXPECT_EQ(run_redrive(), exit_failure) << "the dead-letter record of customs is still refused";
   EXPECT_EQ(err.str().find("nav-old"), std::string::npos) << err.str();
   const auto back = in_topic("visits");
   ASSERT_EQ(back.size(), 3U);
@@ -295,7 +295,7 @@ TEST_F(dlq_test, LettersOfAnotherGroupAreRefusedAndStayUntilTheyAreToldToBeOurs)
 
 TEST_F(dlq_test, LettersOfAFormerGroupAreForTheGroupOfNow) {
   settings.kafka.former_groups = {"nav-old"};
-  bury_from({.group = "nav-old"}, "a");
+  dead_letter_from({.group = "nav-old"}, "a");
   EXPECT_EQ(run_redrive(), exit_done) << err.str();
   const auto back = in_topic("visits");
   ASSERT_EQ(back.size(), 1U);
@@ -304,7 +304,7 @@ TEST_F(dlq_test, LettersOfAFormerGroupAreForTheGroupOfNow) {
 
 TEST_F(dlq_test, ForAllIsForOtherGroupsAndOtherReadersToo) {
   ASSERT_TRUE(kafka_->create_topic("repair", 1));
-  bury_from({.group = "customs"}, "a");
+  dead_letter_from({.group = "customs"}, "a");
   redrive.for_all = true;
   redrive.to_topic = "repair";
   EXPECT_EQ(run_redrive(), exit_done) << err.str();
@@ -314,8 +314,8 @@ TEST_F(dlq_test, ForAllIsForOtherGroupsAndOtherReadersToo) {
 }
 
 TEST_F(dlq_test, ARenamedProcessorGetsItsLetters) {
-  bury("a", "broken seal", "enrich");
-  bury("b", "broken seal", "last_seen");
+  dead_letter("a", "broken seal", "enrich");
+  dead_letter("b", "broken seal", "last_seen");
   redrive.as_processor = {{"enrich", "enricher"}};
   redrive.dry_run = true;
   EXPECT_EQ(run_redrive(), exit_done) << err.str();
@@ -330,7 +330,7 @@ TEST_F(dlq_test, ARenamedProcessorGetsItsLetters) {
 
 TEST_F(dlq_test, NothingGoesToATopicThatTheConfigurationDoesNotRead) {
   ASSERT_TRUE(kafka_->create_topic("visits-old", 1));
-  bury_from({.topic = "visits-old"}, "a");
+  dead_letter_from({.topic = "visits-old"}, "a");
   EXPECT_EQ(run_redrive(), exit_failure);
   EXPECT_NE(err.str().find("refused 0/0: the configuration does not read the topic 'visits-old'"),
             std::string::npos)
@@ -341,14 +341,14 @@ TEST_F(dlq_test, NothingGoesToATopicThatTheConfigurationDoesNotRead) {
   EXPECT_TRUE(in_topic("visits-old").empty());
   redrive.to_topic = "visits";
   EXPECT_EQ(run_redrive(), exit_done) << err.str();
-  EXPECT_EQ(keys_in("visits"), (std::vector<std::string>{"a"})) << "the letter had stayed";
+  EXPECT_EQ(keys_in("visits"), (std::vector<std::string>{"a"})) << "the dead-letter record had stayed";
 }
 
 TEST_F(dlq_test, ARecordGoesBackToItsPartitionWhileTheTopicHasIt) {
   ASSERT_TRUE(kafka_->create_topic("wide", 3));
   settings.kafka.topics = {"visits", "wide"};
   for (const char* partition : {"2", "0", "1"}) {
-    bury_from({.topic = "wide", .partition = partition}, "same key");
+    dead_letter_from({.topic = "wide", .partition = partition}, "same key");
   }
   EXPECT_EQ(run_redrive(), exit_done) << err.str();
   std::vector<std::int32_t> partitions;
@@ -356,7 +356,7 @@ TEST_F(dlq_test, ARecordGoesBackToItsPartitionWhileTheTopicHasIt) {
   std::sort(partitions.begin(), partitions.end());
   EXPECT_EQ(partitions, (std::vector<std::int32_t>{0, 1, 2}));
   for (const char* partition : {"3", "x", "-1", ""}) {
-    bury_from({.topic = "wide", .partition = partition}, "same key");
+    dead_letter_from({.topic = "wide", .partition = partition}, "same key");
   }
   EXPECT_EQ(run_redrive(), exit_done) << "those that the topic does not have: by the key\n" << err.str();
   EXPECT_EQ(in_topic("wide").size(), 7U);

@@ -40,7 +40,7 @@ look look_at(const char* at, double done, double seconds, bool ready = true) {
       {"ready", ready},
       {"not_ready_because", ready ? json(nullptr) : json("worker 0 is draining")},
       {"lag", 140},
-      {"books", {{"in_flight", 5}, {"dead_lettered", 2}}},
+      {"accounting", {{"in_flight", 5}, {"dead_lettered", 2}}},
       {"workers", {{{"partitions", {partition, held}}, {"breakers", {{"database", "open"}}}}}}};
   const std::string metrics =
       "millrace_records_done_total " + std::to_string(done) + "\nprocess_cpu_seconds_total " +

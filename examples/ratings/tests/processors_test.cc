@@ -2,15 +2,15 @@
 
 #include <gtest/gtest.h>
 
-#include <millrace/testkit/processor_runner.h>
+#include <millrace/simulation/processor_runner.h>
 
 namespace ratings {
 namespace {
 
 using namespace std::chrono_literals;
 using kind = millrace::outcome::kind;
-using millrace::testkit::cell;
-using millrace::testkit::row;
+using millrace::simulation::cell;
+using millrace::simulation::row;
 
 constexpr std::string_view select_book = "SELECT title, genre FROM book WHERE id = ?";
 constexpr std::string_view select_taste = "SELECT favourite_genre FROM taste WHERE reader = ?";
@@ -20,7 +20,7 @@ constexpr std::string_view update_taste = "UPDATE taste SET favourite_genre = ? 
 
 class ratings_test : public ::testing::Test {
  protected:
-  void rate(std::string_view book_id, std::int32_t stars, millrace::testkit::record_origin from = {}) {
+  void rate(std::string_view book_id, std::int32_t stars, millrace::simulation::record_origin from = {}) {
     books::Rating rating;
     rating.reader = "ada";
     rating.book = book_id;
@@ -28,7 +28,7 @@ class ratings_test : public ::testing::Test {
     run.feed(rating, std::move(from));
   }
 
-  millrace::testkit::processor_runner<ratings> run;
+  millrace::simulation::processor_runner<ratings> run;
 };
 
 TEST_F(ratings_test, looks_a_book_up_once_and_writes_each_rating) {

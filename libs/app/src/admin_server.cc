@@ -25,7 +25,7 @@ constexpr auto accept_pause = std::chrono::milliseconds(100);
 class exchange final : public std::enable_shared_from_this<exchange> {
  public:
   exchange(net::ip::tcp::socket socket, const admin_server::page_handler& pages,
-           const admin_server::order_handler& orders)
+           const admin_server::request_handler& orders)
       : stream_(std::move(socket)), pages_(pages), orders_(orders) {
     parser_.body_limit(0);
     parser_.header_limit(request_bytes_max);
@@ -73,7 +73,7 @@ class exchange final : public std::enable_shared_from_this<exchange> {
 
   beast::tcp_stream stream_;
   const admin_server::page_handler& pages_;
-  const admin_server::order_handler& orders_;
+  const admin_server::request_handler& orders_;
   beast::flat_buffer buffer_{request_bytes_max};
   http::request_parser<http::empty_body> parser_;
   http::response<http::string_body> response_;
@@ -82,7 +82,7 @@ class exchange final : public std::enable_shared_from_this<exchange> {
 
 class beast_server final : public admin_server {
  public:
-  beast_server(page_handler pages, order_handler orders)
+  beast_server(page_handler pages, request_handler orders)
       : pages_(std::move(pages)), orders_(std::move(orders)), acceptor_(context_) {}
   beast_server(const beast_server&) = delete;
   beast_server& operator=(const beast_server&) = delete;
@@ -134,7 +134,7 @@ class beast_server final : public admin_server {
   }
 
   const page_handler pages_;
-  const order_handler orders_;
+  const request_handler orders_;
   net::io_context context_{1};
   net::ip::tcp::acceptor acceptor_;
   net::steady_timer pause_{context_};
@@ -145,7 +145,7 @@ class beast_server final : public admin_server {
 }  // namespace
 
 result<std::unique_ptr<admin_server>> admin_server::start(const std::string& address, std::uint16_t port,
-                                                          page_handler pages, order_handler orders) {
+                                                          page_handler pages, request_handler orders) {
   auto server = std::make_unique<beast_server>(std::move(pages), std::move(orders));
   if (auto listening = server->listen(address, port); !listening) return listening.error();
   return std::unique_ptr<admin_server>(std::move(server));

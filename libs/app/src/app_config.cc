@@ -1,7 +1,7 @@
 #include <algorithm>
 
-#include <millrace/base/assert.h>
 #include <millrace/app/app_config.h>
+#include <millrace/base/assert.h>
 #include <millrace/http/exchange.h>
 #include <millrace/registry/client.h>
 
@@ -239,7 +239,7 @@ const spec<cql_config>& cql_spec() {
 }
 
 const spec<lookup_config>& lookup_spec() {
-  using stream::miss_policy;
+  using statements::miss_policy;
   static const spec<lookup_config> declared{
       field(&lookup_config::name, "name")
           .required()
@@ -325,7 +325,7 @@ const spec<engine::breaker_policy>& breaker_spec() {
       field(&breaker_policy::ratio, "ratio")
           .range(0.01, 1.0)
           .doc("It opens when more than this share of the requests within the window fail because the server "
-               "is unwell. 1: never."),
+               "is unhealthy. 1: never."),
       field(&breaker_policy::failures_min, "failures_min")
           .range(1U, 1'000'000U)
           .doc("It does not open for fewer failures than these."),
@@ -372,9 +372,9 @@ const spec<engine_config>& engine_spec() {
           .doc("Where records go that can never be processed, untouched, with the reason in headers.")
           .example("navigation-dlq"),
       field(&engine_config::dead_letter_headers, "dead_letter_headers")
-          .choices({{"millrace", engine::letter_headers::millrace},
-                    {"streams", engine::letter_headers::streams},
-                    {"both", engine::letter_headers::both}})
+          .choices({{"millrace", engine::dead_letter_header_names::millrace},
+                    {"streams", engine::dead_letter_header_names::streams},
+                    {"both", engine::dead_letter_header_names::both}})
           .doc("Names of a dead letter's headers: millrace.dlq.*, those of Kafka Streams (KIP-1034: "
                "__streams.errors.*), or both."),
       section(&engine_config::retry, "retry", retry_spec())
@@ -531,7 +531,7 @@ void check_lookups(const app_config& value, findings& found) {
         found.error(path + ".name", "lookup '" + each.name + "' is configured twice",
                     "put both into one entry");
     }
-    if (each.on_miss == stream::miss_policy::retry && each.negative_ttl && each.retry_delay &&
+    if (each.on_miss == statements::miss_policy::retry && each.negative_ttl && each.retry_delay &&
         *each.negative_ttl > *each.retry_delay) {
       found.error(path + ".negative_ttl",
                   "it is longer than `retry_delay`: a record that looks again would see the cached miss",

@@ -41,7 +41,7 @@ registry::client_options registry_options_of(const registry_config& from) {
   return options;
 }
 
-engine::engine_options line_options_of(const app_config& from, std::uint64_t seed) {
+engine::engine_options engine_options_of(const app_config& from, std::uint64_t seed) {
   engine::engine_options options;
   options.in_flight_records_max = from.engine.in_flight_records_max;
   options.emits_per_record_max = from.engine.emits_per_record_max;

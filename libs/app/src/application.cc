@@ -11,32 +11,32 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include <millrace/avro/schema.h>
-#include <millrace/config/load.h>
-#include <millrace/config/reference.h>
 #include <millrace/app/admin_server.h>
 #include <millrace/app/app_config.h>
 #include <millrace/app/application.h>
 #include <millrace/app/metric_catalogue.h>
+#include <millrace/avro/schema.h>
+#include <millrace/config/load.h>
+#include <millrace/config/reference.h>
 #include <millrace/metrics/cgroup.h>
 #include <millrace/metrics/exposition.h>
 #include <millrace/metrics/process.h>
 #include <millrace/registry/subject.h>
 
-#include "adapters.h"
-#include "advice.h"
-#include "closing.h"
-#include "exposure.h"
+#include "connections.h"
+#include "error_hints.h"
+#include "exit_code.h"
 #include "front_page.h"
 #include "log.h"
 #include "lookups.h"
+#include "operator_commands.h"
 #include "process_metrics.h"
+#include "rate_limited_log.h"
 #include "readiness.h"
-#include "record_orders.h"
+#include "security_checks.h"
 #include "status_page.h"
 #include "tap.h"
 #include "tracing.h"
-#include "trouble_log.h"
 #include "watchdog.h"
 #include "worker.h"
 
@@ -49,7 +49,7 @@ constexpr seconds abort_obeyed_within{5};
 constexpr seconds start_backoff_min{1};
 constexpr seconds start_backoff_max{10};
 // For a worker's answer to an operator: the admin thread waits for it, and other pages wait meanwhile.
-constexpr milliseconds verb_patience{1'000};
+constexpr milliseconds command_timeout{1'000};
 
 int fail(const error& why) {
   log_event(log_level::error, "not_started", {{"error", why.to_string()}});
@@ -104,7 +104,7 @@ class process {
     metrics::shard* counts = nullptr;
   };
 
-  [[nodiscard]] std::string topic_of(const stream::output_declaration& output) const;
+  [[nodiscard]] std::string topic_of(const statements::output_declaration& output) const;
   [[nodiscard]] result<std::vector<std::string>> output_topics() const;
   result<void> start_admin();
   bool wait_for(const error& dependency);
@@ -115,7 +115,7 @@ class process {
     return settings_.tap.enabled || traces_ ? samplers_[worker].get() : nullptr;
   }
   result<void> prepare(const worker_ports& ports, engine::processors& work);
-  [[nodiscard]] result<std::string> subject_for(const stream::output_declaration& output) const;
+  [[nodiscard]] result<std::string> subject_for(const statements::output_declaration& output) const;
   void supervise();
   void watch();
   [[nodiscard]] std::string not_ready();
@@ -123,7 +123,7 @@ class process {
   [[nodiscard]] process_view view() const;
   [[nodiscard]] std::vector<worker_pulse> pulses() const;
   [[nodiscard]] admin_page page(std::string_view path);
-  [[nodiscard]] admin_page order(const admin_order& wanted);
+  [[nodiscard]] admin_page order(const admin_request& wanted);
 
   const application& app_;
   const app_config settings_;
@@ -131,7 +131,7 @@ class process {
   metrics::registry counts_;
   engine::byte_budget budget_;
   engine::retry_budget retries_;
-  stream::invalidation_board invalidations_;
+  statements::invalidation_board invalidations_;
   std::unique_ptr<connections> connections_;
   std::unique_ptr<trace_exporter> traces_;
   std::vector<std::unique_ptr<record_sampler>> samplers_;  // a worker's each
@@ -179,7 +179,7 @@ int process::run() {
        static_cast<double>(settings_.engine.memory_max.bytes), settings_.kafka.group,
        settings_.kafka.protocol == group_protocol::consumer ? "consumer" : "classic"},
       [this] { return pulses(); }, [this] { return readiness_.not_ready_because().empty(); }));
-  hooks_.push_back(add_exposure_metrics(counts_, settings_));
+  hooks_.push_back(add_security_check_metrics(counts_, settings_));
   for (const insecure_setting& each : insecure_settings(settings_)) {
     log_event(log_level::warning, "insecure_config",
               {{"setting", std::string(each.setting)}, {"consequence", std::string(each.why)}});
@@ -218,9 +218,9 @@ bool process::wait_for(const error& dependency) {
     waits_for_ = dependency.to_string();
   }
   const auto whole = std::chrono::floor<seconds>(pause);
-  const timespec patience{whole.count(), (pause - whole).count()};
+  const timespec timeout{whole.count(), (pause - whole).count()};
   const sigset_t signals = stop_signals();
-  const int number = ::sigtimedwait(&signals, nullptr, &patience);
+  const int number = ::sigtimedwait(&signals, nullptr, &timeout);
   stopped_ = number > 0;
   if (stopped_) {
     log_event(log_level::info, "stopped",
@@ -232,7 +232,7 @@ bool process::wait_for(const error& dependency) {
 result<void> process::start_admin() {
   auto started = admin_server::start(
       settings_.admin.address, settings_.admin.port, [this](std::string_view path) { return page(path); },
-      [this](const admin_order& wanted) { return order(wanted); });
+      [this](const admin_request& wanted) { return order(wanted); });
   if (!started) return started.error();
   admin_ = std::move(*started);
   log_event(log_level::info, "admin_listening",
@@ -242,7 +242,7 @@ result<void> process::start_admin() {
   return {};
 }
 
-std::string process::topic_of(const stream::output_declaration& output) const {
+std::string process::topic_of(const statements::output_declaration& output) const {
   const auto to = settings_.engine.outputs.find(output.name());
   return to == settings_.engine.outputs.end() ? output.name() : to->second;
 }
@@ -254,7 +254,7 @@ result<std::vector<std::string>> process::output_topics() const {
   if (!work) return work.error();
   std::vector<std::string> topics;
   std::set<std::string> names;
-  for (const stream::output_declaration* output : work->declared.outputs) {
+  for (const statements::output_declaration* output : work->declared.outputs) {
     topics.push_back(topic_of(*output));
     names.insert(output->name());
   }
@@ -269,7 +269,7 @@ result<std::vector<std::string>> process::output_topics() const {
 }
 
 // Under which subject the schema of an output is registered.
-result<std::string> process::subject_for(const stream::output_declaration& output) const {
+result<std::string> process::subject_for(const statements::output_declaration& output) const {
   const auto naming =
       settings_.registry ? settings_.registry->subject_naming : registry::subject_naming::topic;
   std::string record_name;
@@ -282,17 +282,17 @@ result<std::string> process::subject_for(const stream::output_declaration& outpu
 }
 
 result<void> process::prepare(const worker_ports& ports, engine::processors& work) {
-  for (stream::statement_declaration* statement : work.declared.statements) {
+  for (statements::statement_declaration* statement : work.declared.statements) {
     if (auto prepared = ports.store->prepare(*statement); !prepared) {
-      return with_advice(prepared.error(), part::statement);
+      return with_hint(prepared.error(), part::statement);
     }
   }
-  for (stream::output_declaration* output : work.declared.outputs) {
+  for (statements::output_declaration* output : work.declared.outputs) {
     output->route_to(topic_of(*output));
     const auto subject = subject_for(*output);
     if (!subject) return subject.error().in("output '" + output->name() + "'");
     auto id = ports.schemas->register_schema(*subject, output->schema_text());
-    if (!id) return with_advice(id.error().in("output '" + output->name() + "'"), part::registry);
+    if (!id) return with_hint(id.error().in("output '" + output->name() + "'"), part::registry);
     output->registered_as(*id);
   }
   return open_lookups(work.declared, *ports.lookups,
@@ -307,7 +307,7 @@ result<process::candidate> process::make_worker() {
   auto ports = connections_->attach(made.thread->loop(), *made.counts);
   if (!ports) return ports.error();
   made.ports = std::move(*ports);
-  made.ports.lookups.reset(new stream::lookup_room{invalidations_, &budget_, made.counts});
+  made.ports.lookups.reset(new statements::lookup_room{invalidations_, &budget_, made.counts});
   auto work = engine::build(app_.processors);
   if (!work) return work.error();
   made.work = std::move(*work);
@@ -329,14 +329,14 @@ result<void> process::start_workers() {
       return joined.error();
   }
   for (unsigned i = 0; i < count; ++i) {
-    engine::engine_options options = line_options_of(settings_, i + 1);
+    engine::engine_options options = engine_options_of(settings_, i + 1);
     options.version = app_.version;
-    auto log = std::make_shared<trouble_log>(
+    auto log = std::make_shared<rate_limited_log>(
         system_clock(), [i](std::string_view event, const error& failure, std::uint64_t suppressed) {
           log_event(log_level::warning, event,
                     {{"error", failure.to_string()}, {"worker", i}, {"suppressed", suppressed}});
         });
-    options.on_trouble = [log](std::string_view event, const error& failure) { log->note(event, failure); };
+    options.on_problem = [log](std::string_view event, const error& failure) { log->note(event, failure); };
     options.on_exception = [log](const engine::processor_exception& thrown) { log->note(thrown); };
     samplers_.push_back(std::make_unique<record_sampler>(tap_, traces_.get(), settings_.tracing, seed_of(i)));
     made[i].thread->launch(std::move(made[i].ports), std::move(options), std::move(made[i].work), budget_,
@@ -361,8 +361,8 @@ void process::supervise() {
   unsigned received = 0;
   std::optional<instant> aborted_at;
   while (ended_.load(std::memory_order_acquire) < workers_.size()) {
-    timespec patience{0, 100'000'000};
-    const int number = ::sigtimedwait(&signals, nullptr, &patience);
+    timespec timeout{0, 100'000'000};
+    const int number = ::sigtimedwait(&signals, nullptr, &timeout);
     if (number > 0) {
       ++received;
       log_event(log_level::info, "signal",
@@ -405,21 +405,21 @@ int process::closing() {
   for (auto& w : workers_) w->join();
   admin_.reset();
   std::optional<error> first_failure;
-  engine::books sum;
+  engine::record_accounting sum;
   left_behind by_stop;
   bool left_group = true;
   for (std::size_t i = 0; i < workers_.size(); ++i) {
-    const engine::record_engine& engine = workers_[i]->engine();
-    const engine::books& counts = line.counts();
+    const engine::record_engine& one = workers_[i]->engine();
+    const engine::record_accounting& counts = one.counts();
     sum.received += counts.received;
     sum.done += counts.done;
     sum.skipped += counts.skipped;
     sum.dead_lettered += counts.dead_lettered;
     sum.abandoned += counts.abandoned;
-    by_stop.abandoned += line.abandoned_by_stop();
-    by_stop.uncommitted += line.uncommitted_by_stop();
-    left_group = left_group && line.left_group();
-    if (const auto& failure = line.failure()) {
+    by_stop.abandoned += one.abandoned_by_stop();
+    by_stop.uncommitted += one.uncommitted_by_stop();
+    left_group = left_group && one.left_group();
+    if (const auto& failure = one.failure()) {
       log_event(log_level::error, "failed", {{"worker", i}, {"error", failure->to_string()}});
       if (!first_failure || is_config_error(failure->code())) first_failure = failure;
     }
@@ -491,7 +491,7 @@ admin_page process::page(std::string_view path) {
   return {404, std::string(text), "no such page; try / /metrics /healthz /readyz /status\n"};
 }
 
-admin_page process::order(const admin_order& wanted) {
+admin_page process::order(const admin_request& wanted) {
   if (wanted.path.starts_with("/tap")) {
     // What the workers share is there from the moment on at which they run.
     const bool running = view().started;
@@ -499,17 +499,17 @@ admin_page process::order(const admin_order& wanted) {
       return running ? connections_->schema_text(id) : std::string();
     });
   }
-  std::vector<worker_door> doors;
+  std::vector<worker_command> workers;
   {
     // A worker lives longer than the admin thread once it is in the list.
     const std::lock_guard lock(mutex_);
     for (const auto& each : workers_) {
-      doors.push_back([w = each.get()](const engine::record_name& which, engine::record_verb verb) {
-        return w->ask(which, verb, verb_patience);
+      workers.push_back([w = each.get()](const engine::record_name& which, engine::operator_command command) {
+        return w->ask(which, command, command_timeout);
       });
     }
   }
-  return obey(wanted, settings_.admin.token, doors);
+  return handle(wanted, settings_.admin.token, workers);
 }
 
 int print_config(const run_arguments& arguments, const std::string& what) {

@@ -77,7 +77,7 @@ std::string shown(bytes_view bytes) {
 ordered_json bound_values(const engine::followed_binding& of, const std::vector<std::string>& redact) {
   ordered_json out = ordered_json::object();
   bytes_view left = of.cells;
-  for (const stream::column& column : of.parameters) {
+  for (const statements::column& column : of.parameters) {
     constexpr std::size_t length_bytes = 4;
     if (left.size() < length_bytes) break;
     const std::int64_t length = integer_of(left.first(length_bytes));

@@ -19,8 +19,8 @@
 #include <utility>
 #include <variant>
 
-#include <millrace/base/clock.h>
 #include <millrace/app/app_config.h>
+#include <millrace/base/clock.h>
 
 namespace millrace::app {
 

@@ -12,12 +12,13 @@ void override_with(To& value, const std::optional<From>& configured) {
   if (configured) value = *configured;
 }
 
-result<void> check_names(const stream::declarations& declared, const std::vector<lookup_config>& configured) {
+result<void> check_names(const statements::declarations& declared,
+                         const std::vector<lookup_config>& configured) {
   for (const lookup_config& each : configured) {
-    const auto is_it = [&each](const stream::lookup_declaration* l) { return l->name() == each.name; };
+    const auto is_it = [&each](const statements::lookup_declaration* l) { return l->name() == each.name; };
     if (std::any_of(declared.lookups.begin(), declared.lookups.end(), is_it)) continue;
     std::string known;
-    for (const stream::lookup_declaration* l : declared.lookups)
+    for (const statements::lookup_declaration* l : declared.lookups)
       known += (known.empty() ? "" : ", ") + l->name();
     return error(errc::config_invalid,
                  "`lookups` names '" + each.name +
@@ -40,9 +41,9 @@ result<void> check_memory(const std::map<std::string, std::size_t>& bytes_of, co
 
 }  // namespace
 
-stream::lookup_options options_of(const stream::lookup_declaration& lookup,
-                                  const std::vector<lookup_config>& configured) {
-  stream::lookup_options options = lookup.declared();
+statements::lookup_options options_of(const statements::lookup_declaration& lookup,
+                                      const std::vector<lookup_config>& configured) {
+  statements::lookup_options options = lookup.declared();
   for (const lookup_config& each : configured) {
     if (each.name != lookup.name()) continue;
     override_with(options.entries_max, each.entries_max);
@@ -57,17 +58,17 @@ stream::lookup_options options_of(const stream::lookup_declaration& lookup,
   return options;
 }
 
-result<void> open_lookups(const stream::declarations& declared, stream::lookup_room& room,
+result<void> open_lookups(const statements::declarations& declared, statements::lookup_room& room,
                           const lookup_frame& within) {
   if (auto known = check_names(declared, within.configured); !known) return known;
   std::map<std::string, std::size_t> bytes_of;
-  for (const stream::lookup_declaration* lookup : declared.lookups)
+  for (const statements::lookup_declaration* lookup : declared.lookups)
     bytes_of[lookup->name()] = options_of(*lookup, within.configured).bytes_max;
   if (auto fits = check_memory(bytes_of, within); !fits) return fits;
-  for (stream::lookup_declaration* lookup : declared.lookups) {
+  for (statements::lookup_declaration* lookup : declared.lookups) {
     if (auto opened = lookup->open(room, options_of(*lookup, within.configured)); !opened) return opened;
   }
-  return stream::connect(declared, room.board);
+  return statements::connect(declared, room.board);
 }
 
 }  // namespace millrace::app

@@ -5,16 +5,16 @@
 #include <memory>
 #include <vector>
 
-#include <millrace/base/result.h>
 #include <millrace/app/app_config.h>
+#include <millrace/base/result.h>
+#include <millrace/statement/lookup.h>
 #include <millrace/stream/context.h>
-#include <millrace/stream/lookup.h>
 
 namespace millrace::app {
 
 // As declared, with what the configuration says of a lookup of that name.
-[[nodiscard]] stream::lookup_options options_of(const stream::lookup_declaration& lookup,
-                                                const std::vector<lookup_config>& configured);
+[[nodiscard]] statements::lookup_options options_of(const statements::lookup_declaration& lookup,
+                                                    const std::vector<lookup_config>& configured);
 
 // What the process must hold for all of it to work.
 struct lookup_frame {
@@ -26,7 +26,7 @@ struct lookup_frame {
 // Opens a worker's lookups in `room` and ties its writes to them; its statements are prepared.
 // errc::config_invalid: a lookup of the configuration that nobody declares, options that contradict
 // themselves, or caches that may take more than half of the memory of the process.
-[[nodiscard]] result<void> open_lookups(const stream::declarations& declared, stream::lookup_room& room,
-                                        const lookup_frame& within);
+[[nodiscard]] result<void> open_lookups(const statements::declarations& declared,
+                                        statements::lookup_room& room, const lookup_frame& within);
 
 }  // namespace millrace::app

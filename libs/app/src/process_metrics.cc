@@ -1,14 +1,14 @@
 #include "process_metrics.h"
 
-#include <millrace/cql/session.h>
 #include <millrace/app/metric_catalogue.h>
+#include <millrace/cql/session.h>
+#include <millrace/engine/record_engine.h>
 #include <millrace/metrics/cgroup.h>
 #include <millrace/metrics/process.h>
-#include <millrace/engine/record_engine.h>
 #include <millrace/registry/client.h>
 
-#include "exposure.h"
 #include "kafka_statistics.h"
+#include "security_checks.h"
 #include "tracing.h"
 
 namespace millrace::app {
@@ -86,7 +86,7 @@ void declare_metrics(metrics::catalogue& into) {
   registry::declare_metrics(into);
   declare_kafka_statistics(into);
   declare_tracing_metrics(into);
-  declare_exposure_metrics(into);
+  declare_security_check_metrics(into);
   metrics::declare_process_metrics(into);
   metrics::declare_cgroup_metrics(into);
   const process_families declared(into);

@@ -9,13 +9,13 @@
 
 #include <millrace/stream/source.h>
 
-#include "trouble_log.h"
+#include "rate_limited_log.h"
 
 namespace millrace::app {
 
 class reporting_source final : public stream::source, private stream::source_events {
  public:
-  reporting_source(std::unique_ptr<stream::source> behind, trouble_log log)
+  reporting_source(std::unique_ptr<stream::source> behind, rate_limited_log log)
       : behind_(std::move(behind)), log_(std::move(log)) {}
 
   std::size_t poll(stream::source_events& events, std::size_t records_max) override;
@@ -58,7 +58,7 @@ class reporting_source final : public stream::source, private stream::source_eve
   void on_source_error(const error& failure, bool fatal) override;
 
   std::unique_ptr<stream::source> behind_;
-  trouble_log log_;
+  rate_limited_log log_;
   stream::source_events* events_ = nullptr;  // during poll()
 };
 

@@ -9,7 +9,7 @@ namespace {
 
 using nlohmann::json;
 
-json books_json(const engine::books& counts) {
+json accounting_json(const engine::record_accounting& counts) {
   return {{"received", counts.received},       {"done", counts.done},
           {"skipped", counts.skipped},         {"dead_lettered", counts.dead_lettered},
           {"abandoned", counts.abandoned},     {"in_flight", counts.in_flight},
@@ -57,8 +57,8 @@ bool turning(const process_view& process, const worker_pulse& pulse) {
   return pulse.since_turn < process.stuck_after;
 }
 
-engine::books total(const process_view& process) {
-  engine::books sum;
+engine::record_accounting total(const process_view& process) {
+  engine::record_accounting sum;
   for (const worker_view& w : process.workers) {
     sum.received += w.line.counts.received;
     sum.done += w.line.counts.done;
@@ -123,7 +123,7 @@ std::string status_json(const process_view& process) {
                        {"running", turning(process, w.pulse) ? json(nullptr) : json(w.pulse.running)},
                        {"failure", error_json(w.line.failure)},
                        {"last_error", error_json(w.line.last_error)},
-                       {"books", books_json(w.line.counts)},
+                       {"accounting", accounting_json(w.line.counts)},
                        {"in_flight_bytes", w.line.in_flight_bytes},
                        {"retrying", w.line.retrying},
                        {"schemas_missing", w.line.schemas_missing},
@@ -138,7 +138,7 @@ std::string status_json(const process_view& process) {
                     {"ready", not_ready.empty()},
                     {"not_ready_because", not_ready.empty() ? json(nullptr) : json(not_ready)},
                     {"lag", lag},
-                    {"books", books_json(total(process))},
+                    {"accounting", accounting_json(total(process))},
                     {"retry_budget", retry_budget_json(process)},
                     {"lookups", lookups_json(process)},
                     {"workers", std::move(workers)}};

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include <millrace/engine/status.h>
-#include <millrace/stream/lookup.h>
+#include <millrace/statement/lookup.h>
 
 #include "watchdog.h"
 
@@ -25,7 +25,7 @@ struct process_view {
   nanoseconds uptime{0};
   nanoseconds stuck_after{seconds(10)};  // a loop that has not turned for so long is stuck
   std::vector<worker_view> workers;
-  std::map<std::string, stream::lookup_statistics> lookups;  // of all workers, by name
+  std::map<std::string, statements::lookup_statistics> lookups;  // of all workers, by name
 };
 
 // The body of /status.

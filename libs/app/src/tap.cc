@@ -18,7 +18,7 @@ namespace {
 using nlohmann::ordered_json;
 
 constexpr std::string_view prefix = "/tap";
-constexpr milliseconds patience_max{900};  // an action may block for about a second
+constexpr milliseconds timeout_max{900};  // an action may block for about a second
 constexpr std::array<std::string_view, 4> outcomes{"done", "skipped", "dead_lettered", "abandoned"};
 
 int hex_digit(char c) {
@@ -115,8 +115,7 @@ ordered_json key_of(const std::optional<byte_buffer>& key, const tap_config& set
 
 bool has_error(const engine::followed_record& record, const std::string& part) {
   const auto names = [&part](const std::string& text) { return text.find(part) != std::string::npos; };
-  return names(record.reason) ||
-         std::ranges::any_of(record.stages, names, &engine::followed_stage::error) ||
+  return names(record.reason) || std::ranges::any_of(record.stages, names, &engine::followed_stage::error) ||
          std::ranges::any_of(record.statements, names, &engine::followed_statement::error);
 }
 
@@ -184,12 +183,12 @@ void tap::offer(const engine::followed_record& record) {
   if (taken_.size() == filter_.limit) enough_.notify_one();
 }
 
-std::vector<engine::followed_record> tap::collect(const tap_filter& filter, nanoseconds patience) {
+std::vector<engine::followed_record> tap::collect(const tap_filter& filter, nanoseconds timeout) {
   std::unique_lock lock(mutex_);
   filter_ = filter;
   taken_.clear();
   armed_ = true;
-  enough_.wait_for(lock, patience, [this] { return taken_.size() >= filter_.limit; });
+  enough_.wait_for(lock, timeout, [this] { return taken_.size() >= filter_.limit; });
   armed_ = false;
   return std::exchange(taken_, {});
 }
@@ -236,7 +235,7 @@ std::string describe(const engine::followed_record& record, const tap_config& se
   return out.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }
 
-admin_page tap_page(const admin_order& order, const app_config& settings, tap& from,
+admin_page tap_page(const admin_request& order, const app_config& settings, tap& from,
                     const schema_source& schemas) {
   if (!settings.tap.enabled || settings.admin.token.empty()) {
     return text(403, "the tap is off: the configuration needs `tap.enabled: true` and an `admin.token`");
@@ -256,7 +255,7 @@ admin_page tap_page(const admin_order& order, const app_config& settings, tap& f
   }
   filter->limit = std::min<std::size_t>(filter->limit, settings.tap.records_per_second);
   admin_page page{200, "application/x-ndjson", {}};
-  for (const engine::followed_record& record : from.collect(*filter, patience_max)) {
+  for (const engine::followed_record& record : from.collect(*filter, timeout_max)) {
     page.body += describe(record, settings.tap, schemas);
   }
   return page;

@@ -13,11 +13,11 @@
 #include <string_view>
 #include <vector>
 
+#include <millrace/app/admin_server.h>
+#include <millrace/app/app_config.h>
 #include <millrace/base/clock.h>
 #include <millrace/base/result.h>
 #include <millrace/config/secret.h>
-#include <millrace/app/admin_server.h>
-#include <millrace/app/app_config.h>
 #include <millrace/engine/observer.h>
 
 namespace millrace::app {
@@ -51,8 +51,7 @@ class tap {
   void offer(const engine::followed_record& record);
 
   // The admin thread: arms, waits for at most `limit` records or until `patience` is over.
-  [[nodiscard]] std::vector<engine::followed_record> collect(const tap_filter& filter,
-                                                               nanoseconds patience);
+  [[nodiscard]] std::vector<engine::followed_record> collect(const tap_filter& filter, nanoseconds timeout);
 
  private:
   const clock& time_;
@@ -74,7 +73,7 @@ using schema_source = std::function<std::string(std::int32_t id)>;
                                    const schema_source& schemas);
 
 // Answers POST /tap/...: one line for each record. 401 without the token, 403 when it is off.
-[[nodiscard]] admin_page tap_page(const admin_order& order, const app_config& settings, tap& from,
+[[nodiscard]] admin_page tap_page(const admin_request& order, const app_config& settings, tap& from,
                                   const schema_source& schemas);
 
 }  // namespace millrace::app

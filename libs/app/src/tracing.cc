@@ -10,8 +10,8 @@
 namespace millrace::app {
 namespace {
 
-using nlohmann::json;
 using engine::followed_record;
+using nlohmann::json;
 
 constexpr milliseconds exchange_timeout{5'000};
 constexpr std::size_t answer_bytes_max = 64U << 10U;

@@ -14,9 +14,9 @@
 #include <vector>
 
 #include <millrace/app/app_config.h>
+#include <millrace/engine/observer.h>
 #include <millrace/http/exchange.h>
 #include <millrace/metrics/registry.h>
-#include <millrace/engine/observer.h>
 
 #include "tap.h"
 

@@ -27,7 +27,7 @@ void worker::launch(worker_ports ports, engine::engine_options options, engine::
   });
 }
 
-void worker::add_lookups(std::map<std::string, stream::lookup_statistics>& sums) const {
+void worker::add_lookups(std::map<std::string, statements::lookup_statistics>& sums) const {
   if (!ports_.lookups) return;
   for (const auto& [name, state] : ports_.lookups->states) sums[name] += state->statistics();
 }
@@ -43,19 +43,19 @@ void worker::request_abort() noexcept {
   loop_.wake();
 }
 
-std::optional<engine::verb_answer> worker::ask(const engine::record_name& which,
-                                                 engine::record_verb verb, nanoseconds patience) {
+std::optional<engine::command_answer> worker::ask(const engine::record_name& which,
+                                                  engine::operator_command command, nanoseconds timeout) {
   if (over_.load(std::memory_order_relaxed)) return std::nullopt;
-  auto request = std::make_shared<verb_request>(which, verb);
-  if (!requests_.post(std::shared_ptr<verb_request>(request))) return std::nullopt;
-  return request->wait(patience);
+  auto request = std::make_shared<command_request>(which, command);
+  if (!requests_.post(std::shared_ptr<command_request>(request))) return std::nullopt;
+  return request->wait(timeout);
 }
 
 void worker::answer_requests() {
   requests_.take(requests_taken_);
   for (const auto& request : requests_taken_) {
-    request->answer([this](const engine::record_name& which, engine::record_verb verb) {
-      return engine_->act_on(which, verb);
+    request->answer([this](const engine::record_name& which, engine::operator_command command) {
+      return engine_->act_on(which, command);
     });
   }
   requests_taken_.clear();

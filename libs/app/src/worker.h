@@ -14,20 +14,20 @@
 #include <millrace/engine/record_engine.h>
 #include <millrace/runtime/loop.h>
 #include <millrace/runtime/mailbox.h>
-#include <millrace/stream/lookup.h>
+#include <millrace/statement/lookup.h>
 #include <millrace/stream/schemas.h>
 #include <millrace/stream/sink.h>
 #include <millrace/stream/source.h>
 #include <millrace/stream/store.h>
 
-#include "verb_request.h"
+#include "command_request.h"
 #include "watchdog.h"
 
 namespace millrace::app {
 
 // What a worker works with. Destroyed in reverse order, after the line.
 struct worker_ports {
-  std::unique_ptr<stream::lookup_room> lookups;
+  std::unique_ptr<statements::lookup_room> lookups;
   std::unique_ptr<stream::schemas> schemas;
   std::unique_ptr<stream::store> store;
   std::unique_ptr<stream::sink> sink;
@@ -55,11 +55,12 @@ class worker final : private runtime::step {
   void request_abort() noexcept;
   [[nodiscard]] engine::engine_status status() const { return engine_->status(); }
   // Adds up with what is in `sums`, by name.
-  void add_lookups(std::map<std::string, stream::lookup_statistics>& sums) const;
+  void add_lookups(std::map<std::string, statements::lookup_statistics>& sums) const;
   // Has the line act on a record, on the worker's thread, in its next turn. nullopt: the worker has ended, or
   // did not turn its loop within `patience`; then nothing was done and nothing will be.
-  [[nodiscard]] std::optional<engine::verb_answer> ask(const engine::record_name& which,
-                                                         engine::record_verb verb, nanoseconds patience);
+  [[nodiscard]] std::optional<engine::command_answer> ask(const engine::record_name& which,
+                                                          engine::operator_command command,
+                                                          nanoseconds timeout);
   // For the watchdog. A worker whose thread has ended by itself is not stuck.
   [[nodiscard]] worker_pulse pulse_at(instant now) const;
 
@@ -75,8 +76,8 @@ class worker final : private runtime::step {
   void answer_requests();
 
   runtime::loop loop_;
-  runtime::mailbox<std::shared_ptr<verb_request>> requests_;
-  std::vector<std::shared_ptr<verb_request>> requests_taken_;
+  runtime::mailbox<std::shared_ptr<command_request>> requests_;
+  std::vector<std::shared_ptr<command_request>> requests_taken_;
   worker_ports ports_;
   std::unique_ptr<engine::record_engine> engine_;
   std::function<void()> on_end_;

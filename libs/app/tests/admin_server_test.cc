@@ -57,7 +57,7 @@ TEST(AdminServer, ChangesNothing) {
 }
 
 TEST(AdminServer, HandsOrdersOnWithTheirAuthorization) {
-  auto server = admin_server::start("127.0.0.1", 0, echo, [](const admin_order& order) {
+  auto server = admin_server::start("127.0.0.1", 0, echo, [](const admin_request& order) {
     admin_page page{401, "text/plain", std::string(order.path) + " by " + std::string(order.authorization)};
     page.asks_for_token = true;
     return page;

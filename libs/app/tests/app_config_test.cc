@@ -3,9 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <millrace/app/app_config.h>
 #include <millrace/config/load.h>
 #include <millrace/config/reference.h>
-#include <millrace/app/app_config.h>
 
 namespace millrace::app {
 namespace {
@@ -27,7 +27,7 @@ TEST(AppConfig, TheSmallestFileHasSafeDefaults) {
   ASSERT_TRUE(loaded.ok()) << problems(smallest);
   EXPECT_EQ(loaded.value.kafka.on_offset_out_of_range, offset_policy::fail);
   EXPECT_EQ(loaded.value.admin.address, "127.0.0.1");
-  const auto options = line_options_of(loaded.value, 1);
+  const auto options = engine_options_of(loaded.value, 1);
   EXPECT_EQ(options.dead_letter_topic, "t-dlq");
   EXPECT_EQ(options.group, "g");
 }
@@ -38,14 +38,14 @@ TEST(AppConfig, FormerGroupsReachTheLine) {
       "topics: [t]\n"
       "engine:\n  dead_letter_topic: t-dlq\n");
   ASSERT_TRUE(loaded.ok()) << config::to_text(loaded.diagnostics, false);
-  EXPECT_EQ(line_options_of(loaded.value, 1).former_groups, (std::vector<std::string>{"f", "e"}));
-  EXPECT_EQ(line_options_of(loaded.value, 1).other_groups, (std::vector<std::string>{"o"}));
+  EXPECT_EQ(engine_options_of(loaded.value, 1).former_groups, (std::vector<std::string>{"f", "e"}));
+  EXPECT_EQ(engine_options_of(loaded.value, 1).other_groups, (std::vector<std::string>{"o"}));
 }
 
 TEST(AppConfig, PoliciesOfRetryAndBreakerHaveTheDefaultsOfTheLine) {
   const auto loaded = load(smallest);
   ASSERT_TRUE(loaded.ok());
-  const auto options = line_options_of(loaded.value, 1);
+  const auto options = engine_options_of(loaded.value, 1);
   const engine::engine_options untouched;
   EXPECT_EQ(options.retry.attempts_max, untouched.retry.attempts_max);
   EXPECT_EQ(options.breaker.failures_min, untouched.breaker.failures_min);
@@ -56,12 +56,12 @@ TEST(AppConfig, PoliciesOfRetryAndBreakerHaveTheDefaultsOfTheLine) {
 TEST(AppConfig, TheLimitOfEmitsReachesTheLine) {
   const auto untouched = load(smallest);
   ASSERT_TRUE(untouched.ok());
-  EXPECT_EQ(line_options_of(untouched.value, 1).emits_per_record_max,
+  EXPECT_EQ(engine_options_of(untouched.value, 1).emits_per_record_max,
             engine::engine_options().emits_per_record_max);
   const std::string text = std::string(smallest) + "  emits_per_record_max: 25000\n";
   const auto loaded = load(text);
   ASSERT_TRUE(loaded.ok()) << problems(text);
-  EXPECT_EQ(line_options_of(loaded.value, 1).emits_per_record_max, 25'000U);
+  EXPECT_EQ(engine_options_of(loaded.value, 1).emits_per_record_max, 25'000U);
   EXPECT_FALSE(load(std::string(smallest) + "  emits_per_record_max: 0\n").ok());
 }
 
@@ -75,7 +75,7 @@ TEST(AppConfig, PoliciesOfRetryAndBreakerReachTheLine) {
       "3s, probe_interval: 50ms, probes_min: 2}\n";
   const auto loaded = load(text);
   ASSERT_TRUE(loaded.ok()) << problems(text);
-  const auto options = line_options_of(loaded.value, 1);
+  const auto options = engine_options_of(loaded.value, 1);
   EXPECT_EQ(options.retry.attempts_max, 3U);
   EXPECT_EQ(options.retry.age_max, std::chrono::minutes(1));
   EXPECT_EQ(options.retry.backoff_first, milliseconds(20));
@@ -147,7 +147,7 @@ TEST(AppConfig, SettingsOfTheDatabaseThatCannotBeMeantAreRefused) {
 TEST(AppConfig, DeadLettersMayHaveTheHeadersOfKafkaStreams) {
   const auto loaded = load(std::string(smallest) + "  dead_letter_headers: both\n");
   ASSERT_TRUE(loaded.ok());
-  EXPECT_EQ(line_options_of(loaded.value, 1).dead_letter_headers, engine::letter_headers::both);
+  EXPECT_EQ(engine_options_of(loaded.value, 1).dead_letter_headers, engine::dead_letter_header_names::both);
 }
 
 TEST(AppConfig, TheAdminTokenIsASecretAndOffByDefault) {
@@ -207,7 +207,7 @@ TEST(AppConfig, TheRegistryHasSafeDefaults) {
   EXPECT_TRUE(loaded.value.registry->register_outputs);
   EXPECT_FALSE(loaded.value.registry->oauth);
   EXPECT_EQ(loaded.value.registry->subject_naming, registry::subject_naming::topic);
-  EXPECT_EQ(line_options_of(loaded.value, 1).schema_not_found_grace,
+  EXPECT_EQ(engine_options_of(loaded.value, 1).schema_not_found_grace,
             engine::engine_options().schema_not_found_grace);
 }
 
@@ -237,7 +237,7 @@ TEST(AppConfig, EverySettingOfTheRegistryIsRead) {
   EXPECT_EQ(read.cache_folder, "/var/cache/schemas");
   EXPECT_EQ(read.subject_naming, registry::subject_naming::topic_record);
   EXPECT_FALSE(read.register_outputs);
-  EXPECT_EQ(line_options_of(loaded.value, 1).schema_not_found_grace, seconds(42));
+  EXPECT_EQ(engine_options_of(loaded.value, 1).schema_not_found_grace, seconds(42));
   EXPECT_EQ(config::show(app_spec(), loaded.value).find("canary-4f1c"), std::string::npos);
 }
 
@@ -280,7 +280,7 @@ TEST(AppConfig, LookupsAreConfiguredByName) {
   ASSERT_TRUE(loaded.ok()) << problems(text);
   ASSERT_EQ(loaded.value.lookups.size(), 1U);
   EXPECT_EQ(loaded.value.lookups[0].ttl, std::chrono::minutes(1));
-  EXPECT_EQ(loaded.value.lookups[0].on_miss, stream::miss_policy::retry);
+  EXPECT_EQ(loaded.value.lookups[0].on_miss, statements::miss_policy::retry);
   EXPECT_FALSE(loaded.value.lookups[0].entries_max.has_value());
 }
 

@@ -24,10 +24,10 @@ class lookups_test : public ::testing::Test {
     return opened ? "opened" : opened.error().message();
   }
 
-  stream::declarations declared_;
-  stream::declaration_scope collecting_{declared_};
-  stream::invalidation_board board_;
-  stream::lookup_room room_{board_};
+  statements::declarations declared_;
+  statements::declaration_scope collecting_{declared_};
+  statements::invalidation_board board_;
+  statements::lookup_room room_{board_};
   cql::lookup<std::int64_t(std::string_view)> prices_{
       "prices", "SELECT price FROM price WHERE item = ?", {.ttl = 5s, .negative_ttl = 2s}};
 };
@@ -38,15 +38,15 @@ TEST_F(lookups_test, TheConfigurationOverridesWhatItNames) {
   lookup_config of = named("prices");
   of.entries_max = 7;
   of.bytes_max = config::byte_size{4'096};
-  of.on_miss = stream::miss_policy::retry;
+  of.on_miss = statements::miss_policy::retry;
   of.retry_delay = 3s;
-  const stream::lookup_options options = options_of(prices_, {other, of});
+  const statements::lookup_options options = options_of(prices_, {other, of});
   EXPECT_EQ(options.entries_max, 7U);
   EXPECT_EQ(options.bytes_max, 4'096U);
   EXPECT_EQ(options.ttl, 5s);
-  EXPECT_EQ(options.on_miss, stream::miss_policy::retry);
+  EXPECT_EQ(options.on_miss, statements::miss_policy::retry);
   EXPECT_EQ(options.retry_delay, 3s);
-  EXPECT_EQ(options.when_late, stream::miss_policy::dead_letter);
+  EXPECT_EQ(options.when_late, statements::miss_policy::dead_letter);
 }
 
 TEST_F(lookups_test, ALookupThatNobodyDeclaresIsNamedWithThoseThereAre) {
@@ -55,7 +55,7 @@ TEST_F(lookups_test, ALookupThatNobodyDeclaresIsNamedWithThoseThereAre) {
 
 TEST_F(lookups_test, OptionsThatContradictThemselvesNameTheLookup) {
   lookup_config of = named("prices");
-  of.on_miss = stream::miss_policy::retry;
+  of.on_miss = statements::miss_policy::retry;
   of.retry_delay = 1s;
   EXPECT_EQ(
       why({of}),

@@ -65,7 +65,7 @@ TEST_F(Readiness, ADependencyThatStaysAwayIsNamedAndHasToStayWellToBeForgotten) 
   breaker(engine::breaker_state::probing);
   EXPECT_NE(after(1s), "");
   breaker(engine::breaker_state::closed);
-  EXPECT_NE(after(4s), "") << "it was unwell again";
+  EXPECT_NE(after(4s), "") << "it was unhealthy again";
   EXPECT_EQ(after(2s), "");
 }
 

@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-#include <millrace/testkit/simulated_source.h>
+#include <millrace/simulation/simulated_source.h>
 
 namespace millrace::app {
 namespace {
@@ -36,14 +36,14 @@ class reporting : public testing::Test {
  protected:
   reporting() {
     log_.add_topic("parcels", 1);
-    log_.append({0, 0}, testkit::simulated_record(), 1);
-    testkit::simulated_source::options options;
+    log_.append({0, 0}, simulation::simulated_record(), 1);
+    simulation::simulated_source::options options;
     options.commit_fate_of = [this](stream::partition_id, std::int64_t) { return fate_; };
-    auto behind = std::make_unique<testkit::simulated_source>(log_, loop_, options);
+    auto behind = std::make_unique<simulation::simulated_source>(log_, loop_, options);
     behind_ = behind.get();
     source_ = std::make_unique<reporting_source>(
-        std::move(behind),
-        trouble_log(time_, [this](std::string_view event, const error& failure, std::uint64_t suppressed) {
+        std::move(behind), rate_limited_log(time_, [this](std::string_view event, const error& failure,
+                                                          std::uint64_t suppressed) {
           lines_.push_back("event=" + std::string(event) + " error=\"" + failure.to_string() +
                            "\" suppressed=" + std::to_string(suppressed));
         }));
@@ -60,11 +60,11 @@ class reporting : public testing::Test {
 
   manual_clock time_;
   runtime::loop loop_{time_};
-  testkit::simulated_log log_;
-  testkit::commit_fate fate_;
+  simulation::simulated_log log_;
+  simulation::commit_fate fate_;
   std::vector<std::string> lines_;
   std::unique_ptr<reporting_source> source_;
-  testkit::simulated_source* behind_ = nullptr;
+  simulation::simulated_source* behind_ = nullptr;
   listener heard_;
 };
 
@@ -96,9 +96,10 @@ TEST_F(reporting, AnotherKindIsSaidAtOnce) {
 TEST(TroubleLog, AnExceptionIsSaidOncePerProcessorAndType) {
   manual_clock time;
   std::vector<std::string> lines;
-  trouble_log log(time, [&lines](std::string_view event, const error& failure, std::uint64_t suppressed) {
-    lines.push_back(std::string(event) + " " + failure.message() + " " + std::to_string(suppressed));
-  });
+  rate_limited_log log(
+      time, [&lines](std::string_view event, const error& failure, std::uint64_t suppressed) {
+        lines.push_back(std::string(event) + " " + failure.message() + " " + std::to_string(suppressed));
+      });
   const error failure(errc::processor_threw, "std::out_of_range: at");
   log.note({"first", "std::out_of_range", failure});
   log.note({"first", "std::out_of_range", failure});

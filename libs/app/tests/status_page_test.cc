@@ -30,12 +30,12 @@ process_view running() {
   p.state = "open";
   p.lag = 5;
   p.oldest = engine::oldest_record{.offset = 17,
-                                     .key = "v1",
-                                     .stage = "process",
-                                     .processor = "visits",
-                                     .attempt = 2,
-                                     .last_error = "db_timeout",
-                                     .age = 1500ms};
+                                   .key = "v1",
+                                   .stage = "process",
+                                   .processor = "visits",
+                                   .attempt = 2,
+                                   .last_error = "db_timeout",
+                                   .age = 1500ms};
   w.line.partitions = {p};
   seen.workers = {w, w};
   return seen;
@@ -49,9 +49,9 @@ TEST(StatusPage, SumsTheWorkersAndNamesTheOldestRecordOfAPartition) {
   EXPECT_EQ(page["alive"], true);
   EXPECT_EQ(page["not_ready_because"], nullptr);
   EXPECT_EQ(page["lag"], 10);
-  EXPECT_EQ(page["books"]["received"], 20);
-  EXPECT_EQ(page["books"]["uncommitted"], 6);
-  EXPECT_EQ(page["books"]["balanced"], true);
+  EXPECT_EQ(page["accounting"]["received"], 20);
+  EXPECT_EQ(page["accounting"]["uncommitted"], 6);
+  EXPECT_EQ(page["accounting"]["balanced"], true);
   const json& oldest = page["workers"][0]["partitions"][0]["oldest"];
   EXPECT_EQ(oldest["offset"], 17);
   EXPECT_EQ(oldest["processor"], "visits");

@@ -11,8 +11,8 @@ namespace millrace::app {
 namespace {
 
 using namespace std::chrono_literals;
-using nlohmann::json;
 using engine::followed_record;
+using nlohmann::json;
 
 constexpr const char* schema =
     R"({"type":"record","name":"visit","fields":[{"name":"visitor","type":"string"},

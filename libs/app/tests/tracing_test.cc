@@ -14,8 +14,8 @@ namespace millrace::app {
 namespace {
 
 using namespace std::chrono_literals;
-using nlohmann::json;
 using engine::followed_record;
+using nlohmann::json;
 
 constexpr const char* trace = "4bf92f3577b34da6a3ce929d0e0e4736";
 

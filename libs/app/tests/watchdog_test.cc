@@ -6,12 +6,12 @@
 #include <vector>
 
 #include <gtest/gtest.h>
-#include <parcel.h>
 
-#include <millrace/testkit/simulated_schemas.h>
-#include <millrace/testkit/simulated_sink.h>
-#include <millrace/testkit/simulated_source.h>
-#include <millrace/testkit/simulated_store.h>
+#include <millrace/simulation/parcel.h>
+#include <millrace/simulation/simulated_schemas.h>
+#include <millrace/simulation/simulated_sink.h>
+#include <millrace/simulation/simulated_source.h>
+#include <millrace/simulation/simulated_store.h>
 
 #include "status_page.h"
 #include "worker.h"
@@ -57,10 +57,11 @@ struct gate {
   std::atomic<bool> open{false};
 };
 
-class any_statement final : public stream::statement_declaration {
+class any_statement final : public statements::statement_declaration {
  public:
   using statement_declaration::statement_declaration;
-  result<void> check(const std::vector<stream::column>&, const std::vector<stream::column>&) override {
+  result<void> check(const std::vector<statements::column>&,
+                     const std::vector<statements::column>&) override {
     return {};
   }
 };
@@ -72,7 +73,7 @@ class blocking final : public engine::processor<engine::parcel> {
   [[nodiscard]] std::string_view name() const override { return "blocking"; }
   runtime::task<stream::outcome> process(engine::record<engine::parcel> p, stream::context ctx) override {
     if (p->word == "after a wait") {
-      testkit::execute insert(ctx.database(), insert_, {testkit::cell(p->number)});
+      simulation::execute insert(ctx.database(), insert_, {simulation::cell(p->number)});
       const result<stream::rows_ref> written = co_await insert;
       ctx.resumed();  // as every typed statement does
       if (!written) co_return written.error();
@@ -92,26 +93,26 @@ class stuck_worker : public testing::Test {
  protected:
   void launch(std::string_view word) {
     log_.add_topic("parcels", 1);
-    testkit::simulated_record r;
+    simulation::simulated_record r;
     r.value = engine::framed_parcel(7, 1, word);
     log_.append({0, 0}, std::move(r), 41);
     runtime::loop& loop = worker_.loop();
-    auto schemas = std::make_unique<testkit::simulated_schemas>(loop);
+    auto schemas = std::make_unique<simulation::simulated_schemas>(loop);
     schemas->add(7, "parcel");
     auto source =
-        std::make_unique<testkit::simulated_source>(log_, loop, testkit::simulated_source::options());
+        std::make_unique<simulation::simulated_source>(log_, loop, simulation::simulated_source::options());
     source->assign({{0, 0}});
-    testkit::simulated_store::options later;
-    later.fate_of = [this](const testkit::executed_statement&) {
-      testkit::store_fate fate;
+    simulation::simulated_store::options later;
+    later.fate_of = [this](const simulation::executed_statement&) {
+      simulation::store_fate fate;
       fate.failure = store_failure_;
       fate.until_answered = 20ms;  // several turns
       return fate;
     };
     worker_ports ports;
     ports.schemas = std::move(schemas);
-    ports.store = std::make_unique<testkit::simulated_store>(loop, later);
-    ports.sink = std::make_unique<testkit::simulated_sink>(loop, testkit::simulated_sink::options());
+    ports.store = std::make_unique<simulation::simulated_store>(loop, later);
+    ports.sink = std::make_unique<simulation::simulated_sink>(loop, simulation::simulated_sink::options());
     ports.source = std::move(source);
     auto work = engine::build({engine::make<blocking>(&gate_)});
     ASSERT_TRUE(work);
@@ -142,7 +143,7 @@ class stuck_worker : public testing::Test {
   static constexpr nanoseconds stuck_after = 1s;
   std::optional<error> store_failure_;  // before launch()
   gate gate_;
-  testkit::simulated_log log_;
+  simulation::simulated_log log_;
   metrics::catalogue declared_;
   metrics::registry counts_{declared_};
   engine::byte_budget budget_{64U << 20U};
@@ -180,7 +181,7 @@ TEST_F(stuck_worker, IsNamedAlsoWhenItBlocksAfterAWait) {
 TEST_F(stuck_worker, DoesNotObeyLaterWhatWasReportedAsNotDone) {
   launch("at once");
   wait_until([&] { return gate_.entered.load(); });
-  EXPECT_EQ(worker_.ask({"parcels", 0, 41}, engine::record_verb::skip, 20ms), std::nullopt);
+  EXPECT_EQ(worker_.ask({"parcels", 0, 41}, engine::operator_command::skip, 20ms), std::nullopt);
   gate_.open = true;
   wait_until([&] { return worker_.status().counts.done == 1; });
   EXPECT_EQ(worker_.status().counts.skipped, 0U);
@@ -190,9 +191,9 @@ TEST_F(stuck_worker, AnswersAnOperatorWhenItTurns) {
   gate_.open = true;
   launch("at once");
   wait_until([&] { return worker_.status().counts.done == 1; });
-  const auto answer = worker_.ask({"parcels", 0, 41}, engine::record_verb::skip, 20s);
+  const auto answer = worker_.ask({"parcels", 0, 41}, engine::operator_command::skip, 20s);
   ASSERT_TRUE(answer);
-  EXPECT_EQ(answer->what, engine::verb_answer::kind::not_here) << answer->text;
+  EXPECT_EQ(answer->what, engine::command_answer::kind::not_here) << answer->text;
 }
 
 TEST_F(stuck_worker, ObeysAnOperatorAboutTheRecordThatHoldsItUp) {
@@ -200,9 +201,9 @@ TEST_F(stuck_worker, ObeysAnOperatorAboutTheRecordThatHoldsItUp) {
   gate_.open = true;
   launch("after a wait");
   wait_until([&] { return worker_.status().last_error.has_value(); });
-  const auto answer = worker_.ask({"parcels", 0, 41}, engine::record_verb::skip, 20s);
+  const auto answer = worker_.ask({"parcels", 0, 41}, engine::operator_command::skip, 20s);
   ASSERT_TRUE(answer);
-  EXPECT_EQ(answer->what, engine::verb_answer::kind::obeyed) << answer->text;
+  EXPECT_EQ(answer->what, engine::command_answer::kind::obeyed) << answer->text;
   wait_until([&] { return worker_.status().counts.skipped == 1; });
 }
 

@@ -342,7 +342,7 @@ TEST(navigation, decoding_and_encoding_allocate_nothing_in_the_steady_state) {
 }
 
 // Hand-written: five fields of the same records, the rest skipped.
-struct glance {
+struct poll_interval {
   std::string_view visitor_id;
   timestamp event_time;
   struct {
@@ -355,18 +355,21 @@ struct glance {
 }  // namespace
 }  // namespace millrace::avro
 
-using page_glance = decltype(millrace::avro::glance::page);
+using page_poll_interval = decltype(millrace::avro::poll_interval::page);
 
 template <>
-struct millrace::avro::describe<page_glance> {
-  static type_descriptor type() { return record_of<page_glance>("", {field("url", &page_glance::url)}); }
+struct millrace::avro::describe<page_poll_interval> {
+  static type_descriptor type() {
+    return record_of<page_poll_interval>("", {field("url", &page_poll_interval::url)});
+  }
 };
 
 template <>
-struct millrace::avro::describe<millrace::avro::glance> {
+struct millrace::avro::describe<millrace::avro::poll_interval> {
   static type_descriptor type() {
-    return record_of<glance>("", {field("tags", &glance::tags), field("visitor_id", &glance::visitor_id),
-                                  field("page", &glance::page), field("event_time", &glance::event_time)});
+    return record_of<poll_interval>(
+        "", {field("tags", &poll_interval::tags), field("visitor_id", &poll_interval::visitor_id),
+             field("page", &poll_interval::page), field("event_time", &poll_interval::event_time)});
   }
 };
 
@@ -375,9 +378,9 @@ namespace {
 
 TEST(navigation, a_struct_of_few_fields_skips_the_rest) {
   const fixture records;
-  const auto decode = decoder<glance>::compile(navigation_schema()).value();
+  const auto decode = decoder<poll_interval>::compile(navigation_schema()).value();
   arena memory;
-  glance seen;
+  poll_interval seen;
   for (std::size_t i = 0; i < records.messages.size(); ++i) {
     const json& expected = records.expected[i];
     auto used = decode.decode(records.datum(i), memory, seen);

@@ -56,8 +56,8 @@ std::string_view to_string(problem code) noexcept {
       return "literal_secret";
     case problem::deprecated_key:
       return "deprecated_key";
-    case problem::advice:
-      return "advice";
+    case problem::error_hint:
+      return "error_hint";
   }
   return "";
 }
@@ -94,7 +94,7 @@ std::string_view describe(problem code) noexcept {
       return "A secret stands in the file itself instead of being referred to.";
     case problem::deprecated_key:
       return "The key has a new name; the old one is still read.";
-    case problem::advice:
+    case problem::error_hint:
       return "The configuration is allowed, but probably not what was meant.";
   }
   return "";

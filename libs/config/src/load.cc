@@ -388,7 +388,7 @@ class loader {
       put(severity::error, problem::inconsistent, path, std::move(message), std::move(help));
     }
     void warning(std::string_view path, std::string message, std::string help) override {
-      put(severity::warning, problem::advice, path, std::move(message), std::move(help));
+      put(severity::warning, problem::error_hint, path, std::move(message), std::move(help));
     }
 
    private:

@@ -53,7 +53,7 @@ TEST(Diagnostic, SeveralEndWithACount) {
 TEST(Diagnostic, JsonHasTheSameMembers) {
   diagnostic bare;
   bare.level = severity::warning;
-  bare.code = problem::advice;
+  bare.code = problem::error_hint;
   bare.message = "not UTF-8: \xff";
   EXPECT_EQ(to_json(std::vector<diagnostic>{one_error(), bare}), R"([
   {
@@ -70,7 +70,7 @@ TEST(Diagnostic, JsonHasTheSameMembers) {
   },
   {
     "severity": "warning",
-    "code": "advice",
+    "code": "error_hint",
     "path": "",
     "message": "not UTF-8: �"
   }

@@ -253,7 +253,7 @@ TEST_F(SampleConfig, AdviceIsAWarningAndDoesNotFail) {
   const auto config = read("kafka: {bootstrap_servers: b:1}\n");
   EXPECT_TRUE(config.ok());
   EXPECT_EQ(to_text(config.diagnostics, false),
-            "config.yaml: warning[advice]: no dead letter topic: poison stops the line\n1 warning\n");
+            "config.yaml: warning[error_hint]: no dead letter topic: poison stops the line\n1 warning\n");
 }
 
 TEST_F(SampleConfig, AFormerKeyIsReadWithAWarning) {

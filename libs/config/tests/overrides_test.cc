@@ -121,7 +121,7 @@ TEST_F(SampleConfig, AReferenceThatLeadsNowhereIsAnError) {
       "    b: ${env:X\n";
   std::string messages;
   for (const diagnostic& one : read(text).diagnostics) {
-    EXPECT_EQ(one.code, one.level == severity::error ? problem::unresolved_reference : problem::advice);
+    EXPECT_EQ(one.code, one.level == severity::error ? problem::unresolved_reference : problem::error_hint);
     if (one.level == severity::error) messages += one.message + "\n";
   }
   EXPECT_EQ(messages,

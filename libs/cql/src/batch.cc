@@ -9,7 +9,7 @@ constexpr std::size_t statement_overhead_bytes = 24;
 
 }  // namespace
 
-bool batch::add_encoded(const stream::statement_declaration& what, std::optional<std::int64_t> write_time,
+bool batch::add_encoded(const statements::statement_declaration& what, std::optional<std::int64_t> write_time,
                         bytes_view cells) {
   if (!parts_.empty() && write_time != write_time_us_) return false;
   const std::size_t bytes = cells_.size() + cells.size() + (parts_.size() + 1) * statement_overhead_bytes;

@@ -20,8 +20,8 @@ constexpr std::size_t unwritten_bytes_max = 16U << 20U;
 
 // As the driver has it: a server that leaves so many requests without a word has lost them.
 constexpr std::size_t forgotten_max = 1'024;
-constexpr nanoseconds forgotten_patience = seconds(1);
-constexpr nanoseconds handshake_patience = seconds(5);
+constexpr nanoseconds forgotten_timeout = seconds(1);
+constexpr nanoseconds handshake_timeout = seconds(5);
 constexpr int silent_checks = 3;
 
 constexpr std::uint8_t version_response = 0x84;
@@ -235,13 +235,13 @@ void connection::go_on_with_handshake(const wire::header& of, bytes_view body) {
 void connection::check(instant now, nanoseconds keepalive) {
   if (state_ == state::broken) return;
   if (state_ != state::open) {
-    if (now - began_at_ > handshake_patience) fail(errc::db_unavailable, "the server does not answer");
+    if (now - began_at_ > handshake_timeout) fail(errc::db_unavailable, "the server does not answer");
     return;
   }
   const bool many = forgotten_ > forgotten_max;
   if (many && !many_forgotten_) many_forgotten_since_ = now;
   many_forgotten_ = many;
-  if (many && now - many_forgotten_since_ > forgotten_patience) {
+  if (many && now - many_forgotten_since_ > forgotten_timeout) {
     return fail(errc::db_unavailable, "the server leaves requests without an answer");
   }
   if (now - heard_at_ <= keepalive) return;

@@ -25,8 +25,8 @@ constexpr std::uint32_t source_port_min = 49'152;
 constexpr std::uint32_t source_port_max = 65'535;
 constexpr int source_port_tries = 16;
 // At start-up: how long the first connections are waited for, before the driver has to do without them.
-constexpr nanoseconds first_patience = seconds(1);
-constexpr int first_patience_step_ms = 50;
+constexpr nanoseconds first_timeout = seconds(1);
+constexpr int first_timeout_step_ms = 50;
 
 std::uint32_t random_number() {
   thread_local std::minstd_rand numbers{std::random_device{}()};
@@ -101,14 +101,14 @@ void direct_plane::wait_for_connections() {
     const instant now = loop_.time().now();
     for (const node& each : nodes_) {
       for (const auto& link : each.links) {
-        if (link->over == nullptr || link->is_open() || now - link->over->began_at() > first_patience)
+        if (link->over == nullptr || link->is_open() || now - link->over->began_at() > first_timeout)
           continue;
         which.push_back(link->over.get());
         const short events = link->over->wants_to_write() ? POLLIN | POLLOUT : POLLIN;
         waiting.push_back({.fd = link->over->descriptor(), .events = events, .revents = 0});
       }
     }
-    if (which.empty() || ::poll(waiting.data(), waiting.size(), first_patience_step_ms) < 0) break;
+    if (which.empty() || ::poll(waiting.data(), waiting.size(), first_timeout_step_ms) < 0) break;
     for (std::size_t k = 0; k < which.size(); ++k) {
       if (waiting[k].revents != 0) which[k]->go_on();
     }
@@ -154,7 +154,7 @@ void direct_plane::take_node(const millrace_cql_node& from) {
     std::memcpy(made.host_id, from.host_id, sizeof made.host_id);
     made.address = from.address;
     made.port = static_cast<std::uint16_t>(from.port);
-    made.meters = node_meters(cells_, made.name());
+    made.meters = node_metrics(cells_, made.name());
     made.shown = true;
     made.links.push_back(std::make_unique<link>(*this, number, 0));
     connect(*made.links.front());
@@ -498,7 +498,7 @@ void direct_plane::show(std::size_t node_number) {
     if (std::exchange(of.shown, false)) of.meters.retire();
     return;
   }
-  if (!std::exchange(of.shown, true)) of.meters = node_meters(cells_, of.name());
+  if (!std::exchange(of.shown, true)) of.meters = node_metrics(cells_, of.name());
   of.meters.now(static_cast<std::size_t>(open), budgets_.in_flight(node_number), budgets_.limit(node_number));
 }
 

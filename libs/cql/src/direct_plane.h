@@ -25,7 +25,7 @@
 
 #include "bridge.h"
 #include "connection.h"
-#include "meters.h"
+#include "cql_metrics.h"
 #include "node_budgets.h"
 #include "wire.h"
 
@@ -109,7 +109,7 @@ class direct_plane {
     std::uint32_t shards = 1;
     std::uint32_t ignored_msb = 0;
     std::vector<std::unique_ptr<link>> links;  // by shard
-    node_meters meters{nullptr, {}};
+    node_metrics meters{nullptr, {}};
     bool shown = false;  // by its gauges
     [[nodiscard]] std::string name() const { return address + ":" + std::to_string(port); }
   };

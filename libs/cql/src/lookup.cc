@@ -5,15 +5,15 @@
 namespace millrace::cql::internal {
 namespace {
 
-bool alike(const stream::lookup_options& a, const stream::lookup_options& b) {
+bool alike(const statements::lookup_options& a, const statements::lookup_options& b) {
   return a.entries_max == b.entries_max && a.bytes_max == b.bytes_max && a.ttl == b.ttl &&
          a.negative_ttl == b.negative_ttl && a.on_miss == b.on_miss && a.retry_delay == b.retry_delay &&
          a.retry_for == b.retry_for && a.when_late == b.when_late &&
          a.statement.consistency == b.statement.consistency && a.statement.timeout == b.statement.timeout;
 }
 
-result<void> check_key(const stream::statement_declaration& select) {
-  if (select.text().does != stream::statement_text::verb::select)
+result<void> check_key(const statements::statement_declaration& select) {
+  if (select.text().does != statements::statement_text::verb::select)
     return error(errc::db_invalid, "a lookup is a SELECT");
   for (const std::string& column : select.parameters()) {
     if (column.empty())
@@ -24,11 +24,11 @@ result<void> check_key(const stream::statement_declaration& select) {
 
 }  // namespace
 
-result<void> lookup_base::open(stream::lookup_room& room, const stream::lookup_options& options) {
+result<void> lookup_base::open(statements::lookup_room& room, const statements::lookup_options& options) {
   const std::string where = "lookup '" + name() + "'";
-  if (auto usable = stream::check(options); !usable) return usable.error().in(where);
+  if (auto usable = statements::check(options); !usable) return usable.error().in(where);
   if (auto keyed = check_key(statement()); !keyed) return keyed.error().in(where);
-  std::unique_ptr<stream::lookup_state>& state = room.states[name()];
+  std::unique_ptr<statements::lookup_state>& state = room.states[name()];
   if (!state) state = std::make_unique<lookup_cache>(statement().cql(), options, room, name());
   auto* const cache = static_cast<lookup_cache*>(state.get());
   if (cache->cql() != statement().cql() || !alike(cache->options(), options)) {

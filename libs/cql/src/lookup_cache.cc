@@ -27,7 +27,8 @@ std::size_t cached_row::size_of(bytes_view key, const stream::rows_ref& answer) 
   return sizeof(cached_row) + key.size() + (answer ? answer->cells.size() : 0) + block_bytes;
 }
 
-cached_row* cached_row::make(stream::byte_account* account, bytes_view key, const stream::rows_ref& answer) {
+cached_row* cached_row::make(statements::byte_account* account, bytes_view key,
+                             const stream::rows_ref& answer) {
   const std::size_t size = size_of(key, answer);
   if (account != nullptr && !account->try_hold(size)) return nullptr;
   void* const block = ::operator new(size - block_bytes);
@@ -87,7 +88,7 @@ struct metric_families {
 
 void declare_lookup_metrics(metrics::catalogue& into) { const metric_families declared(into); }
 
-lookup_meters::lookup_meters(metrics::shard* counts, const std::string& lookup) {
+lookup_metrics::lookup_metrics(metrics::shard* counts, const std::string& lookup) {
   if (counts == nullptr) {
     std::size_t counters_used = 0;
     for (metrics::counter** each :
@@ -110,7 +111,7 @@ lookup_meters::lookup_meters(metrics::shard* counts, const std::string& lookup) 
   bytes = &counts->gauge(declared.bytes, {lookup});
 }
 
-stream::lookup_statistics lookup_meters::read() const noexcept {
+statements::lookup_statistics lookup_metrics::read() const noexcept {
   return {.hits = hits->total(),
           .negative_hits = negative_hits->total(),
           .shared = shared->total(),
@@ -122,12 +123,12 @@ stream::lookup_statistics lookup_meters::read() const noexcept {
           .bytes = static_cast<std::uint64_t>(bytes->value())};
 }
 
-lookup_cache::lookup_cache(std::string cql, const stream::lookup_options& options, stream::lookup_room& room,
-                           const std::string& name)
+lookup_cache::lookup_cache(std::string cql, const statements::lookup_options& options,
+                           statements::lookup_room& room, const std::string& name)
     : cql_(std::move(cql)),
       options_(options),
       memory_(room.memory),
-      meters_(room.counts, name),
+      metrics_(room.counts, name),
       seed_(random_seed()),
       entries_(options.entries_max),
       inbox_(room.board.channel(name)) {
@@ -149,11 +150,11 @@ lookup_start lookup_cache::begin(stream::context ctx, const lookup_base& asker, 
       entry->unlink();
       by_use_.push_back(*entry);
       if (entry->row_count == 0) {
-        meters_.negative_hits->add();
-        meters_.absent->add();
+        metrics_.negative_hits->add();
+        metrics_.absent->add();
         return {};
       }
-      meters_.hits->add();
+      metrics_.hits->add();
       entry->retain();
       return {.row = entry};
     }
@@ -161,10 +162,10 @@ lookup_start lookup_cache::begin(stream::context ctx, const lookup_base& asker, 
     show();
   }
   if (lookup_flight* flight = flights_.find(hash, key)) {
-    meters_.shared->add();
+    metrics_.shared->add();
     return {.flight = flight};
   }
-  meters_.misses->add();
+  metrics_.misses->add();
   lookup_flight& flight = take_flight();
   flight.asker = &asker;
   flight.statement = &asker.statement();
@@ -229,7 +230,7 @@ void lookup_cache::on_answer(lookup_flight& flight) {
   // Resumed ones may look up again, also this key; the flight is off the table and theirs no more.
   for (lookup_waiter* waiter = flight.first; waiter != nullptr;) {
     lookup_waiter* const next = waiter->next;
-    if (none) meters_.absent->add();
+    if (none) metrics_.absent->add();
     waiter->answer = &answer;
     waiter->waiting.resume();
     waiter = next;
@@ -260,7 +261,7 @@ stream::rows_ref lookup_cache::keep(const lookup_flight& flight, stream::rows_re
     }
   }
   if (made == nullptr) {
-    meters_.evictions->add();
+    metrics_.evictions->add();
     show();
     return answer;
   }
@@ -284,7 +285,7 @@ void lookup_cache::remove(cached_row& entry) noexcept {
 
 void lookup_cache::evict() noexcept {
   remove(*by_use_.front());
-  meters_.evictions->add();
+  metrics_.evictions->add();
 }
 
 void lookup_cache::read_inbox() {
@@ -296,27 +297,27 @@ void lookup_cache::invalidate(bytes_view key) {
   const std::uint64_t hash = hash_of(key, seed_);
   if (cached_row* entry = entries_.find(hash, key)) {
     remove(*entry);
-    meters_.invalidations->add();
+    metrics_.invalidations->add();
   }
   if (lookup_flight* flight = flights_.find(hash, key)) {
     flights_.remove(*flight);
     flight->stale = true;
-    meters_.invalidations->add();
+    metrics_.invalidations->add();
   }
 }
 
 void lookup_cache::invalidate_everything() {
-  meters_.invalidations->add(entry_count_);
+  metrics_.invalidations->add(entry_count_);
   while (cached_row* entry = by_use_.front()) remove(*entry);
   flights_.take_all([this](lookup_flight& flight) {
     flight.stale = true;
-    meters_.invalidations->add();
+    metrics_.invalidations->add();
   });
 }
 
 void lookup_cache::show() noexcept {
-  meters_.entries->set(static_cast<double>(entry_count_));
-  meters_.bytes->set(static_cast<double>(entry_bytes_ + entries_.bytes()));
+  metrics_.entries->set(static_cast<double>(entry_count_));
+  metrics_.bytes->set(static_cast<double>(entry_bytes_ + entries_.bytes()));
 }
 
 }  // namespace millrace::cql::internal

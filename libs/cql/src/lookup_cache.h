@@ -16,7 +16,7 @@
 #include <millrace/cql/lookup.h>
 #include <millrace/metrics/cells.h>
 #include <millrace/runtime/intrusive.h>
-#include <millrace/stream/lookup.h>
+#include <millrace/statement/lookup.h>
 #include <millrace/stream/store.h>
 
 #include "key_hash.h"
@@ -68,7 +68,7 @@ class key_table {
 class cached_row final : public stream::rows_owner, public runtime::list_hook {
  public:
   // nullptr: the account has no room.
-  [[nodiscard]] static cached_row* make(stream::byte_account* account, bytes_view key,
+  [[nodiscard]] static cached_row* make(statements::byte_account* account, bytes_view key,
                                         const stream::rows_ref& answer);
   [[nodiscard]] static std::size_t size_of(bytes_view key, const stream::rows_ref& answer) noexcept;
 
@@ -82,11 +82,11 @@ class cached_row final : public stream::rows_owner, public runtime::list_hook {
   instant expires_at;
 
  private:
-  cached_row(stream::byte_account* account, std::size_t size) noexcept : account_(account), size_(size) {}
+  cached_row(statements::byte_account* account, std::size_t size) noexcept : account_(account), size_(size) {}
   ~cached_row() = default;
   void destroy() noexcept override;
 
-  stream::byte_account* account_;
+  statements::byte_account* account_;
   std::size_t size_;
   std::size_t key_bytes_ = 0;
 };
@@ -109,10 +109,10 @@ struct lookup_flight final : stream::store_request {
 
 void declare_lookup_metrics(metrics::catalogue& into);
 
-class lookup_meters {
+class lookup_metrics {
  public:
-  lookup_meters(metrics::shard* counts, const std::string& lookup);
-  [[nodiscard]] stream::lookup_statistics read() const noexcept;
+  lookup_metrics(metrics::shard* counts, const std::string& lookup);
+  [[nodiscard]] statements::lookup_statistics read() const noexcept;
 
   metrics::counter* hits;
   metrics::counter* negative_hits;
@@ -129,16 +129,16 @@ class lookup_meters {
   std::array<metrics::gauge, 2> own_gauges_;
 };
 
-class lookup_cache final : public stream::lookup_state {
+class lookup_cache final : public statements::lookup_state {
  public:
-  lookup_cache(std::string cql, const stream::lookup_options& options, stream::lookup_room& room,
+  lookup_cache(std::string cql, const statements::lookup_options& options, statements::lookup_room& room,
                const std::string& name);
   // No flight is under way.
   ~lookup_cache() override;
 
   [[nodiscard]] const std::string& cql() const noexcept { return cql_; }
-  [[nodiscard]] const stream::lookup_options& options() const noexcept { return options_; }
-  [[nodiscard]] stream::lookup_statistics statistics() const noexcept override { return meters_.read(); }
+  [[nodiscard]] const statements::lookup_options& options() const noexcept { return options_; }
+  [[nodiscard]] statements::lookup_statistics statistics() const noexcept override { return metrics_.read(); }
   // False: the process's memory has no room even for an empty cache.
   [[nodiscard]] bool fits() const noexcept { return fits_; }
 
@@ -159,9 +159,9 @@ class lookup_cache final : public stream::lookup_state {
   void show() noexcept;
 
   const std::string cql_;
-  const stream::lookup_options options_;
-  stream::byte_account* memory_;
-  lookup_meters meters_;
+  const statements::lookup_options options_;
+  statements::byte_account* memory_;
+  lookup_metrics metrics_;
   std::uint64_t seed_;
   key_table<cached_row> entries_;
   key_table<lookup_flight> flights_{flights_expected};
@@ -172,7 +172,7 @@ class lookup_cache final : public stream::lookup_state {
   bool fits_ = true;
   std::vector<std::unique_ptr<lookup_flight>> all_flights_;
   lookup_flight* free_flights_ = nullptr;
-  stream::invalidation_inbox inbox_;
+  statements::invalidation_inbox inbox_;
 };
 
 }  // namespace millrace::cql::internal

@@ -7,8 +7,8 @@
 namespace millrace::cql {
 namespace {
 
-std::vector<stream::column> columns_of(const millrace_cql_column* all, std::size_t count) {
-  std::vector<stream::column> out;
+std::vector<statements::column> columns_of(const millrace_cql_column* all, std::size_t count) {
+  std::vector<statements::column> out;
   out.reserve(count);
   for (std::size_t k = 0; k < count; ++k) out.push_back({all[k].name, all[k].type});
   return out;
@@ -18,7 +18,7 @@ constexpr std::uint16_t serial = 8;
 constexpr std::uint16_t local_serial = 9;
 
 // Fills in what the text's options say, or says what is wrong with them.
-result<void> apply(const stream::statement_options& options, millrace_cql_statement& to) {
+result<void> apply(const statements::statement_options& options, millrace_cql_statement& to) {
   to.consistency = -1;
   to.serial_consistency = -1;
   if (!options.consistency.empty()) {
@@ -46,7 +46,7 @@ result<void> apply(const stream::statement_options& options, millrace_cql_statem
 }  // namespace
 
 result<std::shared_ptr<const prepared_statement>> prepared_cache::prepare(
-    const std::string& cql, const stream::statement_options& options) {
+    const std::string& cql, const statements::statement_options& options) {
   const std::lock_guard lock(mutex_);
   const key wanted{cql,           options.consistency, options.serial_consistency, options.idempotent,
                    options.trace, options.page_rows};

@@ -19,8 +19,8 @@ namespace millrace::cql {
 struct prepared_statement {
   std::uint32_t number = 0;  // the bridge's
   bool conditional = false;
-  std::vector<stream::column> parameters;
-  std::vector<stream::column> columns;
+  std::vector<statements::column> parameters;
+  std::vector<statements::column> columns;
   std::vector<std::uint16_t> partition_key;  // indexes into parameters; none: not known before it runs
 };
 
@@ -34,7 +34,7 @@ class prepared_cache {
 
   // Blocks. errc::limit_exceeded when all of prepared_max are in use.
   [[nodiscard]] result<std::shared_ptr<const prepared_statement>> prepare(
-      const std::string& cql, const stream::statement_options& options);
+      const std::string& cql, const statements::statement_options& options);
   [[nodiscard]] std::size_t size() const;
 
  private:

@@ -11,9 +11,9 @@ std::string counted(std::size_t count, std::string_view what) {
   return std::to_string(count) + " " + std::string(what) + (count == 1 ? "" : "s");
 }
 
-std::string listed(const std::vector<stream::column>& all) {
+std::string listed(const std::vector<statements::column>& all) {
   std::string text;
-  for (const stream::column& column : all) {
+  for (const statements::column& column : all) {
     text += (text.empty() ? "" : ", ") + column.name + " " + column.type;
   }
   return all.empty() ? text : " (" + text + ")";
@@ -24,15 +24,15 @@ error mismatch(const std::string& statement, const std::string& what) {
 }
 
 // What the text alone does not tell: growing a set or map repeats well, growing a list or counter does not.
-result<void> check_write_time(const stream::statement_declaration& s,
-                              const std::vector<stream::column>& parameters) {
-  if (s.options().written != stream::write_time::record) return {};
-  for (const stream::statement_text::in_place& change : s.text().changes_in_place) {
-    if (change.by != stream::statement_text::in_place::operand::parameter ||
+result<void> check_write_time(const statements::statement_declaration& s,
+                              const std::vector<statements::column>& parameters) {
+  if (s.options().written != statements::write_time::record) return {};
+  for (const statements::statement_text::in_place& change : s.text().changes_in_place) {
+    if (change.by != statements::statement_text::in_place::operand::parameter ||
         change.parameter >= parameters.size()) {
       continue;
     }
-    const stream::column& by = parameters[change.parameter];
+    const statements::column& by = parameters[change.parameter];
     const bool repeats = change.element ? !by.name.starts_with("idx(")
                                         : by.type.starts_with("set<") || by.type.starts_with("map<");
     if (repeats) continue;
@@ -47,7 +47,7 @@ result<void> check_write_time(const stream::statement_declaration& s,
 struct side {
   std::string_view what;  // "parameter" or "column"
   const std::vector<expectation>& expected;
-  const std::vector<stream::column>& actual;
+  const std::vector<statements::column>& actual;
 };
 
 result<void> check_side(const std::string& statement, const side& s) {
@@ -56,7 +56,7 @@ result<void> check_side(const std::string& statement, const side& s) {
                                    ", the C++ type " + counted(s.expected.size(), s.what));
   }
   for (std::size_t k = 0; k < s.actual.size(); ++k) {
-    const stream::column& actual = s.actual[k];
+    const statements::column& actual = s.actual[k];
     const expectation& expected = s.expected[k];
     const std::string name = std::string(s.what) + " '" + actual.name + "'";
     if (!expected.field.empty() && expected.field != actual.name) {
@@ -97,8 +97,8 @@ error unreadable(std::string_view statement, std::string_view column, const row_
                                   "' is " + std::string(describe(fault.fault))};
 }
 
-result<void> statement_base::check(const std::vector<stream::column>& parameters,
-                                   const std::vector<stream::column>& columns) {
+result<void> statement_base::check(const std::vector<statements::column>& parameters,
+                                   const std::vector<statements::column>& columns) {
   if (selects_everything(cql())) {
     return error(errc::db_invalid,
                  "statement '" + name() + "': SELECT * would break when a column is added; name the columns");
@@ -124,7 +124,7 @@ result<void> statement_base::check(const std::vector<stream::column>& parameters
     return {};
   }
   if (auto fits = check_side(name(), {"column", expected_columns_, columns}); !fits) return fits;
-  for (const stream::column& column : columns) column_names_.push_back(column.name);
+  for (const statements::column& column : columns) column_names_.push_back(column.name);
   return {};
 }
 
@@ -157,8 +157,9 @@ result<std::vector<std::size_t>> statement_base::places_of_fields(const stream::
   std::vector<std::size_t> places;
   if (answer.columns.size() <= 1) return places;  // "[applied]" alone: there is no row
   for (const expectation& field : expected_columns_) {
-    const auto found = std::find_if(answer.columns.begin() + 1, answer.columns.end(),
-                                    [&](const stream::column& column) { return column.name == field.field; });
+    const auto found =
+        std::find_if(answer.columns.begin() + 1, answer.columns.end(),
+                     [&](const statements::column& column) { return column.name == field.field; });
     if (found == answer.columns.end()) {
       return mismatch(name(), "the answer has no column '" + std::string(field.field) + "'" +
                                   listed({answer.columns.begin(), answer.columns.end()}));

@@ -26,7 +26,7 @@ class one_page final : public stream::rows_owner {
  public:
   one_page(owner_handle memory, const millrace_cql_completion& completion) : memory_(std::move(memory)) {
     if (completion.column_count == 0) return;
-    columns_ = std::make_unique<std::vector<stream::column>>();
+    columns_ = std::make_unique<std::vector<statements::column>>();
     for (std::size_t k = 0; k < completion.column_count; ++k) {
       columns_->push_back({completion.columns[k].name, completion.columns[k].type});
     }
@@ -38,7 +38,7 @@ class one_page final : public stream::rows_owner {
  private:
   void destroy() noexcept override { delete this; }
   owner_handle memory_;
-  std::unique_ptr<std::vector<stream::column>> columns_;
+  std::unique_ptr<std::vector<statements::column>> columns_;
 };
 
 // The answer of a direct connection, copied out of its buffer: one block, the bytes behind the object.
@@ -130,7 +130,7 @@ channel_store::channel_store(runtime::loop& worker, channel_handle channel, stor
       settings_(settings),
       direct_counts_(std::move(direct_counts)),
       counts_(counts),
-      meters_(counts) {
+      metrics_(counts) {
   completions_.resize(completions_batch);
   if (settings_.direct) {
     direct_plane::requester& self = *this;
@@ -146,14 +146,15 @@ channel_store::~channel_store() {
   loop_.remove_step(*this);
 }
 
-result<void> channel_store::prepare(stream::statement_declaration& declaration) {
+result<void> channel_store::prepare(statements::statement_declaration& declaration) {
   const std::string where = "statement '" + declaration.name() + "'";
   auto prepared = cache_.prepare(declaration.cql(), declaration.options());
   if (!prepared) return prepared.error().in(where);
   if (auto fits = declaration.check((*prepared)->parameters, (*prepared)->columns); !fits) return fits;
-  const stream::statement_options& options = declaration.options();
+  const statements::statement_options& options = declaration.options();
   const milliseconds own = options.timeout;
-  const milliseconds timeout = own == stream::statement_options{}.timeout ? settings_.request_timeout : own;
+  const milliseconds timeout =
+      own == statements::statement_options{}.timeout ? settings_.request_timeout : own;
   // What the driver does and a plain execution does not.
   const bool plain = !options.trace && !(settings_.speculative && options.idempotent);
   declaration.prepared_as(static_cast<std::uint32_t>(statements_.size()));
@@ -164,8 +165,8 @@ result<void> channel_store::prepare(stream::statement_declaration& declaration) 
        .consistency = consistency_number(options.consistency).value_or(settings_.consistency),
        .page_rows = static_cast<std::int32_t>(std::min<std::uint32_t>(options.page_rows, INT32_MAX)),
        .direct = plain,
-       .meters = statement_meters(counts_, declaration.name())});
-  meters_.prepared(statements_.size());
+       .meters = statement_metrics(counts_, declaration.name())});
+  metrics_.prepared(statements_.size());
   if (plane_) plane_->wait_for_connections();
   return {};
 }
@@ -201,7 +202,7 @@ bool channel_store::on_turn() {
   if (plane_) plane_->begin_turn();
   hand_over();
   if (plane_) plane_->flush();
-  meters_.in_flight(in_flight_);
+  metrics_.in_flight(in_flight_);
   return more_completions_ || !batch_.empty() || !next_pages_.empty() || (plane_ && plane_->has_more());
 }
 
@@ -265,7 +266,7 @@ void channel_store::hand_over() {
       answer(*next.request, nanoseconds(0), belongs.error());
       continue;
     }
-    meters_.handed_over(now - next.since);
+    metrics_.handed_over(now - next.since);
     dispatch(take_slot(*next.request, next.since));
   }
   if (batch_.empty()) return;
@@ -418,7 +419,7 @@ stream::rows_ref channel_store::rows_of(slot& of, const page& last, MakeFirst fi
   return stream::rows_ref(rows);
 }
 
-void channel_store::report_trace(const stream::statement_declaration& of,
+void channel_store::report_trace(const statements::statement_declaration& of,
                                  const std::uint8_t* trace_id) const {
   if (!options_.on_trace) return;
   uuid trace;
@@ -428,7 +429,7 @@ void channel_store::report_trace(const stream::statement_declaration& of,
 
 void channel_store::answer(stream::store_request& request, nanoseconds took, result<stream::rows_ref> with) {
   --in_flight_;
-  statement_meters& meters = statements_[request.statement->id()].meters;
+  statement_metrics& meters = statements_[request.statement->id()].meters;
   if (with)
     meters.succeeded(took);
   else

@@ -14,8 +14,8 @@
 #include <millrace/stream/store.h>
 
 #include "bridge.h"
+#include "cql_metrics.h"
 #include "direct_plane.h"
-#include "meters.h"
 #include "prepared.h"
 
 namespace millrace::cql {
@@ -37,7 +37,7 @@ class channel_store final : public stream::store, private runtime::step, private
       metrics::shard* counts);
   ~channel_store() override;
 
-  result<void> prepare(stream::statement_declaration& declaration) override;
+  result<void> prepare(statements::statement_declaration& declaration) override;
   void submit(stream::store_request& request) override;
   [[nodiscard]] std::size_t in_flight() const noexcept override { return in_flight_; }
 
@@ -49,7 +49,7 @@ class channel_store final : public stream::store, private runtime::step, private
     std::uint16_t consistency;
     std::int32_t page_rows;
     bool direct;  // may be executed by the direct plane
-    statement_meters meters;
+    statement_metrics meters;
   };
 
   // A request that was given to the bridge. A completion names it by place and generation, so that one that
@@ -99,7 +99,7 @@ class channel_store final : public stream::store, private runtime::step, private
   [[nodiscard]] millrace_cql_request request_for(std::uint32_t place);
   // Why the parts of a batch do not belong together.
   [[nodiscard]] result<void> check_batch(const stream::store_request& request) const;
-  void report_trace(const stream::statement_declaration& of, const std::uint8_t* trace_id) const;
+  void report_trace(const statements::statement_declaration& of, const std::uint8_t* trace_id) const;
   [[nodiscard]] std::uint32_t take_slot(stream::store_request& request, instant started);
   void cancel_everything();
 
@@ -110,7 +110,7 @@ class channel_store final : public stream::store, private runtime::step, private
   session_settings settings_;
   std::shared_ptr<direct_counters> direct_counts_;
   metrics::shard* counts_;
-  store_meters meters_;
+  store_metrics metrics_;
   std::unique_ptr<direct_plane> plane_;  // null: none
 
   struct waiting_request {

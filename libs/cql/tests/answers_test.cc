@@ -12,8 +12,8 @@ struct event {
   std::string_view note;
 };
 
-stream::statement_options with_page_rows(std::uint32_t rows) {
-  stream::statement_options options;
+statements::statement_options with_page_rows(std::uint32_t rows) {
+  statements::statement_options options;
   options.page_rows = rows;
   return options;
 }
@@ -122,7 +122,7 @@ TEST_F(answers, pages_go_on_after_the_server_restarted) {
   server_->forget_prepared();
   server_->drop_connections();
   std::size_t rest = 0;
-  const instant give_up = loop_.time().now() + patience;
+  const instant give_up = loop_.time().now() + timeout;
   while (rest == 0 && loop_.time().now() < give_up) {
     const auto page = finish(all.next());
     if (page) rest = page->size();
@@ -240,7 +240,7 @@ TEST_F(answers, an_endlessly_unprepared_batch_ends_at_its_deadline) {
 }
 
 TEST_F(answers, consistencies_that_do_not_exist_are_refused_at_start_up) {
-  stream::statement_options options;
+  statements::statement_options options;
   options.serial_consistency = "QUORUM";
   statement<void(std::int32_t, std::int32_t)> wrong_serial("INSERT INTO event (day, n) VALUES (?, ?)",
                                                            options);

@@ -8,14 +8,14 @@ namespace {
 
 constexpr milliseconds soon{200};
 
-testkit::cql_emulator_options three_nodes() {
-  testkit::cql_emulator_options options;
+emulators::cql_emulator_options three_nodes() {
+  emulators::cql_emulator_options options;
   options.other_nodes = {{"dc1", "rack2"}, {"dc1", "rack3"}};
   return options;
 }
 
 // With a second table, of which every node has all rows: the driver looks at keyspaces when it connects.
-std::unique_ptr<cql_emulator> started_with_copies(testkit::cql_emulator_options options) {
+std::unique_ptr<cql_emulator> started_with_copies(emulators::cql_emulator_options options) {
   auto server = started(std::move(options));
   for (const char* cql :
        {"CREATE KEYSPACE copies WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 3}",
@@ -28,7 +28,7 @@ std::unique_ptr<cql_emulator> started_with_copies(testkit::cql_emulator_options 
 
 class cluster : public session_test {
  protected:
-  explicit cluster(testkit::cql_emulator_options options = three_nodes(), session_options session = {})
+  explicit cluster(emulators::cql_emulator_options options = three_nodes(), session_options session = {})
       : session_test(started_with_copies(std::move(options)), std::move(session)) {}
 
   std::uint64_t served_by(unsigned node) const { return server_->counters().requests_of_node[node]; }
@@ -159,8 +159,8 @@ TEST_F(cluster, a_node_that_stops_is_left_and_comes_back) {
 
 class shards : public cluster {
  protected:
-  static testkit::cql_emulator_options sharded() {
-    testkit::cql_emulator_options options = three_nodes();
+  static emulators::cql_emulator_options sharded() {
+    emulators::cql_emulator_options options = three_nodes();
     options.shards = 2;
     return options;
   }
@@ -175,8 +175,8 @@ TEST_F(shards, every_shard_gets_a_connection) {
 
 class datacentres : public cluster {
  protected:
-  static testkit::cql_emulator_options two_of_them() {
-    testkit::cql_emulator_options options;
+  static emulators::cql_emulator_options two_of_them() {
+    emulators::cql_emulator_options options;
     options.other_nodes = {{"dc2", "rack1"}};
     return options;
   }
@@ -242,7 +242,7 @@ TEST_F(impatient, idempotent_statements_are_also_asked_of_another_node) {
 }
 
 TEST_F(impatient, others_are_not) {
-  stream::statement_options once = with_timeout(soon);
+  statements::statement_options once = with_timeout(soon);
   once.idempotent = false;
   statement<void(std::string_view)> insert("INSERT INTO copies.profile (id) VALUES (?)", once);
   ASSERT_TRUE(store_->prepare(insert));
@@ -262,9 +262,10 @@ class conditions : public session_test {
  protected:
   conditions() {
     EXPECT_TRUE(server_->execute("CREATE TABLE app.claim (id text PRIMARY KEY, holder text, since int)"));
-    for (stream::statement_declaration* each : {static_cast<stream::statement_declaration*>(&claim_),
-                                                static_cast<stream::statement_declaration*>(&pass_on_),
-                                                static_cast<stream::statement_declaration*>(&release_)}) {
+    for (statements::statement_declaration* each :
+         {static_cast<statements::statement_declaration*>(&claim_),
+          static_cast<statements::statement_declaration*>(&pass_on_),
+          static_cast<statements::statement_declaration*>(&release_)}) {
       const auto prepared = store_->prepare(*each);
       EXPECT_TRUE(prepared) << prepared.error().to_string();
     }
@@ -301,8 +302,9 @@ TEST_F(conditions, comparisons_hold_or_not) {
 TEST_F(conditions, signature_and_text_must_agree) {
   statement<void(std::string_view)> forgets("DELETE FROM claim WHERE id = ? IF EXISTS");
   statement<applied<>(std::string_view)> invents("DELETE FROM claim WHERE id = ?");
-  for (stream::statement_declaration* wrong : {static_cast<stream::statement_declaration*>(&forgets),
-                                               static_cast<stream::statement_declaration*>(&invents)}) {
+  for (statements::statement_declaration* wrong :
+       {static_cast<statements::statement_declaration*>(&forgets),
+        static_cast<statements::statement_declaration*>(&invents)}) {
     const auto refused = store_->prepare(*wrong);
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().code(), errc::db_invalid) << refused.error().to_string();
@@ -311,10 +313,10 @@ TEST_F(conditions, signature_and_text_must_agree) {
 
 TEST_F(conditions, a_trace_is_told_to_who_asked_for_it) {
   std::vector<uuid> traces;
-  attach({.in_flight_max = 8, .on_trace = [&](const stream::statement_declaration&, const uuid& trace) {
+  attach({.in_flight_max = 8, .on_trace = [&](const statements::statement_declaration&, const uuid& trace) {
             traces.push_back(trace);
           }});
-  stream::statement_options traced;
+  statements::statement_options traced;
   traced.trace = true;
   statement<void(std::string_view)> insert("INSERT INTO claim (id) VALUES (?)", traced);
   statement<std::string_view(std::string_view)> select("SELECT id FROM claim WHERE id = ?", traced);

@@ -20,7 +20,7 @@ session_options direct_and(session_options options = {}) {
 
 class direct : public session_test {
  protected:
-  explicit direct(testkit::cql_emulator_options server = {}, session_options options = {})
+  explicit direct(emulators::cql_emulator_options server = {}, session_options options = {})
       : session_test(started(std::move(server)), direct_and(std::move(options))) {}
 
   // The statistics are those of the last turn.
@@ -241,8 +241,8 @@ TEST_F(direct_keepalive, a_worker_that_stood_still_blames_neither_the_server_nor
 
 class direct_shards : public direct {
  protected:
-  static testkit::cql_emulator_options options() {
-    testkit::cql_emulator_options out;
+  static emulators::cql_emulator_options options() {
+    emulators::cql_emulator_options out;
     out.other_nodes = {{"dc1", "rack2"}, {"dc1", "rack3"}};
     out.shards = 2;
     return out;
@@ -282,7 +282,7 @@ TEST(direct_access, signs_in_and_encrypts_as_the_driver_does) {
   std::filesystem::create_directories(folder);
   const certificate_files server = make_certificates(folder, "server");
   const certificate_files client = make_certificates(folder, "client");
-  testkit::cql_emulator_options guarded;
+  emulators::cql_emulator_options guarded;
   guarded.user = "app";
   guarded.password = "secret";
   guarded.tls_certificate_file = server.certificate;
@@ -302,12 +302,12 @@ TEST(direct_access, signs_in_and_encrypts_as_the_driver_does) {
   runtime::loop loop(system_clock());
   auto store = (*opened)->attach(loop, {}, nullptr);
   ASSERT_TRUE(store);
-  stream::declarations declared;
-  const stream::declaration_scope collecting(declared);
+  statements::declarations declared;
+  const statements::declaration_scope collecting(declared);
   statement<void(std::string_view, std::string_view)> insert(
       "INSERT INTO profile (id, segment) VALUES (?, ?)");
   statement<std::string(std::string_view)> select("SELECT segment FROM profile WHERE id = ?");
-  for (stream::statement_declaration* each : declared.statements) {
+  for (statements::statement_declaration* each : declared.statements) {
     const auto prepared = (*store)->prepare(*each);
     ASSERT_TRUE(prepared) << prepared.error().to_string();
   }
@@ -315,7 +315,7 @@ TEST(direct_access, signs_in_and_encrypts_as_the_driver_does) {
   const auto finish = [&loop](auto call) {
     finished_flag done;
     call.start(loop, done);
-    const instant give_up = loop.time().now() + patience;
+    const instant give_up = loop.time().now() + timeout;
     while (!done.finished && loop.time().now() < give_up) loop.run_turn(milliseconds(10));
     EXPECT_TRUE(done.finished);
     return call.take();

@@ -10,17 +10,17 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 
+#include <millrace/emulators/cql_emulator.h>
 #include <millrace/native/bridge.h>
-#include <millrace/testkit/cql_emulator.h>
 
 namespace millrace::cql {
 namespace {
 
-using testkit::cql_emulator;
-using testkit::fault_kind;
-using testkit::operation;
+using emulators::cql_emulator;
+using emulators::fault_kind;
+using emulators::operation;
 
-constexpr int patience_ms = 30'000;
+constexpr int timeout_ms = 30'000;
 constexpr std::uint32_t in_flight_max = 256;
 constexpr std::uint32_t long_timeout_ms = 20'000;
 
@@ -85,7 +85,7 @@ class exactly_once : public ::testing::Test {
   bool take_some() {
     if (millrace_cql_arm(channel_) == 0) {
       pollfd event{.fd = millrace_cql_channel_event_fd(channel_), .events = POLLIN, .revents = 0};
-      if (::poll(&event, 1, patience_ms) != 1) return false;
+      if (::poll(&event, 1, timeout_ms) != 1) return false;
     }
     take_ready();
     return true;

@@ -32,7 +32,7 @@ class bytes_answer final : public stream::rows_owner {
 class waiting_store final : public stream::store {
  public:
   ~waiting_store() override { EXPECT_TRUE(waiting.empty()); }
-  result<void> prepare(stream::statement_declaration&) override { return {}; }
+  result<void> prepare(statements::statement_declaration&) override { return {}; }
   void submit(stream::store_request& request) override { waiting.push_back(&request); }
   std::size_t in_flight() const noexcept override { return waiting.size(); }
 
@@ -46,7 +46,7 @@ class waiting_store final : public stream::store {
 };
 
 // Memory of the process, as an account that can be made small.
-class account_of_test final : public stream::byte_account {
+class account_of_test final : public statements::byte_account {
  public:
   explicit account_of_test(std::size_t bytes_max) : bytes_max_(bytes_max) {}
   bool try_hold(std::size_t bytes) noexcept override {
@@ -92,13 +92,13 @@ inline runtime::task<void> ask(const profile_lookup* of, stream::context ctx, st
 // Processors of one worker: a lookup and the statement that writes its rows.
 class worker_of_test {
  public:
-  worker_of_test(const clock& time, stream::invalidation_board& board, stream::lookup_options options,
-                 stream::byte_account* account = nullptr, profile fallback = {"none", 0})
+  worker_of_test(const clock& time, statements::invalidation_board& board, statements::lookup_options options,
+                 statements::byte_account* account = nullptr, profile fallback = {"none", 0})
       : loop(time),
         room{board, account},
         collecting_(declared),
         profiles("profiles", select_profile, std::move(options), fallback) {
-    for (stream::lookup_declaration* each : declared.lookups) {
+    for (statements::lookup_declaration* each : declared.lookups) {
       const auto opened = each->open(room, each->declared());
       EXPECT_TRUE(opened) << opened.error().to_string();
     }
@@ -134,17 +134,17 @@ class worker_of_test {
     const stream::outcome ending = of.got->ending();
     return std::string(ending.cause()->message());
   }
-  [[nodiscard]] stream::lookup_statistics statistics() const {
+  [[nodiscard]] statements::lookup_statistics statistics() const {
     return room.states.at("profiles")->statistics();
   }
 
   runtime::loop loop;
   waiting_store store;
-  stream::lookup_room room;
-  stream::declarations declared;
+  statements::lookup_room room;
+  statements::declarations declared;
 
  private:
-  stream::declaration_scope collecting_;
+  statements::declaration_scope collecting_;
 
  public:
   execution_of_test run{loop, store};

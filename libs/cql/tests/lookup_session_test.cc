@@ -1,22 +1,22 @@
-// Lookups and write times over the whole path: store, bridge, driver and the testkit's CQL emulator.
+// Lookups and write times over the whole path: store, bridge, driver and the emulators's CQL emulator.
 #include <algorithm>
 #include <map>
 #include <random>
 
 #include <millrace/cql/batch.h>
 #include <millrace/cql/session.h>
+#include <millrace/emulators/cql_emulator.h>
 #include <millrace/stream/write_clock.h>
-#include <millrace/testkit/cql_emulator.h>
 
 #include "lookup_fixture.h"
 
 namespace millrace::cql {
 namespace {
 
-using testkit::cql_emulator;
-using testkit::operation;
+using emulators::cql_emulator;
+using emulators::operation;
 
-constexpr seconds patience{20};
+constexpr seconds timeout{20};
 
 class lookup_session_test : public ::testing::Test {
  protected:
@@ -34,12 +34,12 @@ class lookup_session_test : public ::testing::Test {
     session_ = std::move(*session::open(options));
     store_ = std::move(*session_->attach(loop_, {}, nullptr));
     run_ = std::make_unique<execution_of_test>(loop_, *store_);
-    for (stream::statement_declaration* each : declared_.statements) {
+    for (statements::statement_declaration* each : declared_.statements) {
       const auto prepared = store_->prepare(*each);
       EXPECT_TRUE(prepared) << prepared.error().to_string();
     }
     EXPECT_TRUE(profiles_.open(room_, profiles_.declared()));
-    const auto connected = stream::connect(declared_, board_);
+    const auto connected = statements::connect(declared_, board_);
     EXPECT_TRUE(connected) << connected.error().to_string();
   }
   ~lookup_session_test() override { store_.reset(); }
@@ -47,7 +47,7 @@ class lookup_session_test : public ::testing::Test {
   stream::context context() { return stream::context(*run_); }
   template <typename Done>
   void turn_until(Done done) {
-    const instant give_up = loop_.time().now() + patience;
+    const instant give_up = loop_.time().now() + timeout;
     while (!done() && loop_.time().now() < give_up) loop_.run_turn(milliseconds(10));
     ASSERT_TRUE(done()) << "nothing happened for too long";
   }
@@ -64,21 +64,21 @@ class lookup_session_test : public ::testing::Test {
   }
 
   std::unique_ptr<cql_emulator> server_ = std::move(*cql_emulator::start());
-  stream::invalidation_board board_;
-  stream::lookup_room room_{board_};
+  statements::invalidation_board board_;
+  statements::lookup_room room_{board_};
   std::unique_ptr<session> session_;
   runtime::loop loop_{system_clock()};
   std::unique_ptr<stream::store> store_;
-  stream::declarations declared_;
-  stream::declaration_scope collecting_{declared_};
+  statements::declarations declared_;
+  statements::declaration_scope collecting_{declared_};
   std::unique_ptr<execution_of_test> run_;
   profile_lookup profiles_{"profiles", select_profile, {.ttl = seconds(3'600)}};
   statement<void(std::string_view, std::int64_t, std::string_view)> update_{
       "UPDATE profile SET segment = ?, score = ? WHERE id = ?",
-      {.written = stream::write_time::record, .invalidates = {"profiles"}}};
+      {.written = statements::write_time::record, .invalidates = {"profiles"}}};
   statement<void(std::string_view)> remove_{
       "DELETE FROM profile WHERE id = ?",
-      {.written = stream::write_time::record, .invalidates = {"profiles"}}};
+      {.written = statements::write_time::record, .invalidates = {"profiles"}}};
   std::vector<std::unique_ptr<asked>> asked_;
 };
 

@@ -59,7 +59,7 @@ class lookup_test : public ::testing::Test {
   void write(std::string_view id) { board_.channel("profiles").post(key_of(id)); }
 
   manual_clock time_;
-  stream::invalidation_board board_;
+  statements::invalidation_board board_;
 };
 
 TEST_F(lookup_test, asks_once_and_answers_from_memory_until_the_row_expires) {
@@ -70,7 +70,7 @@ TEST_F(lookup_test, asks_once_and_answers_from_memory_until_the_row_expires) {
   EXPECT_EQ(w.look_up("ada", row_of("other", 0)), "gold");
   time_.advance(1ns);
   EXPECT_EQ(w.look_up("ada", row_of("silver", 0)), "silver");
-  const stream::lookup_statistics seen = w.statistics();
+  const statements::lookup_statistics seen = w.statistics();
   EXPECT_EQ(seen.hits, 2U);
   EXPECT_EQ(seen.misses, 2U);
   EXPECT_EQ(seen.entries, 1U);
@@ -272,7 +272,7 @@ TEST_F(lookup_test, the_statement_that_writes_the_row_tells_on_success_and_on_fa
   worker_of_test w(time_, board_, {});
   const statement<void(std::string_view, std::string_view)> insert(
       "INSERT INTO profile (segment, id) VALUES (?, ?)", {.invalidates = {"profiles"}});
-  ASSERT_TRUE(stream::connect(w.declared, board_));
+  ASSERT_TRUE(statements::connect(w.declared, board_));
   for (const bool fails : {false, true}) {
     w.look_up("ada", row_of("old", 0));
     asked done;
@@ -287,8 +287,8 @@ TEST_F(lookup_test, the_statement_that_writes_the_row_tells_on_success_and_on_fa
 }
 
 TEST_F(lookup_test, policies_decide_about_a_row_that_is_not_there) {
-  const auto ending_with = [this](stream::lookup_options options, nanoseconds put_off = {}) {
-    stream::invalidation_board board;
+  const auto ending_with = [this](statements::lookup_options options, nanoseconds put_off = {}) {
+    statements::invalidation_board board;
     worker_of_test w(time_, board, std::move(options));
     w.run.put_off = put_off;
     asked& made = w.begin("ada");
@@ -300,7 +300,7 @@ TEST_F(lookup_test, policies_decide_about_a_row_that_is_not_there) {
   EXPECT_EQ(skipped.what(), stream::outcome::kind::skipped);
   EXPECT_EQ(skipped.cause()->message(), "profiles: no row");
   EXPECT_EQ(ending_with({.on_miss = miss_policy::dead_letter}).what(), stream::outcome::kind::dead_letter);
-  const stream::lookup_options late{
+  const statements::lookup_options late{
       .on_miss = miss_policy::retry, .retry_delay = 2s, .retry_for = 10s, .when_late = miss_policy::skip};
   const stream::outcome again = ending_with(late);
   EXPECT_EQ(again.what(), stream::outcome::kind::again);
@@ -408,12 +408,12 @@ class model_run {
     std::vector<open_lookup> waiting = {};
   };
   struct side {
-    side(const clock& time, stream::invalidation_board& board, const stream::lookup_options& options)
+    side(const clock& time, statements::invalidation_board& board, const statements::lookup_options& options)
         : worker(time, board, options), cache(options.entries_max) {}
     worker_of_test worker;
     naive_cache cache;
     std::vector<flight> flights;  // as store.waiting
-    stream::lookup_statistics expected;
+    statements::lookup_statistics expected;
   };
 
   std::size_t below(std::size_t n) { return random_() % n; }
@@ -502,7 +502,7 @@ class model_run {
   }
 
   void compare(side& s) {
-    const stream::lookup_statistics seen = s.worker.statistics();
+    const statements::lookup_statistics seen = s.worker.statistics();
     EXPECT_EQ(seen.hits, s.expected.hits);
     EXPECT_EQ(seen.negative_hits, s.expected.negative_hits);
     EXPECT_EQ(seen.shared, s.expected.shared);
@@ -515,8 +515,8 @@ class model_run {
 
   std::mt19937_64 random_;
   manual_clock time_;
-  stream::invalidation_board board_;
-  const stream::lookup_options options_{.entries_max = 5, .ttl = 1'000ms, .negative_ttl = 300ms};
+  statements::invalidation_board board_;
+  const statements::lookup_options options_{.entries_max = 5, .ttl = 1'000ms, .negative_ttl = 300ms};
   std::map<std::string, std::int64_t> table_;
   std::vector<std::unique_ptr<side>> workers_;
 };

@@ -20,7 +20,7 @@
 namespace millrace::cql {
 namespace {
 
-constexpr seconds patience{60};
+constexpr seconds timeout{60};
 
 std::string environment(const char* name) {
   const char* value = std::getenv(name);
@@ -64,11 +64,11 @@ class server : public ::testing::Test {
     const auto done = session_->execute(cql);
     ASSERT_TRUE(done) << cql << ": " << done.error().to_string();
   }
-  void prepare(stream::statement_declaration& declared) {
+  void prepare(statements::statement_declaration& declared) {
     const auto prepared = store_->prepare(declared);
     ASSERT_TRUE(prepared) << prepared.error().to_string();
   }
-  std::string refusal(stream::statement_declaration& declared) {
+  std::string refusal(statements::statement_declaration& declared) {
     const auto prepared = store_->prepare(declared);
     return prepared ? "prepared" : prepared.error().to_string();
   }
@@ -77,7 +77,7 @@ class server : public ::testing::Test {
   T finish(runtime::task<T> call) {
     finished_flag done;
     call.start(loop_, done);
-    const instant give_up = loop_.time().now() + patience;
+    const instant give_up = loop_.time().now() + timeout;
     while (!done.finished && loop_.time().now() < give_up) loop_.run_turn(milliseconds(10));
     EXPECT_TRUE(done.finished);
     return call.take();
@@ -87,8 +87,8 @@ class server : public ::testing::Test {
     return answer ? "ok" : answer.error().to_string();
   }
 
-  stream::declarations declared_;
-  stream::declaration_scope collecting_{declared_};
+  statements::declarations declared_;
+  statements::declaration_scope collecting_{declared_};
   runtime::loop loop_{system_clock()};
   std::unique_ptr<session> session_;
   std::unique_ptr<stream::store> store_;
@@ -288,7 +288,7 @@ TEST_F(types, null_unset_and_tombstone_are_told_apart) {
 TEST_F(types, counters_count) {
   execute("CREATE TABLE IF NOT EXISTS types.hits (id text PRIMARY KEY, hits counter)");
   execute("TRUNCATE types.hits");
-  stream::statement_options once;
+  statements::statement_options once;
   once.idempotent = false;
   statement<void(std::int64_t, std::string_view)> add("UPDATE types.hits SET hits = hits + ? WHERE id = ?",
                                                       once);
@@ -333,7 +333,7 @@ class answers : public server {
 TEST_F(answers, batches_and_pages) {
   statement<void(std::int32_t, std::int32_t, std::string_view)> insert(
       "INSERT INTO types.event (day, n, note) VALUES (?, ?, ?)");
-  stream::statement_options small;
+  statements::statement_options small;
   small.page_rows = 10;
   statement<pages<std::int32_t>(std::int32_t)> read_day("SELECT n FROM types.event WHERE day = ?", small);
   statement<std::int32_t(std::int32_t)> one("SELECT n FROM types.event WHERE day = ?");
@@ -393,10 +393,10 @@ TEST_F(answers, conditions) {
 
 TEST_F(answers, traces) {
   std::vector<uuid> traces;
-  attach({.in_flight_max = 8, .on_trace = [&](const stream::statement_declaration&, const uuid& trace) {
+  attach({.in_flight_max = 8, .on_trace = [&](const statements::statement_declaration&, const uuid& trace) {
             traces.push_back(trace);
           }});
-  stream::statement_options traced;
+  statements::statement_options traced;
   traced.trace = true;
   statement<void(std::int32_t, std::int32_t)> insert("INSERT INTO types.event (day, n) VALUES (?, ?)",
                                                      traced);
@@ -406,7 +406,7 @@ TEST_F(answers, traces) {
   statement<uuid(uuid)> look("SELECT session_id FROM system_traces.sessions WHERE session_id = ?");
   prepare(look);
   bool kept = false;
-  const instant give_up = loop_.time().now() + patience;
+  const instant give_up = loop_.time().now() + timeout;
   while (!kept && loop_.time().now() < give_up) {
     const auto found = finish(look(context(), traces[0]));
     kept = found && *found;
@@ -454,7 +454,7 @@ TEST_F(schema_changes, a_column_of_another_type_is_told_and_not_misread) {
   execute("CREATE TABLE types.changing (id int PRIMARY KEY, a double)");
   execute("INSERT INTO types.changing (id, a) VALUES (2, 1.5)");
   std::string last;
-  const instant give_up = loop_.time().now() + patience;
+  const instant give_up = loop_.time().now() + timeout;
   while (last.find("db_type_mismatch") == std::string::npos && loop_.time().now() < give_up) {
     last = why(finish(select(context(), 1)));
   }

@@ -1,4 +1,4 @@
-// A session on the testkit's CQL emulator, with the tables and the words of the tests.
+// A session on the emulators's CQL emulator, with the tables and the words of the tests.
 #pragma once
 
 #include <cstdlib>
@@ -12,21 +12,21 @@
 #include <millrace/cql/batch.h>
 #include <millrace/cql/session.h>
 #include <millrace/cql/statement.h>
+#include <millrace/emulators/cql_emulator.h>
 #include <millrace/metrics/registry.h>
 #include <millrace/runtime/loop.h>
 #include <millrace/runtime/scope.h>
-#include <millrace/testkit/cql_emulator.h>
 
 #include "calls.h"
 
 namespace millrace::cql {
 
-using testkit::cql_emulator;
-using testkit::fault;
-using testkit::fault_kind;
-using testkit::operation;
+using emulators::cql_emulator;
+using emulators::fault;
+using emulators::fault_kind;
+using emulators::operation;
 
-constexpr seconds patience{20};  // beyond it a test hangs, which is its failure
+constexpr seconds timeout{20};  // beyond it a test hangs, which is its failure
 
 struct profile {
   std::string_view segment;
@@ -48,7 +48,7 @@ inline session_options options_for(const cql_emulator& server) {
   return options;
 }
 
-inline std::unique_ptr<cql_emulator> started(testkit::cql_emulator_options options = {}) {
+inline std::unique_ptr<cql_emulator> started(emulators::cql_emulator_options options = {}) {
   auto server = cql_emulator::start(std::move(options));
   EXPECT_TRUE(server) << server.error().to_string();
   for (const char* cql :
@@ -61,8 +61,8 @@ inline std::unique_ptr<cql_emulator> started(testkit::cql_emulator_options optio
   return std::move(*server);
 }
 
-inline stream::statement_options with_timeout(milliseconds timeout) {
-  stream::statement_options options;
+inline statements::statement_options with_timeout(milliseconds timeout) {
+  statements::statement_options options;
   options.timeout = timeout;
   return options;
 }
@@ -95,7 +95,7 @@ class session_test : public ::testing::Test {
     if (!attached) std::abort();
     store_ = std::move(*attached);
     run_ = std::make_unique<execution_of_test>(loop_, *store_);
-    for (stream::statement_declaration* declared : declared_.statements) {
+    for (statements::statement_declaration* declared : declared_.statements) {
       const auto prepared = store_->prepare(*declared);
       EXPECT_TRUE(prepared) << prepared.error().to_string();
     }
@@ -104,7 +104,7 @@ class session_test : public ::testing::Test {
   // Turns the loop until `done`.
   template <typename Done>
   void turn_until(Done done) {
-    const instant give_up = loop_.time().now() + patience;
+    const instant give_up = loop_.time().now() + timeout;
     while (!done() && loop_.time().now() < give_up) loop_.run_turn(milliseconds(10));
     ASSERT_TRUE(done()) << "nothing happened for too long";
   }
@@ -130,8 +130,8 @@ class session_test : public ::testing::Test {
   metrics::shard& shard_ = registry_.add_shard();
   std::unique_ptr<session> session_ = opened(*server_, {});
   runtime::loop loop_{system_clock()};
-  stream::declarations declared_;
-  stream::declaration_scope collecting_{declared_};
+  statements::declarations declared_;
+  statements::declaration_scope collecting_{declared_};
   statement<profile(std::string_view)> select_{"SELECT segment, score FROM profile WHERE id = ?"};
   statement<void(std::string_view, or_unset<std::string_view>, or_unset<std::optional<double>>)> insert_{
       "INSERT INTO profile (id, segment, score) VALUES (?, ?, ?)"};

@@ -1,4 +1,4 @@
-// The whole path of a statement: typed call, store, bridge, driver, and the testkit's CQL emulator.
+// The whole path of a statement: typed call, store, bridge, driver, and the emulators's CQL emulator.
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -102,7 +102,7 @@ TEST_F(session_test, a_dropped_connection_fails_its_requests_and_is_replaced) {
   const auto lost = finish(select_(context(), "ada"));
   ASSERT_FALSE(lost);
   EXPECT_EQ(lost.error().code(), errc::db_unavailable) << lost.error().to_string();
-  const instant give_up = loop_.time().now() + patience;
+  const instant give_up = loop_.time().now() + timeout;
   while (!finish(select_(context(), "ada")) && loop_.time().now() < give_up) {
   }
   EXPECT_EQ(why(finish(select_(context(), "ada"))), "ok");
@@ -160,7 +160,7 @@ TEST_F(session_test, a_server_that_falls_silent_is_given_up_before_the_deadline)
   session_ = opened(*server_, quick);
   attach({});
   statement<profile(std::string_view)> patient("SELECT segment, score FROM profile WHERE id = ?",
-                                               with_timeout(patience));
+                                               with_timeout(timeout));
   ASSERT_TRUE(store_->prepare(patient));
   server_->inject({.kind = fault_kind::no_reply});
   server_->inject({.kind = fault_kind::no_reply, .on = operation::control});
@@ -272,7 +272,7 @@ TEST_F(session_test, statements_that_do_not_fit_the_tables_are_refused_before_th
   statement<profile(std::string_view)> no_column("SELECT segment, points FROM profile WHERE id = ?");
   statement<profile(std::int32_t)> wrong_key("SELECT segment, score FROM profile WHERE id = ?");
   statement<void()> no_cql("SELEC segment");
-  const auto refused = [&](stream::statement_declaration& declared, errc code, std::string_view part) {
+  const auto refused = [&](statements::statement_declaration& declared, errc code, std::string_view part) {
     const auto prepared = store_->prepare(declared);
     ASSERT_FALSE(prepared);
     EXPECT_EQ(prepared.error().code(), code) << prepared.error().to_string();
@@ -316,7 +316,7 @@ TEST(session_open, a_server_that_refuses_connections_is_unavailable_and_named) {
 }
 
 TEST(session_open, bad_credentials_carry_the_servers_text) {
-  testkit::cql_emulator_options guarded;
+  emulators::cql_emulator_options guarded;
   guarded.user = "app";
   guarded.password = "secret";
   const auto server = started(guarded);
@@ -332,8 +332,8 @@ TEST(session_open, bad_credentials_carry_the_servers_text) {
 
 class guarded : public session_test {
  protected:
-  static testkit::cql_emulator_options server() {
-    testkit::cql_emulator_options out;
+  static emulators::cql_emulator_options server() {
+    emulators::cql_emulator_options out;
     out.user = "app";
     out.password = "secret";
     return out;
@@ -375,8 +375,8 @@ class tls_test : public ::testing::Test {
  protected:
   ~tls_test() override { std::filesystem::remove_all(folder_); }
 
-  testkit::cql_emulator_options encrypted() const {
-    testkit::cql_emulator_options out;
+  emulators::cql_emulator_options encrypted() const {
+    emulators::cql_emulator_options out;
     out.tls_certificate_file = server_.certificate;
     out.tls_key_file = server_.key;
     return out;
@@ -431,7 +431,7 @@ TEST_F(tls_test, there_is_no_way_back_to_plaintext) {
 }
 
 TEST_F(tls_test, a_server_that_asks_for_a_client_certificate_gets_it) {
-  testkit::cql_emulator_options mutual = encrypted();
+  emulators::cql_emulator_options mutual = encrypted();
   mutual.tls_client_ca_file = stranger_.authority;
   const auto server = started(mutual);
   session_options with = options(*server);

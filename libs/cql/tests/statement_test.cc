@@ -12,7 +12,7 @@
 namespace millrace::cql {
 namespace {
 
-using columns = std::vector<stream::column>;
+using columns = std::vector<statements::column>;
 
 struct profile {
   std::string_view segment;
@@ -43,7 +43,7 @@ class scripted_store final : public stream::store {
   std::vector<std::string> sent;  // cells in hexadecimal
   std::vector<std::optional<std::int64_t>> timestamps;
 
-  result<void> prepare(stream::statement_declaration&) override { return {}; }
+  result<void> prepare(statements::statement_declaration&) override { return {}; }
   void submit(stream::store_request& request) override {
     sent.push_back(to_hex(request.cells));
     timestamps.push_back(request.write_timestamp_us);
@@ -68,8 +68,8 @@ class statement_test : public ::testing::Test {
  protected:
   statement_test() { run_.write_time = 1'000; }
 
-  stream::declarations declared_;
-  stream::declaration_scope collecting_{declared_};
+  statements::declarations declared_;
+  statements::declaration_scope collecting_{declared_};
   manual_clock clock_;
   runtime::loop loop_{clock_};
   scripted_store store_;
@@ -174,7 +174,7 @@ TEST_F(statement_test, encodes_its_arguments_in_order) {
 }
 
 TEST_F(statement_test, at_the_records_write_time_a_deletion_comes_before_a_write) {
-  const stream::statement_options timed{.written = stream::write_time::record};
+  const statements::statement_options timed{.written = statements::write_time::record};
   const statement<void(std::int32_t)> insert("INSERT INTO t (k) VALUES (?)", timed);
   const statement<void(std::int32_t)> remove("DELETE FROM t WHERE k = ?", timed);
   store_.answers.emplace_back(stream::rows_ref());
@@ -185,9 +185,9 @@ TEST_F(statement_test, at_the_records_write_time_a_deletion_comes_before_a_write
 }
 
 TEST_F(statement_test, at_the_records_write_time_only_what_repeats_well_changes_in_place) {
-  const auto verdict = [](std::string_view cql, const stream::column& by) {
+  const auto verdict = [](std::string_view cql, const statements::column& by) {
     statement<void(std::vector<std::string>, std::string_view)> update(
-        cql, {.written = stream::write_time::record});
+        cql, {.written = statements::write_time::record});
     return why(update.check({by, {"k", "text"}}, {}));
   };
   EXPECT_EQ(verdict("UPDATE t SET s = s + ? WHERE k = ?", {"s", "set<text>"}), "fits");
@@ -196,7 +196,7 @@ TEST_F(statement_test, at_the_records_write_time_only_what_repeats_well_changes_
       "config_invalid: statement 'update t': column 'l' changes in place by a list<text>, and a replay would "
       "change it again; leave out write_time::record, or write it as a whole");
   statement<void(std::int64_t, std::string_view)> count("UPDATE t SET n = n + ? WHERE k = ?",
-                                                        {.written = stream::write_time::record});
+                                                        {.written = statements::write_time::record});
   EXPECT_EQ(count.check({{"n", "counter"}, {"k", "text"}}, {}).error().code(), errc::config_invalid);
 }
 

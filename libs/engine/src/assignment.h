@@ -11,8 +11,8 @@
 #include <vector>
 
 #include <millrace/base/clock.h>
-#include <millrace/metrics/cells.h>
 #include <millrace/engine/status.h>
+#include <millrace/metrics/cells.h>
 #include <millrace/runtime/intrusive.h>
 #include <millrace/stream/finished_map.h>
 #include <millrace/stream/offset_tracker.h>

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include <millrace/stream/planted.h>
+#include <millrace/stream/mutations.h>
 
 namespace millrace::engine {
 
@@ -50,7 +50,7 @@ void circuit_breaker::succeeded(instant now) noexcept {
       next_try_ = now;
       [[fallthrough]];
     case breaker_state::probing:
-      if (planted(stream::bug::breaker_stays_open) || ++probes_succeeded_ < policy_.probes_min) return;
+      if (mutated(stream::mutation::breaker_stays_open) || ++probes_succeeded_ < policy_.probes_min) return;
       close();
       return;
   }

@@ -21,12 +21,12 @@ void engine_core::try_succeeded(dependency on) {
 
 void engine_core::try_failed(dependency on) {
   if (!breaker(on).failed(ports_.loop.time().now())) return;
-  meters_.breaker_opened(to_string(on));
+  metrics_.breaker_opened(to_string(on));
   breaker_changed(on);
 }
 
 void engine_core::breaker_changed(dependency d) {
-  meters_.breaker(to_string(d)).set(static_cast<double>(breaker(d).state()));
+  metrics_.breaker(to_string(d)).set(static_cast<double>(breaker(d).state()));
   ports_.loop.wake();
 }
 
@@ -61,7 +61,7 @@ bool engine_core::take_retry() noexcept {
 std::size_t engine_core::let_in() const noexcept {
   std::size_t most = options_.take_records_max;
   for (const dependency d : {dependency::database, dependency::broker}) {
-    if (is_well(d)) continue;
+    if (is_healthy(d)) continue;
     most = std::min<std::size_t>(
         most, !will_be_probed(d) && breaker(d).lets_through(ports_.loop.time().now()) ? 1 : 0);
   }

@@ -3,8 +3,8 @@
 #include <string>
 #include <utility>
 
+#include <millrace/stream/mutations.h>
 #include <millrace/stream/outcome.h>
-#include <millrace/stream/planted.h>
 
 #include "engine_core.h"
 
@@ -37,10 +37,10 @@ void engine_core::give_up_unanswered_commit() {
   const nanoseconds waited = ports_.loop.now() - sent_at_;
   const error late(errc::timed_out, "the broker did not answer a commit within " +
                                         std::to_string(waited / milliseconds(1)) + " ms; it is sent again");
-  if (options_.on_trouble) options_.on_trouble("commit_failed", late);
+  if (options_.on_problem) options_.on_problem("commit_failed", late);
   for (const sent_commit& sent : sent_) apply_commit_result(sent, late);
   sent_.clear();
-  meters_.commit_failed_time.observe(waited);
+  metrics_.commit_failed_time.observe(waited);
   unanswered_ = true;
   commit_now_ = true;
 }
@@ -74,7 +74,8 @@ void engine_core::on_committed(std::span<const stream::commit_result> results) {
     sent_.erase(sent);
     apply_commit_result(answered, answer.failure);
     if (sent_.empty()) {
-      (sent_failed_ ? meters_.commit_failed_time : meters_.commit_time).observe(ports_.loop.now() - sent_at_);
+      (sent_failed_ ? metrics_.commit_failed_time : metrics_.commit_time)
+          .observe(ports_.loop.now() - sent_at_);
     }
   }
   if (sent_.empty() && final_commits_pending()) {
@@ -84,25 +85,25 @@ void engine_core::on_committed(std::span<const stream::commit_result> results) {
 
 void engine_core::apply_commit_result(const sent_commit& sent, const std::optional<error>& failure) {
   assignment& a = *sent.of;
-  if (!failure || planted(stream::bug::take_a_failed_commit_for_done)) {
-    meters_.commits.add();
-    meters_.last_commit.set(static_cast<double>(wall().time_since_epoch().count()) * 1e-6);
+  if (!failure || mutated(stream::mutation::take_a_failed_commit_for_done)) {
+    metrics_.commits.add();
+    metrics_.last_commit.set(static_cast<double>(wall().time_since_epoch().count()) * 1e-6);
     if (a.state == assignment::phase::closed) return;
     invariant(!a.committed || sent.offset >= *a.committed, "commits of an assignment never go back");
     a.committed = sent.offset;
     a.finishes.commit(sent.passed_count, [this](instant finished) {
-      meters_.waited(wait::commit, ports_.loop.now() - finished);
+      metrics_.waited(wait::commit, ports_.loop.now() - finished);
     });
     a.committed_count = sent.finished_count;
     a.committed_passed = sent.passed_count;
     a.committed_here = sent.finished_here;
-    if (a.paused()) pauses_stale_ = true;
+    if (a.paused()) pauses_outdated_ = true;
     a.broker_has_commit = true;
     return;
   }
   sent_failed_ = true;
   note_failure(work_stage::commit, *failure);
-  meters_.commit_failed(failure->code());
+  metrics_.commit_failed(failure->code());
   if (a.state == assignment::phase::closed) return;
   if (failure->code() == errc::broker_fenced) {
     a.fenced = true;  // the group has moved on; a revoke or loss follows

@@ -4,8 +4,8 @@
 #include <array>
 #include <vector>
 
+#include <millrace/stream/mutations.h>
 #include <millrace/stream/outcome.h>
-#include <millrace/stream/planted.h>
 
 #include "engine_core.h"
 #include "envelope.h"
@@ -30,48 +30,49 @@ void processor_run::condemn(const error& cause, std::string_view stage_name) {
   engine_.began_work();
   stage_ = stage::running;
   first_failed_wall_ = engine_.wall();
-  bury(cause, stage_name);
+  dead_letter(cause, stage_name);
 }
 
-void processor_run::bury(const error& cause, std::string_view stage_name) {
+void processor_run::dead_letter(const error& cause, std::string_view stage_name) {
   cause_ = cause;
-  buried_at_ = stage_name;
+  dead_lettered_at_ = stage_name;
   if (!first_failed_wall_) first_failed_wall_ = engine_.wall();
-  if (!engine_.may_bury(envelope_)) {
+  if (!engine_.may_dead_letter(envelope_)) {
     stage_ = stage::stuck;
     return engine_.ended_work();
   }
-  stage_ = stage::burying;
+  stage_ = stage::dead_lettering;
   stage_began_ = loop().time().now();
   produce_failures_ = 0;
-  send_letter();
+  send_dead_letter();
 }
 
-void processor_run::send_letter() {
-  const result<void> taken = produce_letter();
-  if (!taken) return on_refused(taken.error()), on_letter_failure(taken.error());
+void processor_run::send_dead_letter() {
+  const result<void> taken = produce_dead_letter();
+  if (!taken) return on_refused(taken.error()), on_dead_letter_failure(taken.error());
   engine_.try_began(dependency::broker);
   ++receipts_outstanding_;
   ++envelope_.outstanding;
-  if (planted(stream::bug::commit_before_the_dead_letter) && envelope_.unended == 1) {
+  if (mutated(stream::mutation::commit_before_the_dead_letter) && envelope_.unended == 1) {
     envelope_.of().tracker.finished(envelope_.ticket);
   }
 }
 
-void processor_run::on_letter_answer(const result<void>& answer) {
+void processor_run::on_dead_letter_answer(const result<void>& answer) {
   --receipts_outstanding_;
   if (!still_counts()) return;
   tell_breaker(answer);
-  if (!answer && !planted(stream::bug::drop_a_failed_dead_letter)) return on_letter_failure(answer.error());
+  if (!answer && !mutated(stream::mutation::drop_a_failed_dead_letter))
+    return on_dead_letter_failure(answer.error());
   waited(wait::dead_letter_ack);
   end(ending::dead);
 }
 
-void processor_run::on_letter_failure(const error& cause) {
+void processor_run::on_dead_letter_failure(const error& cause) {
   engine_.note_failure(work_stage::dead_letter, cause);
-  if (cause.code() == errc::produce_rejected && !letter_truncated_) {
+  if (cause.code() == errc::produce_rejected && !dead_letter_truncated_) {
     // The dead-letter topic accepts less than the source topic did: the headers say where the value is.
-    letter_truncated_ = true;
+    dead_letter_truncated_ = true;
     ++produce_failures_;
     return wake_after(1);
   }
@@ -83,7 +84,7 @@ void processor_run::on_letter_failure(const error& cause) {
 }
 
 // What the headers view.
-struct processor_run::letter_text {
+struct processor_run::dead_letter_text {
   std::string offset;
   std::string created;
   std::string schema_id;
@@ -93,7 +94,7 @@ struct processor_run::letter_text {
   std::string_view message;
 };
 
-void processor_run::describe_letter(letter_text& text) const {
+void processor_run::describe_dead_letter(dead_letter_text& text) const {
   const stream::record_block& original = record();
   text.offset = std::to_string(original.offset());
   text.created = std::to_string(original.created().time_since_epoch().count());
@@ -101,16 +102,17 @@ void processor_run::describe_letter(letter_text& text) const {
   text.attempts = std::to_string(attempt_);
   text.first_failed = std::to_string(to_millis(*first_failed_wall_));
   text.message = std::string_view(cause_->message()).substr(0, message_bytes_max);
-  text.trace = "stage " + std::string(buried_at_);
+  text.trace = "stage " + std::string(dead_lettered_at_);
   if (!envelope_.condemned) text.trace += ", processor " + std::string(name()) + ", attempt " + text.attempts;
 }
 
-void processor_run::add_own_headers(const letter_text& text, std::vector<stream::header_view>& to) const {
+void processor_run::add_own_headers(const dead_letter_text& text,
+                                    std::vector<stream::header_view>& to) const {
   const engine_options& options = engine_.options();
   const bool by_user = cause_->code() == errc::rejected;
   to.push_back(text_header("millrace.dlq.reason", by_user ? text.message : describe(cause_->code())));
   to.push_back(text_header("millrace.dlq.code", to_string(cause_->code())));
-  to.push_back(text_header("millrace.dlq.stage", buried_at_));
+  to.push_back(text_header("millrace.dlq.stage", dead_lettered_at_));
   to.push_back(text_header("millrace.dlq.message", text.message));
   to.push_back(text_header("millrace.dlq.topic", envelope_.topic()));
   to.push_back(text_header("millrace.dlq.partition", envelope_.of().number));
@@ -142,7 +144,8 @@ std::optional<bytes_view> processor_run::original_group() const {
 }
 
 // KIP-1034. A class name stands in `exception` there; here it is the error's code.
-void processor_run::add_streams_headers(const letter_text& text, std::vector<stream::header_view>& to) const {
+void processor_run::add_streams_headers(const dead_letter_text& text,
+                                        std::vector<stream::header_view>& to) const {
   to.push_back(text_header("__streams.errors.exception", to_string(cause_->code())));
   to.push_back(text_header("__streams.errors.stacktrace", text.trace));
   to.push_back(text_header("__streams.errors.message", text.message));
@@ -151,24 +154,24 @@ void processor_run::add_streams_headers(const letter_text& text, std::vector<str
   to.push_back(text_header("__streams.errors.offset", text.offset));
 }
 
-result<void> processor_run::produce_letter() {
+result<void> processor_run::produce_dead_letter() {
   const engine_options& options = engine_.options();
   if (options.dead_letter_topic.empty()) {
     return error(errc::config_invalid,
                  "no dead-letter topic is configured; the record failed with " + cause_->to_string());
   }
   const stream::record_block& original = record();
-  letter_text text;
-  describe_letter(text);
+  dead_letter_text text;
+  describe_dead_letter(text);
   std::vector<stream::header_view> headers;
   headers.reserve(original.header_count() + 24);
   for (std::uint32_t i = 0; i < original.header_count(); ++i) headers.push_back(original.header_at(i));
-  if (options.dead_letter_headers != letter_headers::streams) add_own_headers(text, headers);
-  if (options.dead_letter_headers != letter_headers::millrace) add_streams_headers(text, headers);
-  if (letter_truncated_) headers.push_back(text_header("millrace.dlq.value_dropped", "too large"));
+  if (options.dead_letter_headers != dead_letter_header_names::streams) add_own_headers(text, headers);
+  if (options.dead_letter_headers != dead_letter_header_names::millrace) add_streams_headers(text, headers);
+  if (dead_letter_truncated_) headers.push_back(text_header("millrace.dlq.value_dropped", "too large"));
 
   stream::outgoing out{options.dead_letter_topic, original.key(), original.value(), headers};
-  if (letter_truncated_) out.value.reset();
+  if (dead_letter_truncated_) out.value.reset();
   return engine_.ports().sink.produce(out, letter_);
 }
 

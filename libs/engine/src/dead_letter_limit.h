@@ -8,20 +8,21 @@
 
 namespace millrace::engine {
 
-class dead_letter_brake {
+class dead_letter_limiter {
  public:
-  explicit dead_letter_brake(brake_policy policy) noexcept : policy_(policy), window_(policy.window) {}
+  explicit dead_letter_limiter(dead_letter_limit_policy policy) noexcept
+      : policy_(policy), window_(policy.window) {}
 
   void ended_well(instant now) noexcept { window_.good(now); }
   // True: the line must stop.
   [[nodiscard]] bool dead_letter(instant now) noexcept {
     window_.bad(now);
     const rate_window::counts seen = window_.in_window(now);
-    return policy_.ratio < 1.0 && seen.bad >= policy_.letters_min && seen.bad_exceeds(policy_.ratio);
+    return policy_.ratio < 1.0 && seen.bad >= policy_.dead_letters_min && seen.bad_exceeds(policy_.ratio);
   }
 
  private:
-  brake_policy policy_;
+  dead_letter_limit_policy policy_;
   rate_window window_;
 };
 

@@ -1,8 +1,8 @@
 // What a done processor emitted, until the broker has all of it.
 #include <array>
 
+#include <millrace/stream/mutations.h>
 #include <millrace/stream/outcome.h>
-#include <millrace/stream/planted.h>
 
 #include "engine_core.h"
 #include "envelope.h"
@@ -51,7 +51,7 @@ void processor_run::send_emits() {
     ++receipts_outstanding_;
     ++envelope_.outstanding;
   }
-  if (planted(stream::bug::commit_before_the_emit) && envelope_.unended == 1) {
+  if (mutated(stream::mutation::commit_before_the_emit) && envelope_.unended == 1) {
     envelope_.of().tracker.finished(envelope_.ticket);
   }
 }
@@ -73,7 +73,7 @@ void processor_run::on_emit_answer(emission& which, const result<void>& answer) 
   --receipts_outstanding_;
   if (!still_counts()) return;
   tell_breaker(answer);
-  if (!answer && !planted(stream::bug::drop_a_failed_emit)) return on_emit_failure(answer.error());
+  if (!answer && !mutated(stream::mutation::drop_a_failed_emit)) return on_emit_failure(answer.error());
   which.acknowledged = true;
   engine_.counters().emitted(which.to->topic());
   if (receipts_outstanding_ > 0 || wake_.armed()) return;
@@ -105,7 +105,7 @@ void processor_run::on_emit_failure(const error& cause) {
   const error verdict = *emit_verdict_;
   emit_verdict_.reset();
   if (stream::disposition_of(verdict.code()) == stream::disposition::stop) return get_stuck(verdict);
-  bury(verdict, to_string(work_stage::emit));
+  dead_letter(verdict, to_string(work_stage::emit));
 }
 
 }  // namespace millrace::engine

@@ -6,18 +6,18 @@ engine_core::engine_core(engine_ports ports, engine_options options, processors 
     : ports_(ports),
       options_(std::move(options)),
       work_(std::move(work)),
-      meters_(ports.metrics),
+      metrics_(ports.metrics),
       lease_(ports.budget),
       pool_(*this, work_.all.front()->input(), work_.all.size()),
       plans_(ports.loop, ports.schemas, work_.all.front()->input(), options_, *this),
       barrier_(options_.in_flight_records_max),
-      brake_(options_.brake),
+      dead_letter_limiter_(options_.dead_letter_limit),
       breakers_{circuit_breaker(options_.breaker), circuit_breaker(options_.breaker)},
       random_(options_.seed),
       barrier_seed_(random_.next()) {
   invariant(options_.in_flight_records_max > 0 && options_.take_records_max > 0,
             "a line may take at least one record");
-  for (const auto& each : work_.all) meters_.may_throw(each->name());
+  for (const auto& each : work_.all) metrics_.may_throw(each->name());
 }
 
 engine_core::~engine_core() {
@@ -45,22 +45,22 @@ bool engine_core::quiescent() const noexcept {
 }
 
 void engine_core::note_failure(work_stage where, const error& cause) {
-  meters_.error(where, cause.code());
+  metrics_.error(where, cause.code());
   last_error_ = cause.in(to_string(where));
 }
 
 void engine_core::note_exception(std::string_view processor, std::string_view type, const error& cause) {
-  meters_.threw(processor);
+  metrics_.threw(processor);
   if (options_.on_exception) options_.on_exception({processor, type, cause});
 }
 
-bool engine_core::may_bury(envelope& e) {
+bool engine_core::may_dead_letter(envelope& e) {
   if (e.dead_counted) return true;
   e.dead_counted = true;
-  if (!brake_.dead_letter(ports_.loop.now())) return true;
+  if (!dead_letter_limiter_.dead_letter(ports_.loop.now())) return true;
   fail(error(errc::limit_exceeded,
              "the dead-letter brake holds: too large a share of the records of the last " +
-                 std::to_string(options_.brake.window.count()) +
+                 std::to_string(options_.dead_letter_limit.window.count()) +
                  " s would go to the dead-letter topic; the last error was " +
                  (last_error_ ? last_error_->to_string() : "unknown")));
   return false;

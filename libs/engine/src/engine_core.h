@@ -21,16 +21,16 @@
 
 #include <millrace/engine/record_engine.h>
 #include <millrace/runtime/loop.h>
-#include <millrace/stream/planted.h>
+#include <millrace/stream/mutations.h>
 #include <millrace/stream/source.h>
 
 #include "assignment.h"
 #include "backoff.h"
-#include "dead_letter_limit.h"
 #include "breaker.h"
+#include "dead_letter_limit.h"
+#include "engine_metrics.h"
 #include "envelope.h"
 #include "key_barrier.h"
-#include "engine_metrics.h"
 #include "plan_table.h"
 
 namespace millrace::engine {
@@ -47,17 +47,17 @@ class engine_core final : private stream::source_events, private plan_watcher {
   void request_stop();
   void abort();
   void fail(error cause);
-  [[nodiscard]] verb_answer act_on(const record_name& which, record_verb verb);
+  [[nodiscard]] command_answer act_on(const record_name& which, operator_command verb);
   [[nodiscard]] engine_state state() const noexcept { return state_; }
   [[nodiscard]] bool quiescent() const noexcept;
   [[nodiscard]] const std::optional<error>& failure() const noexcept { return failure_; }
-  [[nodiscard]] const books& counts() const noexcept { return books_; }
+  [[nodiscard]] const record_accounting& counts() const noexcept { return accounting_; }
   [[nodiscard]] std::uint64_t abandoned_by_stop() const noexcept {
-    return abandoned_before_stop_ ? books_.abandoned - *abandoned_before_stop_ : 0;
+    return abandoned_before_stop_ ? accounting_.abandoned - *abandoned_before_stop_ : 0;
   }
   [[nodiscard]] bool left_group() const noexcept { return left_group_; }
   [[nodiscard]] std::uint64_t uncommitted_by_stop() const noexcept {
-    return uncommitted_before_stop_ ? books_.uncommitted - *uncommitted_before_stop_ : 0;
+    return uncommitted_before_stop_ ? accounting_.uncommitted - *uncommitted_before_stop_ : 0;
   }
   [[nodiscard]] std::size_t in_flight_records() const noexcept { return pool_.in_use(); }
   [[nodiscard]] engine_status status() const;
@@ -68,7 +68,7 @@ class engine_core final : private stream::source_events, private plan_watcher {
   [[nodiscard]] engine_ports& ports() noexcept { return ports_; }
   [[nodiscard]] const engine_options& options() const noexcept { return options_; }
   [[nodiscard]] processor_base& processor(std::size_t index) const noexcept { return *work_.all[index]; }
-  [[nodiscard]] meters& counters() noexcept { return meters_; }
+  [[nodiscard]] engine_metrics& counters() noexcept { return metrics_; }
   [[nodiscard]] random_source& random() noexcept { return random_; }
   [[nodiscard]] timestamp_micros wall() const noexcept { return ports_.loop.time().wall(); }
   // A processor begins or goes on.
@@ -82,11 +82,11 @@ class engine_core final : private stream::source_events, private plan_watcher {
   // An exception left process(): `cause` says on which record.
   void note_exception(std::string_view processor, std::string_view type, const error& cause);
   // False: the dead-letter brake holds, the line is stopping.
-  [[nodiscard]] bool may_bury(envelope& e);
+  [[nodiscard]] bool may_dead_letter(envelope& e);
   // All runs have ended.
   void settle(envelope& e);
   // An abandoned record has nothing outstanding any more.
-  void ghost_gone(envelope& e);
+  void abandoned_attempt_ended(envelope& e);
   void recycled(envelope& e) noexcept;
   void leave_barrier(envelope& e);
   // breakers.cc. What a try of a processor, or of the producer, says about the dependency.
@@ -96,7 +96,7 @@ class engine_core final : private stream::source_events, private plan_watcher {
   [[nodiscard]] bool uses_database(std::size_t processor) const noexcept {
     return work_.uses_database[processor];
   }
-  [[nodiscard]] bool is_well(dependency d) const noexcept {
+  [[nodiscard]] bool is_healthy(dependency d) const noexcept {
     return breaker(d).state() == breaker_state::closed;
   }
   // Zero: a retry may go now.
@@ -111,7 +111,7 @@ class engine_core final : private stream::source_events, private plan_watcher {
   void give_back_retry() noexcept { ports_.retries.give_back(ports_.loop.time().now()); }
   void began_waiting_for_budget() noexcept {
     ++over_budget_;
-    meters_.retries_delayed.add();
+    metrics_.retries_delayed.add();
   }
   void ended_waiting_for_budget() noexcept { --over_budget_; }
   void began_waiting_for_retry(std::optional<dependency> on) noexcept {
@@ -190,14 +190,16 @@ class engine_core final : private stream::source_events, private plan_watcher {
   [[nodiscard]] redrive_target target_of(const envelope& e) const noexcept;
   // Set: it was redriven for a processor that is not here.
   [[nodiscard]] std::optional<error> names_no_processor(const envelope& e) const;
-  void on_plan_settled() override { plans_changed_ = !planted(stream::bug::lose_the_wake_up_of_a_schema); }
+  void on_plan_settled() override {
+    plans_changed_ = !mutated(stream::mutation::lose_the_wake_up_of_a_schema);
+  }
   void on_schema_failure(const error& failure) override;
   [[nodiscard]] nanoseconds age_of(const envelope& e, instant at) const;
 
-  // At once, so that the books balance at any scrape.
+  // At once, so that the record_accounting balance at any scrape.
   void note_in_flight(std::uint64_t records) noexcept {
-    books_.in_flight = records;
-    meters_.in_flight_records.set(static_cast<double>(records));
+    accounting_.in_flight = records;
+    metrics_.in_flight_records.set(static_cast<double>(records));
   }
 
   // breakers.cc
@@ -269,8 +271,8 @@ class engine_core final : private stream::source_events, private plan_watcher {
 
   // verb.cc
   [[nodiscard]] assignment* find(const record_name& which);
-  [[nodiscard]] verb_answer act_on(envelope& e, record_verb verb);
-  [[nodiscard]] verb_answer act_on_waiting(envelope& e, record_verb verb);
+  [[nodiscard]] command_answer act_on(envelope& e, operator_command verb);
+  [[nodiscard]] command_answer act_on_waiting(envelope& e, operator_command verb);
 
   // status.cc
   void tick();
@@ -282,20 +284,20 @@ class engine_core final : private stream::source_events, private plan_watcher {
   engine_ports ports_;
   engine_options options_;
   processors work_;
-  meters meters_;
+  engine_metrics metrics_;
   byte_lease lease_;
   stream::block_pool blocks_;
   envelope_pool pool_;
   plan_table plans_;
   key_barrier barrier_;
-  dead_letter_brake brake_;
+  dead_letter_limiter dead_letter_limiter_;
   std::array<circuit_breaker, dependency_count> breakers_;
   random_source random_;
 
   engine_state state_ = engine_state::idle;
   std::optional<error> failure_;
   std::optional<error> last_error_;
-  books books_;
+  record_accounting accounting_;
   std::size_t working_ = 0;
   std::size_t usual_bytes_ = 4'096;  // of a record
   std::size_t retrying_ = 0;
@@ -308,7 +310,7 @@ class engine_core final : private stream::source_events, private plan_watcher {
   bool plans_changed_ = false;
   bool joined_ = false;
   bool room_was_short_ = false;
-  bool pauses_stale_ = false;
+  bool pauses_outdated_ = false;
   std::size_t share_room_ = no_limit;      // of the partition that is nearest to its share
   std::optional<instant> crowding_until_;  // then a partition that crowds is paused
   bool aborted_ = false;

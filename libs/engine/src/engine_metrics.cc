@@ -91,8 +91,8 @@ metric_families::metric_families(metrics::catalogue& d)
           d.counter({"millrace_records_uncommitted_total",
                      "Records that had ended and were not committed when their partition was given up "
                      "on revoke, loss or stop; they are delivered again."})),
-      strays(d.counter(
-          {"millrace_records_stray_total",
+      unassigned_records(d.counter(
+          {"millrace_records_unassigned_total",
            "Records that arrived for a partition that was being given up; not counted as received."})),
       passed_over(
           d.counter({"millrace_records_passed_over_total",
@@ -242,7 +242,7 @@ metric_families::metric_families(metrics::catalogue& d)
 
 void declare_metrics(metrics::catalogue& into) { const metric_families declared(into); }
 
-meters::meters(metrics::shard& cells)
+engine_metrics::engine_metrics(metrics::shard& cells)
     : cells_(cells),
       families_(cells.declared()),
       skipped_(cells, families_.skipped),
@@ -256,7 +256,7 @@ meters::meters(metrics::shard& cells)
       done(cells.counter(families_.done)),
       abandoned(cells.counter(families_.abandoned)),
       uncommitted(cells.counter(families_.uncommitted)),
-      strays(cells.counter(families_.strays)),
+      unassigned_records(cells.counter(families_.unassigned_records)),
       passed_over(cells.counter(families_.passed_over)),
       gap_records(cells.counter(families_.gap_records)),
       foreign_positions(cells.counter(families_.foreign_positions)),
@@ -297,7 +297,7 @@ meters::meters(metrics::shard& cells)
   }
 }
 
-metrics::counter& meters::errors(work_stage where, errc what) {
+metrics::counter& engine_metrics::errors(work_stage where, errc what) {
   metrics::counter*& known = errors_[static_cast<std::size_t>(where)][static_cast<std::size_t>(what)];
   if (known == nullptr) {
     known = &cells_.counter(families_.errors, {to_string(where), millrace::to_string(what)});

@@ -7,8 +7,8 @@
 #include <string_view>
 
 #include <millrace/base/errors.h>
-#include <millrace/metrics/registry.h>
 #include <millrace/engine/status.h>
+#include <millrace/metrics/registry.h>
 
 namespace millrace::engine {
 
@@ -26,7 +26,7 @@ struct metric_families {
   explicit metric_families(metrics::catalogue& declared);
 
   metrics::counter_family received, received_bytes, done, skipped, dead_lettered, abandoned, uncommitted,
-      strays, passed_over, gap_records, foreign_positions, decoded;
+      unassigned_records, passed_over, gap_records, foreign_positions, decoded;
   metrics::counter_family errors, exceptions, retries, emitted;
   metrics::counter_family commits, commit_failures, rebalances, breaker_openings, retries_delayed;
   metrics::histogram_family decode, decode_failed, consume_delay, end_to_end, failed_end_to_end;
@@ -38,9 +38,9 @@ struct metric_families {
   metrics::gauge_family oldest_age, time_lag, lag, high_watermark, window, breaker_state, retry_budget_left;
 };
 
-class meters {
+class engine_metrics {
  public:
-  explicit meters(metrics::shard& cells);
+  explicit engine_metrics(metrics::shard& cells);
 
   // The first use of a label value takes a lock.
   void error(work_stage where, errc what) { errors(where, what).add(); }
@@ -94,7 +94,7 @@ class meters {
   metrics::counter& done;
   metrics::counter& abandoned;
   metrics::counter& uncommitted;
-  metrics::counter& strays;
+  metrics::counter& unassigned_records;
   metrics::counter& passed_over;
   metrics::counter& gap_records;
   metrics::counter& foreign_positions;

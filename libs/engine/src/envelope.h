@@ -12,10 +12,10 @@
 
 #include <millrace/base/errors.h>
 #include <millrace/engine/observer.h>
+#include <millrace/engine/operator_command.h>
 #include <millrace/engine/processor.h>
 #include <millrace/engine/record.h>
 #include <millrace/engine/value.h>
-#include <millrace/engine/operator_command.h>
 #include <millrace/runtime/loop.h>
 #include <millrace/runtime/timer.h>
 #include <millrace/stream/context.h>
@@ -37,7 +37,7 @@ class emission final : public stream::receipt {
   explicit emission(processor_run& owner) : owner_(owner) {}
   void on_acknowledged(result<void> answer) override;
 
-  const stream::output_declaration* to = nullptr;
+  const statements::output_declaration* to = nullptr;
   byte_buffer key;
   byte_buffer value;
   bool outstanding = false;
@@ -51,7 +51,7 @@ class emission final : public stream::receipt {
 class processor_run final : public stream::execution, public runtime::deferred {
  public:
   // stuck: only a person can help; the line is stopping.
-  enum class stage : std::uint8_t { idle, running, backing_off, emitting, burying, stuck, ended };
+  enum class stage : std::uint8_t { idle, running, backing_off, emitting, dead_lettering, stuck, ended };
   enum class ending : std::uint8_t { none, done, skipped, dead };
 
   processor_run(engine_core& owner, envelope& subject, std::size_t index);
@@ -62,7 +62,7 @@ class processor_run final : public stream::execution, public runtime::deferred {
   // A redriven record that names another of the line's processors.
   void pass_over();
   // verb.cc. What happened, or why nothing did; a run that has ended is not asked.
-  [[nodiscard]] verb_answer obey(record_verb verb);
+  [[nodiscard]] command_answer handle(operator_command verb);
   void end(ending how);
   // The record was abandoned: forget what can be forgotten.
   void abandon() noexcept;
@@ -79,7 +79,7 @@ class processor_run final : public stream::execution, public runtime::deferred {
   stream::store& database() noexcept override;
   [[nodiscard]] const stream::record_block& record() const noexcept override;
   [[nodiscard]] std::uint32_t attempt() const noexcept override { return attempt_; }
-  byte_buffer* begin_emit(const stream::output_declaration& to, std::string_view key) override;
+  byte_buffer* begin_emit(const statements::output_declaration& to, std::string_view key) override;
   void emit_failed(const error& cause) override;  // the first counts
   [[nodiscard]] std::int64_t write_time_us() const noexcept override;
   [[nodiscard]] nanoseconds put_off_for() const noexcept override;
@@ -100,7 +100,7 @@ class processor_run final : public stream::execution, public runtime::deferred {
   class letter final : public stream::receipt {
    public:
     explicit letter(processor_run& owner) : owner_(owner) {}
-    void on_acknowledged(result<void> answer) override { owner_.on_letter_answer(answer); }
+    void on_acknowledged(result<void> answer) override { owner_.on_dead_letter_answer(answer); }
 
    private:
     processor_run& owner_;
@@ -118,10 +118,10 @@ class processor_run final : public stream::execution, public runtime::deferred {
   void stop_backing_off() noexcept;
   // Zero: the next attempt may start.
   [[nodiscard]] nanoseconds held_back_for();
-  [[nodiscard]] verb_answer obey_retry();
-  [[nodiscard]] verb_answer retry_now();
-  [[nodiscard]] verb_answer obey_end(record_verb verb);
-  void end_as_ordered(record_verb verb);
+  [[nodiscard]] command_answer obey_retry();
+  [[nodiscard]] command_answer retry_now();
+  [[nodiscard]] command_answer obey_end(operator_command verb);
+  void end_as_ordered(operator_command verb);
   void get_stuck(const error& cause);
   void wake_after(std::uint32_t failures);
   void wake_in(nanoseconds delay);
@@ -137,16 +137,16 @@ class processor_run final : public stream::execution, public runtime::deferred {
   void send_emits();
   void on_emit_answer(emission& which, const result<void>& answer);
   void on_emit_failure(const error& cause);
-  void bury(const error& cause, std::string_view stage_name);
-  void send_letter();
-  void on_letter_answer(const result<void>& answer);
-  void on_letter_failure(const error& cause);
-  [[nodiscard]] result<void> produce_letter();
-  struct letter_text;
-  void describe_letter(letter_text& text) const;
+  void dead_letter(const error& cause, std::string_view stage_name);
+  void send_dead_letter();
+  void on_dead_letter_answer(const result<void>& answer);
+  void on_dead_letter_failure(const error& cause);
+  [[nodiscard]] result<void> produce_dead_letter();
+  struct dead_letter_text;
+  void describe_dead_letter(dead_letter_text& text) const;
   [[nodiscard]] std::optional<bytes_view> original_group() const;
-  void add_own_headers(const letter_text& text, std::vector<stream::header_view>& to) const;
-  void add_streams_headers(const letter_text& text, std::vector<stream::header_view>& to) const;
+  void add_own_headers(const dead_letter_text& text, std::vector<stream::header_view>& to) const;
+  void add_streams_headers(const dead_letter_text& text, std::vector<stream::header_view>& to) const;
 
   engine_core& engine_;
   envelope& envelope_;
@@ -154,14 +154,14 @@ class processor_run final : public stream::execution, public runtime::deferred {
   const processor_base& processor_;
   metrics::histogram& took_;
   metrics::histogram& took_failed_;
-  instant stage_began_;      // running, backing off, emitting or burying
+  instant stage_began_;      // running, backing off, emitting or dead_lettering
   std::int64_t offset_ = 0;  // of the record, since start()
   std::int32_t partition_ = 0;
   stage stage_ = stage::idle;
   ending ended_as_ = ending::none;
-  bool letter_truncated_ = false;
+  bool dead_letter_truncated_ = false;
   std::uint32_t attempt_ = 0;
-  std::uint32_t uncounted_attempts_ = 0;  // that failed while their dependency was unwell
+  std::uint32_t uncounted_attempts_ = 0;  // that failed while their dependency was unhealthy
   std::optional<dependency> waits_for_;   // of a retry
   bool over_budget_ = false;              // a retry that waits for the retry budget
   bool took_retry_ = false;               // this attempt, from the retry budget
@@ -172,11 +172,11 @@ class processor_run final : public stream::execution, public runtime::deferred {
   instant first_failed_;
   std::optional<instant> first_put_off_;
   std::optional<timestamp_micros> first_failed_wall_;
-  std::string_view buried_at_;  // stage of the dead letter
+  std::string_view dead_lettered_at_;  // stage of the dead letter
   std::optional<error> cause_;
   std::optional<error> emit_error_;  // of this attempt
   std::optional<error> emit_verdict_;
-  std::optional<record_verb> ordered_;  // by an operator, for when this attempt has failed
+  std::optional<operator_command> ordered_;  // by an operator, for when this attempt has failed
   runtime::task<stream::outcome> task_;
   std::exception_ptr thrown_;  // before there was a task
   wake wake_;

@@ -6,7 +6,7 @@
 
 #include <millrace/avro/framing.h>
 #include <millrace/base/exceptions.h>
-#include <millrace/stream/planted.h>
+#include <millrace/stream/mutations.h>
 
 #include "engine_core.h"
 
@@ -49,7 +49,7 @@ result<std::size_t> decoded_into(value_slot& slot, const value_plan& plan, bytes
 std::size_t engine_core::room() {
   if (state_ != engine_state::running) return 0;
   const std::size_t in_use = pool_.in_use();
-  if (planted(stream::bug::ignore_the_limit)) return options_.take_records_max;
+  if (mutated(stream::mutation::ignore_the_limit)) return options_.take_records_max;
   if (in_use >= options_.in_flight_records_max) return 0;
   if (share_room_ == 0) return 0;
   const std::size_t affordable = lease_.room() / usual_bytes_;
@@ -67,8 +67,8 @@ bool engine_core::take_in() {
   const std::size_t wanted = room();
   const std::size_t taken = ports_.source.poll(*this, wanted);
   invariant(taken <= wanted, "a source hands over no more records than were asked for");
-  room_was_short_ = taken == wanted && !planted(stream::bug::lose_the_wake_up_for_room);
-  if (taken > 0) pauses_stale_ = true;
+  room_was_short_ = taken == wanted && !mutated(stream::mutation::lose_the_wake_up_for_room);
+  if (taken > 0) pauses_outdated_ = true;
   // Once more before every sleep: records that came meanwhile announce themselves to nobody.
   return taken > 0 && room() > 0;
 }
@@ -76,10 +76,10 @@ bool engine_core::take_in() {
 void engine_core::on_record(const stream::record_view& view) {
   assignment* a = find(view.from);
   if (a == nullptr || a->state != assignment::phase::open || state_ != engine_state::running) {
-    meters_.strays.add();
+    metrics_.unassigned_records.add();
     return;
   }
-  if (planted(stream::bug::start_from_latest) && !a->last_delivered) {
+  if (mutated(stream::mutation::start_from_latest) && !a->last_delivered) {
     const std::optional<std::int64_t> high = ports_.source.high_watermark(view.from);
     if (high && view.offset + 1 < *high) return;
   }
@@ -99,7 +99,7 @@ void engine_core::on_record(const stream::record_view& view) {
   a->last_created_us = e.created_us;
   if (ports_.observer != nullptr) follow(e);
   e.bytes = e.block().bytes_held() + envelope_bytes;
-  lease_.take(planted(stream::bug::count_bytes_twice) ? 2 * e.bytes : e.bytes);
+  lease_.take(mutated(stream::mutation::count_bytes_twice) ? 2 * e.bytes : e.bytes);
   usual_bytes_ += e.bytes / 16;  // a moving average
   usual_bytes_ -= usual_bytes_ / 16;
   e.write_time_us = write_time_us;
@@ -107,14 +107,14 @@ void engine_core::on_record(const stream::record_view& view) {
   if (!a->committed && !a->began_at) a->committed = view.offset;
   e.ticket = a->tracker.delivered(view.offset);
   a->finishes.delivered();
-  if (planted(stream::bug::acknowledge_on_delivery)) a->tracker.finished(e.ticket);
+  if (mutated(stream::mutation::acknowledge_on_delivery)) a->tracker.finished(e.ticket);
   a->unsettled.push_back(e);
   ++a->in_flight;
-  ++books_.received;
-  note_in_flight(books_.in_flight + 1);
-  meters_.received.add();
-  meters_.waited(wait::fetch, age_of(e, e.taken_at));
-  meters_.received_bytes.add((view.key ? view.key->size() : 0) + (view.value ? view.value->size() : 0));
+  ++accounting_.received;
+  note_in_flight(accounting_.in_flight + 1);
+  metrics_.received.add();
+  metrics_.waited(wait::fetch, age_of(e, e.taken_at));
+  metrics_.received_bytes.add((view.key ? view.key->size() : 0) + (view.value ? view.value->size() : 0));
   commit_before_full(*a);
   if (a->waiting_count > 0 || !admit(e)) wait_for_schema(e);
 }
@@ -150,7 +150,7 @@ void engine_core::pass_over(assignment& a, std::int64_t offset) {
   a.tracker.finished(a.tracker.delivered(offset));
   a.finishes.delivered();
   commit_before_full(a);
-  meters_.passed_over.add();
+  metrics_.passed_over.add();
 }
 
 void engine_core::wait_for_schema(envelope& e) {
@@ -158,7 +158,7 @@ void engine_core::wait_for_schema(envelope& e) {
   e.retain();  // the list's own: an admitted record may end at once, while it is still in the list
   a.waiting.push_back(e);
   ++a.waiting_count;
-  pauses_stale_ = true;
+  pauses_outdated_ = true;
   // Ask for its schema already: the one in front may wait for another.
   if (const std::optional<bytes_view> value = e.block().value()) {
     if (const result<avro::framed> framed = avro::split_frame(*value)) {
@@ -175,9 +175,9 @@ void engine_core::admit_waiting() {
       if (!admit(e)) break;
       static_cast<waiting_hook&>(e).unlink();
       --a->waiting_count;
-      meters_.waited(wait::schema, ports_.loop.now() - e.taken_at);
+      metrics_.waited(wait::schema, ports_.loop.now() - e.taken_at);
       e.release();
-      pauses_stale_ = true;
+      pauses_outdated_ = true;
     }
   }
 }
@@ -245,7 +245,7 @@ bool engine_core::admit(envelope& e) {
   }
   const result<avro::framed> framed = avro::split_frame(*value);
   if (!framed) {
-    if (planted(stream::bug::skip_undecodable_silently)) return skip(e, "undecodable"), true;
+    if (mutated(stream::mutation::skip_undecodable_silently)) return skip(e, "undecodable"), true;
     condemn(e, framed.error(), work_stage::intake);
     return true;
   }
@@ -272,23 +272,23 @@ void engine_core::decode(envelope& e, plan_entry& plan, bytes_view body) {
   const result<std::size_t> consumed = decoded_into(e.slot(), plan.plan(), body);
   const instant ended = time.now();
   if (!consumed) {
-    meters_.decode_failed.observe(ended - begun);
+    metrics_.decode_failed.observe(ended - begun);
     return condemn(e, consumed.error(), work_stage::decode);
   }
   if (*consumed != body.size() && options_.trailing_bytes == trailing_bytes_policy::dead_letter) {
-    meters_.decode_failed.observe(ended - begun);
+    metrics_.decode_failed.observe(ended - begun);
     return condemn(
         e,
         error(errc::trailing_bytes, std::to_string(body.size() - *consumed) + " bytes follow the value of " +
                                         std::to_string(*consumed) + " bytes"),
         work_stage::decode);
   }
-  meters_.decode.observe(ended - begun);
+  metrics_.decode.observe(ended - begun);
   if (e.followed) {
     e.followed->schema_id = e.schema_id;
     e.note("decode", {}, 0, begun, ended);
   }
-  if (plan.decoded == nullptr) plan.decoded = &meters_.decoded(e.schema_id);
+  if (plan.decoded == nullptr) plan.decoded = &metrics_.decoded(e.schema_id);
   plan.decoded->add();
   enter(e, ended);
 }
@@ -306,7 +306,7 @@ void engine_core::enter(envelope& e, instant at) {
                                  ? hash_key(barrier_seed_ ^ place, key->data(), key->size())
                                  : hash_key(barrier_seed_, &place, sizeof place);
   if (barrier_.enter(e, hash)) {
-    meters_.waited(wait::key, nanoseconds(0));
+    metrics_.waited(wait::key, nanoseconds(0));
     return start_processors(e, at);
   }
   e.queued = true;
@@ -315,7 +315,7 @@ void engine_core::enter(envelope& e, instant at) {
 
 void engine_core::start_processors(envelope& e, instant at) {
   e.started = true;
-  meters_.consume_delay.observe(age_of(e, at));
+  metrics_.consume_delay.observe(age_of(e, at));
   // A run may be the last to end and settle the record before the loop is over; the handle keeps it.
   e.retain();
   const std::optional<bytes_view> only =

@@ -9,19 +9,19 @@
 namespace millrace::engine {
 namespace {
 
-using kind = verb_answer::kind;
+using kind = command_answer::kind;
 
 constexpr std::string_view by_operator = "operator";
 
 }  // namespace
 
-std::string_view to_string(record_verb v) noexcept {
+std::string_view to_string(operator_command v) noexcept {
   switch (v) {
-    case record_verb::retry:
+    case operator_command::retry:
       return "retry";
-    case record_verb::skip:
+    case operator_command::skip:
       return "skip";
-    case record_verb::dead_letter:
+    case operator_command::dead_letter:
       return "dead-letter";
   }
   return "dead-letter";
@@ -34,7 +34,7 @@ assignment* engine_core::find(const record_name& which) {
   return nullptr;
 }
 
-verb_answer engine_core::act_on(const record_name& which, record_verb verb) {
+command_answer engine_core::act_on(const record_name& which, operator_command command) {
   assignment* const a = find(which);
   if (a == nullptr) return {kind::not_here, "the partition is not assigned to this process"};
   auto* const oldest = static_cast<envelope*>(a->unsettled.front());
@@ -46,18 +46,18 @@ verb_answer engine_core::act_on(const record_name& which, record_verb verb) {
             "only the oldest unfinished record of a partition can be acted on, which is offset " +
                 std::to_string(oldest->block().offset())};
   }
-  return act_on(*oldest, verb);
+  return act_on(*oldest, command);
 }
 
-verb_answer engine_core::act_on(envelope& e, record_verb verb) {
-  if (static_cast<waiting_hook&>(e).linked()) return act_on_waiting(e, verb);
+command_answer engine_core::act_on(envelope& e, operator_command command) {
+  if (static_cast<waiting_hook&>(e).linked()) return act_on_waiting(e, command);
   if (e.queued) return {kind::not_now, "it waits for an earlier record of its key or partition"};
-  verb_answer all{kind::not_now, {}};
+  command_answer all{kind::not_now, {}};
   e.retain();  // the last run to end settles it
   for (processor_run& run : e.runs) {
     if (run.state() == processor_run::stage::ended) continue;
     if (e.condemned && run.state() == processor_run::stage::idle) continue;
-    const verb_answer one = run.obey(verb);
+    const command_answer one = run.handle(command);
     if (one.what == kind::obeyed) all.what = kind::obeyed;
     if (!all.text.empty()) all.text += "; ";
     all.text += e.condemned ? one.text : "processor '" + std::string(run.name()) + "': " + one.text;
@@ -68,43 +68,43 @@ verb_answer engine_core::act_on(envelope& e, record_verb verb) {
 }
 
 // No processor has seen it: its schema is not known yet.
-verb_answer engine_core::act_on_waiting(envelope& e, record_verb verb) {
-  if (verb == record_verb::retry) {
+command_answer engine_core::act_on_waiting(envelope& e, operator_command command) {
+  if (command == operator_command::retry) {
     return {kind::not_now, "it waits for its schema, and the registry is asked again and again by itself"};
   }
   assignment& a = e.of();
   static_cast<waiting_hook&>(e).unlink();
   --a.waiting_count;
-  pauses_stale_ = true;
-  if (verb == record_verb::skip) {
+  pauses_outdated_ = true;
+  if (command == operator_command::skip) {
     skip(e, by_operator);
   } else {
     condemn(e, error(errc::rejected, "by an operator, while its schema was not known"), work_stage::schema);
   }
   e.release();
   ports_.loop.wake();
-  return {kind::obeyed, verb == record_verb::skip
+  return {kind::obeyed, command == operator_command::skip
                             ? "skipped; it waited for its schema"
                             : "its dead letter is on the way; it waited for its schema"};
 }
 
-verb_answer processor_run::obey(record_verb verb) {
-  switch (verb) {
-    case record_verb::retry:
+command_answer processor_run::handle(operator_command command) {
+  switch (command) {
+    case operator_command::retry:
       return obey_retry();
-    case record_verb::skip:
-    case record_verb::dead_letter:
-      return obey_end(verb);
+    case operator_command::skip:
+    case operator_command::dead_letter:
+      return obey_end(command);
   }
   return {};
 }
 
-verb_answer processor_run::obey_retry() {
+command_answer processor_run::obey_retry() {
   switch (stage_) {
     case stage::backing_off:
       return retry_now();
     case stage::emitting:
-    case stage::burying:
+    case stage::dead_lettering:
       if (!wake_.armed()) return {kind::not_now, "the broker has not answered yet"};
       wake_.cancel();
       on_wake();
@@ -120,33 +120,33 @@ verb_answer processor_run::obey_retry() {
 }
 
 // As the timer would: what the state of a dependency forbids stays forbidden.
-verb_answer processor_run::retry_now() {
+command_answer processor_run::retry_now() {
   const std::uint32_t before = attempt_;
   wake_.cancel();
   hurried_ = true;
   on_wake();
   if (attempt_ == before)
-    return {kind::not_now, "its dependency is unwell; it is tried when that may be asked"};
+    return {kind::not_now, "its dependency is unhealthy; it is tried when that may be asked"};
   return {kind::obeyed, "attempt " + std::to_string(before + 1) + " started now"};
 }
 
-verb_answer processor_run::obey_end(record_verb verb) {
-  const bool skips = verb == record_verb::skip;
+command_answer processor_run::obey_end(operator_command command) {
+  const bool skips = command == operator_command::skip;
   switch (stage_) {
     case stage::running:
-      ordered_ = verb;
+      ordered_ = command;
       return {kind::obeyed, "attempt " + std::to_string(attempt_) + " is running; unless it succeeds, " +
                                 (skips ? "it is skipped then" : "its dead letter is sent then")};
     case stage::backing_off:
       stop_waiting();
-      end_as_ordered(verb);
+      end_as_ordered(command);
       return {kind::obeyed, skips ? "skipped" : "its dead letter is on the way"};
-    case stage::burying:
+    case stage::dead_lettering:
       if (!skips) return {kind::not_now, "its dead letter is on the way already"};
       if (!wake_.armed())
         return {kind::not_now, "its dead letter was sent, and the broker has not answered yet"};
       stop_waiting();
-      end_as_ordered(verb);
+      end_as_ordered(command);
       return {kind::obeyed, "skipped; the dead-letter topic had not accepted it"};
     case stage::emitting:
       return {kind::not_now, "it is processed, and what it emits is sent until the broker has it"};
@@ -166,14 +166,14 @@ void processor_run::stop_waiting() {
   if (stage_ == stage::backing_off) stop_backing_off();
 }
 
-void processor_run::end_as_ordered(record_verb verb) {
+void processor_run::end_as_ordered(operator_command command) {
   ordered_.reset();
-  if (verb == record_verb::skip) {
+  if (command == operator_command::skip) {
     cause_ = error(errc::rejected, std::string(by_operator));
     return end(ending::skipped);
   }
   const error why = cause_->in("dead-lettered by an operator");
-  bury(why, to_string(work_stage::process));
+  dead_letter(why, to_string(work_stage::process));
 }
 
 }  // namespace millrace::engine

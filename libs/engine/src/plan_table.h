@@ -10,9 +10,9 @@
 #include <unordered_map>
 
 #include <millrace/base/errors.h>
-#include <millrace/metrics/cells.h>
 #include <millrace/engine/options.h>
 #include <millrace/engine/value.h>
+#include <millrace/metrics/cells.h>
 #include <millrace/runtime/loop.h>
 #include <millrace/stream/schemas.h>
 

@@ -51,7 +51,7 @@ result<processors> build(const processor_set& factories) {
                  "an application has at most " + std::to_string(processors_max) + " processors");
   }
   processors built;
-  const stream::declaration_scope collecting(built.declared);
+  const statements::declaration_scope collecting(built.declared);
   std::set<std::string, std::less<>> names;
   for (const processor_factory& create : factories) {
     const std::size_t statements = built.declared.statements.size();
@@ -72,8 +72,8 @@ result<processors> build(const processor_set& factories) {
     built.all.push_back(std::move(made));
     built.uses_database.push_back(built.declared.statements.size() > statements);
   }
-  for (const stream::statement_declaration* statement : built.declared.statements)
-    built.uses_write_time |= statement->options().written == stream::write_time::record;
+  for (const statements::statement_declaration* statement : built.declared.statements)
+    built.uses_write_time |= statement->options().written == statements::write_time::record;
   return built;
 }
 

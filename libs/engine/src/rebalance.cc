@@ -1,7 +1,7 @@
 // What the group gives and takes.
 #include <algorithm>
 
-#include <millrace/stream/planted.h>
+#include <millrace/stream/mutations.h>
 
 #include "engine_core.h"
 
@@ -15,12 +15,12 @@ assignment* engine_core::find(stream::partition_id id) {
 }
 
 void engine_core::on_assigned(std::span<const stream::partition_id> partitions) {
-  meters_.rebalanced("assigned");
+  metrics_.rebalanced("assigned");
   joined_ = true;
   for (const stream::partition_id id : partitions) {
     // A partition that is assigned again was lost in between, whether or not anybody said so.
     drop(id);
-    if (assignment* reused = find(id); reused != nullptr && planted(stream::bug::reuse_the_tracker)) {
+    if (assignment* reused = find(id); reused != nullptr && mutated(stream::mutation::reuse_the_tracker)) {
       reused->state = assignment::phase::open;
       continue;
     }
@@ -31,14 +31,14 @@ void engine_core::on_assigned(std::span<const stream::partition_id> partitions) 
     assignments_.emplace(id, assignment_ref(made));
   }
   last_found_ = nullptr;
-  pauses_stale_ = true;
+  pauses_outdated_ = true;
 }
 
 // Our own commits name themselves. How far it was moved the broker does not keep.
 void engine_core::note_foreign_position(const assignment& a, std::int64_t offset) {
-  meters_.foreign_positions.add();
-  if (!options_.on_trouble) return;
-  options_.on_trouble(
+  metrics_.foreign_positions.add();
+  if (!options_.on_problem) return;
+  options_.on_problem(
       "offset_moved",
       error(errc::offset_out_of_range,
             a.topic + "/" + a.number + " begins at the committed offset " + std::to_string(offset) +
@@ -53,11 +53,11 @@ void engine_core::on_position(const stream::partition_offset& start, stream::pos
   if (a == nullptr || a->last_delivered) return;
   std::string_view metadata = start.metadata;
   const std::optional<std::int64_t> floor = stream::take_write_floor(metadata);
-  if (floor && !planted(stream::bug::forget_the_write_floor)) a->writes.resume_after(*floor);
+  if (floor && !mutated(stream::mutation::forget_the_write_floor)) a->writes.resume_after(*floor);
   a->topic_id = ports_.source.topic_id(start.partition.topic);
   if (origin != stream::position_origin::committed) {
     // The log's end moves on: the next owner is to begin where this one did.
-    if (origin == stream::position_origin::end && !planted(stream::bug::forget_where_latest_began)) {
+    if (origin == stream::position_origin::end && !mutated(stream::mutation::forget_where_latest_began)) {
       a->began_at = start.offset;
       commit_now_ = true;
     }
@@ -72,10 +72,10 @@ void engine_core::on_position(const stream::partition_offset& start, stream::pos
   }
 }
 
-void engine_core::on_gap(stream::partition_id, std::uint64_t records) { meters_.gap_records.add(records); }
+void engine_core::on_gap(stream::partition_id, std::uint64_t records) { metrics_.gap_records.add(records); }
 
 void engine_core::on_revoked(std::span<const stream::partition_id> partitions) {
-  meters_.rebalanced("revoked");
+  metrics_.rebalanced("revoked");
   revocation& r = revocations_.emplace_back();
   r.asked_at = ports_.loop.now();
   r.drain_until = r.asked_at + options_.revoke_drain_timeout;
@@ -89,10 +89,10 @@ void engine_core::on_revoked(std::span<const stream::partition_id> partitions) {
 }
 
 void engine_core::on_lost(std::span<const stream::partition_id> partitions) {
-  meters_.rebalanced("lost");
-  if (planted(stream::bug::commit_after_a_loss)) return;
+  metrics_.rebalanced("lost");
+  if (mutated(stream::mutation::commit_after_a_loss)) return;
   for (const stream::partition_id id : partitions) drop(id);
-  pauses_stale_ = true;
+  pauses_outdated_ = true;
 }
 
 // Gone without a release: nothing of it may be committed or released any more.
@@ -126,20 +126,20 @@ bool engine_core::advance(revocation& r) {
     const bool drained = std::all_of(r.members.begin(), r.members.end(), [](const assignment_ref& a) {
       return a->in_flight == 0 || !a->counts();
     });
-    if (planted(stream::bug::release_before_the_drain)) r.drain_until = now;
+    if (mutated(stream::mutation::release_before_the_drain)) r.drain_until = now;
     if (!drained && working_ > 0 && now < r.drain_until && !aborted_) return false;
     for (const assignment_ref& a : r.members) seal(*a);
     r.commit_until = now + std::min(options_.commit_timeout, options_.revoke_drain_timeout);
     commit_now_ = true;
   }
   for (const assignment_ref& a : r.members) {
-    if (!final_commit_over(*a, *r.commit_until) && !planted(stream::bug::release_before_the_commit))
+    if (!final_commit_over(*a, *r.commit_until) && !mutated(stream::mutation::release_before_the_commit))
       return false;
   }
   for (const assignment_ref& a : r.members) close(*a);
-  meters_.rebalance_time.observe(now - r.asked_at);
+  metrics_.rebalance_time.observe(now - r.asked_at);
   if (!r.lost) ports_.source.release(r.partitions);
-  pauses_stale_ = true;
+  pauses_outdated_ = true;
   return true;
 }
 

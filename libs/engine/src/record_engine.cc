@@ -12,7 +12,9 @@ void record_engine::start() { engine_->start(); }
 void record_engine::request_stop() { engine_->request_stop(); }
 void record_engine::abort() { engine_->abort(); }
 void record_engine::fail(error cause) { engine_->fail(std::move(cause)); }
-verb_answer record_engine::act_on(const record_name& which, record_verb verb) { return engine_->act_on(which, verb); }
+command_answer record_engine::act_on(const record_name& which, operator_command verb) {
+  return engine_->act_on(which, verb);
+}
 engine_state record_engine::state() const noexcept { return engine_->state(); }
 bool record_engine::finished() const noexcept {
   return engine_->state() == engine_state::stopped || engine_->state() == engine_state::failed;
@@ -22,7 +24,7 @@ const std::optional<error>& record_engine::failure() const noexcept { return eng
 std::uint64_t record_engine::abandoned_by_stop() const noexcept { return engine_->abandoned_by_stop(); }
 std::uint64_t record_engine::uncommitted_by_stop() const noexcept { return engine_->uncommitted_by_stop(); }
 bool record_engine::left_group() const noexcept { return engine_->left_group(); }
-const books& record_engine::counts() const noexcept { return engine_->counts(); }
+const record_accounting& record_engine::counts() const noexcept { return engine_->counts(); }
 std::size_t record_engine::in_flight_records() const noexcept { return engine_->in_flight_records(); }
 engine_status record_engine::status() const { return engine_->status(); }
 std::optional<entered_processor> record_engine::entered() const noexcept { return engine_->entered(); }

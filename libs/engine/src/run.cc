@@ -6,8 +6,8 @@
 
 #include <millrace/avro/framing.h>
 #include <millrace/base/exceptions.h>
+#include <millrace/stream/mutations.h>
 #include <millrace/stream/outcome.h>
-#include <millrace/stream/planted.h>
 
 #include "engine_core.h"
 #include "envelope.h"
@@ -41,7 +41,7 @@ stream::store& processor_run::database() noexcept { return engine_.ports().store
 void processor_run::resumed() noexcept { engine_.enter(processor_, partition_, offset_); }
 const stream::record_block& processor_run::record() const noexcept { return envelope_.block(); }
 
-byte_buffer* processor_run::begin_emit(const stream::output_declaration& to, std::string_view key) {
+byte_buffer* processor_run::begin_emit(const statements::output_declaration& to, std::string_view key) {
   if (envelope_.abandoned) return nullptr;
   invariant(stage_ == stage::running, "a processor emits while process() runs");
   if (const std::size_t most = engine_.options().emits_per_record_max; emits_used_ >= most) {
@@ -76,7 +76,7 @@ void processor_run::asks(const stream::store_request& request) {
   followed_statement& one = envelope_.followed->statements.emplace_back();
   one.name = request.statement->name();
   one.request = &request;
-  const auto bind = [&one](const stream::statement_declaration& what, bytes_view cells) {
+  const auto bind = [&one](const statements::statement_declaration& what, bytes_view cells) {
     one.bound.push_back({what.name(), what.parameter_columns(), {cells.begin(), cells.end()}});
   };
   if (request.batch.empty()) bind(*request.statement, request.cells);
@@ -137,7 +137,7 @@ stream::outcome processor_run::take_outcome() {
   const exception_text text = describe(thrown);
   error cause = error_of(errc::processor_threw, text);
   engine_.note_exception(name(), text.type, cause.in(place() + ", attempt " + std::to_string(attempt_)));
-  if (planted(stream::bug::take_an_exception_for_done)) return stream::outcome::done();
+  if (mutated(stream::mutation::take_an_exception_for_done)) return stream::outcome::done();
   return cause;
 }
 
@@ -149,8 +149,8 @@ std::string processor_run::place() const {
 bool processor_run::still_counts() {
   invariant(envelope_.outstanding > 0, "what calls back was outstanding");
   --envelope_.outstanding;
-  if (!envelope_.abandoned || planted(stream::bug::drop_the_closed_check)) return true;
-  if (envelope_.outstanding == 0) engine_.ghost_gone(envelope_);
+  if (!envelope_.abandoned || mutated(stream::mutation::drop_the_closed_check)) return true;
+  if (envelope_.outstanding == 0) engine_.abandoned_attempt_ended(envelope_);
   return false;
 }
 
@@ -178,7 +178,7 @@ void processor_run::run() {
       return end(ending::skipped);
     case stream::outcome::kind::dead_letter:
       engine_.note_failure(work_stage::process, *out.cause());
-      return bury(*out.cause(), to_string(work_stage::process));
+      return dead_letter(*out.cause(), to_string(work_stage::process));
     case stream::outcome::kind::again:
       return put_off(out);
     case stream::outcome::kind::failed:
@@ -207,7 +207,7 @@ void processor_run::put_off(const stream::outcome& until_later) {
 void processor_run::tell_breakers(const stream::outcome& out) {
   waits_for_.reset();
   const bool keeps =
-      out.what() == stream::outcome::kind::failed && !planted(stream::bug::give_back_what_failed);
+      out.what() == stream::outcome::kind::failed && !mutated(stream::mutation::give_back_what_failed);
   if (std::exchange(took_retry_, false) && !keeps) {
     engine_.give_back_retry();
   }
@@ -231,16 +231,17 @@ void processor_run::failed(const error& cause) {
   switch (stream::disposition_of(cause.code())) {
     case stream::disposition::retry: {
       const retry_policy& policy = engine_.options().retry;
-      if (waits_for_ && !engine_.is_well(*waits_for_) && !planted(stream::bug::breaker_burns_attempts)) {
+      if (waits_for_ && !engine_.is_healthy(*waits_for_) &&
+          !mutated(stream::mutation::breaker_burns_attempts)) {
         ++uncounted_attempts_;
         first_failed_ = now;
       }
       const std::uint32_t counted = attempt_ - uncounted_attempts_;
       if (counted >= policy.attempts_max || now - first_failed_ >= policy.age_max) {
-        return bury(cause, to_string(work_stage::process));
+        return dead_letter(cause, to_string(work_stage::process));
       }
-      if (planted(stream::bug::emit_what_failed_too)) send_emits();
-      if (planted(stream::bug::forget_the_key_on_retry) && envelope_.key_hash != 0) {
+      if (mutated(stream::mutation::emit_what_failed_too)) send_emits();
+      if (mutated(stream::mutation::forget_the_key_on_retry) && envelope_.key_hash != 0) {
         engine_.leave_barrier(envelope_);
       }
       stage_ = stage::backing_off;
@@ -248,7 +249,7 @@ void processor_run::failed(const error& cause) {
       return wake_after(std::max<std::uint32_t>(counted, 1));
     }
     case stream::disposition::dead_letter:
-      return bury(cause, to_string(work_stage::process));
+      return dead_letter(cause, to_string(work_stage::process));
     case stream::disposition::stop:
       return get_stuck(cause);
   }
@@ -262,7 +263,7 @@ void processor_run::get_stuck(const error& cause) {
 }
 
 void processor_run::wake_after(std::uint32_t failures) {
-  if (planted(stream::bug::lose_the_wake_up_of_a_retry) && failures == 3) return;
+  if (mutated(stream::mutation::lose_the_wake_up_of_a_retry) && failures == 3) return;
   const retry_policy& policy = engine_.options().retry;
   wake_in(backoff(failures, policy.backoff_first, policy.backoff_max, policy.jitter, engine_.random()));
 }
@@ -280,7 +281,7 @@ void processor_run::on_wake() {
     return start(loop().time().now());
   }
   if (stage_ == stage::emitting) return emit_verdict_ ? on_emit_failure(*emit_verdict_) : send_emits();
-  if (stage_ == stage::burying) send_letter();
+  if (stage_ == stage::dead_lettering) send_dead_letter();
 }
 
 // What the breaker lets through to probe is outside the budget: it is little, and says when to go on.
@@ -288,11 +289,11 @@ nanoseconds processor_run::held_back_for() {
   const bool hurried = std::exchange(hurried_, false);
   if (std::exchange(put_off_, false)) return nanoseconds(0);
   if (waits_for_) {
-    const bool probes = !engine_.is_well(*waits_for_);
+    const bool probes = !engine_.is_healthy(*waits_for_);
     if (const nanoseconds more = engine_.retry_waits(*waits_for_); more > nanoseconds(0)) return more;
     if (probes) return nanoseconds(0);
   }
-  if (hurried || planted(stream::bug::ignore_the_retry_budget)) return nanoseconds(0);
+  if (hurried || mutated(stream::mutation::ignore_the_retry_budget)) return nanoseconds(0);
   took_retry_ = engine_.take_retry();
   if (took_retry_) return nanoseconds(0);
   if (!std::exchange(over_budget_, true)) engine_.began_waiting_for_budget();
@@ -337,7 +338,7 @@ void processor_run::reset() noexcept {
   emits_used_ = 0;
   stage_ = stage::idle;
   ended_as_ = ending::none;
-  letter_truncated_ = false;
+  dead_letter_truncated_ = false;
   attempt_ = 0;
   uncounted_attempts_ = 0;
   waits_for_.reset();

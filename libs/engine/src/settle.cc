@@ -1,7 +1,7 @@
 // The end of records, and the end of a turn.
 #include <algorithm>
 
-#include <millrace/stream/planted.h>
+#include <millrace/stream/mutations.h>
 
 #include "engine_core.h"
 
@@ -16,8 +16,8 @@ bool engine_core::settle_turn() {
   }
   if (!revocations_.empty()) advance_revocations();
   if (state_ == engine_state::draining || state_ == engine_state::leaving) advance_stop();
-  if (crowding_until_ && ports_.loop.now() >= *crowding_until_) pauses_stale_ = true;
-  if (pauses_stale_) update_pauses();
+  if (crowding_until_ && ports_.loop.now() >= *crowding_until_) pauses_outdated_ = true;
+  if (pauses_outdated_) update_pauses();
   commit_if_due();
   arm_deadline();
   return room_was_short_ && room() > 0;
@@ -47,31 +47,31 @@ void engine_core::count_ending(envelope& e) {
   };
   if (const auto dead = ended_as(processor_run::ending::dead); dead != e.runs.end()) {
     const error& cause = *dead->cause();
-    ++books_.dead_lettered;
+    ++accounting_.dead_lettered;
     note_end(e, "dead_lettered", cause);
-    meters_.failed_end_to_end.observe(age_of(e, ports_.loop.time().now()));
-    meters_.dead_lettered(cause.code() == errc::rejected ? std::string_view(cause.message())
-                                                         : to_string(cause.code()));
+    metrics_.failed_end_to_end.observe(age_of(e, ports_.loop.time().now()));
+    metrics_.dead_lettered(cause.code() == errc::rejected ? std::string_view(cause.message())
+                                                          : to_string(cause.code()));
     return;
   }
-  brake_.ended_well(ports_.loop.now());
+  dead_letter_limiter_.ended_well(ports_.loop.now());
   if (ended_as(processor_run::ending::done) != e.runs.end()) {
-    ++books_.done;
+    ++accounting_.done;
     note_end(e, "done", std::nullopt);
-    meters_.done.add();
-    meters_.end_to_end.observe(age_of(e, ports_.loop.time().now()));
+    metrics_.done.add();
+    metrics_.end_to_end.observe(age_of(e, ports_.loop.time().now()));
     return;
   }
-  ++books_.skipped;
+  ++accounting_.skipped;
   note_end(e, "skipped", e.runs.front().cause());
-  meters_.skipped(e.runs.front().cause()->message());
+  metrics_.skipped(e.runs.front().cause()->message());
 }
 
 void engine_core::skip(envelope& e, std::string_view reason) {
-  ++books_.skipped;
-  meters_.skipped(reason);
+  ++accounting_.skipped;
+  metrics_.skipped(reason);
   note_end(e, "skipped", error(errc::rejected, std::string(reason)));
-  brake_.ended_well(ports_.loop.now());
+  dead_letter_limiter_.ended_well(ports_.loop.now());
   e.unended = 0;
   finish(e);
 }
@@ -83,9 +83,9 @@ void engine_core::finish(envelope& e) {
   a.finishes.finished(e.ticket, ports_.loop.now());
   ++a.finished_here;
   --a.in_flight;
-  note_in_flight(books_.in_flight - 1);
+  note_in_flight(accounting_.in_flight - 1);
   static_cast<unsettled_hook&>(e).unlink();
-  if (a.paused() || a.crowding) pauses_stale_ = true;
+  if (a.paused() || a.crowding) pauses_outdated_ = true;
   if (e.followed) tell_observer(e);
   if (e.key_hash != 0) leave_barrier(e);
   let_go(e);
@@ -108,7 +108,7 @@ void engine_core::leave_barrier(envelope& e) {
     }
     if (!next->abandoned) {
       const instant now = ports_.loop.time().now();
-      meters_.waited(wait::key, now - next->queued_at);
+      metrics_.waited(wait::key, now - next->queued_at);
       next->note("key_wait", {}, 0, next->queued_at, now);
       return start_processors(*next, now);
     }
@@ -127,15 +127,15 @@ bool engine_core::is_given_up_unbegun(const envelope& e) const noexcept {
 void engine_core::abandon(envelope& e) {
   e.abandoned = true;
   for (processor_run& run : e.runs) run.abandon();
-  ++books_.abandoned;
-  note_in_flight(books_.in_flight - 1);
+  ++accounting_.abandoned;
+  note_in_flight(accounting_.in_flight - 1);
   --e.of().in_flight;
-  meters_.abandoned.add();
+  metrics_.abandoned.add();
   note_end(e, "abandoned", std::nullopt);
   if (e.followed) tell_observer(e);
 }
 
-void engine_core::ghost_gone(envelope& e) {
+void engine_core::abandoned_attempt_ended(envelope& e) {
   if (e.queued) return;  // released when its turn comes
   if (e.key_hash != 0) leave_barrier(e);
   let_go(e);
@@ -169,8 +169,8 @@ void engine_core::seal(assignment& a) {
   }
   while (unsettled_hook* hook = given_up.pop_front()) {
     envelope& e = static_cast<envelope&>(*hook);
-    if (planted(stream::bug::forget_the_key_on_revoke) && e.key_hash != 0 && !e.queued) leave_barrier(e);
-    if (e.outstanding == 0 && !e.let_go) ghost_gone(e);
+    if (mutated(stream::mutation::forget_the_key_on_revoke) && e.key_hash != 0 && !e.queued) leave_barrier(e);
+    if (e.outstanding == 0 && !e.let_go) abandoned_attempt_ended(e);
     e.release();
   }
 }
@@ -178,28 +178,28 @@ void engine_core::seal(assignment& a) {
 void engine_core::close(assignment& a) {
   seal(a);
   const std::uint64_t uncommitted = a.finished_uncommitted();
-  books_.uncommitted += uncommitted;
-  meters_.uncommitted.add(uncommitted);
+  accounting_.uncommitted += uncommitted;
+  metrics_.uncommitted.add(uncommitted);
   a.state = assignment::phase::closed;
   forget_commit_of(a);
-  const meters& m = meters_;
+  const engine_metrics& m = metrics_;
   for (const metrics::gauge_family family : {m.families().oldest_age, m.families().time_lag, m.families().lag,
                                              m.families().high_watermark, m.families().window}) {
-    meters_.cells().retire(family, {a.topic, a.number});
+    metrics_.cells().retire(family, {a.topic, a.number});
   }
   last_found_ = nullptr;
-  if (planted(stream::bug::reuse_the_tracker) && state_ == engine_state::running) return;
+  if (mutated(stream::mutation::reuse_the_tracker) && state_ == engine_state::running) return;
   const auto found = assignments_.find(a.id);
   if (found != assignments_.end() && found->second.is(a)) assignments_.erase(found);  // may destroy `a`
 }
 
 void engine_core::recycled(envelope& e) noexcept {
-  if (!planted(stream::bug::keep_the_bytes_of_the_abandoned) || !e.abandoned) lease_.give_back(e.bytes);
+  if (!mutated(stream::mutation::keep_the_bytes_of_the_abandoned) || !e.abandoned) lease_.give_back(e.bytes);
   pool_.give_back(e);
 }
 
 void engine_core::update_pauses() {
-  pauses_stale_ = false;
+  pauses_outdated_ = false;
   share_room_ = no_limit;
   crowding_until_.reset();
   for (const auto& [id, a] : assignments_) {
@@ -207,7 +207,7 @@ void engine_core::update_pauses() {
     const pause_reason because = state_ == engine_state::running ? reason_to_pause(*a) : pause_reason::none;
     const bool wanted = because != pause_reason::none;
     if (wanted) commit_before_full(*a);
-    if (a->paused() && !wanted && planted(stream::bug::never_resume)) continue;
+    if (a->paused() && !wanted && mutated(stream::mutation::never_resume)) continue;
     if (wanted && !a->paused()) ports_.source.pause(id);
     if (!wanted && a->paused()) ports_.source.resume(id);
     a->paused_for = because;

@@ -50,7 +50,7 @@ std::string_view to_string(processor_run::stage s) noexcept {
       return "retry";
     case processor_run::stage::emitting:
       return "emit";
-    case processor_run::stage::burying:
+    case processor_run::stage::dead_lettering:
       return "dead_letter";
     case processor_run::stage::stuck:
       return "stuck";
@@ -99,7 +99,7 @@ std::string_view to_string(engine_state s) noexcept {
 void engine_core::tick() {
   const nanoseconds every = std::min(options_.status_interval, options_.commit_interval);
   ports_.loop.start(tick_, every);
-  pauses_stale_ = true;  // a partition may have stalled meanwhile
+  pauses_outdated_ = true;  // a partition may have stalled meanwhile
   forgive_the_unasked();
   report_first_tries();
   update_gauges();
@@ -130,7 +130,7 @@ engine_status engine_core::status_now() const {
   now.joined = joined_;
   now.failure = failure_;
   now.last_error = last_error_;
-  now.counts = books_;
+  now.counts = accounting_;
   now.in_flight_bytes = lease_.used();
   now.retrying = retrying_;
   now.over_budget = over_budget_;
@@ -196,39 +196,39 @@ double engine_core::time_lag_seconds(const assignment& a, std::int64_t lag) cons
 }
 
 void engine_core::update_gauges() {
-  meters_.in_flight_bytes.set(static_cast<double>(lease_.used()));
-  meters_.retrying.set(static_cast<double>(retrying_));
-  meters_.retry_budget_left.set(static_cast<double>(ports_.retries.left(ports_.loop.time().now())));
-  meters_.assigned.set(static_cast<double>(assignments_.size()));
-  meters_.state.set(static_cast<double>(state_));
+  metrics_.in_flight_bytes.set(static_cast<double>(lease_.used()));
+  metrics_.retrying.set(static_cast<double>(retrying_));
+  metrics_.retry_budget_left.set(static_cast<double>(ports_.retries.left(ports_.loop.time().now())));
+  metrics_.assigned.set(static_cast<double>(assignments_.size()));
+  metrics_.state.set(static_cast<double>(state_));
   for (const dependency d : {dependency::database, dependency::broker}) {
-    meters_.breaker(to_string(d)).set(static_cast<double>(breaker(d).state()));
+    metrics_.breaker(to_string(d)).set(static_cast<double>(breaker(d).state()));
   }
   std::array<std::size_t, pause_reason_count> paused{};
   for (const auto& [id, a] : assignments_) {
     ++paused[static_cast<std::size_t>(a->paused_for)];
     const std::array<std::string_view, 2> values{a->topic, a->number};
     const metrics::label_values labels{std::span<const std::string_view>(values)};
-    const metric_families& f = meters_.families();
+    const metric_families& f = metrics_.families();
     auto* oldest = a->unsettled.front();
     const nanoseconds age =
         oldest == nullptr ? nanoseconds(0) : ports_.loop.now() - static_cast<envelope&>(*oldest).taken_at;
-    meters_.cells().gauge(f.oldest_age, labels).set(static_cast<double>(age.count()) * 1e-9);
-    meters_.cells().gauge(f.window, labels).set(static_cast<double>(a->window()));
+    metrics_.cells().gauge(f.oldest_age, labels).set(static_cast<double>(age.count()) * 1e-9);
+    metrics_.cells().gauge(f.window, labels).set(static_cast<double>(a->window()));
     const std::optional<std::int64_t> high = ports_.source.high_watermark(id);
     if (!high) continue;
-    meters_.cells().gauge(f.high_watermark, labels).set(static_cast<double>(*high));
+    metrics_.cells().gauge(f.high_watermark, labels).set(static_cast<double>(*high));
     if (const std::optional<std::int64_t> position = a->tracker.position()) {
       const auto lag = std::max<std::int64_t>(*high - *position, 0);
-      meters_.cells().gauge(f.lag, labels).set(static_cast<double>(lag));
-      meters_.cells().gauge(f.time_lag, labels).set(time_lag_seconds(*a, lag));
+      metrics_.cells().gauge(f.lag, labels).set(static_cast<double>(lag));
+      metrics_.cells().gauge(f.time_lag, labels).set(time_lag_seconds(*a, lag));
     }
   }
   for (std::size_t reason = 1; reason < pause_reason_count; ++reason)
-    meters_.paused(static_cast<pause_reason>(reason)).set(static_cast<double>(paused[reason]));
+    metrics_.paused(static_cast<pause_reason>(reason)).set(static_cast<double>(paused[reason]));
   const runtime::frame_pool_stats frames = runtime::frame_stats();
-  meters_.coroutine_frames.set(static_cast<double>(frames.frames_live));
-  meters_.coroutine_allocations.add(frames.heap_allocations - frame_allocations_);
+  metrics_.coroutine_frames.set(static_cast<double>(frames.frames_live));
+  metrics_.coroutine_allocations.add(frames.heap_allocations - frame_allocations_);
   frame_allocations_ = frames.heap_allocations;
 }
 

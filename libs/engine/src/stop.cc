@@ -1,7 +1,7 @@
 // The end of a line: drain, last commits, leave.
 #include <algorithm>
 
-#include <millrace/stream/planted.h>
+#include <millrace/stream/mutations.h>
 
 #include "engine_core.h"
 
@@ -31,8 +31,8 @@ void engine_core::begin_drain() {
   ports_.loop.wake();
   if (state_ != engine_state::running) return;
   state_ = engine_state::draining;
-  abandoned_before_stop_ = books_.abandoned;
-  uncommitted_before_stop_ = books_.uncommitted;
+  abandoned_before_stop_ = accounting_.abandoned;
+  uncommitted_before_stop_ = accounting_.uncommitted;
   drain_until_ = ports_.loop.time().now() + options_.drain_timeout;
 }
 
@@ -47,7 +47,7 @@ void engine_core::advance_stop() {
     state_ = engine_state::leaving;
     last_commits_until_ = now + options_.commit_timeout;
     commit_now_ = true;
-    if (planted(stream::bug::stop_without_the_last_commit)) last_commits_until_ = now;
+    if (mutated(stream::mutation::stop_without_the_last_commit)) last_commits_until_ = now;
   }
   if (!close_requested_at_) {
     const bool over = std::all_of(assignments_.begin(), assignments_.end(), [this](const auto& item) {
@@ -74,7 +74,7 @@ void engine_core::end_without_leaving() {
                        std::to_string(waited / milliseconds(1)) +
                        " ms: its partitions wait for another member until its session times out");
   note_failure(work_stage::source, late);
-  if (options_.on_trouble) options_.on_trouble("group_not_left", late);
+  if (options_.on_problem) options_.on_problem("group_not_left", late);
   left_group_ = false;
   revocations_.clear();
   at_rest();
@@ -108,13 +108,14 @@ void engine_core::arm_deadline() {
     if (crowding_until_) consider(*crowding_until_);
     // The next record taken is to be a probe. When its time has come already, only new records are missing.
     for (const dependency d : {dependency::database, dependency::broker}) {
-      const bool waits = !is_well(d) && !will_be_probed(d) && breaker(d).next_try() > ports_.loop.now();
+      const bool waits = !is_healthy(d) && !will_be_probed(d) && breaker(d).next_try() > ports_.loop.now();
       if (waits) consider(breaker(d).next_try());
     }
   }
   if (state_ == engine_state::draining) consider(drain_until_);
   if (state_ == engine_state::leaving) consider(close_requested_at_ ? leave_until() : *last_commits_until_);
-  if ((state_ == engine_state::leaving || !revocations_.empty()) && sent_.empty() && final_commits_pending()) {
+  if ((state_ == engine_state::leaving || !revocations_.empty()) && sent_.empty() &&
+      final_commits_pending()) {
     consider(next_commit_at_);
   }
   if (!sent_.empty()) consider(answer_due_at());

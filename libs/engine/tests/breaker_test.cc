@@ -1,4 +1,4 @@
-#include "engine_fixture.h"
+#include <fixtures/engine_fixture.h>
 
 namespace millrace::engine {
 namespace {
@@ -103,7 +103,7 @@ TEST_F(breaker_test, ARecordThatAloneFailsIsBuriedAndTheOthersFlow) {
 }
 
 TEST_F(breaker_test, ABrokerThatTakesNothingPausesIntakeToo) {
-  produce_fates = std::vector<testkit::produce_fate>(60);
+  produce_fates = std::vector<simulation::produce_fate>(60);
   for (auto& fate : produce_fates) fate.failure = error(errc::broker_unavailable);
   start();
   assign({0});
@@ -120,7 +120,7 @@ TEST_F(breaker_test, ABrokerThatTakesNothingPausesIntakeToo) {
 }
 
 TEST_F(breaker_test, ABrokerThatNobodyNeedsAnyMoreIsForgiven) {
-  produce_fates = std::vector<testkit::produce_fate>(60);
+  produce_fates = std::vector<simulation::produce_fate>(60);
   for (auto& fate : produce_fates) fate.failure = error(errc::broker_unavailable);
   start();
   assign({0, 1});

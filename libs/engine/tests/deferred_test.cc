@@ -1,5 +1,5 @@
 // outcome::again: a record that is put off runs again later, at no cost.
-#include "engine_fixture.h"
+#include <fixtures/engine_fixture.h>
 
 namespace millrace::engine {
 namespace {
@@ -13,7 +13,7 @@ class waiting_for_room : public processor<parcel> {
  public:
   runtime::task<stream::outcome> process(record<parcel> p, stream::context ctx) override {
     ++runs;
-    testkit::execute select(ctx.database(), select_, {testkit::cell(p->number)});
+    simulation::execute select(ctx.database(), select_, {simulation::cell(p->number)});
     const result<stream::rows_ref> found = co_await select;
     if (!found) co_return found.error();
     if ((*found)->row_count > 0) co_return stream::outcome::done();
@@ -93,10 +93,10 @@ TEST_F(put_off_test, IsAbandonedByARevokeAndRunsForTheNextOwner) {
 
 TEST_F(put_off_test, AnOperatorMayHurryOrEndIt) {
   begin();
-  EXPECT_EQ(engine_->act_on({"parcels", 0, 0}, record_verb::retry).what, verb_answer::kind::obeyed);
+  EXPECT_EQ(engine_->act_on({"parcels", 0, 0}, operator_command::retry).what, command_answer::kind::obeyed);
   run();
   EXPECT_EQ(waiting_for_room::runs, 2);
-  EXPECT_EQ(engine_->act_on({"parcels", 0, 0}, record_verb::skip).what, verb_answer::kind::obeyed);
+  EXPECT_EQ(engine_->act_on({"parcels", 0, 0}, operator_command::skip).what, command_answer::kind::obeyed);
   run();
   EXPECT_EQ(engine_->counts().skipped, 1U);
 }

@@ -1,4 +1,4 @@
-#include "engine_fixture.h"
+#include <fixtures/engine_fixture.h>
 
 namespace millrace::engine {
 namespace {
@@ -6,7 +6,7 @@ namespace {
 using namespace std::chrono_literals;
 
 // What fails must not flatter the latencies of what succeeds, and its own time must be seen.
-class meters_test : public record_engine_test {
+class engine_metrics_test : public record_engine_test {
  protected:
   std::uint64_t observed(std::string_view histogram) {
     return registry.take_snapshot().histogram(histogram).count();
@@ -18,7 +18,7 @@ class meters_test : public record_engine_test {
   }
 };
 
-TEST_F(meters_test, ASuccessIsTimedAsSuccessOnly) {
+TEST_F(engine_metrics_test, ASuccessIsTimedAsSuccessOnly) {
   start();
   assign({0});
   produce(0, 1);
@@ -31,7 +31,7 @@ TEST_F(meters_test, ASuccessIsTimedAsSuccessOnly) {
     EXPECT_EQ(observed(name), 0U) << name;
 }
 
-TEST_F(meters_test, ARecordThatCannotBeDecodedIsTimedAndCountedAsFailure) {
+TEST_F(engine_metrics_test, ARecordThatCannotBeDecodedIsTimedAndCountedAsFailure) {
   start();
   assign({0});
   byte_buffer torn = framed_parcel(schema_id, 1, "word");
@@ -49,7 +49,7 @@ TEST_F(meters_test, ARecordThatCannotBeDecodedIsTimedAndCountedAsFailure) {
   EXPECT_EQ(errors("decode", "trailing_bytes"), 1);
 }
 
-TEST_F(meters_test, ARecordThatIsDeadLetteredByItsProcessorIsNotAnEndToEndSuccess) {
+TEST_F(engine_metrics_test, ARecordThatIsDeadLetteredByItsProcessorIsNotAnEndToEndSuccess) {
   start();
   assign({0});
   produce(0, 1, "dead");
@@ -60,10 +60,10 @@ TEST_F(meters_test, ARecordThatIsDeadLetteredByItsProcessorIsNotAnEndToEndSucces
   EXPECT_EQ(errors("process", "rejected"), 1);
 }
 
-TEST_F(meters_test, ACommitThatIsRefusedOrNeverAnsweredIsTimedAsFailure) {
+TEST_F(engine_metrics_test, ACommitThatIsRefusedOrNeverAnsweredIsTimedAsFailure) {
   int commits = 0;
   source_options.commit_fate_of = [&](stream::partition_id, std::int64_t) {
-    testkit::commit_fate fate;
+    simulation::commit_fate fate;
     ++commits;
     if (commits == 1) fate.failure = error(errc::broker_unavailable);
     if (commits == 2) fate.never_answered = true;
@@ -80,7 +80,7 @@ TEST_F(meters_test, ACommitThatIsRefusedOrNeverAnsweredIsTimedAsFailure) {
   EXPECT_EQ(errors("commit", "timed_out"), 1);
 }
 
-TEST_F(meters_test, TheProcessorThatWasEnteredLastIsKnownUntilTheNextTake) {
+TEST_F(engine_metrics_test, TheProcessorThatWasEnteredLastIsKnownUntilTheNextTake) {
   start();
   assign({0});
   EXPECT_FALSE(engine_->entered());

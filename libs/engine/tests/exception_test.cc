@@ -4,11 +4,11 @@
 #include <optional>
 #include <stdexcept>
 
+#include <fixtures/engine_fixture.h>
+
 #include <millrace/base/exceptions.h>
 #include <millrace/runtime/frame_pool.h>
 #include <millrace/runtime/wait.h>
-
-#include "engine_fixture.h"
 
 namespace millrace::engine {
 
@@ -121,8 +121,8 @@ class throwing : public processor<parcel> {
         co_return stream::outcome::skipped(thrown.what());
       }
     }
-    testkit::execute insert(ctx.database(), self->insert_,
-                            {testkit::cell(p->number), testkit::cell(p->word)});
+    simulation::execute insert(ctx.database(), self->insert_,
+                               {simulation::cell(p->number), simulation::cell(p->word)});
     const result<stream::rows_ref> written = co_await insert;
     if (!written) co_return written.error();
     if (p->word.ends_with("written")) throw std::out_of_range("nothing at 7");
@@ -182,7 +182,7 @@ class exception_test : public record_engine_test {
     start_with(set);
     assign({0});
   }
-  [[nodiscard]] std::string letter_header(std::string_view name) {
+  [[nodiscard]] std::string dead_letter_header(std::string_view name) {
     const auto letters = sink.written_to("dead");
     return letters.empty() ? "no letter" : letters.front()->header(name).value_or("no header");
   }
@@ -200,12 +200,12 @@ TEST_F(exception_test, AnExceptionBeforeTheFirstWaitIsRetriedAndThenADeadLetter)
   advance(30s);
   EXPECT_EQ(throwing::attempts.size(), 3U) << "attempts_max";
   ASSERT_EQ(sink.written_to("dead").size(), 1U);
-  EXPECT_EQ(letter_header("millrace.dlq.code"), "processor_threw");
-  EXPECT_EQ(letter_header("millrace.dlq.reason"), "the processor threw an exception");
-  EXPECT_EQ(letter_header("millrace.dlq.message"), "std::out_of_range: nothing at 7");
-  EXPECT_EQ(letter_header("millrace.dlq.stage"), "process");
-  EXPECT_EQ(letter_header("millrace.dlq.processor"), "throwing");
-  EXPECT_EQ(letter_header("millrace.dlq.attempts"), "3");
+  EXPECT_EQ(dead_letter_header("millrace.dlq.code"), "processor_threw");
+  EXPECT_EQ(dead_letter_header("millrace.dlq.reason"), "the processor threw an exception");
+  EXPECT_EQ(dead_letter_header("millrace.dlq.message"), "std::out_of_range: nothing at 7");
+  EXPECT_EQ(dead_letter_header("millrace.dlq.stage"), "process");
+  EXPECT_EQ(dead_letter_header("millrace.dlq.processor"), "throwing");
+  EXPECT_EQ(dead_letter_header("millrace.dlq.attempts"), "3");
   EXPECT_EQ(*sink.written_to("dead").front()->value, framed_parcel(schema_id, 1, "at-once"));
   EXPECT_EQ(committed(0), 1);
   EXPECT_EQ(alive, 0);
@@ -217,7 +217,7 @@ TEST_F(exception_test, AnExceptionAfterAStatementIsRetriedAndThenADeadLetter) {
   produce(0, 1, "written");
   advance(30s);
   EXPECT_EQ(inserted().size(), 3U) << "what was written before stays written, and is written again";
-  EXPECT_EQ(letter_header("millrace.dlq.message"), "std::out_of_range: nothing at 7");
+  EXPECT_EQ(dead_letter_header("millrace.dlq.message"), "std::out_of_range: nothing at 7");
   EXPECT_EQ(committed(0), 1);
   EXPECT_EQ(alive, 0);
 }
@@ -227,7 +227,7 @@ TEST_F(exception_test, AnExceptionAfterASleepIsRetriedAndThenADeadLetter) {
   produce(0, 1, "slept");
   advance(30s);
   EXPECT_EQ(throwing::attempts.size(), 3U);
-  EXPECT_EQ(letter_header("millrace.dlq.code"), "processor_threw");
+  EXPECT_EQ(dead_letter_header("millrace.dlq.code"), "processor_threw");
   EXPECT_EQ(committed(0), 1);
   EXPECT_EQ(alive, 0);
 }
@@ -238,8 +238,8 @@ TEST_F(exception_test, AProcessThatIsNoCoroutineMayThrow) {
   run();
   EXPECT_EQ(engine_->counts().in_flight, 1U);
   advance(30s);
-  EXPECT_EQ(letter_header("millrace.dlq.message"), "std::invalid_argument: stoi");
-  EXPECT_EQ(letter_header("millrace.dlq.attempts"), "3");
+  EXPECT_EQ(dead_letter_header("millrace.dlq.message"), "std::invalid_argument: stoi");
+  EXPECT_EQ(dead_letter_header("millrace.dlq.attempts"), "3");
   EXPECT_EQ(committed(0), 1);
 }
 
@@ -247,7 +247,7 @@ TEST_F(exception_test, AProcessThatReturnsNoTaskIsAnErrorOfTheAttempt) {
   start_throwing();
   produce(0, 1, "nothing");
   advance(30s);
-  EXPECT_EQ(letter_header("millrace.dlq.message"), "std::logic_error: process() returned no task");
+  EXPECT_EQ(dead_letter_header("millrace.dlq.message"), "std::logic_error: process() returned no task");
   EXPECT_EQ(committed(0), 1);
 }
 
@@ -272,7 +272,7 @@ TEST_F(exception_test, AShortageOfMemoryIsRetried) {
   produce(0, 2, "memory");
   advance(30s);
   EXPECT_EQ(inserted(), (std::vector<std::int64_t>{1}));
-  EXPECT_EQ(letter_header("millrace.dlq.message"), "std::bad_alloc: std::bad_alloc");
+  EXPECT_EQ(dead_letter_header("millrace.dlq.message"), "std::bad_alloc: std::bad_alloc");
   EXPECT_EQ(engine_->counts().done, 1U);
   EXPECT_EQ(committed(0), 2);
 }
@@ -281,7 +281,7 @@ TEST_F(exception_test, WhatSaysTooMuchIsCutBetweenCharacters) {
   start_throwing();
   produce(0, 1, "long");
   advance(30s);
-  EXPECT_EQ(letter_header("millrace.dlq.message"), "std::runtime_error: " + std::string(511, 'x'));
+  EXPECT_EQ(dead_letter_header("millrace.dlq.message"), "std::runtime_error: " + std::string(511, 'x'));
 }
 
 TEST_F(exception_test, AnExceptionOfANestedTaskReachesTheProcessorThatAwaitsIt) {
@@ -290,7 +290,7 @@ TEST_F(exception_test, AnExceptionOfANestedTaskReachesTheProcessorThatAwaitsIt) 
   produce(0, 2, "caught");
   produce(0, 100, "nested");
   advance(30s);
-  EXPECT_EQ(letter_header("millrace.dlq.message"), "std::out_of_range: nothing at 7");
+  EXPECT_EQ(dead_letter_header("millrace.dlq.message"), "std::out_of_range: nothing at 7");
   const auto page = registry.take_snapshot();
   EXPECT_EQ(page.value("millrace_records_skipped_total", {{"reason", "nothing at 7"}}), 1) << "caught";
   EXPECT_EQ(page.value("millrace_records_skipped_total", {{"reason", "100"}}), 1) << "nothing was thrown";
@@ -338,7 +338,7 @@ TEST_F(exception_test, OfSeveralProcessorsOnlyTheOneThatThrewRunsAgain) {
   EXPECT_EQ(inserted(), (std::vector<std::int64_t>{1})) << "the other is done, and is not run again";
   EXPECT_EQ(throwing::attempts.size(), 3U);
   ASSERT_EQ(sink.written_to("dead").size(), 1U);
-  EXPECT_EQ(letter_header("millrace.dlq.processor"), "throwing");
+  EXPECT_EQ(dead_letter_header("millrace.dlq.processor"), "throwing");
   EXPECT_EQ(committed(0), 1);
 }
 
@@ -413,9 +413,9 @@ TEST_F(exception_test, OneEmitTooManyMakesTheRecordADeadLetterAtOnceAndNothingEl
   run();
   advance(2s);
   ASSERT_EQ(sink.written_to("dead").size(), 1U);
-  EXPECT_EQ(letter_header("millrace.dlq.code"), "limit_exceeded");
-  EXPECT_EQ(letter_header("millrace.dlq.message"), "more than 1000 emits, engine.emits_per_record_max");
-  EXPECT_EQ(letter_header("millrace.dlq.attempts"), "1") << "it would emit as many again";
+  EXPECT_EQ(dead_letter_header("millrace.dlq.code"), "limit_exceeded");
+  EXPECT_EQ(dead_letter_header("millrace.dlq.message"), "more than 1000 emits, engine.emits_per_record_max");
+  EXPECT_EQ(dead_letter_header("millrace.dlq.attempts"), "1") << "it would emit as many again";
   EXPECT_EQ(sink.written_to("sent").size(), 2U) << "those of the other record";
   EXPECT_EQ(committed(0), 2);
 }
@@ -440,7 +440,7 @@ TEST_F(exception_test, HalfAnEmitIsNotProducedAlthoughTheProcessorCaughtItsExcep
   advance(30s);
   EXPECT_TRUE(sink.written_to("broken").empty());
   EXPECT_TRUE(sink.written_to("sent").empty());
-  EXPECT_EQ(letter_header("millrace.dlq.message"), "std::runtime_error: cannot be encoded");
+  EXPECT_EQ(dead_letter_header("millrace.dlq.message"), "std::runtime_error: cannot be encoded");
   EXPECT_EQ(committed(0), 1);
 }
 
@@ -449,8 +449,9 @@ TEST_F(exception_test, ADecoderThatThrowsMakesADeadLetter) {
   assign({0});
   produce(0, 1);
   advance(2s);
-  EXPECT_EQ(letter_header("millrace.dlq.stage"), "decode");
-  EXPECT_EQ(letter_header("millrace.dlq.message"), "decoding threw: std::length_error: too long to hold");
+  EXPECT_EQ(dead_letter_header("millrace.dlq.stage"), "decode");
+  EXPECT_EQ(dead_letter_header("millrace.dlq.message"),
+            "decoding threw: std::length_error: too long to hold");
   EXPECT_EQ(committed(0), 1);
 }
 
@@ -466,7 +467,7 @@ TEST_F(exception_test, ASchemaWhosePlanThrowsIsCompiledAgain) {
       registry.take_snapshot().value("millrace_errors_total", {{"stage", "schema"}, {"error", "internal"}}),
       1);
   advance(10s);
-  EXPECT_EQ(letter_header("millrace.dlq.stage"), "decode") << "there is a plan now";
+  EXPECT_EQ(dead_letter_header("millrace.dlq.stage"), "decode") << "there is a plan now";
   EXPECT_EQ(committed(0), 1);
 }
 

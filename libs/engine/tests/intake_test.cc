@@ -1,4 +1,4 @@
-#include "engine_fixture.h"
+#include <fixtures/engine_fixture.h>
 
 namespace millrace::engine {
 namespace {
@@ -41,8 +41,9 @@ TEST_F(record_engine_test, TakesNoMoreBytesThanTheProcessMayHold) {
   database_delay = 1s;
   processor_set set{make<storing>(std::string("storing"))};
   source = std::make_unique<simulated_source>(log, loop, source_options);
-  engine_ = std::make_unique<record_engine>(engine_ports{loop, *source, sink, store, schemas, small, unlimited, shard},
-                                 options, std::move(*build(set)));
+  engine_ = std::make_unique<record_engine>(
+      engine_ports{loop, *source, sink, store, schemas, small, unlimited, shard}, options,
+      std::move(*build(set)));
   engine_->start();
   assign({0});
   for (int i = 0; i < 300; ++i) produce(0, i);
@@ -143,7 +144,7 @@ TEST_F(record_engine_test, TheWindowOfAPartitionIsBoundedWhileNothingCanBeCommit
   options.partition_window_max = 50;
   bool coordinator_away = true;
   source_options.commit_fate_of = [&](stream::partition_id, std::int64_t) {
-    testkit::commit_fate fate;
+    simulation::commit_fate fate;
     if (coordinator_away) fate.failure = error(errc::broker_unavailable);
     return fate;
   };
@@ -343,7 +344,7 @@ TEST_F(record_engine_test, ARecordOverTheSizeLimitIsDeadLetteredUnread) {
 TEST_F(record_engine_test, ConsumeDelayCountsFromTheHeaderOrTheTimestamp) {
   start();
   assign({0});
-  testkit::simulated_record r;
+  simulation::simulated_record r;
   r.value = framed_parcel(schema_id, 1, "ok");
   const std::string micros = std::to_string((time.wall().time_since_epoch() - 30s).count());
   r.headers.emplace_back(created_header, byte_buffer(as_bytes(micros).begin(), as_bytes(micros).end()));

@@ -1,8 +1,8 @@
 #include <algorithm>
 
-#include <millrace/engine/observer.h>
+#include <fixtures/engine_fixture.h>
 
-#include "engine_fixture.h"
+#include <millrace/engine/observer.h>
 
 namespace millrace::engine {
 namespace {

@@ -1,11 +1,11 @@
 // What an operator may do about the oldest unfinished record of a partition.
-#include "engine_fixture.h"
+#include <fixtures/engine_fixture.h>
 
 namespace millrace::engine {
 namespace {
 
 using namespace std::chrono_literals;
-using kind = verb_answer::kind;
+using kind = command_answer::kind;
 
 class verb_test : public record_engine_test {
  protected:
@@ -21,8 +21,8 @@ class verb_test : public record_engine_test {
     advance(2s);
     ASSERT_EQ(committed(0), 0);
   }
-  verb_answer act(record_verb verb, std::int64_t offset = 0) {
-    const verb_answer answer = engine_->act_on({"parcels", 0, offset}, verb);
+  command_answer act(operator_command verb, std::int64_t offset = 0) {
+    const command_answer answer = engine_->act_on({"parcels", 0, offset}, verb);
     run();
     return answer;
   }
@@ -30,7 +30,7 @@ class verb_test : public record_engine_test {
 
 TEST_F(verb_test, ARetryNeedNotWaitForItsBackoff) {
   one_that_waits_for_its_retry();
-  const verb_answer answer = act(record_verb::retry);
+  const command_answer answer = act(operator_command::retry);
   EXPECT_EQ(answer.what, kind::obeyed) << answer.text;
   EXPECT_EQ(answer.text, "processor 'storing': attempt 2 started now");
   advance(2s);
@@ -40,7 +40,7 @@ TEST_F(verb_test, ARetryNeedNotWaitForItsBackoff) {
 
 TEST_F(verb_test, ASkippedRecordNoLongerHoldsUpTheCommit) {
   one_that_waits_for_its_retry();
-  EXPECT_EQ(act(record_verb::skip).what, kind::obeyed);
+  EXPECT_EQ(act(operator_command::skip).what, kind::obeyed);
   advance(2s);
   EXPECT_EQ(committed(0), 2);
   EXPECT_EQ(engine_->counts().skipped, 1U);
@@ -49,7 +49,7 @@ TEST_F(verb_test, ASkippedRecordNoLongerHoldsUpTheCommit) {
 
 TEST_F(verb_test, ADeadLetterSaysThatAnOperatorWantedItAndWhatFailed) {
   one_that_waits_for_its_retry();
-  EXPECT_EQ(act(record_verb::dead_letter).what, kind::obeyed);
+  EXPECT_EQ(act(operator_command::dead_letter).what, kind::obeyed);
   advance(2s);
   EXPECT_EQ(committed(0), 2);
   const auto letters = sink.written_to("dead");
@@ -61,11 +61,11 @@ TEST_F(verb_test, ADeadLetterSaysThatAnOperatorWantedItAndWhatFailed) {
 TEST_F(verb_test, TheOffsetMovesOnlyAfterTheBrokerHasTheOperatorsDeadLetter) {
   one_that_waits_for_its_retry();
   hold_sink = true;
-  EXPECT_EQ(act(record_verb::dead_letter).what, kind::obeyed);
+  EXPECT_EQ(act(operator_command::dead_letter).what, kind::obeyed);
   advance(2s);
   EXPECT_EQ(committed(0), 0);
-  EXPECT_EQ(act(record_verb::dead_letter).what, kind::not_now);
-  EXPECT_EQ(act(record_verb::skip).what, kind::not_now) << "the broker may have it already";
+  EXPECT_EQ(act(operator_command::dead_letter).what, kind::not_now);
+  EXPECT_EQ(act(operator_command::skip).what, kind::not_now) << "the broker may have it already";
 }
 
 TEST_F(verb_test, AnAttemptThatRunsIsNotInterruptedAndItsSuccessCounts) {
@@ -74,8 +74,8 @@ TEST_F(verb_test, AnAttemptThatRunsIsNotInterruptedAndItsSuccessCounts) {
   assign({0});
   produce(0, 41);
   run();
-  EXPECT_EQ(act(record_verb::retry).what, kind::not_now);
-  EXPECT_EQ(act(record_verb::skip).what, kind::obeyed);
+  EXPECT_EQ(act(operator_command::retry).what, kind::not_now);
+  EXPECT_EQ(act(operator_command::skip).what, kind::obeyed);
   EXPECT_EQ(engine_->counts().skipped, 0U);
   advance(102s);
   EXPECT_EQ(engine_->counts().done, 1U);
@@ -89,7 +89,7 @@ TEST_F(verb_test, AnAttemptThatRunsAndFailsIsTheLast) {
   assign({0});
   produce(0, 41);
   run();
-  EXPECT_EQ(act(record_verb::skip).what, kind::obeyed);
+  EXPECT_EQ(act(operator_command::skip).what, kind::obeyed);
   advance(102s);
   EXPECT_EQ(engine_->counts().skipped, 1U);
   EXPECT_TRUE(inserted().empty());
@@ -98,13 +98,13 @@ TEST_F(verb_test, AnAttemptThatRunsAndFailsIsTheLast) {
 
 TEST_F(verb_test, OnlyTheOldestUnfinishedRecordIsMeant) {
   one_that_waits_for_its_retry();
-  const verb_answer later = act(record_verb::skip, 1);
+  const command_answer later = act(operator_command::skip, 1);
   EXPECT_EQ(later.what, kind::not_now);
   EXPECT_NE(later.text.find("offset 0"), std::string::npos) << later.text;
-  EXPECT_EQ(engine_->act_on({"parcels", 3, 0}, record_verb::skip).what, kind::not_here);
-  EXPECT_EQ(engine_->act_on({"letters", 0, 0}, record_verb::skip).what, kind::not_here);
-  EXPECT_EQ(act(record_verb::skip).what, kind::obeyed);
-  EXPECT_EQ(act(record_verb::skip).what, kind::not_here) << "it is finished";
+  EXPECT_EQ(engine_->act_on({"parcels", 3, 0}, operator_command::skip).what, kind::not_here);
+  EXPECT_EQ(engine_->act_on({"letters", 0, 0}, operator_command::skip).what, kind::not_here);
+  EXPECT_EQ(act(operator_command::skip).what, kind::obeyed);
+  EXPECT_EQ(act(operator_command::skip).what, kind::not_here) << "it is finished";
 }
 
 TEST_F(verb_test, TheVerbConcernsTheProcessorsThatHaveNotFinished) {
@@ -115,7 +115,7 @@ TEST_F(verb_test, TheVerbConcernsTheProcessorsThatHaveNotFinished) {
   assign({0});
   produce(0, 41);
   advance(2s);
-  const verb_answer answer = act(record_verb::dead_letter);
+  const command_answer answer = act(operator_command::dead_letter);
   EXPECT_EQ(answer.text, "processor 'first': its dead letter is on the way");
   advance(2s);
   const auto letters = sink.written_to("dead");
@@ -131,9 +131,9 @@ TEST_F(verb_test, ARecordWhoseSchemaIsNotKnownCanBeGivenUpAndTheNextOneFollows) 
   produce(0, 41);
   produce(0, 42);
   advance(1s);
-  EXPECT_EQ(act(record_verb::retry).what, kind::not_now);
-  EXPECT_EQ(act(record_verb::dead_letter).what, kind::obeyed);
-  EXPECT_EQ(act(record_verb::skip, 1).what, kind::obeyed);
+  EXPECT_EQ(act(operator_command::retry).what, kind::not_now);
+  EXPECT_EQ(act(operator_command::dead_letter).what, kind::obeyed);
+  EXPECT_EQ(act(operator_command::skip, 1).what, kind::obeyed);
   advance(2s);
   EXPECT_EQ(engine_->counts().dead_lettered, 1U);
   EXPECT_EQ(engine_->counts().skipped, 1U);
@@ -150,10 +150,10 @@ TEST_F(verb_test, ALetterThatTheBrokerRefusesCanBeSkippedOrSentAgain) {
   produce(0, 41, "dead");
   produce(0, 42, "dead");
   advance(2s);
-  EXPECT_EQ(act(record_verb::retry).text, "processor 'storing': sent to the broker again");
+  EXPECT_EQ(act(operator_command::retry).text, "processor 'storing': sent to the broker again");
   advance(2s);
   EXPECT_EQ(committed(0), 1);
-  EXPECT_EQ(act(record_verb::skip, 1).what, kind::obeyed);
+  EXPECT_EQ(act(operator_command::skip, 1).what, kind::obeyed);
   advance(2s);
   EXPECT_EQ(committed(0), 2);
   EXPECT_EQ(engine_->counts().dead_lettered, 1U);

@@ -1,4 +1,4 @@
-#include "engine_fixture.h"
+#include <fixtures/engine_fixture.h>
 
 namespace millrace::engine {
 namespace {
@@ -37,7 +37,7 @@ TEST_F(record_engine_test, WholeBatchResentAfterOneFailureSameKeyReorder) {
 
 TEST_F(record_engine_test, AKeyIsBusyUntilTheDeadLetterOfItsRecordIsAcknowledged) {
   options.order = order_mode::key;
-  testkit::produce_fate slow;
+  simulation::produce_fate slow;
   slow.delay = 5s;
   produce_fates = {slow};
   start();

@@ -1,4 +1,4 @@
-#include "engine_fixture.h"
+#include <fixtures/engine_fixture.h>
 
 namespace millrace::engine {
 namespace {
@@ -194,7 +194,7 @@ TEST_F(record_engine_test, AnEmptyRevokeChangesNothing) {
 TEST_F(record_engine_test, ARevokeWhoseCommitIsNeverAnsweredGivesThePartitionUpAllTheSame) {
   options.revoke_drain_timeout = 2s;
   source_options.commit_fate_of = [](stream::partition_id, std::int64_t) {
-    testkit::commit_fate fate;
+    simulation::commit_fate fate;
     fate.never_answered = true;
     return fate;
   };
@@ -217,7 +217,7 @@ TEST_F(record_engine_test, ARevokeOneOfWhoseCommitsIsNotAnsweredRepeatsNothing) 
   options.commit_interval = 1h;
   int commits = 0;
   source_options.commit_fate_of = [&commits](stream::partition_id, std::int64_t) {
-    testkit::commit_fate fate;
+    simulation::commit_fate fate;
     fate.never_answered = commits++ == 0;
     return fate;
   };
@@ -235,7 +235,7 @@ TEST_F(record_engine_test, ARevokeOneOfWhoseCommitsIsNotAnsweredRepeatsNothing) 
 
 TEST_F(record_engine_test, ACommitThatTheBrokerFencesIsNotRepeated) {
   source_options.commit_fate_of = [](stream::partition_id, std::int64_t) {
-    testkit::commit_fate fate;
+    simulation::commit_fate fate;
     fate.failure = error(errc::broker_fenced);
     return fate;
   };
@@ -254,7 +254,7 @@ TEST_F(record_engine_test, ACommitThatTheBrokerFencesIsNotRepeated) {
 TEST_F(record_engine_test, ACommitOfAnEarlierAssignmentIsNotTakenForOneOfTheNext) {
   int commits = 0;
   source_options.commit_fate_of = [&commits](stream::partition_id, std::int64_t) {
-    testkit::commit_fate fate;
+    simulation::commit_fate fate;
     if (commits++ == 0) fate.delay = 1500ms;
     return fate;
   };
@@ -276,7 +276,7 @@ TEST_F(record_engine_test, ACommitOfAnEarlierAssignmentIsNotTakenForOneOfTheNext
 TEST_F(record_engine_test, APartitionLostDuringItsCommitDoesNotHoldUpTheLastCommitOfAnother) {
   int commits = 0;
   source_options.commit_fate_of = [&commits](stream::partition_id, std::int64_t) {
-    testkit::commit_fate fate;
+    simulation::commit_fate fate;
     if (commits++ < 2) fate.delay = 500ms;
     return fate;
   };
@@ -300,7 +300,7 @@ TEST_F(record_engine_test, APartitionLostDuringItsCommitDoesNotHoldUpTheLastComm
 TEST_F(record_engine_test, TheUnansweredCommitOfALostPartitionDoesNotHoldUpThatOfAnother) {
   int commits = 0;
   source_options.commit_fate_of = [&commits](stream::partition_id, std::int64_t) {
-    testkit::commit_fate fate;
+    simulation::commit_fate fate;
     fate.never_answered = commits++ == 0;
     return fate;
   };
@@ -352,7 +352,7 @@ TEST_F(record_engine_test, APartitionThatIsGivenUpBeforeItsFirstRecordKeepsWhere
   source_options.start_at_end = true;
   bool refuse = true;
   source_options.commit_fate_of = [&refuse](stream::partition_id, std::int64_t) {
-    testkit::commit_fate fate;
+    simulation::commit_fate fate;
     if (refuse) fate.failure = error(errc::broker_unavailable, "not yet");
     return fate;
   };

@@ -1,4 +1,4 @@
-#include "engine_fixture.h"
+#include <fixtures/engine_fixture.h>
 
 namespace millrace::engine {
 namespace {
@@ -55,7 +55,7 @@ TEST_F(record_engine_test, AnUnchangedPositionIsNotCommittedAgain) {
 TEST_F(record_engine_test, AFailedCommitIsSentAgainForThatPartitionAlone) {
   int commits_of_1 = 0;
   source_options.commit_fate_of = [&](stream::partition_id p, std::int64_t) {
-    testkit::commit_fate fate;
+    simulation::commit_fate fate;
     if (p.partition == 1 && commits_of_1++ == 0) fate.failure = error(errc::broker_unavailable);
     return fate;
   };
@@ -76,7 +76,7 @@ TEST_F(record_engine_test, AFailedCommitIsSentAgainForThatPartitionAlone) {
 TEST_F(record_engine_test, ACommitThatIsNeverAnsweredIsGivenUpAndSentAgain) {
   int commits = 0;
   source_options.commit_fate_of = [&](stream::partition_id, std::int64_t) {
-    testkit::commit_fate fate;
+    simulation::commit_fate fate;
     fate.never_answered = commits++ == 0;
     return fate;
   };
@@ -123,7 +123,7 @@ TEST_F(record_engine_test, RetriesAreBoundedThenTheRecordIsDeadLettered) {
   produce(0, 2);
   advance(30s);
   ASSERT_EQ(sink.written_to("dead").size(), 1U);
-  const testkit::produced_record& letter = *sink.written_to("dead").front();
+  const simulation::produced_record& letter = *sink.written_to("dead").front();
   EXPECT_EQ(letter.header("millrace.dlq.attempts"), "3");
   EXPECT_EQ(letter.header("millrace.dlq.code"), "db_timeout");
   EXPECT_EQ(letter.header("millrace.dlq.stage"), "process");
@@ -138,7 +138,7 @@ TEST_F(record_engine_test, ADeadLetterCarriesTheUntouchedRecordAndWhereItCameFro
   produce(2, 5, "dead", "the key");
   advance(2s);
   ASSERT_EQ(sink.written_to("dead").size(), 1U);
-  const testkit::produced_record& letter = *sink.written_to("dead").front();
+  const simulation::produced_record& letter = *sink.written_to("dead").front();
   EXPECT_EQ(as_text(*letter.key), "the key");
   EXPECT_EQ(*letter.value, framed_parcel(schema_id, 5, "dead"));
   EXPECT_EQ(letter.header("trace"), "\x2A\x2A");
@@ -165,9 +165,9 @@ TEST_F(record_engine_test, TheOffsetMovesOnlyAfterTheDeadLetterIsAcknowledged) {
 }
 
 TEST_F(record_engine_test, ADeadLetterThatFailsIsSentAgainNeverDropped) {
-  testkit::produce_fate full;
+  simulation::produce_fate full;
   full.refused = error(errc::produce_failed, "queue full");
-  testkit::produce_fate lost;
+  simulation::produce_fate lost;
   lost.failure = error(errc::produce_failed, "delivery timed out");
   produce_fates = {full, lost, lost};
   start();
@@ -179,7 +179,7 @@ TEST_F(record_engine_test, ADeadLetterThatFailsIsSentAgainNeverDropped) {
 }
 
 TEST_F(record_engine_test, ADeadLetterThatIsTooLargeGoesWithoutItsValue) {
-  testkit::produce_fate too_large;
+  simulation::produce_fate too_large;
   too_large.failure = error(errc::produce_rejected, "too large");
   produce_fates = {too_large};
   start();
@@ -252,10 +252,10 @@ TEST_F(record_engine_test, EmitsLeaveOnceTheProcessorIsDone) {
 }
 
 TEST_F(record_engine_test, TheOffsetMovesOnlyAfterEveryEmitIsAcknowledged) {
-  testkit::produce_fate lost;
+  simulation::produce_fate lost;
   lost.failure = error(errc::produce_failed, "delivery timed out");
   lost.delay = 3s;
-  produce_fates = {testkit::produce_fate{}, lost};
+  produce_fates = {simulation::produce_fate{}, lost};
   start();
   assign({0});
   produce(0, 1, "emit-twice");
@@ -267,7 +267,7 @@ TEST_F(record_engine_test, TheOffsetMovesOnlyAfterEveryEmitIsAcknowledged) {
 }
 
 TEST_F(record_engine_test, AnEmitThatTheBrokerNeverAcceptsMakesADeadLetter) {
-  testkit::produce_fate too_large;
+  simulation::produce_fate too_large;
   too_large.failure = error(errc::produce_rejected, "too large");
   produce_fates = {too_large};
   start();
@@ -295,7 +295,7 @@ TEST_F(record_engine_test, AnErrorThatAPersonMustFixStopsTheLineAndLosesNothing)
 }
 
 TEST_F(record_engine_test, TheBrakeStopsTheLineInsteadOfPouringTheTopicIntoTheDeadLetters) {
-  options.brake = {0.5, 10, seconds(60)};
+  options.dead_letter_limit = {0.5, 10, seconds(60)};
   start();
   assign({0});
   for (int i = 0; i < 100; ++i) produce(0, i, "dead");
@@ -307,7 +307,7 @@ TEST_F(record_engine_test, TheBrakeStopsTheLineInsteadOfPouringTheTopicIntoTheDe
 }
 
 TEST_F(record_engine_test, ManySkipsAndSomeDeadLettersDoNotTripTheBrake) {
-  options.brake = {0.5, 10, seconds(60)};
+  options.dead_letter_limit = {0.5, 10, seconds(60)};
   start();
   assign({0});
   for (int i = 0; i < 100; ++i) produce(0, i, i % 3 == 0 ? "dead" : "skip");
@@ -365,13 +365,13 @@ TEST_F(record_engine_test, TheBooksAreOnThePage) {
 
 TEST_F(record_engine_test, ACommitThatIsNeverAnsweredIsSaidAndSentAgain) {
   std::vector<std::string> said;
-  options.on_trouble = [&said](std::string_view event, const error& failure) {
+  options.on_problem = [&said](std::string_view event, const error& failure) {
     said.push_back(std::string(event) + " " + std::string(to_string(failure.code())));
   };
   options.commit_timeout = 3s;
   bool silent = true;
   source_options.commit_fate_of = [&silent](auto, auto) {
-    testkit::commit_fate fate;
+    simulation::commit_fate fate;
     fate.never_answered = silent;
     return fate;
   };

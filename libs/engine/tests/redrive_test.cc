@@ -1,5 +1,5 @@
 // Records that were produced again from their dead letters, and the headers of dead letters.
-#include "engine_fixture.h"
+#include <fixtures/engine_fixture.h>
 
 namespace millrace::engine {
 namespace {
@@ -10,7 +10,7 @@ class redrive_test : public record_engine_test {
  protected:
   void produce_redriven(std::int64_t number, const std::vector<std::pair<std::string, std::string>>& headers,
                         std::string_view word = "ok") {
-    testkit::simulated_record r;
+    simulation::simulated_record r;
     r.value = framed_parcel(schema_id, number, word);
     for (const auto& [name, value] : headers) {
       const bytes_view bytes = as_bytes(value);
@@ -72,8 +72,8 @@ TEST_F(redrive_test, AProcessorThatIsNotHereWaitsForTheBrokerToHaveTheLetter) {
 }
 
 TEST_F(redrive_test, LettersForAProcessorThatIsNotHereDoNotStopTheLine) {
-  options.brake.ratio = 0.1;
-  options.brake.letters_min = 2;
+  options.dead_letter_limit.ratio = 0.1;
+  options.dead_letter_limit.dead_letters_min = 2;
   start();
   assign({0});
   for (std::int64_t number = 0; number < 10; ++number) {
@@ -91,7 +91,7 @@ TEST_F(redrive_test, ARedrivenRecordThatCannotBeReadKeepsTheNameOfItsProcessor) 
   options.tombstones = tombstone_policy::dead_letter;
   start({"first", "second"});
   assign({0});
-  testkit::simulated_record r;
+  simulation::simulated_record r;
   const bytes_view name = as_bytes("second");
   r.headers.emplace_back(redrive_processor_header, byte_buffer(name.begin(), name.end()));
   log.append({0, 0}, std::move(r));
@@ -159,14 +159,14 @@ TEST_F(redrive_test, WithoutThoseHeadersEveryProcessorRuns) {
 }
 
 TEST_F(redrive_test, ALettersHeadersHaveTheNamesOfKafkaStreamsByOption) {
-  options.dead_letter_headers = letter_headers::streams;
+  options.dead_letter_headers = dead_letter_header_names::streams;
   start();
   assign({0});
   produce(0, 41, "dead");
   advance(2s);
   const auto letters = sink.written_to("dead");
   ASSERT_EQ(letters.size(), 1U);
-  const testkit::produced_record& letter = *letters[0];
+  const simulation::produced_record& letter = *letters[0];
   EXPECT_EQ(letter.header("__streams.errors.exception"), "rejected");
   EXPECT_EQ(letter.header("__streams.errors.message"), "broken seal");
   EXPECT_EQ(letter.header("__streams.errors.stacktrace"), "stage process, processor storing, attempt 1");
@@ -178,7 +178,7 @@ TEST_F(redrive_test, ALettersHeadersHaveTheNamesOfKafkaStreamsByOption) {
 }
 
 TEST_F(redrive_test, BothSetsOfNamesAtOnce) {
-  options.dead_letter_headers = letter_headers::both;
+  options.dead_letter_headers = dead_letter_header_names::both;
   start();
   assign({0});
   produce(0, 41, "dead");

@@ -1,7 +1,7 @@
 // What is finished beyond the committed offset is not worked on again by the next owner of the partition.
-#include <millrace/stream/finished_map.h>
+#include <fixtures/engine_fixture.h>
 
-#include "engine_fixture.h"
+#include <millrace/stream/finished_map.h>
 
 namespace millrace::engine {
 namespace {
@@ -163,7 +163,7 @@ TEST_F(remember_test, AMapOfManyRecordsKeepsToTheLimit) {
 
 TEST_F(remember_test, AnOffsetThatSomebodyElseCommittedIsSaidAndCounted) {
   std::vector<std::string> said;
-  options.on_trouble = [&said](std::string_view event, const error& failure) {
+  options.on_problem = [&said](std::string_view event, const error& failure) {
     said.push_back(std::string(event) + ": " + failure.message());
   };
   const auto moved = [this] { return registry.take_snapshot().value("millrace_offsets_moved_total", {}); };

@@ -1,4 +1,4 @@
-#include "engine_fixture.h"
+#include <fixtures/engine_fixture.h>
 
 namespace millrace::engine {
 namespace {
@@ -150,8 +150,8 @@ TEST_F(retry_budget_test, AnOperatorIsAboveIt) {
   const std::size_t waiting = engine_->status_now().over_budget;
   ASSERT_GE(waiting, 19U);
   const double before = retries_started();
-  const verb_answer answer = engine_->act_on({"parcels", 0, 0}, record_verb::retry);
-  EXPECT_EQ(answer.what, verb_answer::kind::obeyed) << answer.text;
+  const command_answer answer = engine_->act_on({"parcels", 0, 0}, operator_command::retry);
+  EXPECT_EQ(answer.what, command_answer::kind::obeyed) << answer.text;
   EXPECT_EQ(retries_started(), before + 1);
 }
 

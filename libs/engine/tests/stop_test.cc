@@ -1,4 +1,4 @@
-#include "engine_fixture.h"
+#include <fixtures/engine_fixture.h>
 
 namespace millrace::engine {
 namespace {
@@ -57,7 +57,7 @@ TEST_F(record_engine_test, AStopWhileTheCoordinatorIsDownIsBounded) {
   options.drain_timeout = 2s;
   options.commit_timeout = 3s;
   source_options.commit_fate_of = [](stream::partition_id, std::int64_t) {
-    testkit::commit_fate fate;
+    simulation::commit_fate fate;
     fate.failure = error(errc::broker_unavailable);
     return fate;
   };
@@ -78,7 +78,7 @@ TEST_F(record_engine_test, AStopOneOfWhoseLastCommitsIsNotAnsweredCommitsEveryth
   options.commit_interval = 1h;
   int commits = 0;
   source_options.commit_fate_of = [&commits](stream::partition_id, std::int64_t) {
-    testkit::commit_fate fate;
+    simulation::commit_fate fate;
     fate.never_answered = commits++ == 0;
     return fate;
   };
@@ -110,7 +110,7 @@ TEST_F(record_engine_test, AnAbortEndsAtOnceAndCommitsNothing) {
 
 TEST_F(record_engine_test, AStopEndsWithoutTheConsentOfACoordinatorThatDoesNotAnswer) {
   std::vector<std::string> said;
-  options.on_trouble = [&said](std::string_view event, const error&) { said.emplace_back(event); };
+  options.on_problem = [&said](std::string_view event, const error&) { said.emplace_back(event); };
   options.status_interval = 1h;  // nothing else wakes the line
   options.commit_interval = 1h;
   options.leave_timeout = 4s;
@@ -135,7 +135,7 @@ TEST_F(record_engine_test, AStopWithoutAnyAnswerFromTheCoordinatorEndsWithinItsT
   options.leave_timeout = 4s;
   source_options.leaves = false;
   source_options.commit_fate_of = [](stream::partition_id, std::int64_t) {
-    testkit::commit_fate fate;
+    simulation::commit_fate fate;
     fate.never_answered = true;
     return fate;
   };
@@ -252,7 +252,7 @@ TEST_F(record_engine_test, WhatAStopCouldNotCommitIsCounted) {
   options.commit_timeout = 3s;
   bool coordinator_is_down = false;
   source_options.commit_fate_of = [&coordinator_is_down](stream::partition_id, std::int64_t) {
-    testkit::commit_fate fate;
+    simulation::commit_fate fate;
     if (coordinator_is_down) fate.failure = error(errc::broker_unavailable);
     return fate;
   };
@@ -340,7 +340,7 @@ TEST_F(record_engine_test, ASinkThatCannotSendAtPresentOpensTheBreakerOfTheBroke
   options.breaker = {.ratio = 0.5, .failures_min = 5};
   start();
   assign({0});
-  testkit::produce_fate refused;
+  simulation::produce_fate refused;
   refused.refused = error(errc::broker_unavailable, "the producer is replaced");
   produce_fates.assign(40, refused);
   for (int i = 0; i < 10; ++i) produce(0, i, "emit");

@@ -1,7 +1,7 @@
 // Where the time of a record goes: every stage is counted once, with its own time and no other's.
 #include <cmath>
 
-#include "engine_fixture.h"
+#include <fixtures/engine_fixture.h>
 
 namespace millrace::engine {
 namespace {
@@ -61,7 +61,7 @@ TEST_F(waits_test, ARetryWaitsBetweenItsAttempts) {
 }
 
 TEST_F(waits_test, TheBrokersAcknowledgementIsAStageOfItsOwn) {
-  testkit::produce_fate slow;
+  simulation::produce_fate slow;
   slow.delay = 400ms;
   produce_fates = {slow, slow};
   start();

@@ -1,5 +1,5 @@
 // Nothing waits for a tick: with an hour between ticks, everything that can go on does.
-#include "engine_fixture.h"
+#include <fixtures/engine_fixture.h>
 
 namespace millrace::engine {
 namespace {

@@ -1,9 +1,9 @@
 // What the database holds in the end is decided by the log, not by who answered last.
 #include <algorithm>
 
-#include <millrace/stream/write_clock.h>
+#include <fixtures/engine_fixture.h>
 
-#include "engine_fixture.h"
+#include <millrace/stream/write_clock.h>
 
 namespace millrace::engine {
 namespace {
@@ -16,29 +16,30 @@ constexpr std::string_view update_latest = "INSERT INTO latest (id, number) VALU
 class newest : public processor<parcel> {
  public:
   runtime::task<stream::outcome> process(record<parcel> p, stream::context ctx) override {
-    testkit::execute update(ctx.database(), update_, {testkit::cell(p->number), testkit::cell(p->word)},
-                            ctx.write_time_us() + 1);
+    simulation::execute update(ctx.database(), update_,
+                               {simulation::cell(p->number), simulation::cell(p->word)},
+                               ctx.write_time_us() + 1);
     const result<stream::rows_ref> written = co_await update;
     if (!written) co_return written.error();
     co_return stream::outcome::done();
   }
 
  private:
-  any_statement update_{std::string(update_latest), {.written = stream::write_time::record}};
+  any_statement update_{std::string(update_latest), {.written = statements::write_time::record}};
 };
 
 class write_order_test : public record_engine_test {
  protected:
   // As the database does: the newest write timestamp wins.
   [[nodiscard]] std::int64_t row() const {
-    const testkit::executed_statement* winner = nullptr;
+    const simulation::executed_statement* winner = nullptr;
     for (const auto& e : store.executed()) {
       if (winner == nullptr || e.write_timestamp_us > winner->write_timestamp_us) winner = &e;
     }
     return winner == nullptr ? -1 : winner->parameters[0].bigint();
   }
   void produce_at(std::int64_t number, nanoseconds from_now) {
-    testkit::simulated_record r;
+    simulation::simulated_record r;
     r.key = byte_buffer(1, std::byte{'k'});
     r.value = framed_parcel(schema_id, number, "ok");
     r.created = std::chrono::time_point_cast<milliseconds>(time.wall() + from_now);

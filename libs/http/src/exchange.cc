@@ -17,7 +17,7 @@ namespace beast = boost::beast;
 namespace wire = beast::http;
 using boost::system::error_code;
 
-constexpr milliseconds glance{100};  // how soon an abandoned exchange is noticed
+constexpr milliseconds poll_interval{100};  // how soon an abandoned exchange is noticed
 
 // One exchange in progress.
 class conversation {
@@ -77,7 +77,7 @@ error_code conversation::finish(beast::tcp_stream& transport, Start start) {
   context_.restart();
   bool cancelled = false;
   while (!context_.stopped()) {
-    context_.run_for(glance);
+    context_.run_for(poll_interval);
     if (!cancelled && limits_.abandoned != nullptr && limits_.abandoned->load(std::memory_order_relaxed)) {
       transport.cancel();
       cancelled = true;

@@ -3,7 +3,7 @@
 namespace millrace::kafka {
 namespace {
 
-std::string_view advice(rd_kafka_resp_err_t code) noexcept {
+std::string_view error_hint(rd_kafka_resp_err_t code) noexcept {
   switch (static_cast<int>(code)) {
     case RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID:
     case RD_KAFKA_RESP_ERR_UNRELEASED_INSTANCE_ID:
@@ -41,12 +41,12 @@ std::string_view advice(rd_kafka_resp_err_t code) noexcept {
   }
 }
 
-std::string with_advice(rd_kafka_resp_err_t code, std::string_view text) {
+std::string with_hint(rd_kafka_resp_err_t code, std::string_view text) {
   std::string message = text.empty() ? rd_kafka_err2str(code) : std::string(text);
   message += " (";
   message += rd_kafka_err2name(code);
   message += ")";
-  if (const std::string_view todo = advice(code); !todo.empty()) {
+  if (const std::string_view todo = error_hint(code); !todo.empty()) {
     message += "; ";
     message += todo;
   }
@@ -115,7 +115,7 @@ bool stops_the_line(rd_kafka_resp_err_t code) noexcept {
 }
 
 error client_error(rd_kafka_resp_err_t code, std::string_view text) {
-  return {code_of_client_error(code), with_advice(code, text)};
+  return {code_of_client_error(code), with_hint(code, text)};
 }
 
 error commit_error(rd_kafka_resp_err_t code) {
@@ -140,7 +140,7 @@ error commit_error(rd_kafka_resp_err_t code) {
       kind = code_of_client_error(code);
       break;
   }
-  return {kind, "offset commit: " + with_advice(code, {})};
+  return {kind, "offset commit: " + with_hint(code, {})};
 }
 
 error delivery_error(rd_kafka_resp_err_t code, std::string_view text) {
@@ -161,7 +161,7 @@ error delivery_error(rd_kafka_resp_err_t code, std::string_view text) {
     default:
       break;
   }
-  return {kind, with_advice(code, text)};
+  return {kind, with_hint(code, text)};
 }
 
 }  // namespace millrace::kafka

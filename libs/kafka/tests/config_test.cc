@@ -1,5 +1,5 @@
 // Configuration mistakes are told before anything connects. No broker is needed.
-#include "cluster_fixture.h"
+#include <fixtures/cluster_fixture.h>
 
 namespace millrace::kafka {
 namespace {

@@ -3,6 +3,7 @@
 #include <thread>
 
 #include <arpa/inet.h>
+#include <fixtures/cluster_fixture.h>
 #include <netinet/in.h>
 #include <openssl/evp.h>
 #include <openssl/ssl.h>
@@ -11,8 +12,6 @@
 #include <unistd.h>
 
 #include <millrace/kafka/connectivity.h>
-
-#include "cluster_fixture.h"
 
 namespace millrace::kafka {
 namespace {

@@ -1,6 +1,6 @@
-#include <millrace/stream/finished_map.h>
+#include <fixtures/cluster_fixture.h>
 
-#include "cluster_fixture.h"
+#include <millrace/stream/finished_map.h>
 
 namespace millrace::kafka {
 namespace {

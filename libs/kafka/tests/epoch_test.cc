@@ -1,7 +1,7 @@
 // Leader epochs, log truncation and retention, and static members of the consumer protocol.
 #include <array>
 
-#include "cluster_fixture.h"
+#include <fixtures/cluster_fixture.h>
 
 namespace millrace::kafka {
 namespace {

@@ -1,6 +1,6 @@
-#include <millrace/kafka/group_lag.h>
+#include <fixtures/cluster_fixture.h>
 
-#include "cluster_fixture.h"
+#include <millrace/kafka/group_lag.h>
 
 namespace millrace::kafka {
 namespace {

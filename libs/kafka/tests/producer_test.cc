@@ -1,6 +1,6 @@
 #include <array>
 
-#include "cluster_fixture.h"
+#include <fixtures/cluster_fixture.h>
 
 namespace millrace::kafka {
 namespace {

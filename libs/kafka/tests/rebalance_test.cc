@@ -1,4 +1,4 @@
-#include "cluster_fixture.h"
+#include <fixtures/cluster_fixture.h>
 
 namespace millrace::kafka {
 namespace {

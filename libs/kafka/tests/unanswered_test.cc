@@ -1,7 +1,7 @@
 // Requests of the group that the coordinator takes and never answers, on connections that stay.
-#include <millrace/testkit/kafka_relay.h>
+#include <fixtures/cluster_fixture.h>
 
-#include "cluster_fixture.h"
+#include <millrace/emulators/kafka_relay.h>
 
 namespace millrace::kafka {
 namespace {
@@ -12,7 +12,7 @@ class unanswered_test : public cluster_test {
     cluster_test::SetUp();
     topic("t", 1);
     fill("t", 10);
-    relay_ = std::make_unique<testkit::kafka_relay>(cluster());
+    relay_ = std::make_unique<emulators::kafka_relay>(cluster());
   }
   [[nodiscard]] consumer_config through_the_relay() const {
     consumer_config config = reading({"t"});
@@ -27,10 +27,10 @@ class unanswered_test : public cluster_test {
     EXPECT_TRUE(next.leave());
     return offset;
   }
-  [[nodiscard]] testkit::kafka_relay& relay() const { return *relay_; }
+  [[nodiscard]] emulators::kafka_relay& relay() const { return *relay_; }
 
  private:
-  std::unique_ptr<testkit::kafka_relay> relay_;
+  std::unique_ptr<emulators::kafka_relay> relay_;
 };
 
 TEST_F(unanswered_test, a_commit_without_an_answer_holds_up_the_next_one_until_it_is_given_up) {

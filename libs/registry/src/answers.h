@@ -11,7 +11,7 @@
 #include <millrace/http/exchange.h>
 #include <millrace/registry/client.h>
 
-#include "meters.h"
+#include "registry_metrics.h"
 
 namespace millrace::registry {
 

@@ -20,7 +20,7 @@
 namespace millrace::registry {
 namespace {
 
-constexpr seconds disk_trouble_told_every{60};
+constexpr seconds disk_problem_told_every{60};
 constexpr std::size_t file_bytes_overhead = 64U << 10U;
 
 // Options in the form in which they are used.
@@ -110,7 +110,7 @@ class http_client final : public client {
   std::unordered_map<std::string, std::vector<on_schema>> waiting_;
   std::unordered_map<std::string, absent> missing_;
   memory_cache cache_;
-  std::optional<instant> disk_trouble_told_;
+  std::optional<instant> disk_problem_told_;
 
   std::vector<std::thread> threads_;  // last: started when everything above exists
 };
@@ -236,15 +236,15 @@ void http_client::remember(const std::string& key, const result<document>& found
 }
 
 void http_client::tell_of_disk() {
-  const auto trouble = disk_->take_trouble();
-  if (!trouble || !options_.given.on_event) return;
+  const auto problem = disk_->take_problem();
+  if (!problem || !options_.given.on_event) return;
   {
     const std::lock_guard lock(mutex_);
     const instant now = time_.now();
-    if (disk_trouble_told_ && now - *disk_trouble_told_ < disk_trouble_told_every) return;
-    disk_trouble_told_ = now;
+    if (disk_problem_told_ && now - *disk_problem_told_ < disk_problem_told_every) return;
+    disk_problem_told_ = now;
   }
-  options_.given.on_event("event=schema_cache_trouble error=\"" + *trouble + "\"");
+  options_.given.on_event("event=schema_cache_problem error=\"" + *problem + "\"");
 }
 
 result<std::int32_t> http_client::register_schema(std::string_view subject, std::string_view text,
@@ -335,7 +335,7 @@ client::statistics http_client::stats() const {
   now.requests = counts_.requests();
   now.failures = counts_.failures();
   now.tokens = counts_.tokens();
-  now.disk_failures = counts_.disk_troubles();
+  now.disk_failures = counts_.disk_problems();
   now.resting = servers_.resting();
   if (disk_ != nullptr) now.disk_entries = disk_->files();
   const std::lock_guard lock(mutex_);

@@ -11,7 +11,7 @@
 #include <millrace/registry/client.h>
 
 #include "backoff.h"
-#include "meters.h"
+#include "registry_metrics.h"
 
 namespace millrace::registry {
 

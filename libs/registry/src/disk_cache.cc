@@ -129,7 +129,7 @@ std::optional<std::string> disk_cache::read(const std::string& key) {
   const std::string path = path_of(key);
   auto text = read_all(path, bytes_max_);
   if (!text) {
-    if (errno != ENOENT) trouble(disk_trouble::read, "cannot read '" + path + "': " + reason());
+    if (errno != ENOENT) problem(disk_problem::read, "cannot read '" + path + "': " + reason());
     return std::nullopt;
   }
   const std::size_t head = format_line.size() + digest_bytes + 1;
@@ -146,7 +146,7 @@ std::optional<std::string> disk_cache::read(const std::string& key) {
     const std::lock_guard lock(mutex_);
     if (files_ > 0) --files_;
   }
-  trouble(disk_trouble::corrupt, "'" + path + "' was not what was written there; it is removed");
+  problem(disk_problem::corrupt, "'" + path + "' was not what was written there; it is removed");
   return std::nullopt;
 }
 
@@ -226,16 +226,16 @@ void disk_cache::write(const std::string& key, const std::string& body) {
   if (!written) {
     const std::string why = reason();
     ::unlink(unfinished.c_str());
-    return trouble(disk_trouble::write, "cannot write '" + path + "': " + why);
+    return problem(disk_problem::write, "cannot write '" + path + "': " + why);
   }
   const std::lock_guard lock(mutex_);
   if (is_new) ++files_;
 }
 
-void disk_cache::trouble(disk_trouble what, std::string text) {
+void disk_cache::problem(disk_problem what, std::string text) {
   counts_.count(what);
   const std::lock_guard lock(mutex_);
-  trouble_ = std::move(text);
+  problem_ = std::move(text);
 }
 
 std::size_t disk_cache::files() const {
@@ -243,9 +243,9 @@ std::size_t disk_cache::files() const {
   return files_;
 }
 
-std::optional<std::string> disk_cache::take_trouble() {
+std::optional<std::string> disk_cache::take_problem() {
   const std::lock_guard lock(mutex_);
-  return std::exchange(trouble_, std::nullopt);
+  return std::exchange(problem_, std::nullopt);
 }
 
 }  // namespace millrace::registry

@@ -21,7 +21,7 @@
 #include <millrace/base/result.h>
 #include <millrace/stream/schemas.h>
 
-#include "meters.h"
+#include "registry_metrics.h"
 
 namespace millrace::registry {
 
@@ -43,7 +43,7 @@ class disk_cache {
 
   [[nodiscard]] std::size_t files() const;
   // The last failure, once: for a log.
-  [[nodiscard]] std::optional<std::string> take_trouble();
+  [[nodiscard]] std::optional<std::string> take_problem();
 
  private:
   disk_cache(std::string folder, std::string identity, std::size_t files_max, std::size_t bytes_max,
@@ -53,7 +53,7 @@ class disk_cache {
   void write(const std::string& key, const std::string& body);
   [[nodiscard]] std::string path_of(const std::string& key) const;
   void make_room();
-  void trouble(disk_trouble what, std::string text);
+  void problem(disk_problem what, std::string text);
 
   const std::string folder_;
   const std::string identity_;
@@ -63,7 +63,7 @@ class disk_cache {
   mutable std::mutex mutex_;  // guards what follows
   std::size_t files_ = 0;
   std::uint64_t written_ = 0;
-  std::optional<std::string> trouble_;
+  std::optional<std::string> problem_;
 };
 
 // The SHA-256 of a text, in hexadecimal.

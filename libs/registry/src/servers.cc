@@ -12,7 +12,7 @@ using nlohmann::json;
 constexpr const char* media_type = "application/vnd.schemaregistry.v1+json";
 
 // Whether it counts against the server that said it.
-bool is_trouble(asked outcome) {
+bool is_problem(asked outcome) {
   switch (outcome) {
     case asked::answered:
     case asked::not_found:
@@ -67,7 +67,7 @@ std::optional<error> servers::rest_of(std::size_t index) const {
   if (left.count() <= 0) return std::nullopt;
   const auto millis = std::chrono::duration_cast<milliseconds>(left).count();
   return error(errc::registry_unavailable,
-               one.trouble->message() + " (not asked again for " + std::to_string(millis) + " ms)");
+               one.problem->message() + " (not asked again for " + std::to_string(millis) + " ms)");
 }
 
 std::size_t servers::resting() const {
@@ -85,8 +85,8 @@ void servers::succeeded(std::size_t index) {
     preferred_ = index;
     one.pause.succeeded();
     one.rests_until = {};
-    if (one.trouble) recovered = one.text;
-    one.trouble.reset();
+    if (one.problem) recovered = one.text;
+    one.problem.reset();
   }
   if (!recovered.empty()) tell("event=registry_answers_again url=" + recovered);
 }
@@ -103,8 +103,8 @@ void servers::failed(std::size_t index, const error& why, std::string_view retry
       const nanoseconds rest = std::min<nanoseconds>(*named, options_.retry_after_max);
       one.rests_until = std::max(one.rests_until, now + rest);
     }
-    first = !one.trouble;
-    one.trouble = why;
+    first = !one.problem;
+    one.problem = why;
     text = one.text;
   }
   if (first) tell("event=registry_fails url=" + text + " error=\"" + why.message() + "\"");
@@ -136,7 +136,7 @@ servers::answer servers::exchange_once(std::size_t index, http::request request,
     return {seen.outcome, std::move(seen.body)};
   }
   const error why(seen.failure->code(), who_.redacted(seen.failure->message()));
-  if (is_trouble(seen.outcome)) {
+  if (is_problem(seen.outcome)) {
     failed(index, why, response->retry_after);
   } else {
     const std::lock_guard lock(mutex_);

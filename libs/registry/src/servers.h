@@ -15,7 +15,7 @@
 
 #include "backoff.h"
 #include "credentials.h"
-#include "meters.h"
+#include "registry_metrics.h"
 
 namespace millrace::registry {
 
@@ -37,7 +37,7 @@ class servers {
     std::string text;
     backoff pause;
     instant rests_until = {};
-    std::optional<error> trouble = {};  // since it failed
+    std::optional<error> problem = {};  // since it failed
   };
   struct answer {
     asked outcome = asked::answered;

@@ -114,7 +114,7 @@ TEST_F(disk_test, EveryWayInWhichAFileCanBeWrongCountsAsAbsent) {
     EXPECT_EQ(registry->stats().disk_failures, 1U);
     EXPECT_EQ(content(file), good) << "written anew";
   }
-  EXPECT_NE(events().front().find("event=schema_cache_trouble"), std::string::npos);
+  EXPECT_NE(events().front().find("event=schema_cache_problem"), std::string::npos);
 }
 
 TEST_F(disk_test, AFileOfAnotherRegistryOrContextIsNotBelieved) {

@@ -124,7 +124,7 @@ TEST_F(registry_test, AServerThatFailsRestsLongerEveryTimeUntilItAnswers) {
   ASSERT_FALSE(at_rest);
   EXPECT_EQ(at_rest.error().code(), errc::registry_unavailable);
   EXPECT_NE(at_rest.error().message().find("not asked again for"), std::string::npos);
-  EXPECT_EQ(server->requests(), 1U) << "a registry in trouble is left alone";
+  EXPECT_EQ(server->requests(), 1U) << "a registry in problem is left alone";
   time.advance(milliseconds(100));
   EXPECT_EQ(failure_of(*registry, 7), errc::registry_unavailable);
   EXPECT_EQ(server->requests(), 2U);
@@ -136,7 +136,7 @@ TEST_F(registry_test, AServerThatFailsRestsLongerEveryTimeUntilItAnswers) {
   EXPECT_EQ(server->requests(), 3U);
   time.advance(milliseconds(1'000));
   EXPECT_EQ(failure_of(*registry, 7), std::nullopt);
-  ASSERT_EQ(events().size(), 2U) << "one event for the trouble, one for its end";
+  ASSERT_EQ(events().size(), 2U) << "one event for the problem, one for its end";
   EXPECT_NE(events()[0].find("event=registry_fails"), std::string::npos);
   EXPECT_NE(events()[1].find("event=registry_answers_again"), std::string::npos);
 }

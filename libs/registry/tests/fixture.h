@@ -11,15 +11,15 @@
 
 #include <gtest/gtest.h>
 
+#include <millrace/emulators/registry_double.h>
 #include <millrace/registry/client.h>
-#include <millrace/testkit/registry_double.h>
 
 namespace millrace::registry::test {
 
-using testkit::registry_double;
-using testkit::registry_double_options;
-using testkit::registry_fault;
-using testkit::registry_fault_kind;
+using emulators::registry_double;
+using emulators::registry_double_options;
+using emulators::registry_fault;
+using emulators::registry_fault_kind;
 
 inline constexpr const char* text = R"({"type":"record","name":"R","fields":[]})";
 

@@ -5,7 +5,7 @@
 
 #include <millrace/base/assert.h>
 #include <millrace/stream/finished_map.h>
-#include <millrace/stream/planted.h>
+#include <millrace/stream/mutations.h>
 
 namespace millrace::stream {
 namespace {
@@ -124,7 +124,8 @@ std::optional<std::vector<offset_range>> decode_finished(std::string_view text, 
     check |= static_cast<std::uint64_t>(static_cast<unsigned char>((*bytes)[i])) << (8 * i);
   }
   std::string_view body = std::string_view(*bytes).substr(check_bytes);
-  const bool ours = check == check_of(topic_id, committed, body) || planted(bug::remember_under_any_offset);
+  const bool ours =
+      check == check_of(topic_id, committed, body) || mutated(mutation::remember_under_any_offset);
   if (!ours) return std::nullopt;
   std::vector<offset_range> ranges;
   std::int64_t before = committed - 1;
@@ -144,7 +145,7 @@ std::optional<std::vector<offset_range>> decode_finished(std::string_view text, 
 }
 
 void finished_before::append_beyond(std::int64_t offset, std::vector<offset_range>& ranges) const {
-  if (planted(bug::forget_what_was_not_delivered)) return;
+  if (mutated(mutation::forget_what_was_not_delivered)) return;
   for (std::size_t i = next_; i < ranges_.size(); ++i) {
     offset_range r = ranges_[i];
     if (r.last <= offset) continue;

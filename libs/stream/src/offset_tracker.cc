@@ -2,8 +2,8 @@
 #include <utility>
 
 #include <millrace/base/assert.h>
+#include <millrace/stream/mutations.h>
 #include <millrace/stream/offset_tracker.h>
-#include <millrace/stream/planted.h>
 
 namespace millrace::stream {
 namespace {
@@ -29,8 +29,9 @@ offset_tracker::ticket offset_tracker::delivered(std::int64_t offset) {
 }
 
 void offset_tracker::finished(ticket which) {
-  const bool early = planted(bug::acknowledge_on_delivery) || planted(bug::commit_before_the_dead_letter) ||
-                     planted(bug::commit_before_the_emit);
+  const bool early = mutated(mutation::acknowledge_on_delivery) ||
+                     mutated(mutation::commit_before_the_dead_letter) ||
+                     mutated(mutation::commit_before_the_emit);
   if (early && (which < first_ || at(which).finished)) return;
   invariant(which >= first_ && which - first_ < count_, "a finished record was delivered and not finished");
   entry& e = at(which);
@@ -45,8 +46,8 @@ void offset_tracker::finished(ticket which) {
 }
 
 std::optional<std::int64_t> offset_tracker::position() const noexcept {
-  if (planted(bug::commit_the_highest) && unfinished_ < count_) return *last_delivered_ + 1;
-  if (planted(bug::commit_one_too_far) && count_ > 0) return at(first_).offset + 1;
+  if (mutated(mutation::commit_the_highest) && unfinished_ < count_) return *last_delivered_ + 1;
+  if (mutated(mutation::commit_one_too_far) && count_ > 0) return at(first_).offset + 1;
   if (count_ > 0) return at(first_).offset;
   if (last_delivered_) return *last_delivered_ + 1;
   return std::nullopt;
@@ -57,7 +58,7 @@ std::vector<offset_range> offset_tracker::finished_beyond(std::size_t ranges_max
   bool open = false;
   for (ticket t = first_; t < first_ + count_; ++t) {
     const entry& e = at(t);
-    if (!e.finished && !planted(bug::remember_the_unfinished)) {
+    if (!e.finished && !mutated(mutation::remember_the_unfinished)) {
       open = false;
       continue;
     }

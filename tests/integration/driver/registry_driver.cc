@@ -18,8 +18,8 @@
 
 #include <millrace/avro/framing.h>
 #include <millrace/avro/json.h>
+#include <millrace/emulators/registry_double.h>
 #include <millrace/registry/client.h>
-#include <millrace/testkit/registry_double.h>
 
 namespace millrace {
 namespace {
@@ -153,14 +153,14 @@ int serve(int count, char** words) {
     const std::size_t equals = std::min(word.find('='), word.size());
     given[word.substr(0, equals)] = word.substr(std::min(equals + 1, word.size()));
   }
-  testkit::registry_double_options options;
+  emulators::registry_double_options options;
   options.user = given["user"];
   options.password = given["password"];
   options.oauth_client = given["oauth_client"];
   options.oauth_secret = given["oauth_secret"];
   options.tls_certificate_file = given["certificate"];
   options.tls_key_file = given["key"];
-  auto server = testkit::registry_double::start(std::move(options));
+  auto server = emulators::registry_double::start(std::move(options));
   if (!server) {
     std::cerr << server.error().to_string() << "\n";
     return 1;

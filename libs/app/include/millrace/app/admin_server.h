@@ -20,7 +20,7 @@ struct admin_page {
   bool asks_for_token = false;  // with 401
 };
 
-struct admin_order {
+struct admin_request {
   std::string_view path;           // without the query
   std::string_view authorization;  // the header; empty when there is none
 };
@@ -29,13 +29,13 @@ class admin_server {
  public:
   // `path` without the query.
   using page_handler = std::function<admin_page(std::string_view path)>;
-  using order_handler = std::function<admin_page(const admin_order& order)>;
+  using request_handler = std::function<admin_page(const admin_request& order)>;
 
   // Listens at once; port 0 takes a free one. errc::address_in_use names the address, errc::config_invalid an
   // address that is none. Without `orders` POST is answered with 405.
   [[nodiscard]] static result<std::unique_ptr<admin_server>> start(const std::string& address,
                                                                    std::uint16_t port, page_handler pages,
-                                                                   order_handler orders = {});
+                                                                   request_handler orders = {});
   admin_server(const admin_server&) = delete;
   admin_server& operator=(const admin_server&) = delete;
   // Closes every connection and joins the thread.

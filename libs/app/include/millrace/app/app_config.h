@@ -13,10 +13,10 @@
 #include <millrace/config/secret.h>
 #include <millrace/config/spec.h>
 #include <millrace/config/units.h>
-#include <millrace/metrics/catalogue.h>
 #include <millrace/engine/options.h>
+#include <millrace/metrics/catalogue.h>
 #include <millrace/registry/subject.h>
-#include <millrace/stream/lookup.h>
+#include <millrace/statement/lookup.h>
 
 namespace millrace::registry {
 struct client_options;
@@ -123,10 +123,10 @@ struct lookup_config {
   std::optional<config::byte_size> bytes_max = {};
   std::optional<milliseconds> ttl = {};
   std::optional<milliseconds> negative_ttl = {};
-  std::optional<stream::miss_policy> on_miss = {};
+  std::optional<statements::miss_policy> on_miss = {};
   std::optional<milliseconds> retry_delay = {};
   std::optional<milliseconds> retry_for = {};
-  std::optional<stream::miss_policy> when_late = {};
+  std::optional<statements::miss_policy> when_late = {};
 };
 
 struct engine_config {
@@ -136,7 +136,7 @@ struct engine_config {
   std::size_t emits_per_record_max = 1'000;
   engine::order_mode order = engine::order_mode::unordered;
   std::string dead_letter_topic;
-  engine::letter_headers dead_letter_headers = engine::letter_headers::millrace;
+  engine::dead_letter_header_names dead_letter_headers = engine::dead_letter_header_names::millrace;
   engine::retry_policy retry;
   engine::retry_budget_policy retry_budget;
   engine::breaker_policy breaker;
@@ -211,6 +211,6 @@ void use_buckets(const metrics_config& from, metrics::catalogue& in);
 // What a client of the registry is told, from the configuration; without its listeners and counts.
 [[nodiscard]] registry::client_options registry_options_of(const registry_config& from);
 // What a line is told, from the configuration.
-[[nodiscard]] engine::engine_options line_options_of(const app_config& from, std::uint64_t seed);
+[[nodiscard]] engine::engine_options engine_options_of(const app_config& from, std::uint64_t seed);
 
 }  // namespace millrace::app

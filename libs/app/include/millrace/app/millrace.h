@@ -7,10 +7,10 @@
 //   }
 #pragma once
 
+#include <millrace/app/application.h>
 #include <millrace/avro/type_descriptor.h>
 #include <millrace/cql/lookup.h>
 #include <millrace/cql/statement.h>
-#include <millrace/app/application.h>
 #include <millrace/engine/avro_value.h>
 #include <millrace/engine/output.h>
 #include <millrace/engine/processor.h>
@@ -21,21 +21,21 @@
 
 namespace millrace {
 
+using app::application;
+using app::main;
 using avro::symbol_of;
 using cql::lookup;
 using cql::row;
 using cql::statement;
-using app::application;
-using app::main;
 using engine::make;
 using engine::output;
 using engine::processor;
 using engine::record;
 using runtime::task;
+using statements::miss_policy;
+using statements::no_lookup;
+using statements::write_time;
 using stream::context;
-using stream::miss_policy;
-using stream::no_lookup;
 using stream::outcome;
-using stream::write_time;
 
 }  // namespace millrace

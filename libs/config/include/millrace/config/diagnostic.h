@@ -32,9 +32,9 @@ enum class problem : std::uint8_t {
   inconsistent,          // settings that are fine alone and wrong together
   literal_secret,        // warning: a secret written into the file itself
   deprecated_key,        // warning: a key that has a new name
-  advice,                // warning: allowed, but probably not meant
+  error_hint,            // warning: allowed, but probably not meant
 };
-inline constexpr std::size_t problem_count = static_cast<std::size_t>(problem::advice) + 1;
+inline constexpr std::size_t problem_count = static_cast<std::size_t>(problem::error_hint) + 1;
 
 [[nodiscard]] std::string_view to_string(problem code) noexcept;
 // One sentence for people.

@@ -58,12 +58,12 @@ class batch {
 
  private:
   struct part {
-    const stream::statement_declaration* statement;
+    const statements::statement_declaration* statement;
     std::size_t begin;
     std::size_t size;
   };
 
-  bool add_encoded(const stream::statement_declaration& what, std::optional<std::int64_t> write_time,
+  bool add_encoded(const statements::statement_declaration& what, std::optional<std::int64_t> write_time,
                    bytes_view cells);
   static runtime::task<result<void>> run_of(batch* self);
 

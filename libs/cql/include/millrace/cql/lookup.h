@@ -11,8 +11,8 @@
 //
 // One flight: while a key is being asked for, whoever else wants it waits for the same answer. One cache per
 // worker and name: rows and, apart, "there is no row", each for its time, the least recently used making
-// room. The limits are stream::lookup_options, in the code or in the configuration's `lookups`; what is held
-// counts against `engine.memory_max`.
+// room. The limits are statements::lookup_options, in the code or in the configuration's `lookups`; what is
+// held counts against `engine.memory_max`.
 //
 // No row: options.on_miss decides whether found<R> holds the default row, or nothing and the outcome to
 // return: skipped, dead letter, or put off to look again.
@@ -37,13 +37,13 @@
 #include <utility>
 
 #include <millrace/cql/statement.h>
-#include <millrace/stream/lookup.h>
+#include <millrace/statement/lookup.h>
 #include <millrace/stream/outcome.h>
 
 namespace millrace::cql {
 
-using stream::lookup_options;
-using stream::miss_policy;
+using statements::lookup_options;
+using statements::miss_policy;
 
 namespace internal {
 
@@ -64,15 +64,16 @@ struct lookup_start {
 };
 
 // The part of a lookup that does not depend on its signature.
-class lookup_base : public stream::lookup_declaration {
+class lookup_base : public statements::lookup_declaration {
  public:
-  [[nodiscard]] const stream::lookup_options& declared() const noexcept final { return declared_; }
-  [[nodiscard]] result<void> open(stream::lookup_room& room, const stream::lookup_options& options) final;
+  [[nodiscard]] const statements::lookup_options& declared() const noexcept final { return declared_; }
+  [[nodiscard]] result<void> open(statements::lookup_room& room,
+                                  const statements::lookup_options& options) final;
   // An error when the answer is no row of this lookup's type.
   [[nodiscard]] virtual result<void> readable(const stream::rows_ref& answer) const = 0;
 
  protected:
-  lookup_base(std::string name, stream::lookup_options options)
+  lookup_base(std::string name, statements::lookup_options options)
       : lookup_declaration(std::move(name)), declared_(std::move(options)), options_(declared_) {}
   ~lookup_base() = default;
 
@@ -82,8 +83,8 @@ class lookup_base : public stream::lookup_declaration {
   [[nodiscard]] std::optional<stream::outcome> ending_of_miss(stream::context ctx) const;
 
  private:
-  const stream::lookup_options declared_;
-  stream::lookup_options options_;
+  const statements::lookup_options declared_;
+  statements::lookup_options options_;
   lookup_cache* cache_ = nullptr;
 };
 
@@ -124,7 +125,8 @@ class lookup<R(Args...)> final : public internal::lookup_base {
 
  public:
   // Views in `default_row` must live as long as the lookup: literals, as a rule.
-  lookup(std::string_view name, std::string_view cql, stream::lookup_options options = {}, R default_row = {})
+  lookup(std::string_view name, std::string_view cql, statements::lookup_options options = {},
+         R default_row = {})
       : lookup_base(std::string(name), options),
         select_(cql, std::move(options.statement)),
         default_(std::move(default_row)) {}
@@ -163,7 +165,9 @@ class lookup<R(Args...)> final : public internal::lookup_base {
     return call(*this, ctx, begin(ctx, key.view()));
   }
 
-  [[nodiscard]] const stream::statement_declaration& statement() const noexcept override { return select_; }
+  [[nodiscard]] const statements::statement_declaration& statement() const noexcept override {
+    return select_;
+  }
   [[nodiscard]] result<void> readable(const stream::rows_ref& answer) const override {
     auto read = select_.decoded(answer, static_cast<std::optional<row<R>>*>(nullptr));
     if (!read) return read.error();

@@ -78,7 +78,7 @@ struct store_options {
   std::size_t in_flight_max = 4'096;  // requests; more wait in the store
   // Told the id of every trace that the server kept (statement_options::trace), on the worker. The trace
   // itself is in system_traces.sessions and system_traces.events, a moment later.
-  std::function<void(const stream::statement_declaration& statement, const uuid& trace)> on_trace = {};
+  std::function<void(const statements::statement_declaration& statement, const uuid& trace)> on_trace = {};
 };
 
 class session {

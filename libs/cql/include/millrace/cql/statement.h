@@ -18,7 +18,7 @@
 //   pages<R>(Args...)         gives pages<R>, whose next() awaits to result<rows<R>>; see pages.h
 //
 // The second argument of the constructor has a statement's own consistency, timeout, idempotence, page size
-// and tracing (stream::statement_options). Several writes of one partition in one request: batch.h.
+// and tracing (statements::statement_options). Several writes of one partition in one request: batch.h.
 //
 // Replay-safe writes: {.written = write_time::record} gives a write the record's write time, so that a replay
 // writes the same cells and a later record wins (docs/decisions/0006-write-times-follow-the-log.md).
@@ -126,7 +126,7 @@ class statement<R(Args...)> final : public internal::statement_base {
   using answer = typename traits::type;
   using call = std::conditional_t<internal::is_pages<R>, R, runtime::task<result<answer>>>;
 
-  explicit statement(std::string_view cql, stream::statement_options options = {})
+  explicit statement(std::string_view cql, statements::statement_options options = {})
       : statement_base(cql, fitting(std::move(options)), traits::promised,
                        {internal::expect<std::remove_cvref_t<Args>>()...}, expected_columns()) {}
 
@@ -151,7 +151,7 @@ class statement<R(Args...)> final : public internal::statement_base {
   template <typename Signature>
   friend class lookup;
 
-  [[nodiscard]] static stream::statement_options fitting(stream::statement_options options) {
+  [[nodiscard]] static statements::statement_options fitting(statements::statement_options options) {
     if constexpr (is_one_row) options.page_rows = internal::rows_of_one;
     return options;
   }

@@ -20,16 +20,16 @@ namespace millrace::cql::internal {
 // What a statement promises of its answers, which the text must agree with.
 enum class promise : std::uint8_t { nothing, rows, applied };
 
-class statement_base : public stream::statement_declaration {
+class statement_base : public statements::statement_declaration {
  public:
   // Also refuses SELECT *, and IF where the signature does not say `applied`.
-  [[nodiscard]] result<void> check(const std::vector<stream::column>& parameters,
-                                   const std::vector<stream::column>& columns) final;
+  [[nodiscard]] result<void> check(const std::vector<statements::column>& parameters,
+                                   const std::vector<statements::column>& columns) final;
 
   // Of statement_options::written: a record deletes at its write time and writes just after it.
   [[nodiscard]] std::optional<std::int64_t> write_time_of(stream::context ctx) const noexcept {
-    if (options().written != stream::write_time::record) return std::nullopt;
-    return ctx.write_time_us() + (text().does == stream::statement_text::verb::remove ? 0 : 1);
+    if (options().written != statements::write_time::record) return std::nullopt;
+    return ctx.write_time_us() + (text().does == statements::statement_text::verb::remove ? 0 : 1);
   }
   [[nodiscard]] error unreadable_row(const row_fault& fault) const;
   [[nodiscard]] error unexpected_rows(const stream::rows_ref& answer) const;
@@ -42,7 +42,7 @@ class statement_base : public stream::statement_declaration {
   [[nodiscard]] result<std::vector<std::size_t>> places_of_fields(const stream::rows_owner& answer) const;
 
  protected:
-  statement_base(std::string_view cql, stream::statement_options options, promise promised,
+  statement_base(std::string_view cql, statements::statement_options options, promise promised,
                  std::vector<expectation> parameters, std::vector<expectation> columns)
       : statement_declaration(std::string(cql), std::move(options)),
         promised_(promised),

@@ -5,12 +5,12 @@
 #include <atomic>
 #include <cstddef>
 
-#include <millrace/stream/lookup.h>
+#include <millrace/statement/lookup.h>
 
 namespace millrace::engine {
 
 // Thread-safe. Shared by all workers of the process.
-class byte_budget final : public stream::byte_account {
+class byte_budget final : public statements::byte_account {
  public:
   explicit byte_budget(std::size_t bytes_max) noexcept : bytes_max_(bytes_max) {}
   // Caches of lookups hold of it what records leave them.

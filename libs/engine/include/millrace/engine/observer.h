@@ -30,7 +30,7 @@ struct followed_stage {
 // The values of one statement.
 struct followed_binding {
   std::string statement;
-  std::vector<stream::column> parameters;
+  std::vector<statements::column> parameters;
   byte_buffer cells;  // cell after cell, each with its int32 length
 };
 

@@ -10,8 +10,8 @@ namespace millrace::engine {
 
 // retry: the next attempt starts now. skip: the record ends as skipped("operator"). dead_letter: it ends as a
 // dead letter. Each concerns the processors that have not finished; what others did stays done.
-enum class record_verb : std::uint8_t { retry, skip, dead_letter };
-[[nodiscard]] std::string_view to_string(record_verb v) noexcept;
+enum class operator_command : std::uint8_t { retry, skip, dead_letter };
+[[nodiscard]] std::string_view to_string(operator_command v) noexcept;
 
 struct record_name {
   std::string topic;
@@ -19,10 +19,10 @@ struct record_name {
   std::int64_t offset = 0;
 };
 
-struct verb_answer {
+struct command_answer {
   // obeyed: done, or it will be as soon as the attempt that runs has failed. not_here: the record is not in
   // flight in this line. not_now: it is not the oldest of its partition, or its state does not allow the
-  // verb.
+  // command.
   enum class kind : std::uint8_t { obeyed, not_here, not_now };
   kind what = kind::not_here;
   std::string text;  // what happened, or why not, for people

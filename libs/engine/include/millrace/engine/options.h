@@ -25,7 +25,7 @@ enum class trailing_bytes_policy : std::uint8_t { dead_letter, ignore };
 
 // Names of the headers that say why: millrace.dlq.*, those of Kafka Streams (KIP-1034: __streams.errors.*),
 // or both.
-enum class letter_headers : std::uint8_t { millrace, streams, both };
+enum class dead_letter_header_names : std::uint8_t { millrace, streams, both };
 
 struct retry_policy {
   std::uint32_t attempts_max = 10;  // the first try included
@@ -45,9 +45,9 @@ struct retry_budget_policy {
 
 // The dead-letter brake: the line stops when, within a window, at least `letters_min` records and more than
 // `ratio` of all were dead-lettered.
-struct brake_policy {
+struct dead_letter_limit_policy {
   double ratio = 0.5;  // 1 or more: never
-  std::uint32_t letters_min = 100;
+  std::uint32_t dead_letters_min = 100;
   seconds window{60};
 };
 
@@ -95,7 +95,7 @@ struct engine_options {
   tombstone_policy tombstones = tombstone_policy::skip;
   trailing_bytes_policy trailing_bytes = trailing_bytes_policy::dead_letter;
   retry_policy retry;
-  brake_policy brake;
+  dead_letter_limit_policy dead_letter_limit;
   breaker_policy breaker;
 
   milliseconds commit_interval{1'000};
@@ -109,7 +109,7 @@ struct engine_options {
   milliseconds status_interval{250};
 
   std::string dead_letter_topic;
-  letter_headers dead_letter_headers = letter_headers::millrace;
+  dead_letter_header_names dead_letter_headers = dead_letter_header_names::millrace;
   std::string group;  // dead-letter header; records that were redriven for it are processed
   std::vector<std::string> former_groups;  // records that were redriven for these are processed, too
   std::vector<std::string> other_groups;   // of other applications: records redriven for these are skipped
@@ -117,7 +117,7 @@ struct engine_options {
   std::uint64_t seed = 1;
 
   // Told of failures that end nothing and that no port has told of, on the loop's thread. May be empty.
-  std::function<void(std::string_view event, const error& failure)> on_trouble;
+  std::function<void(std::string_view event, const error& failure)> on_problem;
   // Told of every exception that leaves process(), on the loop's thread. May be empty.
   std::function<void(const processor_exception& thrown)> on_exception;
 };

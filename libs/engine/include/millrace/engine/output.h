@@ -14,7 +14,7 @@
 namespace millrace::engine {
 
 template <class T>
-class output final : public stream::output_declaration {
+class output final : public statements::output_declaration {
  public:
   using value_type = T;
 

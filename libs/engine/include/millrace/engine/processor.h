@@ -101,7 +101,7 @@ template <class P, class... Arguments>
 // One worker's processors, with the statements and outputs they declared.
 struct processors {
   std::vector<std::unique_ptr<processor_base>> all;
-  stream::declarations declared;
+  statements::declarations declared;
   std::vector<bool> uses_database;  // declared a statement; as `all`
   bool uses_write_time = false;     // a statement is declared with write_time::record
 };

@@ -16,14 +16,14 @@
 #include <optional>
 
 #include <millrace/base/errors.h>
-#include <millrace/metrics/registry.h>
 #include <millrace/engine/budget.h>
 #include <millrace/engine/observer.h>
+#include <millrace/engine/operator_command.h>
 #include <millrace/engine/options.h>
 #include <millrace/engine/processor.h>
 #include <millrace/engine/retry_budget.h>
 #include <millrace/engine/status.h>
-#include <millrace/engine/operator_command.h>
+#include <millrace/metrics/registry.h>
 #include <millrace/runtime/loop.h>
 #include <millrace/stream/schemas.h>
 #include <millrace/stream/sink.h>
@@ -72,7 +72,7 @@ class record_engine {
   void fail(error cause);
 
   // An operator's verb about the oldest unfinished record of a partition.
-  [[nodiscard]] verb_answer act_on(const record_name& which, record_verb verb);
+  [[nodiscard]] command_answer act_on(const record_name& which, operator_command verb);
 
   [[nodiscard]] engine_state state() const noexcept;
   // stopped or failed: the group was left, or did not answer in time; the books are closed.
@@ -82,7 +82,7 @@ class record_engine {
   [[nodiscard]] bool quiescent() const noexcept;
   // Set when the state is failed, or will be after the drain.
   [[nodiscard]] const std::optional<error>& failure() const noexcept;
-  [[nodiscard]] const books& counts() const noexcept;
+  [[nodiscard]] const record_accounting& counts() const noexcept;
   // Of the abandoned records, those that were given up after the stop began: 0 before it.
   [[nodiscard]] std::uint64_t abandoned_by_stop() const noexcept;
   // Of the uncommitted records, those whose partition was given up after the stop began: 0 before it.

@@ -25,7 +25,7 @@ enum class engine_state : std::uint8_t {
 [[nodiscard]] std::string_view to_string(engine_state s) noexcept;
 
 // received = done + skipped + dead_lettered + abandoned + in_flight, at any moment.
-struct books {
+struct record_accounting {
   std::uint64_t received = 0;
   std::uint64_t done = 0;
   std::uint64_t skipped = 0;
@@ -99,7 +99,7 @@ struct engine_status {
   bool joined = false;           // the group has said what is assigned, if anything
   std::optional<error> failure;  // why the line stopped by itself
   std::optional<error> last_error;
-  books counts;
+  record_accounting counts;
   std::size_t in_flight_bytes = 0;
   std::size_t retrying = 0;         // waiting for their next attempt
   std::size_t over_budget = 0;      // of those, held back by the retry budget

@@ -1,8 +1,4 @@
 // What a processor sees besides the record: the store its statements use, the clock, and emits.
-//
-// Statements and outputs are members of the processor. They register themselves in the collector that is
-// active on the thread while the engine constructs the processor, so that statements are prepared and
-// checked, and schemas registered, before the first record.
 #pragma once
 
 #include <cstdint>
@@ -13,60 +9,11 @@
 #include <millrace/base/bytes.h>
 #include <millrace/base/clock.h>
 #include <millrace/runtime/loop.h>
-#include <millrace/stream/lookup.h>
+#include <millrace/statement/declarations.h>
 #include <millrace/stream/record.h>
 #include <millrace/stream/store.h>
 
 namespace millrace::stream {
-
-// A stream of produced records that a processor declares as a member; the typed form is pipeline's output<T>.
-class output_declaration {
- public:
-  // `name` is the topic, unless the configuration maps it to another.
-  explicit output_declaration(std::string name);
-  output_declaration(const output_declaration&) = delete;
-  output_declaration& operator=(const output_declaration&) = delete;
-
-  [[nodiscard]] const std::string& name() const noexcept { return name_; }
-  [[nodiscard]] const std::string& topic() const noexcept { return topic_; }
-  void route_to(std::string topic) { topic_ = std::move(topic); }
-  [[nodiscard]] std::int32_t schema_id() const noexcept { return schema_id_; }
-  void registered_as(std::int32_t schema_id) noexcept { schema_id_ = schema_id; }
-  // The Avro schema of the values, for registration under "<topic>-value".
-  [[nodiscard]] virtual std::string_view schema_text() const noexcept = 0;
-
- protected:
-  ~output_declaration() = default;
-
- private:
-  std::string name_;
-  std::string topic_;
-  std::int32_t schema_id_ = -1;
-};
-
-// Everything declared while a processor was constructed, in order.
-struct declarations {
-  std::vector<statement_declaration*> statements;
-  std::vector<output_declaration*> outputs;
-  std::vector<lookup_declaration*> lookups;
-};
-
-// Start-up only, after all of a worker's statements were prepared: ties the writes to the lookups that they
-// name, and checks what no statement can tell alone. errc::config_invalid with statement, lookup and column.
-[[nodiscard]] result<void> connect(const declarations& all, invalidation_board& board);
-
-// Makes `into` the thread's collector for the lifetime of this object. A statement or output constructed
-// without one breaks an invariant: it would never be prepared.
-class declaration_scope {
- public:
-  explicit declaration_scope(declarations& into) noexcept;
-  declaration_scope(const declaration_scope&) = delete;
-  declaration_scope& operator=(const declaration_scope&) = delete;
-  ~declaration_scope();
-
- private:
-  declarations* previous_;
-};
 
 // One run of one processor on one record; implemented by the engine. Emits are held back until process() has
 // returned done, so that a retry repeats nothing downstream.
@@ -80,7 +27,7 @@ class execution {
   // Where the value of an emit is to be appended; `key` is copied. Null: nothing of it is to be produced,
   // because there are too many (the attempt fails with that when process() returns), or because the record
   // was abandoned.
-  virtual byte_buffer* begin_emit(const output_declaration& to, std::string_view key) = 0;
+  virtual byte_buffer* begin_emit(const statements::output_declaration& to, std::string_view key) = 0;
   // The value of the last begun emit could not be encoded: the attempt fails with the first such error when
   // process() returns.
   virtual void emit_failed(const error& cause) = 0;

@@ -14,7 +14,7 @@
 #include <string_view>
 
 #include <millrace/base/clock.h>
-#include <millrace/stream/planted.h>
+#include <millrace/stream/mutations.h>
 
 namespace millrace::stream {
 
@@ -29,7 +29,7 @@ class write_clock {
 
   // The write time of the next record, in offset order.
   [[nodiscard]] std::int64_t next(timestamp created, std::int64_t wall_us) noexcept {
-    if (planted(bug::time_writes_by_timestamp_alone)) return created.time_since_epoch().count() * 1'000;
+    if (mutated(mutation::time_writes_by_timestamp_alone)) return created.time_since_epoch().count() * 1'000;
     const std::int64_t millis = created.time_since_epoch().count();
     const std::int64_t earliest = last_us_ + step_us;
     const bool believed = millis > 0 && millis <= (wall_us + ahead_max_us) / 1'000;

@@ -1,0 +1,55 @@
+// A schema registry as a table.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <millrace/base/errors.h>
+#include <millrace/runtime/loop.h>
+#include <millrace/stream/schemas.h>
+
+namespace millrace::simulation {
+
+class simulated_schemas final : public stream::schemas {
+ public:
+  struct fate {
+    nanoseconds delay{0};
+    std::optional<error> failure;
+  };
+  struct options {
+    std::function<fate(std::int32_t id)> fate_of;  // default: at once
+  };
+
+  explicit simulated_schemas(runtime::loop& loop) : simulated_schemas(loop, options()) {}
+  simulated_schemas(runtime::loop& loop, options settings);
+  ~simulated_schemas() override;
+
+  void add(std::int32_t id, std::string text);
+  [[nodiscard]] std::size_t fetches() const noexcept { return fetches_; }
+  // The process is gone: everything outstanding is answered as cancelled.
+  void sever();
+
+  // stream::schemas
+  void fetch(std::int32_t id, stream::schema_receiver& receiver) override;
+  [[nodiscard]] result<std::int32_t> register_schema(std::string_view subject,
+                                                     std::string_view text) override;
+
+ private:
+  struct flight;
+  void land(flight& f);
+
+  runtime::loop& loop_;
+  options options_;
+  std::map<std::int32_t, std::shared_ptr<const stream::schema_document>> texts_;
+  std::vector<std::unique_ptr<flight>> flights_;
+  std::size_t fetches_ = 0;
+  bool severed_ = false;
+};
+
+}  // namespace millrace::simulation

@@ -1,0 +1,137 @@
+// A database as a table of answers: by statement text, what rows come back, how late, and what goes wrong.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <initializer_list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <millrace/base/errors.h>
+#include <millrace/runtime/loop.h>
+#include <millrace/stream/store.h>
+
+namespace millrace::simulation {
+
+// One value in CQL's wire form, without its length: text, bigint, int, double, boolean. No value: null.
+class cell {
+ public:
+  // NOLINTBEGIN(google-explicit-constructor): cells are written as the values they hold.
+  cell(std::nullopt_t) {}
+  cell(std::string_view text);
+  cell(const char* text) : cell(std::string_view(text)) {}
+  cell(std::int64_t bigint);
+  cell(std::int32_t number);
+  cell(double number);
+  cell(bool yes);
+  cell(byte_buffer bytes) : bytes_(std::move(bytes)) {}
+  // NOLINTEND(google-explicit-constructor)
+
+  [[nodiscard]] const std::optional<byte_buffer>& bytes() const noexcept { return bytes_; }
+  [[nodiscard]] bool is_null() const noexcept { return !bytes_.has_value(); }
+  // Reading one as another type than it was written as breaks an invariant.
+  [[nodiscard]] std::string text() const;
+  [[nodiscard]] std::int64_t bigint() const;
+  [[nodiscard]] std::int32_t int32() const;
+  [[nodiscard]] double float64() const;
+  friend bool operator==(const cell&, const cell&) = default;
+
+ private:
+  std::optional<byte_buffer> bytes_;
+};
+
+using row = std::vector<cell>;
+
+// One execution of a statement that reached the tables; each statement of a batch is one.
+struct executed_statement {
+  std::string cql;
+  std::vector<cell> parameters;
+  std::optional<std::int64_t> write_timestamp_us;
+};
+
+// What becomes of one request.
+struct store_fate {
+  nanoseconds until_applied{0};
+  nanoseconds until_answered{0};  // after it was applied
+  std::optional<error> failure;
+  bool applied_although = false;  // a timeout whose write did happen
+};
+
+class simulated_store final : public stream::store {
+ public:
+  using answer_function = std::function<result<std::vector<row>>(std::span<const cell> parameters)>;
+  struct options {
+    std::function<store_fate(const executed_statement&)> fate_of;  // default: at once, no failure
+    std::function<void(const executed_statement&)> on_applied;
+  };
+
+  simulated_store(runtime::loop& loop, options settings);
+  ~simulated_store() override;
+
+  // What a statement answers; any other has no rows. The text is compared with white space folded.
+  void answer(std::string_view cql, answer_function rows_for);
+  void prime(std::string_view cql, std::vector<row> rows);
+  // What prepare() hands to the declaration's check(); without it nothing is checked. The columns are also
+  // those of the answers of a statement with IF: "[applied]" first.
+  void describe(std::string_view cql, std::vector<statements::column> parameters,
+                std::vector<statements::column> columns);
+
+  // In the order in which they were applied.
+  [[nodiscard]] const std::vector<executed_statement>& executed() const noexcept { return executed_; }
+  [[nodiscard]] std::size_t in_flight_max() const noexcept { return in_flight_max_; }
+  // The process is gone: nothing is applied any more, everything outstanding is answered as cancelled.
+  void sever();
+
+  // stream::store
+  [[nodiscard]] result<void> prepare(statements::statement_declaration& declaration) override;
+  void submit(stream::store_request& request) override;
+  [[nodiscard]] std::size_t in_flight() const noexcept override { return flights_.size(); }
+
+ private:
+  struct flight;
+  struct table_entry {
+    answer_function rows_for;
+    std::optional<std::pair<std::vector<statements::column>, std::vector<statements::column>>> described;
+  };
+  void move_on(flight& f);
+  [[nodiscard]] result<stream::rows_ref> apply(const flight& f);
+
+  runtime::loop& loop_;
+  options options_;
+  std::map<std::string, table_entry, std::less<>> statements_;
+  std::vector<std::unique_ptr<flight>> flights_;
+  std::vector<executed_statement> executed_;
+  std::uint32_t last_id_ = 0;
+  std::size_t in_flight_max_ = 0;
+  bool severed_ = false;
+};
+
+// For processors without typed statements: `co_await execute(ctx.database(), statement, cells)`.
+class [[nodiscard]] execute {
+ public:
+  execute(stream::store& database, const statements::statement_declaration& statement,
+          std::initializer_list<cell> values, std::optional<std::int64_t> write_timestamp_us = std::nullopt);
+  execute(const execute&) = delete;
+  execute& operator=(const execute&) = delete;
+
+  bool await_ready() const noexcept { return false; }
+  void await_suspend(std::coroutine_handle<> waiting);
+  result<stream::rows_ref> await_resume() { return std::move(*request_.answer); }
+
+ private:
+  stream::store& database_;
+  byte_buffer cells_;
+  stream::store_request request_;
+};
+
+// A statement's text with white space folded, as executed_statement::cql has it.
+[[nodiscard]] std::string folded_cql(std::string_view cql);
+// The cells of a buffer in wire form, each with its length.
+[[nodiscard]] std::vector<cell> split_cells(bytes_view cells);
+
+}  // namespace millrace::simulation

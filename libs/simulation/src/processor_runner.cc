@@ -1,0 +1,193 @@
+#include <algorithm>
+#include <exception>
+#include <stdexcept>
+#include <utility>
+
+#include <millrace/base/assert.h>
+#include <millrace/base/exceptions.h>
+#include <millrace/engine/options.h>
+#include <millrace/simulation/processor_runner.h>
+
+namespace millrace::simulation {
+
+const std::size_t emits_max = engine::engine_options().emits_per_record_max;
+
+// One record and its run.
+struct processor_runner_base::fed final : engine::held_record, stream::execution, runtime::deferred {
+  fed(processor_runner_base& runner, std::size_t place, stream::record_ref block, std::string from_topic,
+      const void* at, std::shared_ptr<const void> keeps)
+      : owner(runner), index(place), topic_text(std::move(from_topic)), kept(std::move(keeps)) {
+    block_ = std::move(block);
+    value_ = at;
+    topic_ = topic_text;
+    retain();
+  }
+
+  void start(engine::processor_base& with) {
+    try {
+      task = with.run(*this, stream::context(*this));
+      if (!task.valid()) throw std::logic_error("process() returned no task");
+    } catch (...) {
+      thrown = std::current_exception();
+      return owner.loop_.defer(*this);
+    }
+    task.start(owner.loop_, *this);
+  }
+  [[nodiscard]] stream::outcome take_outcome() {
+    try {
+      if (thrown != nullptr) std::rethrow_exception(std::exchange(thrown, nullptr));
+      return task.take();
+    } catch (...) {
+      return error_of(errc::processor_threw, describe(std::current_exception()));
+    }
+  }
+
+  runtime::loop& loop() noexcept override { return owner.loop_; }
+  stream::store& database() noexcept override { return owner.store_; }
+  [[nodiscard]] const stream::record_block& record() const noexcept override { return block(); }
+  [[nodiscard]] std::uint32_t attempt() const noexcept override { return 1; }
+  [[nodiscard]] std::int64_t write_time_us() const noexcept override { return written_at_us; }
+  [[nodiscard]] nanoseconds put_off_for() const noexcept override { return put_off; }
+  byte_buffer* begin_emit(const statements::output_declaration& to, std::string_view key) override {
+    if (emits.size() >= emits_max) {
+      emit_failed(error(errc::limit_exceeded, "more than " + std::to_string(emits_max) +
+                                                  " emits, the default of engine.emits_per_record_max"));
+      return nullptr;
+    }
+    return &emits.emplace_back(emitted_record{to.topic(), std::string(key), {}}).value;
+  }
+  void emit_failed(const error& cause) override {
+    if (!emit_error) emit_error = cause;
+  }
+  void run() override { owner.ended(*this); }
+  void recycle() noexcept override {}
+
+  processor_runner_base& owner;
+  std::size_t index;
+  std::string topic_text;
+  std::shared_ptr<const void> kept;
+  runtime::task<stream::outcome> task;
+  std::exception_ptr thrown;  // before there was a task
+  std::deque<emitted_record> emits;
+  std::optional<error> emit_error;
+  std::int64_t written_at_us = 0;
+  nanoseconds put_off{0};
+};
+
+processor_runner_base::processor_runner_base(const engine::processor_factory& factory) {
+  result<engine::processors> built = engine::build({factory});
+  if (!built) invariant_broken(built.error().message().c_str());
+  built_ = std::move(*built);
+}
+
+processor_runner_base::~processor_runner_base() {
+  invariant(at_work_.empty(), "every record has ended before its runner does: advance the clock");
+}
+
+result<void> processor_runner_base::prepare() {
+  for (statements::statement_declaration* statement : built_.declared.statements) {
+    const result<void> prepared = store_.prepare(*statement);
+    if (!prepared) return prepared.error();
+  }
+  for (statements::lookup_declaration* lookup : built_.declared.lookups) {
+    if (auto opened = lookup->open(room_, lookup->declared()); !opened) return opened;
+  }
+  if (auto connected = statements::connect(built_.declared, board_); !connected) return connected;
+  prepared_ = true;
+  return {};
+}
+
+void processor_runner_base::advance(nanoseconds by) {
+  const instant end = time_.now() + by;
+  loop_.run_pending();
+  while (const auto next = loop_.next_deadline()) {
+    if (*next > end) break;
+    time_.advance_to(*next);
+    loop_.run_pending();
+  }
+  time_.advance_to(end);
+  loop_.run_pending();
+}
+
+stream::record_ref processor_runner_base::make_block(const record_origin& from,
+                                                     std::optional<bytes_view> value) {
+  std::vector<stream::header_view> headers;
+  headers.reserve(from.headers.size());
+  for (const auto& [name, text] : from.headers) headers.push_back({name, as_bytes(text)});
+  stream::record_view view;
+  view.from = {0, from.partition};
+  view.offset = from.offset.value_or(next_offset_);
+  next_offset_ = view.offset + 1;
+  view.created = from.created.value_or(std::chrono::time_point_cast<milliseconds>(time_.wall()));
+  if (from.key) view.key = as_bytes(*from.key);
+  view.value = value;
+  view.headers = headers;
+  return blocks_.copy(view);
+}
+
+result<void> processor_runner_base::feed_bytes(std::string_view writer_schema, bytes_view body,
+                                               record_origin from) {
+  const engine::value_format& format = built_.all.front()->input();
+  const auto plan = format.compile({std::string(writer_schema), {}});
+  if (!plan) return plan.error();
+  stream::record_ref block = make_block(from, body);
+  struct decoded {
+    std::shared_ptr<const engine::value_plan> plan;
+    std::unique_ptr<engine::value_slot> slot;
+  };
+  auto kept = std::make_shared<decoded>(decoded{*plan, format.make_slot()});
+  const result<std::size_t> consumed = kept->slot->decode(**plan, *block->value());
+  if (!consumed) return consumed.error();
+  if (*consumed != body.size()) return error(errc::trailing_bytes, "bytes follow the value");
+  const void* value = kept->slot->value();
+  feed_value(value, std::move(kept), std::move(from), std::move(block));
+  return {};
+}
+
+void processor_runner_base::feed_value(const void* value, std::shared_ptr<const void> owner,
+                                       record_origin from, stream::record_ref block) {
+  if (!prepared_) invariant(prepare().ok(), "the statements fit what database().describe() says");
+  outcomes_.emplace_back();
+  at_work_.push_back(std::make_unique<fed>(*this, outcomes_.size() - 1, std::move(block),
+                                           std::move(from.topic), value, std::move(owner)));
+  fed& made = *at_work_.back();
+  const stream::record_block& block_of_it = made.record();
+  made.written_at_us = writes_[block_of_it.from().partition].next(block_of_it.created(),
+                                                                  time_.wall().time_since_epoch().count());
+  made.put_off = from.put_off_for;
+  made.start(*built_.all.front());
+  loop_.run_pending();
+}
+
+statements::lookup_statistics processor_runner_base::lookups(std::string_view name) const {
+  const auto found = room_.states.find(name);
+  invariant(found != room_.states.end(), "the processor declares a lookup of that name, and was prepared");
+  return found->second->statistics();
+}
+
+void processor_runner_base::ended(fed& which) {
+  stream::outcome outcome = which.take_outcome();
+  which.task = {};
+  if (which.emit_error && outcome.what() == stream::outcome::kind::done) outcome = *which.emit_error;
+  if (outcome.what() == stream::outcome::kind::done) {
+    for (emitted_record& e : which.emits) emitted_.push_back(std::move(e));
+  }
+  outcomes_[which.index] = std::move(outcome);
+  std::erase_if(at_work_, [&which](const auto& each) { return each.get() == &which; });
+}
+
+const stream::outcome& processor_runner_base::last() const {
+  invariant(!outcomes_.empty() && outcomes_.back().has_value(), "a record was fed and has ended");
+  return *outcomes_.back();
+}
+
+std::vector<executed_statement> processor_runner_base::executed(std::string_view cql) const {
+  const std::string wanted = folded_cql(cql);
+  std::vector<executed_statement> found;
+  for (const executed_statement& e : store_.executed()) {
+    if (e.cql == wanted) found.push_back(e);
+  }
+  return found;
+}
+
+}  // namespace millrace::simulation

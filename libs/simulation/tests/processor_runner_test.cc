@@ -1,0 +1,163 @@
+#include <stdexcept>
+
+#include <gtest/gtest.h>
+
+#include <millrace/engine/output.h>
+#include <millrace/runtime/wait.h>
+#include <millrace/simulation/parcel.h>
+#include <millrace/simulation/processor_runner.h>
+
+namespace millrace::simulation {
+namespace {
+
+using namespace std::chrono_literals;
+using engine::parcel;
+
+class plain_statement final : public statements::statement_declaration {
+ public:
+  using statement_declaration::statement_declaration;
+  result<void> check(const std::vector<statements::column>& parameters,
+                     const std::vector<statements::column>&) override {
+    if (parameters.size() != 1) return error(errc::db_type_mismatch, name() + " binds one value");
+    return {};
+  }
+};
+
+constexpr std::string_view select_owner = "SELECT owner FROM parcel WHERE number = ?";
+constexpr std::string_view insert_receipt = "INSERT INTO receipt (number) VALUES (?)";
+
+// Looks the owner up; without one the parcel is refused; otherwise writes a receipt and sends the parcel on.
+class deliver final : public engine::processor<parcel> {
+ public:
+  explicit deliver(nanoseconds pause) : pause_(pause) {}
+
+  runtime::task<stream::outcome> process(engine::record<parcel> p, stream::context ctx) override {
+    co_await runtime::sleep_for(ctx.loop(), pause_);
+    execute select(ctx.database(), select_owner_, {cell(p->number)});
+    const result<stream::rows_ref> owner = co_await select;
+    if (!owner) co_return owner.error();
+    if ((*owner)->row_count == 0) co_return stream::outcome::dead_letter("nobody owns it");
+    const std::string name = split_cells((*owner)->cells).front().text();
+    ctx.emit(onward_, name, *p);
+    execute insert(ctx.database(), insert_receipt_, {cell(p->number)});
+    const result<stream::rows_ref> written = co_await insert;
+    if (!written) co_return written.error();
+    co_return stream::outcome::done();
+  }
+
+ private:
+  nanoseconds pause_;
+  plain_statement select_owner_{std::string(select_owner)};
+  plain_statement insert_receipt_{std::string(insert_receipt)};
+  engine::output<parcel> onward_{"onward"};
+};
+
+TEST(ProcessorRunner, ShowsWhatAProcessorDidWithARecord) {
+  processor_runner<deliver> run(0ns);
+  run.database().prime(select_owner, {{"ada"}});
+  run.feed({7, "book"}, {.key = "k"});
+  EXPECT_EQ(run.last().what(), stream::outcome::kind::done);
+  ASSERT_EQ(run.executed(insert_receipt).size(), 1U);
+  EXPECT_EQ(run.executed(insert_receipt).front().parameters.front().bigint(), 7);
+  ASSERT_EQ(run.emitted().size(), 1U);
+  EXPECT_EQ(run.emitted().front().topic, "onward");
+  EXPECT_EQ(run.emitted().front().key, "ada");
+}
+
+// Before its first wait or after it.
+class throwing final : public engine::processor<parcel> {
+ public:
+  runtime::task<stream::outcome> process(engine::record<parcel> p, stream::context ctx) override {
+    if (p->word == "plain") throw std::invalid_argument("stoi");
+    return work(this, std::move(p), ctx);
+  }
+
+ private:
+  static runtime::task<stream::outcome> work(throwing* self, engine::record<parcel> p, stream::context ctx) {
+    for (std::int64_t i = 0; i < p->number; ++i) ctx.emit(self->onward_, "k", *p);
+    if (p->word == "book") co_await runtime::sleep_for(ctx.loop(), 1s);
+    if (p->word != "fine") throw std::out_of_range("no such shelf");
+    co_return stream::outcome::done();
+  }
+
+  engine::output<parcel> onward_{"onward"};
+};
+
+TEST(ProcessorRunner, ShowsAnExceptionAsTheErrorOfTheAttempt) {
+  processor_runner<throwing> run;
+  run.feed({1, "book"});
+  EXPECT_FALSE(run.outcomes().front().has_value());
+  run.advance(1s);
+  ASSERT_EQ(run.last().what(), stream::outcome::kind::failed);
+  EXPECT_EQ(run.last().cause()->to_string(), "processor_threw: std::out_of_range: no such shelf");
+  run.feed({1, "plain"});
+  ASSERT_EQ(run.last().what(), stream::outcome::kind::failed);
+  EXPECT_EQ(run.last().cause()->to_string(), "processor_threw: std::invalid_argument: stoi");
+  EXPECT_TRUE(run.emitted().empty());
+}
+
+TEST(ProcessorRunner, FailsWhatEmitsTooMuch) {
+  processor_runner<throwing> run;
+  run.feed({1'001, "fine"});
+  ASSERT_EQ(run.last().what(), stream::outcome::kind::failed);
+  EXPECT_EQ(run.last().cause()->code(), errc::limit_exceeded);
+  run.feed({1'000, "fine"});
+  EXPECT_EQ(run.last().what(), stream::outcome::kind::done);
+}
+
+TEST(ProcessorRunner, AnswersByTheParametersOfTheStatement) {
+  processor_runner<deliver> run(0ns);
+  run.database().answer(select_owner, [](std::span<const cell> parameters) {
+    std::vector<row> rows;
+    if (parameters.front().bigint() == 1) rows.push_back({"ada"});
+    return result<std::vector<row>>(rows);
+  });
+  run.feed({1, "book"});
+  run.feed({2, "lamp"});
+  EXPECT_EQ(run.outcomes()[0]->what(), stream::outcome::kind::done);
+  EXPECT_EQ(run.outcomes()[1]->what(), stream::outcome::kind::dead_letter);
+}
+
+TEST(ProcessorRunner, KeepsTheEmitsOfAFailureBack) {
+  processor_runner<deliver> run(0ns);
+  run.database().prime(select_owner, {{"ada"}});
+  run.database().answer(insert_receipt, [](std::span<const cell>) {
+    return result<std::vector<row>>(error(errc::db_overloaded));
+  });
+  run.feed({1, "book"});
+  EXPECT_EQ(run.last().what(), stream::outcome::kind::failed);
+  EXPECT_EQ(run.last().cause()->code(), errc::db_overloaded);
+  EXPECT_TRUE(run.emitted().empty());
+}
+
+TEST(ProcessorRunner, TimeMovesOnlyByHand) {
+  processor_runner<deliver> run(10s);
+  run.database().prime(select_owner, {{"ada"}});
+  run.feed({1, "book"});
+  run.advance(9s);
+  EXPECT_FALSE(run.outcomes().front().has_value());
+  run.advance(1s);
+  EXPECT_TRUE(run.outcomes().front().has_value());
+}
+
+TEST(ProcessorRunner, FeedsBytesAsTheyComeFromTheTopic) {
+  processor_runner<deliver> run(0ns);
+  run.database().prime(select_owner, {{"ada"}});
+  const byte_buffer framed = engine::framed_parcel(1, 99, "box");
+  ASSERT_TRUE(run.feed_bytes("parcel", bytes_view(framed).subspan(5)));
+  EXPECT_EQ(run.executed(insert_receipt).front().parameters.front().bigint(), 99);
+  EXPECT_FALSE(run.feed_bytes("parcel", bytes_view(framed).subspan(5, 4)))
+      << "a truncated record does not decode";
+  EXPECT_FALSE(run.feed_bytes("something else", bytes_view(framed).subspan(5)));
+}
+
+TEST(ProcessorRunner, AStatementThatDoesNotFitItsTableIsAnError) {
+  processor_runner<deliver> run(0ns);
+  run.database().describe(insert_receipt, {{"number", "bigint"}, {"at", "timestamp"}}, {});
+  const result<void> prepared = run.prepare();
+  ASSERT_FALSE(prepared);
+  EXPECT_EQ(prepared.error().message(), "insert receipt binds one value");
+}
+
+}  // namespace
+}  // namespace millrace::simulation

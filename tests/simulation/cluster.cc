@@ -1,0 +1,351 @@
+#include "cluster.h"
+
+#include <algorithm>
+
+#include <millrace/simulation/parcel.h>
+
+namespace scenario {
+
+using namespace millrace;
+
+namespace {
+
+constexpr std::int64_t instant_ms = 20;  // how often the cluster acts
+constexpr std::int64_t faulty_ms = 20'000;
+// A member may be allowed one retry in ten seconds, and a record may need eleven of each processor.
+constexpr std::int64_t recovery_ms_max = 1'800'000;
+constexpr std::int64_t throwing_max = 4;
+
+engine::engine_options draw_options(seeded_random& random) {
+  engine::engine_options o;
+  o.order = static_cast<engine::order_mode>(random.between(0, 2));
+  o.in_flight_records_max =
+      static_cast<std::size_t>(random.chance(0.3) ? random.between(1, 16) : random.between(16, 256));
+  o.partition_window_max = static_cast<std::size_t>(random.chance(0.3) ? random.between(4, 64) : 100'000);
+  o.schema_wait_records_max = static_cast<std::size_t>(random.between(1, 64));
+  o.retry.attempts_max = static_cast<std::uint32_t>(random.between(2, 12));
+  o.retry.backoff_first = milliseconds(random.between(5, 100));
+  o.retry.backoff_max = milliseconds(random.between(100, 2'000));
+  o.dead_letter_limit.ratio = 1;
+  o.breaker.ratio = random.chance(0.3) ? 1.0 : static_cast<double>(random.between(1, 9)) / 10;
+  o.breaker.failures_min = static_cast<std::uint32_t>(random.between(2, 60));
+  o.breaker.open_max = milliseconds(random.between(500, 10'000));
+  // In some runs hardly anything ticks: what waits must be woken.
+  o.commit_interval = milliseconds(random.chance(0.2) ? 40'000 : random.between(20, 1'500));
+  o.status_interval = milliseconds(random.chance(0.3) ? 3'600'000 : 250);
+  o.commit_timeout = milliseconds(random.between(1'000, 5'000));
+  o.drain_timeout = milliseconds(random.between(1'000, 10'000));
+  o.revoke_drain_timeout = milliseconds(random.between(200, 5'000));
+  o.schema_not_found_grace = milliseconds(500);
+  o.partition_pause_after = milliseconds(random.between(0, 300));
+  o.partition_stall_after = milliseconds(random.between(200, 2'000));
+  o.dead_letter_topic = "dead";
+  o.group = "simulation";
+  o.version = "0";
+  return o;
+}
+
+std::size_t draw_budget(seeded_random& random) {
+  return static_cast<std::size_t>(random.chance(0.3) ? random.between(32, 128) : 4'096) << 10U;
+}
+
+engine::retry_budget_policy draw_retries(seeded_random& random) {
+  return {.ratio = random.chance(0.2) ? 1.0 : static_cast<double>(random.between(0, 30)) / 100,
+          .reserve =
+              static_cast<std::uint32_t>(random.chance(0.3) ? random.between(1, 5) : random.between(5, 100)),
+          .window = seconds(random.between(1, 10))};
+}
+
+}  // namespace
+
+cluster::cluster(std::uint64_t seed)
+    : random_(seed),
+      faults_(random_, fault_plan(random_)),
+      shared_{
+          time_, log_, faults_, history_, draw_options(random_), draw_budget(random_), draw_retries(random_)},
+      partitions_(static_cast<std::int32_t>(random_.between(1, 5))),
+      members_wanted_(static_cast<std::size_t>(random_.between(1, 3))),
+      stumbles_(random_.chance(0.5)),
+      throwing_left_(random_.between(0, throwing_max)) {
+  log_.add_topic("parcels", partitions_);
+  if (random_.chance(0.2)) log_.set_topic_id(0, "");
+  history_.starts_at_end = random_.chance(0.2);
+  history_.ordered = static_cast<order>(shared_.options.order);
+  history_.attempts_max = shared_.options.retry.attempts_max;
+  // Probes of a breaker are outside the budget, and the history does not tell them apart.
+  const engine::retry_budget_policy& budget = shared_.retries;
+  history_.retries = {budget.ratio < 1 && shared_.options.breaker.ratio >= 1, budget.ratio, budget.reserve,
+                      nanoseconds(budget.window).count()};
+}
+
+kind cluster::draw_kind(bool second_load) {
+  const std::int64_t d = random_.between(0, 99);
+  if (d < 3) return kind::skipped;
+  if (d < 5) return kind::tombstone;
+  if (d < 7) return kind::bad;
+  if (d < 9) return kind::undecodable;
+  if (d == 9 && !second_load) return kind::unknown_schema;
+  if (d == 10 && !second_load && throwing_left_ > 0) {
+    --throwing_left_;
+    return random_.chance(0.5) ? kind::throws_at_once : kind::throws_late;
+  }
+  return kind::good;
+}
+
+std::string_view cluster::draw_good_word(bool second_load) {
+  if (second_load || !stumbles_ || !random_.chance(0.04)) return "good";
+  return random_.chance(0.5) ? "stumble" : "stumble-late";
+}
+
+// Producers' clocks are skewed, some have none, and one is set to another century.
+timestamp cluster::draw_timestamp() {
+  const auto now = std::chrono::time_point_cast<milliseconds>(time_.wall());
+  const std::int64_t d = random_.between(0, 99);
+  if (d < 2) return timestamp();
+  if (d < 4) return now + seconds(random_.between(0, 100LL * 365 * 86'400));
+  if (d < 20) return now + milliseconds(random_.between(-5'000, 5'000));
+  return now;
+}
+
+void cluster::produce_one(bool second_load) {
+  const auto partition = static_cast<std::int32_t>(random_.between(0, partitions_ - 1));
+  const std::int64_t hole = random_.chance(0.1) ? random_.between(1, 5) : 0;
+  logged l{partition, log_.end({0, partition}) + hole, {}, draw_kind(second_load), second_load};
+  simulation::simulated_record r;
+  r.created = draw_timestamp();
+  if (!random_.chance(0.05)) {
+    l.key = random_.chance(0.4) ? "hot" : "key-" + std::to_string(random_.between(0, 30));
+    r.key = byte_buffer(as_bytes(l.key).begin(), as_bytes(l.key).end());
+  }
+  const std::int64_t number = number_of(partition, l.offset);
+  const std::int32_t schema = random_.chance(0.1) ? other_schema : known_schema;
+  switch (l.what) {
+    case kind::good:
+      r.value = engine::framed_parcel(schema, number, draw_good_word(second_load));
+      break;
+    case kind::skipped:
+      r.value = engine::framed_parcel(schema, number, "skip");
+      break;
+    case kind::tombstone:
+      break;
+    case kind::bad:
+      r.value = engine::framed_parcel(schema, number, "bad");
+      break;
+    case kind::undecodable:
+      r.value = engine::framed_parcel(schema, number, "cut");
+      r.value->resize(
+          static_cast<std::size_t>(random_.between(0, static_cast<std::int64_t>(r.value->size()) - 1)));
+      break;
+    case kind::unknown_schema:
+      r.value = engine::framed_parcel(absent_schema, number, "lost");
+      break;
+    case kind::throws_at_once:
+      r.value = engine::framed_parcel(schema, number, "throw");
+      break;
+    case kind::throws_late:
+      r.value = engine::framed_parcel(schema, number, "throw-late");
+      break;
+  }
+  static_cast<void>(log_.append({0, partition}, std::move(r), hole));
+  history_.log.push_back(std::move(l));
+}
+
+void cluster::produce_some(std::int64_t records, bool second_load) {
+  for (std::int64_t i = 0; i < records; ++i) produce_one(second_load);
+  for (const auto& m : members_) m->source().wake();
+}
+
+void cluster::start_member() {
+  members_.push_back(std::make_unique<member>(shared_, ++last_member_, random_.next()));
+}
+
+member* cluster::any_serving() {
+  std::vector<member*> all;
+  for (const auto& m : members_) {
+    if (m->serves()) all.push_back(m.get());
+  }
+  if (all.empty()) return nullptr;
+  return all[static_cast<std::size_t>(random_.between(0, static_cast<std::int64_t>(all.size()) - 1))];
+}
+
+// Everything that is to happen at this moment, in any order of the members.
+void cluster::one_instant() {
+  std::vector<member*> order;
+  order.reserve(members_.size());
+  for (const auto& m : members_) order.push_back(m.get());
+  for (std::size_t i = order.size(); i > 1; --i) {
+    std::swap(order[i - 1],
+              order[static_cast<std::size_t>(random_.between(0, static_cast<std::int64_t>(i) - 1))]);
+  }
+  for (member* m : order) m->run();
+}
+
+void cluster::dead_letter_the_gone() {
+  for (const auto& m : members_) {
+    if (m->serves()) continue;
+    // A partition that was given to a member that did not live to hear of it.
+    for (const auto id : log_.partitions(0)) {
+      const bool heard = std::ranges::count(m->source().held(), id) > 0;
+      if (log_.owner(id) == &m->source() && !heard && !m->source().has_news()) log_.give(id, nullptr);
+      if (log_.owner(id) == &m->source() && m->gone()) log_.give(id, nullptr);
+    }
+  }
+  std::erase_if(members_, [this](const auto& m) {
+    if (!m->gone()) return false;
+    std::erase_if(losses_, [&m](const pending_loss& l) { return l.member == m->number(); });
+    return true;
+  });
+}
+
+bool cluster::due(std::int64_t every_ms) {
+  return every_ms > 0 && random_.chance(static_cast<double>(instant_ms) / static_cast<double>(every_ms));
+}
+
+void cluster::assign_free(double probability) {
+  for (const auto id : log_.partitions(0)) {
+    if (log_.owner(id) != nullptr || !random_.chance(probability)) continue;
+    member* to = any_serving();
+    if (to == nullptr) return;
+    // The member does not know yet that it lost the partition, or still gives it up. Rarely it never hears of
+    // it.
+    if (std::ranges::count(to->source().held(), id) > 0 && (faults_.recovered() || !random_.chance(0.05)))
+      continue;
+    to->source().assign({id});
+  }
+}
+
+void cluster::tell_losses(bool all) {
+  std::erase_if(losses_, [this, all](const pending_loss& l) {
+    if (!all && time_.now() < l.tell_at) return false;
+    for (const auto& m : members_) {
+      if (m->number() == l.member) m->source().lose({l.which});
+    }
+    return true;
+  });
+}
+
+void cluster::act() {
+  const fault_plan& plan = faults_.plan();
+  if (due(plan.spike_every_ms)) faults_.set_spike(spike_ = !spike_);
+  if (due(plan.clock_jump_every_ms)) time_.jump_wall(seconds(random_.between(-3'600, 3'600)));
+  if (plan.eager && due(plan.rebalance_every_ms)) {
+    for (const auto& m : members_) {
+      if (m->serves()) m->source().revoke(m->source().stable());
+    }
+  } else if (member* m = any_serving(); m != nullptr && due(plan.rebalance_every_ms)) {
+    std::vector<stream::partition_id> some = m->source().stable();
+    std::erase_if(some, [this](auto) { return random_.chance(0.5); });
+    m->source().revoke(some);
+  }
+  if (member* m = any_serving(); m != nullptr && due(plan.lose_every_ms)) {
+    for (const auto id : m->source().held()) {
+      if (!random_.chance(0.5) || log_.owner(id) != &m->source()) continue;
+      log_.give(id, nullptr);  // the group has moved on; the member hears of it later
+      losses_.push_back({m->number(), id, time_.now() + milliseconds(random_.between(0, 3'000))});
+    }
+  }
+  if (member* m = any_serving(); m != nullptr && due(plan.crash_every_ms)) m->crash();
+  if (member* m = any_serving(); m != nullptr && due(plan.stop_every_ms)) m->stop();
+}
+
+void cluster::run_for(std::int64_t ms, bool faults) {
+  const instant end = time_.now() + milliseconds(ms);
+  while (time_.now() < end) {
+    one_instant();
+    dead_letter_the_gone();
+    if (faults) act();
+    tell_losses(false);
+    const auto serving =
+        static_cast<std::size_t>(std::ranges::count_if(members_, [](const auto& m) { return m->serves(); }));
+    if (serving < members_wanted_ && random_.chance(faults ? 0.1 : 1.0)) start_member();
+    assign_free(faults ? 0.3 : 1.0);
+    // To the next timer, at most one instant further.
+    const instant next_act = time_.now() + milliseconds(instant_ms);
+    for (;;) {
+      one_instant();
+      std::optional<instant> next;
+      for (const auto& m : members_) {
+        const auto deadline = m->loop().next_deadline();
+        if (deadline && (!next || *deadline < *next)) next = deadline;
+      }
+      if (!next || *next >= next_act) break;
+      time_.advance_to(*next);
+    }
+    time_.advance_to(next_act);
+  }
+}
+
+bool cluster::caught_up() const {
+  return std::ranges::all_of(log_.partitions(0), [this](stream::partition_id id) {
+    return log_.end(id) == 0 || log_.committed(id) == log_.end(id);
+  });
+}
+
+void cluster::catch_up() {
+  for (std::int64_t waited = 0; waited < recovery_ms_max && !caught_up(); waited += 1'000)
+    run_for(1'000, false);
+  if (!caught_up())
+    history_.complaints.emplace_back("I7 the lag does not reach 0 although everything has recovered");
+}
+
+void cluster::recover() {
+  faults_.recover();
+  history_.events.push_back({time_.now().ns, happening::recovered});
+  tell_losses(true);
+  catch_up();
+}
+
+// Rolling restarts and rebalances that drain, under load: nothing may be repeated.
+void cluster::restart_cleanly() {
+  // Draining is bounded; here it must suffice.
+  run_for(1'000, false);
+  history_.events.push_back({time_.now().ns, happening::second_load});
+  shared_.second_load = true;
+  for (int round = 0; round < 3; ++round) {
+    produce_some(random_.between(10, 60), true);
+    run_for(random_.between(0, 2) * instant_ms, false);
+    if (member* m = any_serving()) {
+      if (random_.chance(0.5)) {
+        m->stop();
+      } else {
+        m->source().revoke(m->source().stable());
+      }
+    }
+    run_for(random_.between(1, 20) * instant_ms, false);
+  }
+  catch_up();
+}
+
+verdict cluster::run() {
+  for (std::size_t i = 0; i < members_wanted_; ++i) start_member();
+  for (int burst = 0; burst < 8; ++burst) {
+    produce_some(random_.between(5, 80), false);
+    run_for(faulty_ms / 8, true);
+  }
+  recover();
+  // Old members whose work is stuck or whose ghosts still run: gone before the second load.
+  run_for(30'000, false);
+  restart_cleanly();
+  for (const auto& m : members_) m->stop();
+  for (int i = 0; i < 10'000 && !members_.empty(); ++i) {
+    one_instant();
+    dead_letter_the_gone();
+    time_.advance(milliseconds(instant_ms));
+  }
+  if (!members_.empty()) history_.complaints.emplace_back("I7 a member does not end");
+  for (const auto id : log_.partitions(0)) {
+    history_.ends[id.partition] = log_.end(id);
+    if (const auto committed = log_.committed(id)) history_.committed[id.partition] = *committed;
+  }
+  if (!members_.empty()) {
+    for (const auto& m : members_) m->crash();
+    for (int i = 0; i < 100 && !members_.empty(); ++i) {
+      one_instant();
+      dead_letter_the_gone();
+      time_.advance(seconds(1));
+    }
+  }
+  return check(history_);
+}
+
+}  // namespace scenario

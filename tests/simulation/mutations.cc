@@ -1,0 +1,81 @@
+// Activates the mutation that the environment variable MILLRACE_MUTATION names; "list" prints their names.
+// Part of programs that are compiled with MILLRACE_MUTATIONS.
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <string_view>
+
+#include <millrace/stream/mutations.h>
+
+namespace millrace::stream {
+namespace {
+
+struct named {
+  std::string_view name;
+  mutation what;
+};
+
+#define NAMED(name) \
+  named { #name, mutation::name }
+constexpr std::array all{
+    NAMED(commit_the_highest),
+    NAMED(commit_one_too_far),
+    NAMED(acknowledge_on_delivery),
+    NAMED(drop_the_closed_check),
+    NAMED(reuse_the_tracker),
+    NAMED(start_from_latest),
+    NAMED(forget_where_latest_began),
+    NAMED(drop_a_failed_dead_letter),
+    NAMED(commit_before_the_dead_letter),
+    NAMED(drop_a_failed_emit),
+    NAMED(commit_before_the_emit),
+    NAMED(emit_what_failed_too),
+    NAMED(forget_the_key_on_retry),
+    NAMED(forget_the_key_on_revoke),
+    NAMED(release_before_the_drain),
+    NAMED(release_before_the_commit),
+    NAMED(commit_after_a_loss),
+    NAMED(stop_without_the_last_commit),
+    NAMED(take_a_failed_commit_for_done),
+    NAMED(skip_undecodable_silently),
+    NAMED(lose_the_wake_up_for_room),
+    NAMED(lose_the_wake_up_of_a_schema),
+    NAMED(lose_the_wake_up_of_a_retry),
+    NAMED(never_resume),
+    NAMED(count_bytes_twice),
+    NAMED(keep_the_bytes_of_the_abandoned),
+    NAMED(ignore_the_limit),
+    NAMED(remember_the_unfinished),
+    NAMED(remember_under_any_offset),
+    NAMED(forget_what_was_not_delivered),
+    NAMED(breaker_stays_open),
+    NAMED(breaker_burns_attempts),
+    NAMED(ignore_the_retry_budget),
+    NAMED(give_back_what_failed),
+    NAMED(time_writes_by_timestamp_alone),
+    NAMED(forget_the_write_floor),
+    NAMED(take_an_exception_for_done),
+};
+#undef PLANTED
+static_assert(all.size() + 1 == static_cast<std::size_t>(mutation::end_), "every mutation has its name");
+
+mutation from_environment() {
+  const char* wanted = std::getenv("MILLRACE_MUTATION");
+  if (wanted == nullptr) return mutation::none;
+  for (const named& each : all) {
+    if (each.name == wanted) return each.what;
+  }
+  if (std::string_view(wanted) != "list") {
+    constexpr int exit_usage = 64;
+    std::fprintf(stderr, "no mutation is named %s\n", wanted);
+    std::exit(exit_usage);
+  }
+  for (const named& each : all) std::printf("%.*s\n", static_cast<int>(each.name.size()), each.name.data());
+  std::exit(EXIT_SUCCESS);
+}
+
+}  // namespace
+
+mutation active_mutation = from_environment();
+
+}  // namespace millrace::stream
