@@ -1,4 +1,4 @@
-"""Makes the tables of docs/performance.md, and its picture, from what `./dev bench pipeline --json FILE` wrote.
+"""Makes the tables of docs/concepts/performance.md, and its picture, from what `./dev bench pipeline --json FILE` wrote.
 
 python3 bench/pipeline/document.py FILE
 """
@@ -12,8 +12,8 @@ import math
 import pathlib
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PAGE = ROOT / "docs/performance.md"
-PICTURE = ROOT / "docs/performance-pipeline.svg"
+PAGE = ROOT / "docs/concepts/performance.md"
+PICTURE = ROOT / "docs/concepts/performance-pipeline.svg"
 BEGIN, END = "<!-- made by bench/pipeline/document.py from its JSON: {} -->", "<!-- end of {} -->"
 
 WIDTH, LEFT, RIGHT, TOP, ROW = 860, 130, 90, 62, 30

@@ -1,4 +1,4 @@
-"""Where we and Avro for Java are known to differ, and on purpose: docs/avro-conformance.md has the reasons. Each rule
+"""Where we and Avro for Java are known to differ, and on purpose: docs/concepts/avro-conformance.md has the reasons. Each rule
 looks at what both said and proves as much of its case as it can."""
 
 from __future__ import annotations

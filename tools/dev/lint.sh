@@ -25,6 +25,8 @@ main() {
   need_packages build lint
 
   layering
+  check docs python3 tests/docs/check_docs.py || true
+  check docs-self-test python3 tests/docs/self_test.py || true
   check format format_is_clean || true
   check shell shell_is_clean || true
   if check lint-configure configure dev; then

@@ -1,5 +1,5 @@
 // The cases in which implementations of Avro differ, and what is promised here: each with what is accepted
-// and what is refused, read as a value and skipped. docs/avro-conformance.md lists where this differs from
+// and what is refused, read as a value and skipped. docs/concepts/avro-conformance.md lists where this differs from
 // Java on purpose.
 #include <cmath>
 #include <map>
