@@ -1,4 +1,4 @@
-"""Makes the tables of docs/concepts/performance.md, and its picture, from what `./dev bench pipeline --json FILE` wrote.
+"""Writes the tables of docs/concepts/performance.md and its chart from the output of `./dev bench pipeline --json FILE`.
 
 python3 bench/pipeline/document.py FILE
 """
@@ -31,12 +31,12 @@ def milliseconds(row: dict) -> list[str]:
 
 def beside(rows: list[dict], with_rate: bool = True) -> str:
     ours = {row["in_flight_max"]: row["cpu_us_per_record"] for row in rows if row["name"] == "millrace"}
-    head = ["in flight at most, contestant", "CPU µs per record", "least–most", "against millrace", "records/s",
+    head = ["in flight (limit), contestant", "CPU µs per record", "min–max", "ratio to millrace", "records/s",
             "P50 ms", "P95 ms", "P99 ms", "MB resident", "threads", "switches per record"]  # fmt: skip
     lines = []
     for row in rows:
         line = [
-            f"{row['in_flight_max']:,} `{row['name']}`" + ("" if row["verified"] else " (rows not verified: void)"),
+            f"{row['in_flight_max']:,} `{row['name']}`" + ("" if row["verified"] else " (rows not verified: invalid)"),
             f"{row['cpu_us_per_record']:.1f}",
             f"{row['cpu_us_least']:.1f}–{row['cpu_us_most']:.1f}",
             f"{row['cpu_us_per_record'] / ours[row['in_flight_max']]:.2f}",
@@ -52,26 +52,32 @@ def beside(rows: list[dict], with_rate: bool = True) -> str:
     return table(head, lines)
 
 
+def required(one: dict) -> str:
+    """The unit "times less, at least" of 5.5 as "at least 5.5 times less"."""
+    unit, bound = one["unit"].split(", ")
+    return f"{bound} {one['asked']:g} {unit.replace('us', 'µs')}"
+
+
 def bars(found: list[dict]) -> str:
     rows = [
-        [one["what"], f"{one['unit']} {one['asked']:g}", f"{one['came_to']:.2f}", "held" if one["held"] else "**missed**"]
+        [one["what"], required(one), f"{one['came_to']:.2f}", "met" if one["held"] else "**missed**"]
         for one in found
     ]
-    return table(["bar", "asked", "came to", ""], rows)
+    return table(["target", "required", "measured", "result"], rows)
 
 
 def limits(found: dict[str, float]) -> str:
     names = {
         "consume": "librdkafka only",
-        "decode": "and the whole record decoded",
-        "idle": "the engine, with a processor that does nothing",
-        "memory": "the engine, with lookups in memory",
+        "decode": "librdkafka, and every field decoded",
+        "idle": "the record engine, with an empty processor",
+        "memory": "the record engine, with lookups in memory",
     }
     rows = [
         [text, f"{found[f'{name}_us_per_record']:.2f}", f"{found[f'{name}_records_per_second']:,.0f}"]
         for name, text in names.items()
     ]
-    return table(["what", "CPU µs per record", "records/s"], rows)
+    return table(["work", "CPU µs per record", "records/s"], rows)
 
 
 def offered(rows: list[dict]) -> str:
@@ -86,7 +92,7 @@ def growth(rows: list[dict]) -> str:
          f"{row['against_base']:.2f}", f"{row['records_per_second']:,}"]
         for row in rows
     ]  # fmt: skip
-    return table(["", "bytes per record", "CPU µs per record", "against the base", "records/s"], lines)
+    return table(["dimension", "bytes per record", "CPU µs per record", "ratio to the base", "records/s"], lines)
 
 
 def picture(rows: list[dict], about: dict) -> str:
