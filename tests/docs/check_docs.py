@@ -203,7 +203,8 @@ def program_commands(tree: Tree) -> set[str]:
     if reference in tree.known:
         named |= {word for found in re.findall(r"`(?:millrace|APP|APPLICATION) ([a-z -]+)", tree.text(reference)) for word in found.split()}
     sources = tree.joined("apps/*.cc", "apps/*.h", "libs/app/src/*.cc", "libs/app/src/*.h", "libs/tools/*.cc", "libs/tools/*.h")
-    named |= set(re.findall(r'(?:add_subcommand|subcommand|command)\(\s*"([a-z-]+)"', sources))
+    named |= set(re.findall(r'(?:add_subcommand|subcommand|command|with_config)\(\s*"([a-z-]+)"', sources))
+    named |= set(re.findall(r'\{\s*"([a-z-]+)",\s*"[A-Z]', sources))
     return named | set(re.findall(r'\.name = "([a-z-]+)"', sources))
 
 
