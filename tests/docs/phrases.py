@@ -11,7 +11,8 @@ NAMES = "IP address|number|URL|duration|size|path|file|integer|boolean|address|p
 
 PHRASES: list[tuple[str, str]] = [
     # record engine
-    (r"\bthe line (?:stops|ends|drains|reads|begins|starts|waits|finishes|goes)\b", "the record engine stops"),
+    (r"\bthe line (?:stops|stopped|is stopping|must stop|ends|ended|has ended|drains|lags|left|goes on|may be)\b", "the record engine stops"),
+    (r"\bthe line's (?:processors|options|end)\b", "of the record engine"),
     (r"\bstops? the line\b", "stops the record engine"),
     (r"\b(?:a|the) whole line\b", "the record engine"),
     (r"\boptions of the line\b", "options of the record engine"),
@@ -75,6 +76,9 @@ PHRASES: list[tuple[str, str]] = [
     (r"\bcontrol groups?\b", "cgroup"),
     (r"\btrouble_log\b", "rate_limited_log"),
     (r"\bapplication of one's own\b", "user application"),
+    (r"\banew\b", "again"),
+    (r"\b(?:somebody|someone) else\b|\banybody\b", "another client, another member"),
+    (r"\bhammer(?:s|ed|ing)?\b", "overloads"),
     (r"\bmean(?:s|t)? nothing to anybody\b", "has no meaning"),
 ]
 
