@@ -208,11 +208,25 @@ def program_commands(tree: Tree) -> set[str]:
     return named | set(re.findall(r'\.name = "([a-z-]+)"', sources))
 
 
+def referenced_settings(page: str) -> set[str]:
+    """A section is a heading with its back-ticked path, a setting a row of the table below it."""
+    named, section = set(), ""
+    for line in page.splitlines():
+        heading = re.match(r"#+ (?:`([a-z_0-9.\[\]]+)`)?", line)
+        if heading:
+            section = re.sub(r"\[[^\]]*\]", "", heading.group(1) or "")
+            named |= {section} - {""}
+        row = re.match(r"\| `([a-z_0-9.]+)`", line)
+        if row:
+            named.add(f"{section}.{row.group(1)}".lstrip("."))
+    return named
+
+
 def settings(tree: Tree) -> set[str]:
     """Every `section.key`: from the generated reference, or from the field specs."""
     reference = "docs/reference/configuration.md"
     if reference in tree.known:
-        return {re.sub(r"\[\]|\[N\]", "", name) for name in re.findall(r"`([a-z_]+(?:\[\w*\])?(?:\.[a-z_0-9]+(?:\[\w*\])?)*)`", tree.text(reference))}
+        return referenced_settings(tree.text(reference))
     text = tree.joined("libs/app/src/*.cc")
     starts = [(found.start(), found.group(1)) for found in re.finditer(r"spec<[\w:]+>& (\w+)\(\) \{", text)]
     fields: dict[str, list[tuple[str, str | None]]] = collections.defaultdict(list)

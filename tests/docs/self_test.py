@@ -68,6 +68,10 @@ MISTAKES: list[tuple[str, str, str]] = [
     ("libs/base/src/result.cc", "// See docs/gone.md.\n", "docs/gone.md is not in the tree"),
 ]
 
+REFERENCE = {
+    "docs/reference/configuration.md": "# Settings\n\n## `kafka`\n\n| key | type |\n| --- | --- |\n| `group` | text |\n| `properties` | map |\n"
+}
+
 
 def findings(files: dict[str, str]) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
@@ -79,7 +83,10 @@ def findings(files: dict[str, str]) -> list[str]:
 
 
 def main() -> int:
-    wrong = [f"the good tree: {each}" for each in findings(GOOD)]
+    wrong = [f"the good tree: {each}" for each in [*findings(GOOD), *findings(GOOD | REFERENCE)]]
+    gone = findings(GOOD | REFERENCE | {"docs/page.md": PAGE + "\n`kafka.gone`\n"})
+    if len(gone) != 1:
+        wrong.append(f"a setting that the reference does not have: {gone}")
     for name, added, expected in MISTAKES:
         found = findings(GOOD | {name: GOOD[name] + added})
         if len(found) != 1 or expected not in found[0]:
