@@ -61,7 +61,7 @@ class Tree:
     def listed(self) -> list[str]:
         if (self.root / ".git").exists():
             listing = ["git", "-C", str(self.root), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-            return [name for name in subprocess.run(listing, capture_output=True, text=True, check=True).stdout.split("\0") if name]
+            return subprocess.run(listing, capture_output=True, text=True, check=True).stdout.rstrip("\0").split("\0")
         return [str(path.relative_to(self.root)) for path in self.root.rglob("*")]
 
     def text(self, name: str) -> str:
@@ -216,7 +216,8 @@ def program_commands(tree: Tree) -> set[str]:
     reference = "docs/reference/command-line.md"
     named = set()
     if reference in tree.known:
-        named |= {word for found in re.findall(r"`(?:millrace|APP|APPLICATION) ([a-z -]+)", tree.text(reference)) for word in found.split()}
+        for found in re.findall(r"`(?:millrace|APP|APPLICATION) ([a-z -]+)", tree.text(reference)):
+            named |= set(found.split())
     sources = tree.joined("apps/*.cc", "apps/*.h", "libs/app/src/*.cc", "libs/app/src/*.h", "libs/tools/*.cc", "libs/tools/*.h")
     named |= set(re.findall(r'(?:add_subcommand|subcommand|command|with_config)\(\s*"([a-z-]+)"', sources))
     named |= set(re.findall(r'\{\s*"([a-z-]+)",\s*"[A-Z]', sources))
@@ -318,7 +319,9 @@ class Names:
         return "metric", f"`{name}` is neither a metric nor a name of the build"
 
     def is_path(self, span: str) -> bool:
-        if not re.fullmatch(r"[A-Za-z0-9_.{},*/-]+(?::\d+)?", span) or span.startswith(("/", "~", "-", "*.", ".", "http")) and not span.startswith(("../", "./")):
+        if not re.fullmatch(r"[A-Za-z0-9_.{},*/-]+(?::\d+)?", span):
+            return False
+        if span.startswith(("/", "~", "-", "*.", ".", "http")) and not span.startswith(("../", "./")):
             return False
         if span.startswith(FOREIGN) or span.endswith(".avsc.h"):
             return False
