@@ -5,6 +5,10 @@
 #   SOURCES a.cc b.cc          relative to src/
 #   DEPENDS base runtime       other libraries of ours, as the layering table allows
 #   PRIVATE_LINKS OpenSSL::SSL third parties, invisible to users of the headers)
+# The target is millrace::NAME here and in the installed package.
+set(millrace_header_only_packages Boost::headers CLI11::CLI11 fmt::fmt-header-only nlohmann_json::nlohmann_json
+  spdlog::spdlog_header_only)
+
 function(millrace_library name)
   cmake_parse_arguments(ARG "" "" "HEADERS;SOURCES;DEPENDS;PRIVATE_LINKS" ${ARGN})
   set(target millrace_${name})
@@ -14,13 +18,23 @@ function(millrace_library name)
   if(ARG_SOURCES)
     add_library(${target} STATIC ${ARG_SOURCES})
     set(scope PUBLIC)
-    target_link_libraries(${target} PRIVATE millrace_flags ${ARG_PRIVATE_LINKS})
+    target_link_libraries(${target} PRIVATE $<BUILD_INTERFACE:millrace_compile_flags>)
+    # Only the compilation of the library itself needs these; a user of the package need not have them.
+    foreach(link IN LISTS ARG_PRIVATE_LINKS)
+      if(link IN_LIST millrace_header_only_packages)
+        target_link_libraries(${target} PRIVATE $<BUILD_INTERFACE:${link}>)
+      else()
+        target_link_libraries(${target} PRIVATE ${link})
+      endif()
+    endforeach()
     target_include_directories(${target} PRIVATE src)
   else()
     add_library(${target} INTERFACE)
     set(scope INTERFACE)
   endif()
   add_library(millrace::${name} ALIAS ${target})
+  set_target_properties(${target} PROPERTIES EXPORT_NAME ${name})
+  target_compile_features(${target} ${scope} cxx_std_20)
   target_sources(${target} ${scope} FILE_SET HEADERS BASE_DIRS include FILES ${ARG_HEADERS})
   target_link_libraries(${target} ${scope} ${ARG_DEPENDS})
 endfunction()
