@@ -1,5 +1,4 @@
 #include <csignal>
-#include <cstdlib>
 #include <ctime>
 #include <iostream>
 #include <mutex>
@@ -7,17 +6,14 @@
 #include <set>
 #include <thread>
 
-#include <CLI/CLI.hpp>
 #include <sys/prctl.h>
-#include <unistd.h>
 
 #include <millrace/app/admin_server.h>
 #include <millrace/app/app_config.h>
 #include <millrace/app/application.h>
+#include <millrace/app/exit_code.h>
 #include <millrace/app/metric_catalogue.h>
 #include <millrace/avro/schema.h>
-#include <millrace/config/load.h>
-#include <millrace/config/reference.h>
 #include <millrace/metrics/cgroup.h>
 #include <millrace/metrics/exposition.h>
 #include <millrace/metrics/process.h>
@@ -25,8 +21,8 @@
 
 #include "connections.h"
 #include "error_hints.h"
-#include "exit_code.h"
 #include "front_page.h"
+#include "load_settings.h"
 #include "log.h"
 #include "lookups.h"
 #include "operator_commands.h"
@@ -54,19 +50,6 @@ constexpr milliseconds command_timeout{1'000};
 int fail(const error& why) {
   log_event(log_level::error, "not_started", {{"error", why.to_string()}});
   return is_config_error(why.code()) ? exit_config : exit_failure;
-}
-
-[[nodiscard]] bool colour() { return ::isatty(STDERR_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr; }
-
-std::optional<app_config> load_config(const run_arguments& arguments) {
-  config::inputs from;
-  from.file = arguments.config_file;
-  from.environment = config::process_environment();
-  from.set = arguments.set;
-  auto loaded = config::load(app_spec(), from);
-  if (!loaded.diagnostics.empty()) std::cerr << config::to_text(loaded.diagnostics, colour());
-  if (!loaded.ok()) return std::nullopt;
-  return std::move(loaded.value);
 }
 
 [[nodiscard]] unsigned worker_count(const app_config& settings) {
@@ -512,72 +495,20 @@ admin_page process::order(const admin_request& wanted) {
   return handle(wanted, settings_.admin.token, workers);
 }
 
-int print_config(const run_arguments& arguments, const std::string& what) {
-  if (what == "reference") {
-    std::cout << config::to_markdown(app_spec());
-  } else if (what == "schema") {
-    std::cout << config::to_json_schema(app_spec(), "Millrace configuration") << "\n";
-  } else {
-    const auto settings = load_config(arguments);
-    if (!settings) return exit_config;
-    std::cout << config::show(app_spec(), *settings);
-  }
-  return exit_ok;
-}
-
 }  // namespace
 
 int run(const application& app, const run_arguments& arguments) {
   set_up_log(log_level::info, log_format::logfmt);
-  auto settings = load_config(arguments);
+  auto settings = load_settings(arguments);
   if (!settings) return exit_config;
   set_up_log(settings->log.level, settings->log.format);
   return process(app, std::move(*settings)).run();
 }
 
 int validate(const run_arguments& arguments) {
-  if (!load_config(arguments)) return exit_config;
+  if (!load_settings(arguments)) return exit_config;
   std::cout << arguments.config_file << ": ok\n";
   return exit_ok;
-}
-
-int main(int argc, char** argv, const application& app) {
-  CLI::App cli(app.name + ": a Millrace application", app.name);
-  cli.require_subcommand(1);
-  run_arguments arguments;
-  const auto with_config = [&](CLI::App* command) {
-    command->add_option("config", arguments.config_file, "Configuration file (YAML)")->required();
-    command->add_option("--set", arguments.set, "Overrides a setting: section.key=value");
-    return command;
-  };
-  int code = exit_ok;
-  with_config(cli.add_subcommand("run", "Run until SIGTERM or a failure"))->callback([&] {
-    code = run(app, arguments);
-  });
-  with_config(cli.add_subcommand("validate", "Check a configuration"))->callback([&] {
-    code = validate(arguments);
-  });
-  std::string what;
-  CLI::App* config =
-      cli.add_subcommand("config", "Print the effective configuration, its reference or its JSON Schema");
-  config->add_option("what", what, "show, reference or schema")
-      ->required()
-      ->check(CLI::IsMember({"show", "reference", "schema"}));
-  config->add_option("config", arguments.config_file, "Configuration file, for show");
-  config->add_option("--set", arguments.set, "Overrides a setting: section.key=value");
-  config->callback([&] { code = print_config(arguments, what); });
-  cli.add_subcommand("metrics", "Print the catalogue of metrics as JSON")->callback([] {
-    std::cout << metric_catalogue_json();
-  });
-  cli.add_subcommand("version", "Print the version")->callback([&] {
-    std::cout << app.name << " " << app.version << "\n";
-  });
-  try {
-    cli.parse(argc, argv);
-  } catch (const CLI::ParseError& wrong) {
-    return cli.exit(wrong) == 0 ? exit_ok : exit_config;
-  }
-  return code;
 }
 
 }  // namespace millrace::app

@@ -1,6 +1,6 @@
-#include "exit_code.h"
-
 #include <gtest/gtest.h>
+
+#include <millrace/app/exit_code.h>
 
 namespace millrace::app {
 namespace {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include <millrace/app/command_line.h>
 #include <millrace/engine/processor.h>
 
 namespace millrace::app {
@@ -17,6 +18,7 @@ struct application {
   std::string name;
   std::string version = "0.0.0";
   engine::processor_set processors;
+  std::vector<command> commands = {};  // of its own, beside commands_of
 };
 
 struct run_arguments {
@@ -31,7 +33,8 @@ struct run_arguments {
 // Reads and checks the configuration; prints what is wrong.
 [[nodiscard]] int validate(const run_arguments& arguments);
 
-// The command line of an application of its own: run, validate, config, version.
+// The command line of an application: commands_of, the commands of its own, `help` and `version`. Returns the
+// exit code.
 int main(int argc, char** argv, const application& app);
 
 }  // namespace millrace::app

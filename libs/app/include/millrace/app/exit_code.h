@@ -1,0 +1,38 @@
+// The exit codes of the product: of a process, and of every command.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include <millrace/base/errors.h>
+#include <millrace/engine/status.h>
+
+namespace millrace::app {
+
+inline constexpr int exit_ok = 0;
+// A failure, something refused or not found, or records that will be worked on again.
+inline constexpr int exit_failure = 1;
+// The configuration or the command line cannot be used (EX_CONFIG of sysexits.h).
+inline constexpr int exit_config = 78;
+
+[[nodiscard]] inline bool is_config_error(errc code) noexcept {
+  return code == errc::config_invalid || code == errc::db_type_mismatch || code == errc::schema_invalid ||
+         code == errc::schema_incompatible;
+}
+
+// What a stop left to the next owners of its partitions.
+struct left_behind {
+  std::uint64_t abandoned = 0;  // records given up unfinished
+  std::uint64_t uncommitted =
+      0;  // records that had ended, above the offset that the broker acknowledged last
+};
+
+// A stop after which records are worked on again failed. What had been given up before it, when partitions
+// were lost, was delivered again long ago.
+[[nodiscard]] inline int exit_code_of(const std::optional<error>& failure,
+                                      const left_behind& by_stop) noexcept {
+  if (failure) return is_config_error(failure->code()) ? exit_config : exit_failure;
+  return by_stop.abandoned > 0 || by_stop.uncommitted > 0 ? exit_failure : exit_ok;
+}
+
+}  // namespace millrace::app
