@@ -8,7 +8,7 @@ source tools/dev/common.sh
 # shellcheck source=tools/dev/packages.sh
 source tools/dev/packages.sh
 
-all_parts=(unit lint sanitize native avro integration faults observability)
+all_parts=(unit consumer lint sanitize native avro integration faults observability)
 address_labels=(unit simulation)
 thread_labels=(runtime stream bridge)
 avro_pairs=2000 # of schemas and data, compared with other implementations
@@ -17,6 +17,7 @@ unit_rounds=1
 integration_rounds=1
 simulation_seeds=0 # besides those of the unit tests
 faults_long=no
+consumer_steps=(install new_app guide)
 soak_hours=0.17 # of --long: ten minutes
 
 main() {
@@ -29,8 +30,9 @@ main() {
         simulation_seeds=100000
         avro_pairs=$avro_pairs_long
         faults_long=yes
+        consumer_steps+=(fetch pkg_config)
         ;;
-      unit | lint | sanitize | native | avro | integration | faults | observability) parts+=("$argument") ;;
+      unit | consumer | lint | sanitize | native | avro | integration | faults | observability) parts+=("$argument") ;;
       *) fail "unknown part: $argument (one of: ${all_parts[*]})" ;;
     esac
   done
@@ -54,6 +56,16 @@ run_unit() {
     check "simulate-$simulation_seeds" tools/dev/simulate.sh --seeds "$simulation_seeds" || true
     check mutations tools/dev/mutations.sh || true
   fi
+}
+
+# An installation of the dev build, and a project outside of the tree.
+run_consumer() {
+  local step
+  if ! check consumer-build build dev millrace_installed; then return; fi
+  for step in "${consumer_steps[@]}"; do
+    check "consumer-$step" python3 tests/consumer/consumer.py "$step" \
+      --build "$build_root/dev" --work "$build_root/consumer" || true
+  done
 }
 
 run_lint() { tools/dev/lint.sh --steps || true; }
