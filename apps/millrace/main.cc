@@ -1,15 +1,15 @@
 // The program `millrace`: the navigation example, the demo and tools.
 
 #include <millrace/app/application.h>
+#include <millrace/workload/navigation.h>
 
 #include "codegen.h"
 #include "demo_command.h"
-#include "navigation_application.h"
 #include "new/new_app.h"
 
 int main(int argc, char** argv) {
   using namespace millrace;
-  const app::application navigation = navigation::application();
+  const app::application navigation = workload::navigation_application();
   return app::run_program(
       {"millrace",
        MILLRACE_VERSION,

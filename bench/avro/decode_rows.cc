@@ -1,11 +1,12 @@
 // Decoding the reference records: plans into the generated struct, into owners, into five fields; and the
 // hand-written decoder.
+#include <navigation.avsc.h>
+
 #include <millrace/avro/plan.h>
 #include <millrace/avro/projection.h>
 #include <millrace/avro/value.h>
 
 #include "checksum.h"
-#include "navigation.avsc.h"
 #include "owning.h"
 #include "records.h"
 #include "straight_line.h"

@@ -1,9 +1,10 @@
 // Resolving records of an older writer, and encoding.
+#include <navigation.avsc.h>
+
 #include <millrace/avro/encoder.h>
 #include <millrace/avro/plan.h>
 
 #include "checksum.h"
-#include "navigation.avsc.h"
 #include "navigation_newer.avsc.h"
 #include "navigation_older.avsc.h"
 #include "records.h"

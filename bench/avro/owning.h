@@ -11,7 +11,7 @@
 
 #include <millrace/avro/type_descriptor.h>
 
-#include "navigation.avsc.h"
+#include <navigation.avsc.h>
 
 namespace owning {
 

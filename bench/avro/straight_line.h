@@ -5,7 +5,7 @@
 #include <millrace/avro/arena.h>
 #include <millrace/base/bytes.h>
 
-#include "navigation.avsc.h"
+#include <navigation.avsc.h>
 
 namespace millrace::bench::straight_line {
 

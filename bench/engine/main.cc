@@ -9,16 +9,15 @@
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
-#include <fstream>
 #include <functional>
 #include <iostream>
-#include <iterator>
 #include <memory>
 #include <new>
 #include <string>
 #include <vector>
 
 #include <fmt/format.h>
+#include <navigation.avsc.h>
 #include <nlohmann/json.hpp>
 
 #include <millrace/avro/framing.h>
@@ -29,9 +28,9 @@
 #include <millrace/simulation/simulated_schemas.h>
 #include <millrace/simulation/simulated_sink.h>
 #include <millrace/simulation/simulated_store.h>
+#include <millrace/workload/navigation_schema.h>
 
 #include "memory_source.h"
-#include "navigation.avsc.h"
 
 namespace {
 std::uint64_t allocations = 0;
@@ -57,11 +56,7 @@ constexpr std::size_t warm_up_records = 20'000;
 constexpr std::size_t released_per_turn_max = 64;
 
 const std::string& schema_text() {
-  static const std::string text = [] {
-    std::ifstream in(NAVIGATION_SCHEMA);
-    invariant(in.good(), "the schema is where the program was built");
-    return std::string(std::istreambuf_iterator<char>(in), {});
-  }();
+  static const std::string text(workload::navigation_schema());
   return text;
 }
 

@@ -4,18 +4,17 @@
 #include <utility>
 
 #include <millrace/avro/framing.h>
-
-#include "visit_generator.h"
+#include <millrace/workload/visit_generator.h>
 
 namespace millrace::bench {
 
 memory_source::memory_source(std::size_t distinct_records) : next_offset_(partition_count) {
-  const demo::visit_generator generator(42);
+  const workload::visit_generator generator(42);
   records_.resize(distinct_records);
   std::string datum;
   for (std::size_t i = 0; i < distinct_records; ++i) {
     datum.clear();
-    const demo::expected_visit visit = generator.make(i, &datum);
+    const workload::expected_visit visit = generator.make(i, &datum);
     const bytes_view key = as_bytes(visit.visitor_id);
     records_[i].key.assign(key.begin(), key.end());
     avro::append_frame(schema_id, records_[i].value);

@@ -21,7 +21,7 @@ from peers import PEERS, Missing, built, need, output_of, run
 from environment import Environment
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-SCHEMA = ROOT / "examples/navigation/schemas/navigation.avsc"
+SCHEMA = ROOT / "libs/workload/data/navigation.avsc"
 # A quarter apart, 0.2 ms to 0.9 s: quantiles as exact as those of the contestants that keep every latency.
 FINE_BUCKETS = ", ".join(f"{round(200 * 1.25**step)}us" for step in range(38))
 QUANTILES = {"p50_ms": 0.50, "p95_ms": 0.95, "p99_ms": 0.99}

@@ -7,7 +7,6 @@
 #include <iostream>
 #include <sstream>
 
-#include <demo_assets.h>
 #include <fmt/format.h>
 #include <navigation.avsc.h>
 #include <nlohmann/json.hpp>
@@ -18,6 +17,7 @@
 #include <millrace/kafka/producer.h>
 #include <millrace/registry/client.h>
 #include <millrace/runtime/loop.h>
+#include <millrace/workload/navigation_schema.h>
 
 namespace millrace::bench {
 namespace {
@@ -55,8 +55,8 @@ std::string big_endian(T value) {
 }
 
 // One of the profiles that exist, or, for one record in ten, of a visitor who has none.
-demo::visit_profile profile_of(std::uint32_t visitor) {
-  demo::visit_profile found = demo::profile_of(visitor);
+workload::visit_profile profile_of(std::uint32_t visitor) {
+  workload::visit_profile found = workload::profile_of(visitor);
   if (visitor >= profiles) return {"unknown", 0.0, false};
   return found;
 }
@@ -101,7 +101,7 @@ class resizing {
 
  private:
   avro::decoder<tracking::Navigation> plan_ =
-      avro::decoder<tracking::Navigation>::compile(avro::schema::parse(demo::navigation_schema).value())
+      avro::decoder<tracking::Navigation>::compile(avro::schema::parse(workload::navigation_schema()).value())
           .value();
   avro::encoder<tracking::Navigation> encoder_ = avro::encoder<tracking::Navigation>::compile().value();
   avro::arena memory_;
@@ -136,7 +136,7 @@ result<void> environment::start() {
   client.urls = {registry_->url()};
   auto connected = registry::client::create(std::move(client));
   if (!connected) return connected.error();
-  auto id = (*connected)->register_schema("navigation-value", demo::navigation_schema);
+  auto id = (*connected)->register_schema("navigation-value", workload::navigation_schema());
   if (!id) return id.error();
   schema_id_ = *id;
   return {};
@@ -144,7 +144,7 @@ result<void> environment::start() {
 
 result<void> environment::add_profiles() {
   for (std::uint32_t visitor = 0; visitor < profiles; ++visitor) {
-    const demo::visit_profile profile = profile_of(visitor);
+    const workload::visit_profile profile = profile_of(visitor);
     if (!profile.known) continue;
     if (auto done = database_->execute(fmt::format(
             "INSERT INTO bench.visitor_profile (visitor_id, segment, score) VALUES ('v{:08}', '{}', {})",
@@ -192,7 +192,7 @@ result<std::uint64_t> environment::fill(const filling& what) const {
       continue;
     }
     std::string datum;
-    const demo::expected_visit visit = generator_.make(what.first + done, &datum);
+    const workload::expected_visit visit = generator_.make(what.first + done, &datum);
     if (what.bytes > 0) datum = resized(datum, what.bytes);
     value.assign(1, '\0');
     value += big_endian(schema_id_);
@@ -220,8 +220,8 @@ result<environment::verdict> environment::verify(std::uint64_t count) const {
   if (!table) return table.error();
   verdict found;
   for (std::uint64_t index = 0; index < count; ++index) {
-    const demo::expected_visit visit = generator_.make(index);
-    const demo::visit_profile profile = profile_of(visit.visitor);
+    const workload::expected_visit visit = generator_.make(index);
+    const workload::visit_profile profile = profile_of(visit.visitor);
     const std::string event_time = big_endian(visit.event_time_ms);
     const std::string event_id(reinterpret_cast<const char*>(visit.event_id.bytes.data()),
                                visit.event_id.bytes.size());
@@ -242,8 +242,8 @@ result<environment::verdict> environment::verify(std::uint64_t count) const {
 result<void> environment::expect(std::uint64_t count, const std::string& file) const {
   std::ofstream out(file);
   for (std::uint64_t index = 0; index < count; ++index) {
-    const demo::expected_visit visit = generator_.make(index);
-    const demo::visit_profile profile = profile_of(visit.visitor);
+    const workload::expected_visit visit = generator_.make(index);
+    const workload::visit_profile profile = profile_of(visit.visitor);
     out << fmt::format("{}\t{}\t{}\t{}\t{}\t{}\n", visit.visitor_id, visit.event_time_ms,
                        visit.event_id.to_string(), visit.url, profile.segment, profile.score);
   }

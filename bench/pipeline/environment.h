@@ -20,8 +20,7 @@
 #include <millrace/base/result.h>
 #include <millrace/emulators/cql_emulator.h>
 #include <millrace/emulators/registry_double.h>
-
-#include "visit_generator.h"
+#include <millrace/workload/visit_generator.h>
 
 namespace millrace::bench {
 
@@ -57,7 +56,7 @@ class environment {
   [[nodiscard]] result<void> expect(std::uint64_t count, const std::string& file) const;
   void set_latency(std::int64_t select_us, std::int64_t insert_us) const;
 
-  const demo::visit_generator generator_{42};
+  const workload::visit_generator generator_{42};
   std::unique_ptr<emulators::cql_emulator> database_;
   std::unique_ptr<emulators::registry_double> registry_;
   std::int32_t schema_id_ = 0;

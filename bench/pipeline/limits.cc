@@ -7,11 +7,11 @@
 #include <optional>
 #include <utility>
 
-#include <demo_assets.h>
 #include <librdkafka/rdkafka.h>
 #include <navigation.avsc.h>
 
 #include <millrace/avro/plan.h>
+#include <millrace/workload/navigation_schema.h>
 
 namespace millrace::bench {
 namespace {
@@ -70,7 +70,7 @@ class decoding {
 
  private:
   avro::decoder<tracking::Navigation> plan_ =
-      avro::decoder<tracking::Navigation>::compile(avro::schema::parse(demo::navigation_schema).value())
+      avro::decoder<tracking::Navigation>::compile(avro::schema::parse(workload::navigation_schema()).value())
           .value();
   avro::arena memory_;
   tracking::Navigation nav_;

@@ -22,20 +22,20 @@
 #include <millrace/app/application.h>
 #include <millrace/kafka/producer.h>
 #include <millrace/runtime/loop.h>
+#include <millrace/workload/admin_page.h>
+#include <millrace/workload/application_process.h>
+#include <millrace/workload/environment.h>
+#include <millrace/workload/navigation.h>
+#include <millrace/workload/visit_generator.h>
 
-#include "application_process.h"
-#include "environment.h"
 #include "poll_only.h"
-#include "processors.h"
-#include "scrape.h"
-#include "visit_generator.h"
 
 namespace millrace::bench {
 namespace {
 
-using demo::application_process;
 using emulators::operation;
 using nlohmann::json;
+using workload::application_process;
 
 constexpr std::size_t outstanding_max = 50'000;
 constexpr int run_seconds_max = 120;
@@ -49,12 +49,6 @@ struct arguments {
   std::vector<std::size_t> in_flight{256, 1'024};
   std::string json_file;
 };
-
-const app::application& visits_alone() {
-  static const app::application app{
-      .name = "visits", .version = "1.0.0", .processors = {engine::make<navigation::visits>()}};
-  return app;
-}
 
 double cpu_microseconds(pid_t pid) {
   clockid_t clock{};
@@ -74,7 +68,7 @@ class receipts final : public stream::receipt {
 };
 
 // Fills the topic `navigation`.
-result<void> write_records(demo::environment& environment, std::uint64_t count) {
+result<void> write_records(workload::environment& environment, std::uint64_t count) {
   runtime::loop loop(system_clock());
   kafka::producer_config config;
   config.client.bootstrap_servers = environment.bootstrap_servers();
@@ -82,12 +76,12 @@ result<void> write_records(demo::environment& environment, std::uint64_t count) 
   config.records_max = outstanding_max;
   auto sink = kafka::producer::create(std::move(config), loop);
   if (!sink) return sink.error();
-  const demo::visit_generator generator(42);
+  const workload::visit_generator generator(42);
   receipts answers;
   std::string value;
   for (std::uint64_t index = 0; index < count;) {
     std::string datum;
-    const demo::expected_visit visit = generator.make(index, &datum);
+    const workload::expected_visit visit = generator.make(index, &datum);
     if (auto added = environment.add_profile(visit.visitor, visit.visitor_id); !added) return added.error();
     value.assign(1, '\0');
     for (int shift = 24; shift >= 0; shift -= 8)
@@ -122,7 +116,7 @@ class bench {
 
   const arguments& given_;
   std::filesystem::path folder_;
-  std::unique_ptr<demo::environment> environment_;
+  std::unique_ptr<workload::environment> environment_;
   int rounds_done_ = 0;
   double start_up_us_ = 0;                           // of this round
   std::vector<std::vector<double>> application_us_;  // by in-flight limit, then round
@@ -148,7 +142,7 @@ int bench::run() {
 }
 
 result<void> bench::round() {
-  environment_ = std::make_unique<demo::environment>();
+  environment_ = std::make_unique<workload::environment>();
   if (auto started = environment_->start(); !started) return started.error();
   auto start_up_us = start_up();
   if (!start_up_us) return start_up_us.error();
@@ -176,9 +170,9 @@ result<void> bench::launch(application_process& process, std::size_t in_flight, 
 // What the application takes to connect, prepare and join, on an empty topic.
 result<double> bench::start_up() {
   application_process process;
-  const std::uint16_t port = demo::free_port();
+  const std::uint16_t port = workload::free_port();
   if (auto started = launch(process, 1'024, "start-up", port); !started) return started.error();
-  while (!demo::http_get(port, "/readyz")) {
+  while (!workload::get_page(port, "/readyz")) {
     if (!process.running()) return error(errc::internal, "the application ended before it was ready");
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
@@ -280,7 +274,7 @@ int main(int argc, char** argv) {
   poll->add_option("records", records)->required();
   CLI11_PARSE(cli, argc, argv);
   if (application->parsed()) {
-    code = app::run(bench::visits_alone(), run);
+    code = app::run(workload::visits_application(), run);
   } else if (poll->parsed()) {
     code = bench::poll_only(brokers, "navigation", "visits-poll", records);
   } else {

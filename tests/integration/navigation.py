@@ -19,7 +19,7 @@ from servers.access import CassandraAccess, KafkaAccess, RegistryAccess
 
 from .expectations import FEED_TOPIC, KEYSPACE, profile_of
 
-EXAMPLE = pathlib.Path(__file__).resolve().parents[2] / "examples" / "navigation"
+DATA = pathlib.Path(__file__).resolve().parents[2] / "libs" / "workload" / "data"
 SOURCE_TOPIC = "navigation"
 DEAD_LETTER_TOPIC = "navigation-dlq"
 TOPICS = {SOURCE_TOPIC: 20, FEED_TOPIC: 20, DEAD_LETTER_TOPIC: 1}  # partitions
@@ -68,7 +68,7 @@ def prepare(kafka: KafkaAccess, cassandra: CassandraAccess, records: Iterable[di
     """The keyspace, the tables, the profiles of these records' visitors, and the topics; what exists is kept."""
     session = cassandra.session()
     try:
-        ddl = re.sub(r"--.*", "", (EXAMPLE / "schema.cql").read_text())
+        ddl = re.sub(r"--.*", "", (DATA / "tables.cql").read_text())
         for statement in filter(None, (part.strip() for part in ddl.split(";"))):
             session.execute(statement)
         write_profiles(session, records)
@@ -104,7 +104,7 @@ def write(kafka: KafkaAccess, registry: RegistryAccess, records: Iterable[dict],
 
     The order within a visitor is the order of `records`. `rate` is records per second; None is as fast as it goes.
     """
-    serialize = AvroSerializer(registry.client(), (EXAMPLE / "schemas" / "navigation.avsc").read_text())
+    serialize = AvroSerializer(registry.client(), (DATA / "navigation.avsc").read_text())
     context = SerializationContext(SOURCE_TOPIC, MessageField.VALUE)
     producer = Producer(kafka.client_config({"enable.idempotence": True, "linger.ms": 5, "compression.type": "lz4"}))
     failures: list[str] = []

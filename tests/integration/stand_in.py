@@ -15,7 +15,7 @@ from confluent_kafka.serialization import MessageField, SerializationContext
 from servers.access import CassandraAccess, KafkaAccess, RegistryAccess
 
 from .expectations import FEED_TOPIC, KEYSPACE, UNKNOWN
-from .navigation import EXAMPLE, SOURCE_TOPIC
+from .navigation import DATA, SOURCE_TOPIC
 
 FLUSH_TIMEOUT_S = 30.0
 POLL_S = 0.5
@@ -41,7 +41,7 @@ def process(
         "INSERT INTO last_seen (visitor_id, event_time, source_offset, event_id, kind, url) VALUES (?, ?, ?, ?, ?, ?)"
     )
     decode = AvroDeserializer(registry.client())
-    encode = AvroSerializer(registry.client(), (EXAMPLE / "schemas" / "enriched_visit.avsc").read_text())
+    encode = AvroSerializer(registry.client(), (DATA / "enriched_visit.avsc").read_text())
     feed = SerializationContext(FEED_TOPIC, MessageField.VALUE)
     producer = Producer(kafka.client_config({"enable.idempotence": True}))
     config = {"group.id": group, "auto.offset.reset": "earliest", "enable.auto.commit": False}

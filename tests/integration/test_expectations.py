@@ -40,7 +40,7 @@ def visit(visitor: str, when: int, number: int) -> dict:
 
 
 def test_the_seed_decides_every_byte():
-    schema = fastavro.parse_schema(json.loads((navigation.EXAMPLE / "schemas" / "navigation.avsc").read_text()))
+    schema = fastavro.parse_schema(json.loads((navigation.DATA / "navigation.avsc").read_text()))
     digest = hashlib.sha256()
     for record in navigation.Generator(42, odd_share=0.0).records(1_000):
         datum = io.BytesIO()

@@ -11,7 +11,7 @@ import pytest
 from integration.application import program
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-SCHEMAS = sorted((ROOT / "examples" / "navigation" / "schemas").glob("*.avsc"))
+SCHEMAS = sorted((ROOT / "libs" / "workload" / "data").glob("*.avsc"))
 LIBRARIES = {"libc", "libm", "libssl", "libcrypto", "libz"}
 
 

@@ -12,18 +12,31 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <millrace/metrics/exposition_reader.h>
 #include <millrace/runtime/loop.h>
+#include <millrace/workload/admin_page.h>
+#include <millrace/workload/application_process.h>
+#include <millrace/workload/environment.h>
+#include <millrace/workload/load.h>
+#include <millrace/workload/verifier.h>
 
-#include "application_process.h"
 #include "control.h"
-#include "environment.h"
-#include "load.h"
 #include "report_text.h"
-#include "scrape.h"
-#include "verifier.h"
 
 namespace millrace::demo {
 namespace {
+
+using workload::application_process;
+using workload::environment;
+using workload::expected_visit;
+using workload::free_port;
+using workload::get_page;
+using workload::is_free;
+using workload::load;
+using workload::partitions;
+using workload::process_usage;
+using workload::verifier;
+using workload::visit_generator;
 
 constexpr double slowdown = 16;
 // The mock broker keeps 100,000 messages and 5 MiB of a partition and drops the oldest: stop producing well
@@ -194,8 +207,8 @@ result<void> show::prepare() {
   auto switches = control::start(arguments_.control_port, environment_.database());
   if (!switches) return switches.error();
   control_ = std::move(*switches);
-  auto visits = environment_.database().table(keyspace, "visit");
-  auto last_seen = environment_.database().table(keyspace, "last_seen");
+  auto visits = environment_.database().table(workload::keyspace, "visit");
+  auto last_seen = environment_.database().table(workload::keyspace, "last_seen");
   if (!visits) return visits.error();
   if (!last_seen) return last_seen.error();
   verifier_ = std::make_unique<verifier>(generator_, *visits, *last_seen);
@@ -232,7 +245,7 @@ result<void> show::start_application() {
   const auto began = std::chrono::steady_clock::now();
   while (seconds_since(began) < start_seconds_max && !interrupted()) {
     if (!application_.running()) return error(errc::internal, "the application ended before it was ready");
-    if (http_get(port_, "/readyz")) {
+    if (get_page(port_, "/readyz")) {
       announce();
       return {};
     }
@@ -270,9 +283,9 @@ result<void> show::drive() {
   const double slow_until =
       arguments_.slow_seconds > 0 ? slow_from + arguments_.slow_seconds : duration * 3 / 4;
   usage_at_start_ = application_.usage();
-  auto first = http_get(port_, "/metrics");
+  auto first = get_page(port_, "/metrics");
   if (!first) return first.error();
-  last_ = last_line_ = reading::of(exposition::parse(*first), 0);
+  last_ = last_line_ = reading::of(metrics::exposition::parse(*first), 0);
   report_.whole.begin(last_);
   double next_sample = sample_seconds;
   double next_line = 1;
@@ -342,10 +355,10 @@ void show::offer(double elapsed) {
 // False when the application did not answer.
 bool show::observe() {
   const double now = elapsed();
-  const auto page = http_get(port_, "/metrics");
+  const auto page = get_page(port_, "/metrics");
   if (!page) return false;
   const reading before = last_;
-  last_ = reading::of(exposition::parse(*page), now);
+  last_ = reading::of(metrics::exposition::parse(*page), now);
   report_.samples.push_back({window(before, last_), factor_ > 1});
   if (!report_.before.begun() && now >= warm_up_seconds) report_.before.begin(last_);
   window& phase =
@@ -362,9 +375,9 @@ result<void> show::drain() {
   while (!complete && seconds_since(began) < drain_seconds_max && !told_to_stop_now()) {
     if (!application_.running()) return error(errc::internal, "the application ended before it had finished");
     turn();
-    const auto page = http_get(port_, "/metrics");
+    const auto page = get_page(port_, "/metrics");
     if (!page) continue;
-    last_ = reading::of(exposition::parse(*page), elapsed());
+    last_ = reading::of(metrics::exposition::parse(*page), elapsed());
     complete = load_->acknowledged() == load_->produced() && load_->read_downstream() >= load_->produced() &&
                last_.done + last_.dead_lettered >= static_cast<double>(load_->produced());
   }

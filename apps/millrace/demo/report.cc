@@ -14,7 +14,7 @@ constexpr double ms = 1e3;
 
 double rounded(double value) { return std::round(value * 1000) / 1000; }
 
-json quantiles(const window& w, exposed_histogram reading::* which, double scale) {
+json quantiles(const window& w, metrics::exposed_histogram reading::* which, double scale) {
   const auto shown = [&](double q) -> json {
     const auto value = w.quantile(which, q);
     return value ? json(rounded(*value * scale)) : json(nullptr);
@@ -52,7 +52,7 @@ json sample_json(const sample& s) {
 
 }  // namespace
 
-reading reading::of(const exposition& page, double at_seconds) {
+reading reading::of(const metrics::exposition& page, double at_seconds) {
   reading now;
   now.at_seconds = at_seconds;
   now.done = page.value("millrace_records_done_total");

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "scrape.h"
-#include "verifier.h"
+#include <millrace/metrics/exposition_reader.h>
+#include <millrace/workload/verifier.h>
 
 namespace millrace::demo {
 
@@ -19,13 +19,13 @@ struct reading {
   double dead_lettered = 0;
   double in_flight = 0;
   double lag = 0;
-  exposed_histogram decode;
-  exposed_histogram select;
-  exposed_histogram insert;
-  exposed_histogram consume;     // from a record's creation to the start of its processors
-  exposed_histogram end_to_end;  // from a record's creation until it was done
+  metrics::exposed_histogram decode;
+  metrics::exposed_histogram select;
+  metrics::exposed_histogram insert;
+  metrics::exposed_histogram consume;     // from a record's creation to the start of its processors
+  metrics::exposed_histogram end_to_end;  // from a record's creation until it was done
 
-  [[nodiscard]] static reading of(const exposition& page, double at_seconds);
+  [[nodiscard]] static reading of(const metrics::exposition& page, double at_seconds);
 };
 
 // What happened between two readings, and the peaks seen meanwhile.
@@ -51,7 +51,7 @@ class window {
   [[nodiscard]] double lag_max() const noexcept { return lag_max_; }
   // Records done per second.
   [[nodiscard]] double rate() const;
-  [[nodiscard]] std::optional<double> quantile(exposed_histogram reading::* which, double q) const {
+  [[nodiscard]] std::optional<double> quantile(metrics::exposed_histogram reading::* which, double q) const {
     return (to_.*which).since(from_.*which).quantile(q);
   }
 
@@ -87,7 +87,7 @@ struct report {
   std::uint64_t records_produced = 0;
   std::uint64_t records_done = 0;
   std::uint64_t dead_lettered = 0;
-  verdict checked;
+  workload::verdict checked;
   double cpu_us_per_record = 0;
   double cores = 0;  // CPU seconds of the application per second
   std::uint64_t rss_bytes_max = 0;

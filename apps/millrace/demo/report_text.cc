@@ -27,7 +27,7 @@ std::string short_number(double value) {
   return fmt::format("{:.{}f}", value, value < 9.995 ? 2 : value < 99.95 ? 1 : 0);
 }
 
-std::string pair(const window& w, exposed_histogram reading::* which, double scale) {
+std::string pair(const window& w, metrics::exposed_histogram reading::* which, double scale) {
   const auto text = [&](double q) {
     const auto value = w.quantile(which, q);
     return value ? short_number(*value * scale) : std::string("-");
@@ -101,7 +101,8 @@ std::string phases(const report& all, const terminal& on) {
       text += right(w->begun() ? cell(*w) : "-", other);
     text += "\n";
   };
-  const auto latency = [&](const std::string& name, exposed_histogram reading::* which, double scale) {
+  const auto latency = [&](const std::string& name, metrics::exposed_histogram reading::* which,
+                           double scale) {
     row(name, [&](const window& w) { return pair(w, which, scale); });
   };
   row("records/s", [](const window& w) { return grouped(w.rate()); });
@@ -189,7 +190,7 @@ std::string live_line(const window& second, double slowdown, const terminal& on)
   const reading& now = second.to();
   std::string text = fmt::format("{:>4.0f}{:>11}{:>11}{:>9}", std::floor(now.at_seconds),
                                  grouped(second.rate()), grouped(now.in_flight), grouped(now.lag));
-  const auto latency = [&](exposed_histogram reading::* which, double scale) {
+  const auto latency = [&](metrics::exposed_histogram reading::* which, double scale) {
     text += right(pair(second, which, scale), 14);
   };
   latency(&reading::decode, us);

@@ -234,4 +234,14 @@ result<response> exchange(const route& way, const request& question, const limit
   return conversation(way, within).run(question);
 }
 
+result<std::string> body_of(const route& way, const request& question, const limits& within) {
+  auto answer = exchange(way, question, within);
+  if (!answer) return answer.error();
+  if (answer->status == 200) return std::move(answer->body);
+  const std::string_view said = std::string_view(answer->body).substr(0, answer->body.find('\n'));
+  return error(within.no_answer, way.server.text() + ": " + question.method + " " + question.target +
+                                     ": HTTP " + std::to_string(answer->status) +
+                                     (said.empty() ? "" : ": " + printable(said)));
+}
+
 }  // namespace millrace::http

@@ -63,4 +63,8 @@ struct route {
 // certificate or protocol. errc::cancelled: abandoned. Messages hold neither headers nor bodies.
 [[nodiscard]] result<response> exchange(const route& way, const request& question, const limits& within);
 
+// The body of a 200. Any other status is an error too: limits::no_answer, with the status and the first line
+// of the body.
+[[nodiscard]] result<std::string> body_of(const route& way, const request& question, const limits& within);
+
 }  // namespace millrace::http

@@ -12,7 +12,7 @@ struct endpoint {
   bool tls = false;
   std::string host;  // an IPv6 address without its brackets
   std::string port;
-  std::string path;                             // prefix of every target, no trailing slash
+  std::string path = {};                        // prefix of every target, no trailing slash
   [[nodiscard]] std::string authority() const;  // host:port, as in a Host header
   [[nodiscard]] std::string text() const;
 };

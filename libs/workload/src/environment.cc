@@ -1,13 +1,11 @@
-#include "environment.h"
-
-#include <demo_assets.h>  // generated: the example's schema and tables
 #include <fmt/format.h>
 
 #include <millrace/registry/client.h>
+#include <millrace/workload/environment.h>
+#include <millrace/workload/navigation_schema.h>
+#include <millrace/workload/visit_generator.h>
 
-#include "visit_generator.h"
-
-namespace millrace::demo {
+namespace millrace::workload {
 
 using emulators::operation;
 
@@ -27,7 +25,7 @@ result<void> environment::start() {
   options.urls = {registry_->url()};
   auto client = registry::client::create(std::move(options));
   if (!client) return client.error();
-  auto id = (*client)->register_schema("navigation-value", navigation_schema);
+  auto id = (*client)->register_schema("navigation-value", navigation_schema());
   if (!id) return id.error();
   schema_id_ = *id;
 
@@ -43,7 +41,7 @@ result<void> environment::start() {
 }
 
 result<void> environment::create_tables() const {
-  std::string_view rest = navigation_tables;
+  std::string_view rest = navigation_tables();
   for (auto end = rest.find(';'); end != std::string_view::npos; end = rest.find(';')) {
     if (auto done = database_->execute(rest.substr(0, end)); !done) return done.error();
     rest.remove_prefix(end + 1);
@@ -76,4 +74,4 @@ result<void> environment::add_profile(std::uint32_t visitor, const std::string& 
                   keyspace, visitor_id, profile.segment, profile.score));
 }
 
-}  // namespace millrace::demo
+}  // namespace millrace::workload

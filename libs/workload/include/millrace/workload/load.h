@@ -11,11 +11,10 @@
 #include <millrace/runtime/loop.h>
 #include <millrace/stream/sink.h>
 #include <millrace/stream/source.h>
+#include <millrace/workload/verifier.h>
+#include <millrace/workload/visit_generator.h>
 
-#include "verifier.h"
-#include "visit_generator.h"
-
-namespace millrace::demo {
+namespace millrace::workload {
 
 class load final : private stream::source_events {
  public:
@@ -76,4 +75,4 @@ class load final : private stream::source_events {
   std::unique_ptr<stream::source> source_;
 };
 
-}  // namespace millrace::demo
+}  // namespace millrace::workload

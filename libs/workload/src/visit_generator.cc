@@ -1,12 +1,12 @@
-#include "visit_generator.h"
-
 #include <array>
 #include <bit>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
 
-namespace millrace::demo {
+#include <millrace/workload/visit_generator.h>
+
+namespace millrace::workload {
 namespace {
 
 constexpr std::int64_t first_event_ms = 1'760'000'000'000;
@@ -291,4 +291,4 @@ std::optional<std::uint64_t> visit_generator::index_of(const uuid& event_id) con
   return index;
 }
 
-}  // namespace millrace::demo
+}  // namespace millrace::workload

@@ -1,12 +1,7 @@
-#include "processors.h"
+#include "navigation_processors.h"
 
-namespace navigation {
+namespace millrace::workload {
 
-using millrace::context;
-using millrace::outcome;
-using millrace::record;
-using millrace::symbol_of;
-using millrace::task;
 using tracking::Navigation;
 
 namespace {
@@ -61,4 +56,4 @@ task<outcome> audience_feed::process(record<Navigation> nav, context ctx) {
   co_return outcome::done();
 }
 
-}  // namespace navigation
+}  // namespace millrace::workload

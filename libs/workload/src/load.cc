@@ -1,5 +1,3 @@
-#include "load.h"
-
 #include <array>
 #include <chrono>
 #include <cstdio>
@@ -7,8 +5,9 @@
 
 #include <millrace/kafka/consumer.h>
 #include <millrace/kafka/producer.h>
+#include <millrace/workload/load.h>
 
-namespace millrace::demo {
+namespace millrace::workload {
 namespace {
 
 constexpr std::size_t in_flight_max = 50'000;
@@ -118,4 +117,4 @@ void load::on_source_error(const error& failure, bool) {
   std::fprintf(stderr, "demo: reading enriched-visits: %s\n", failure.to_string().c_str());
 }
 
-}  // namespace millrace::demo
+}  // namespace millrace::workload

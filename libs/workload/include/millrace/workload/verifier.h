@@ -14,10 +14,9 @@
 
 #include <millrace/base/bytes.h>
 #include <millrace/emulators/cql_emulator.h>
+#include <millrace/workload/visit_generator.h>
 
-#include "visit_generator.h"
-
-namespace millrace::demo {
+namespace millrace::workload {
 
 struct verdict {
   std::uint64_t produced = 0;
@@ -68,4 +67,4 @@ class verifier {
   verdict verdict_;
 };
 
-}  // namespace millrace::demo
+}  // namespace millrace::workload

@@ -9,7 +9,7 @@
 
 #include <millrace/base/result.h>
 
-namespace millrace::demo {
+namespace millrace::workload {
 
 struct process_usage {
   double cpu_seconds = 0;  // user and system
@@ -43,4 +43,4 @@ class application_process {
 [[nodiscard]] std::uint16_t free_port();
 [[nodiscard]] bool is_free(std::uint16_t port);
 
-}  // namespace millrace::demo
+}  // namespace millrace::workload

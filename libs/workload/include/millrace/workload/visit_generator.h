@@ -11,7 +11,7 @@
 
 #include <millrace/base/values.h>
 
-namespace millrace::demo {
+namespace millrace::workload {
 
 struct visit_profile {
   std::string segment;
@@ -51,4 +51,4 @@ class visit_generator {
   std::uint64_t seed_;
 };
 
-}  // namespace millrace::demo
+}  // namespace millrace::workload

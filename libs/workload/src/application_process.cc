@@ -1,5 +1,3 @@
-#include "application_process.h"
-
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -15,7 +13,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-namespace millrace::demo {
+#include <millrace/workload/application_process.h>
+
+namespace millrace::workload {
 
 application_process::~application_process() {
   if (running()) {
@@ -127,4 +127,4 @@ std::uint16_t bound(std::uint16_t port) {
 std::uint16_t free_port() { return bound(0); }
 bool is_free(std::uint16_t port) { return bound(port) == port; }
 
-}  // namespace millrace::demo
+}  // namespace millrace::workload

@@ -12,7 +12,7 @@
 #include <millrace/emulators/mock_kafka.h>
 #include <millrace/emulators/registry_double.h>
 
-namespace millrace::demo {
+namespace millrace::workload {
 
 inline constexpr int partitions = 20;
 inline constexpr std::string_view keyspace = "millrace_navigation";
@@ -39,4 +39,4 @@ class environment {
   std::vector<bool> has_profile_;  // by visitor
 };
 
-}  // namespace millrace::demo
+}  // namespace millrace::workload

@@ -1,12 +1,12 @@
-#include "verifier.h"
-
 #include <algorithm>
 #include <array>
 #include <bit>
 #include <cstring>
 #include <optional>
 
-namespace millrace::demo {
+#include <millrace/workload/verifier.h>
+
+namespace millrace::workload {
 namespace {
 
 constexpr std::size_t examples_max = 5;
@@ -216,4 +216,4 @@ verdict verifier::finish() {
   return verdict_;
 }
 
-}  // namespace millrace::demo
+}  // namespace millrace::workload

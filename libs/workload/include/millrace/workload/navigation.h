@@ -1,0 +1,20 @@
+// The navigation application: three processors that share each decoded page view. `millrace run`, `millrace
+// demo` and examples/navigation run it; the benchmarks run its processor `visits`.
+//
+//   visits         looks up the visitor's profile and writes the enriched visit
+//   last_seen      writes the visit to the table whose first row is the visitor's newest visit
+//   audience_feed  emits the enriched visit as Avro, keyed by visitor
+//
+// Every function is thread-safe and returns the same object each time.
+#pragma once
+
+#include <millrace/app/application.h>
+
+namespace millrace::workload {
+
+// All three processors.
+[[nodiscard]] const app::application& navigation_application();
+// The processor `visits` only: one SELECT and one INSERT per record.
+[[nodiscard]] const app::application& visits_application();
+
+}  // namespace millrace::workload
