@@ -274,7 +274,7 @@ class engine_core final : private stream::source_events, private plan_watcher {
   [[nodiscard]] command_answer act_on(envelope& e, operator_command verb);
   [[nodiscard]] command_answer act_on_waiting(envelope& e, operator_command verb);
 
-  // status.cc
+  // engine_status.cc
   void tick();
   void publish();
   void update_gauges();

@@ -1,7 +1,5 @@
 #include "envelope.h"
 
-#include "engine_core.h"
-
 namespace millrace::engine {
 
 run_array::run_array(engine_core& owner, envelope& subject, std::size_t count)
@@ -27,15 +25,6 @@ void envelope::fill(stream::record_ref block, assignment& of, instant at) {
   unended = runs.size();
   schema_id = -1;
   queued = started = condemned = abandoned = let_go = dead_counted = false;
-}
-
-void envelope::recycle() noexcept {
-  invariant(outstanding == 0 && key_hash == 0, "a record that is released has nothing outstanding");
-  for (processor_run& run : runs) run.reset();
-  followed.reset();
-  engine_.recycled(*this);
-  block_ = {};
-  assignment_ = {};
 }
 
 envelope& envelope_pool::take() {

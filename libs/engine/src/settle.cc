@@ -193,6 +193,15 @@ void engine_core::close(assignment& a) {
   if (found != assignments_.end() && found->second.is(a)) assignments_.erase(found);  // may destroy `a`
 }
 
+void envelope::recycle() noexcept {
+  invariant(outstanding == 0 && key_hash == 0, "a record that is released has nothing outstanding");
+  for (processor_run& run : runs) run.reset();
+  followed.reset();
+  engine_.recycled(*this);
+  block_ = {};
+  assignment_ = {};
+}
+
 void engine_core::recycled(envelope& e) noexcept {
   if (!mutated(stream::mutation::keep_the_bytes_of_the_abandoned) || !e.abandoned) lease_.give_back(e.bytes);
   pool_.give_back(e);

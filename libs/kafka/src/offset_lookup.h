@@ -22,7 +22,7 @@
 #include <utility>
 #include <vector>
 
-#include <millrace/kafka/consumer.h>
+#include <millrace/kafka/start_position.h>
 #include <millrace/runtime/loop.h>
 #include <millrace/stream/source.h>
 

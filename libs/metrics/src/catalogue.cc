@@ -5,7 +5,7 @@
 #include <millrace/base/assert.h>
 #include <millrace/base/errors.h>
 #include <millrace/metrics/catalogue.h>
-#include <millrace/metrics/exposition.h>
+#include <millrace/metrics/number.h>
 
 namespace millrace::metrics {
 namespace {

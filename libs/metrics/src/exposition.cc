@@ -1,7 +1,3 @@
-#include <array>
-#include <charconv>
-#include <cmath>
-
 #include <millrace/metrics/exposition.h>
 
 namespace millrace::metrics {
@@ -73,17 +69,6 @@ void append_histogram(std::string& to, const family& what, const bucket_layout& 
 }
 
 }  // namespace
-
-std::string format_number(double value) {
-  if (std::isnan(value)) return "NaN";
-  if (std::isinf(value)) return value > 0 ? "+Inf" : "-Inf";
-  const double size = std::fabs(value);
-  const bool plain = size == 0 || (size >= 1e-4 && size < 1e21);
-  std::array<char, 64> digits{};
-  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value,
-                                 plain ? std::chars_format::fixed : std::chars_format::scientific);
-  return {digits.data(), end.ptr};
-}
 
 std::string to_text(const snapshot& values) {
   std::string page;

@@ -44,6 +44,7 @@
 
 #include <millrace/base/result.h>
 #include <millrace/kafka/client.h>
+#include <millrace/kafka/start_position.h>
 #include <millrace/metrics/registry.h>
 #include <millrace/runtime/loop.h>
 #include <millrace/stream/source.h>
@@ -55,8 +56,6 @@ enum class group_protocol : std::uint8_t { classic, consumer };  // consumer: KI
 // Of the last two, each rebalance takes everything from everybody first (the eager protocol); all members of
 // a group must use the same one.
 enum class assignor : std::uint8_t { cooperative_sticky, range, round_robin };
-// What to do where the group has no committed offset.
-enum class start_position : std::uint8_t { earliest, latest, fail };
 // What to do where the committed offset is no longer in the log. `fail` stops before records are skipped.
 enum class out_of_range : std::uint8_t { fail, earliest, latest };
 // What to do when a subscribed topic does not exist (any more).
