@@ -2,7 +2,7 @@
 
 #include <optional>
 
-#include "conditional.h"
+#include <millrace/statement/statement_text.h>
 
 namespace millrace::cql {
 namespace {
@@ -56,7 +56,7 @@ result<std::shared_ptr<const prepared_statement>> prepared_cache::prepare(
   }
   auto statement = sized<millrace_cql_statement>();
   if (auto applied = apply(options, statement); !applied) return applied.error();
-  const bool conditional = is_conditional(cql);
+  const bool conditional = statements::statement_text::of(cql).conditional;
   statement.conditional = conditional ? 1 : 0;
   statement.text = cql.c_str();
   if (known_.size() >= prepared_max_ && !make_room()) {

@@ -2,8 +2,6 @@
 
 #include <millrace/cql/statement.h>
 
-#include "conditional.h"
-
 namespace millrace::cql::internal {
 namespace {
 
@@ -99,11 +97,11 @@ error unreadable(std::string_view statement, std::string_view column, const row_
 
 result<void> statement_base::check(const std::vector<statements::column>& parameters,
                                    const std::vector<statements::column>& columns) {
-  if (selects_everything(cql())) {
+  if (text().selects_all_columns) {
     return error(errc::db_invalid,
                  "statement '" + name() + "': SELECT * would break when a column is added; name the columns");
   }
-  const bool conditional = is_conditional(cql());
+  const bool conditional = text().conditional;
   if (conditional != (promised_ == promise::applied)) {
     return error(errc::db_invalid,
                  "statement '" + name() + "': " +

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include <millrace/emulators/cql_tokens.h>
+
 namespace millrace::emulators::cql {
 namespace {
 
@@ -159,6 +161,27 @@ class cutter {
 
 answer<std::vector<token>> tokenize(std::string_view statement) { return cutter(statement).run(); }
 
+cql_token public_token(token one) {
+  using sort = cql_token::sort;
+  switch (one.is) {
+    case token::sort::end:
+    case token::sort::symbol:
+      break;
+    case token::sort::word:
+      return {one.quoted ? sort::quoted_word : sort::word, std::move(one.text)};
+    case token::sort::text:
+      return {one.quoted ? sort::text : sort::number, std::move(one.text)};
+    case token::sort::integer:
+    case token::sort::real:
+      return {sort::number, std::move(one.text)};
+    case token::sort::uuid:
+      return {sort::uuid, std::move(one.text)};
+    case token::sort::blob:
+      return {sort::blob, std::move(one.text)};
+  }
+  return {sort::symbol, std::move(one.text)};
+}
+
 failure syntax_error(std::string_view statement, std::size_t at, std::string_view what) {
   std::size_t line = 1;
   std::size_t column = 0;
@@ -173,3 +196,17 @@ failure syntax_error(std::string_view statement, std::size_t at, std::string_vie
 }
 
 }  // namespace millrace::emulators::cql
+
+namespace millrace::emulators {
+
+result<std::vector<cql_token>> cql_tokens(std::string_view statement) {
+  auto cut = cql::tokenize(statement);
+  if (!cut) return error(errc::malformed, cut.why().message);
+  std::vector<cql_token> all;
+  for (cql::token& one : *cut) {
+    if (one.is != cql::token::sort::end) all.push_back(cql::public_token(std::move(one)));
+  }
+  return all;
+}
+
+}  // namespace millrace::emulators

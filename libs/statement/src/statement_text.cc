@@ -1,80 +1,11 @@
 #include <algorithm>
 #include <array>
-#include <cctype>
 
 #include <millrace/statement/statement_text.h>
+#include <millrace/statement/tokens.h>
 
 namespace millrace::statements {
 namespace {
-
-// A word (an identifier or keyword; text in lower case unless it was quoted), a literal, or one character.
-struct token {
-  enum class what : std::uint8_t { word, quoted, literal, marker, symbol };
-  what is = what::symbol;
-  std::string text;
-
-  [[nodiscard]] bool word(std::string_view keyword) const noexcept {
-    return is == what::word && text == keyword;
-  }
-  [[nodiscard]] bool symbol(char c) const noexcept { return is == what::symbol && text[0] == c; }
-  [[nodiscard]] bool name() const noexcept { return is == what::word || is == what::quoted; }
-};
-
-bool part_of_word(char c) noexcept { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; }
-
-// What stands between two quotes from `at` on, a doubled quote being one; `at` ends behind it.
-std::string between_quotes(std::string_view cql, std::size_t& at) {
-  const char quote = cql[at++];
-  std::string text;
-  for (; at < cql.size(); ++at) {
-    if (cql[at] == quote) {
-      if (at + 1 >= cql.size() || cql[at + 1] != quote) break;
-      ++at;
-    }
-    text += cql[at];
-  }
-  ++at;
-  return text;
-}
-
-// Behind a comment that begins at `at`; `at` itself when none does.
-std::size_t behind_comment(std::string_view cql, std::size_t at) {
-  const std::string_view rest = cql.substr(at);
-  if (rest.starts_with("--") || rest.starts_with("//")) return std::min(cql.find('\n', at), cql.size());
-  if (!rest.starts_with("/*")) return at;
-  const std::size_t end = cql.find("*/", at + 2);
-  return end == std::string_view::npos ? cql.size() : end + 2;
-}
-
-std::vector<token> tokens_of(std::string_view cql) {
-  std::vector<token> all;
-  for (std::size_t at = 0; at < cql.size();) {
-    const char c = cql[at];
-    if (const std::size_t behind = behind_comment(cql, at); behind != at) {
-      at = behind;
-    } else if (std::isspace(static_cast<unsigned char>(c)) != 0) {
-      ++at;
-    } else if (c == '\'') {
-      all.push_back({token::what::literal, between_quotes(cql, at)});
-    } else if (c == '"') {
-      all.push_back({token::what::quoted, between_quotes(cql, at)});
-    } else if (c == '?' || (c == ':' && at + 1 < cql.size() && part_of_word(cql[at + 1]))) {
-      for (++at; c == ':' && at < cql.size() && part_of_word(cql[at]); ++at) {
-      }
-      all.push_back({token::what::marker, "?"});
-    } else if (part_of_word(c)) {
-      std::string text;
-      for (; at < cql.size() && part_of_word(cql[at]); ++at)
-        text += static_cast<char>(std::tolower(static_cast<unsigned char>(cql[at])));
-      const bool number = std::isdigit(static_cast<unsigned char>(text[0])) != 0;
-      all.push_back({number ? token::what::literal : token::what::word, std::move(text)});
-    } else {
-      all.push_back({token::what::symbol, std::string(1, c)});
-      ++at;
-    }
-  }
-  return all;
-}
 
 constexpr std::array<std::string_view, 10> volatile_functions{
     "now",          "uuid",         "currenttimestamp",  "currentdate",     "currenttime", "currenttimeuuid",
@@ -88,6 +19,8 @@ class reading {
     if (tokens_.empty()) return {};
     find_command();
     find_table();
+    find_name();
+    find_wildcard();
     find_clauses();
     if (text_.does == statement_text::verb::insert) {
       name_inserted();
@@ -128,11 +61,30 @@ class reading {
     if (at(place + 2).symbol('.')) text_.table += "." + at(place + 3).text;
   }
 
+  void find_name() {
+    if (!tokens_.front().name()) return;
+    text_.name = tokens_.front().text;
+    std::size_t place =
+        tokens_.front().word("update") ? 1 : std::min(find_word("into"), find_word("from")) + 1;
+    if (at(place + 1).symbol('.')) place += 2;
+    if (at(place).name()) text_.name += " " + at(place).text;
+  }
+
+  // SELECT *, but not count(*).
+  void find_wildcard() {
+    if (text_.does != verb::select) return;
+    int depth = 0;
+    for (std::size_t i = 1; i < find_word("from"); ++i) {
+      depth += (tokens_[i].symbol('(') ? 1 : 0) - (tokens_[i].symbol(')') ? 1 : 0);
+      if (tokens_[i].symbol('*') && depth == 0) text_.selects_all_columns = true;
+    }
+  }
+
   void find_clauses() {
     for (std::size_t i = 0; i < tokens_.size(); ++i) {
-      if (tokens_[i].is == token::what::marker) text_.parameters.emplace_back();
+      if (tokens_[i].is == token::sort::marker) text_.parameters.emplace_back();
       if (tokens_[i].word("if") && text_.writes()) text_.conditional = true;
-      if (at(i + 1).symbol('(') && tokens_[i].is == token::what::word &&
+      if (at(i + 1).symbol('(') && tokens_[i].is == token::sort::word &&
           std::find(volatile_functions.begin(), volatile_functions.end(), tokens_[i].text) !=
               volatile_functions.end()) {
         text_.volatile_function = tokens_[i].text;
@@ -163,7 +115,7 @@ class reading {
       if (here.symbol('(') || here.symbol('[') || here.symbol('{')) ++depth;
       if (here.symbol(')') || here.symbol(']') || here.symbol('}')) --depth;
       if (here.symbol(',') && depth == 1) ++column;
-      if (here.is != token::what::marker) continue;
+      if (here.is != token::sort::marker) continue;
       const bool alone = depth == 1 && (at(i - 1).symbol('(') || at(i - 1).symbol(','));
       if (alone && column < columns.size()) text_.parameters[parameter] = columns[column];
       ++parameter;
@@ -179,7 +131,7 @@ class reading {
         left = at(i - 1).name() ? at(i - 1).text : std::string();
       } else if (tokens_[i].symbol(',') || tokens_[i].word("and") || tokens_[i].word("where")) {
         left.clear();
-      } else if (tokens_[i].is == token::what::marker) {
+      } else if (tokens_[i].is == token::sort::marker) {
         text_.parameters[parameter++] = left;
       }
     }
@@ -188,19 +140,19 @@ class reading {
   [[nodiscard]] std::size_t parameters_before(std::size_t place) const {
     return static_cast<std::size_t>(
         std::count_if(tokens_.begin(), tokens_.begin() + static_cast<std::ptrdiff_t>(place),
-                      [](const token& t) { return t.is == token::what::marker; }));
+                      [](const token& t) { return t.is == token::sort::marker; }));
   }
 
   void add_change(const std::string& column, std::size_t operand, bool element) {
     statement_text::in_place change;
     change.column = column;
     change.element = element;
-    if (at(operand).is == token::what::marker) {
+    if (at(operand).is == token::sort::marker) {
       change.by = statement_text::in_place::operand::parameter;
       change.parameter = parameters_before(operand);
     } else if (at(operand).symbol('{') ||
-               (element && at(operand).is == token::what::literal &&
-                std::isdigit(static_cast<unsigned char>(at(operand).text[0])) == 0)) {
+               (element && (at(operand).is == token::sort::text || at(operand).is == token::sort::uuid ||
+                            at(operand).is == token::sort::blob))) {
       change.by = statement_text::in_place::operand::set_or_map;
     }
     text_.changes_in_place.push_back(change);

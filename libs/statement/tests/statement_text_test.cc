@@ -72,5 +72,31 @@ TEST(StatementText, SeesWhatChangesInPlace) {
   EXPECT_EQ(changes("DELETE l[?] FROM t WHERE k = ?").size(), 1U);
 }
 
+TEST(StatementText, NamesAStatementByItsCommandAndTable) {
+  const auto name = [](std::string_view cql) { return statement_text::of(cql).name; };
+  EXPECT_EQ(name("INSERT INTO ks.visit (a) VALUES (?)"), "insert visit");
+  EXPECT_EQ(name("SELECT a, b FROM t WHERE a = ?"), "select t");
+  EXPECT_EQ(name("update ks.t set a = ?"), "update t");
+  EXPECT_EQ(name("DELETE FROM \"T\" WHERE a = ?"), "delete T");
+  EXPECT_EQ(name("/* from x */ DELETE a FROM t"), "delete t");
+  EXPECT_EQ(name("TRUNCATE t"), "truncate");
+  EXPECT_EQ(name("?"), "");
+}
+
+TEST(StatementText, SeesSelectOfAllColumns) {
+  const auto all = [](std::string_view cql) { return statement_text::of(cql).selects_all_columns; };
+  EXPECT_TRUE(all("SELECT * FROM t"));
+  EXPECT_TRUE(all("SELECT a, /* b */ * FROM t"));
+  EXPECT_FALSE(all("SELECT count(*) FROM t"));
+  EXPECT_FALSE(all("SELECT a FROM t WHERE b = '*'"));
+  EXPECT_FALSE(all("DELETE FROM t WHERE a = 2 * 3"));
+}
+
+TEST(StatementText, ATextBetweenDollarsIsNoClause) {
+  EXPECT_FALSE(statement_text::of("INSERT INTO t (a) VALUES ($$it's if$$)").conditional);
+  EXPECT_EQ(statement_text::of("UPDATE t SET m = {'a':true, 'b':1}, c = ? WHERE k = ?").parameters,
+            (names{"c", "k"}));
+}
+
 }  // namespace
 }  // namespace millrace::statements

@@ -10,6 +10,12 @@
 #include <millrace/avro/limits.h>
 #include <millrace/base/bytes.h>
 
+namespace millrace::statements::fuzz {
+
+void statement(bytes_view input);  // a CQL statement
+
+}  // namespace millrace::statements::fuzz
+
 namespace millrace::avro::fuzz {
 
 void schema_text(bytes_view input);   // a schema, all of the input
@@ -23,8 +29,13 @@ struct target {
   std::string_view name;  // also the folder of its corpus
   void (*run)(bytes_view input);
 };
-inline constexpr target targets[] = {{"schema", schema_text}, {"plan", plan_compile},   {"decode", decode},
-                                     {"resolve", resolve},    {"container", container}, {"framing", framing}};
+inline constexpr target targets[] = {{"schema", schema_text},
+                                     {"plan", plan_compile},
+                                     {"decode", decode},
+                                     {"resolve", resolve},
+                                     {"container", container},
+                                     {"framing", framing},
+                                     {"statement", statements::fuzz::statement}};
 
 // Small, so that a run is short and reaches the limits.
 [[nodiscard]] limits small_limits();

@@ -54,7 +54,7 @@ class statement_declaration {
   [[nodiscard]] const std::string& cql() const noexcept { return cql_; }
   [[nodiscard]] const statement_options& options() const noexcept { return options_; }
   // Short name for metrics and messages: "select visitor_profile". Derived from the text.
-  [[nodiscard]] const std::string& name() const noexcept { return name_; }
+  [[nodiscard]] const std::string& name() const noexcept { return text_.name; }
   // Set by the store when prepared.
   [[nodiscard]] std::uint32_t id() const noexcept { return id_; }
   void prepared_as(std::uint32_t id) noexcept { id_ = id; }
@@ -90,7 +90,6 @@ class statement_declaration {
   void post_invalidations(bytes_view cells) const;
 
   std::string cql_;
-  std::string name_;
   statement_text text_;
   std::vector<column> parameter_columns_;
   std::vector<invalidation> invalidations_;

@@ -15,6 +15,8 @@ struct statement_text {
   verb does = verb::other;
   std::string table;                    // "visit" or "keyspace.visit"; unquoted names in lower case
   std::vector<std::string> parameters;  // the column of each '?'; "" when it is none, or cannot be told
+  std::string name;                     // for metrics and messages, without the keyspace: "insert visit"
+  bool selects_all_columns = false;     // SELECT *; count(*) is not
   bool sets_timestamp = false;          // USING TIMESTAMP
   bool sets_ttl = false;                // USING TTL
   bool conditional = false;             // IF: a lightweight transaction
