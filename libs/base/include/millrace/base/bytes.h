@@ -1,4 +1,13 @@
-// Views on raw bytes. A view owns nothing: it is valid as long as what it points into.
+// Views of raw bytes and hexadecimal text.
+//
+// Example:
+//
+//   millrace::result<millrace::byte_buffer> key = millrace::from_hex("00 2a");
+//   if (!key) return key.error();
+//   const std::string text = millrace::to_hex(*key);  // "002a"
+//
+// Threads: the functions are pure and callable from any thread.
+// Lifetime: a view owns nothing. It is valid as long as the bytes that it points into.
 #pragma once
 
 #include <cstddef>
@@ -12,9 +21,11 @@
 
 namespace millrace {
 
+// A read-only view of bytes, and a buffer that owns its bytes.
 using bytes_view = std::span<const std::byte>;
 using byte_buffer = std::vector<std::byte>;
 
+// The same memory seen as bytes or as text. Nothing is copied; the text is not checked for UTF-8.
 [[nodiscard]] inline bytes_view as_bytes(std::string_view text) noexcept {
   return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
 }
@@ -22,10 +33,11 @@ using byte_buffer = std::vector<std::byte>;
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-// Lower-case hexadecimal, no separators; at most `bytes_max` bytes, then "…".
+// Returns lower-case hexadecimal without separators. At most `bytes_max` bytes are shown, followed by "…"
+// when bytes are left out.
 [[nodiscard]] std::string to_hex(bytes_view bytes, std::size_t bytes_max = SIZE_MAX);
-// Accepts upper and lower case and ignores white space. errc::malformed on anything else or an odd digit
-// count.
+// Parses hexadecimal digits of either case and ignores white space. Returns errc::malformed for any other
+// character and for an odd number of digits.
 [[nodiscard]] result<byte_buffer> from_hex(std::string_view text);
 
 }  // namespace millrace

@@ -1,6 +1,18 @@
-// Time as a port. Everything that waits, times out or measures asks a `clock`, so that tests and the
-// simulation drive time by hand. Timeouts and latencies use the monotonic side only (a wall-clock jump must
-// not fire them); the wall clock is for comparing with record timestamps.
+// Time as a port. Everything that waits, times out or measures reads a `clock`, so that tests and the
+// simulation control time.
+//
+// Timeouts and latencies use the monotonic clock only: a step of the wall clock must not fire them. The wall
+// clock is compared with the timestamps of records.
+//
+// Example:
+//
+//   millrace::manual_clock time;
+//   const millrace::instant began = time.now();
+//   time.advance(millrace::milliseconds(20));
+//   millrace::invariant(time.now() - began == millrace::milliseconds(20), "a manual clock moves as told");
+//
+// Threads: `system_clock()` is thread-safe. A `manual_clock` belongs to one thread.
+// Units: `instant` and durations are in nanoseconds, wall time in microseconds since 1970-01-01T00:00Z.
 #pragma once
 
 #include <chrono>
@@ -15,7 +27,7 @@ using microseconds = std::chrono::microseconds;
 using milliseconds = std::chrono::milliseconds;
 using seconds = std::chrono::seconds;
 
-// An instant of a monotonic clock; its epoch is arbitrary.
+// A point of a monotonic clock in nanoseconds. Its epoch is arbitrary; only differences have a meaning.
 struct instant {
   std::int64_t ns = 0;
 
@@ -26,7 +38,7 @@ struct instant {
   }
 };
 
-// Thread-safe.
+// The port. An implementation that several threads share is thread-safe.
 class clock {
  public:
   clock() = default;
@@ -34,15 +46,16 @@ class clock {
   clock& operator=(const clock&) = delete;
   virtual ~clock() = default;
 
+  // Returns the monotonic time and the wall time. Neither can fail.
   [[nodiscard]] virtual instant now() const noexcept = 0;
   [[nodiscard]] virtual timestamp_micros wall() const noexcept = 0;
 };
 
-// CLOCK_MONOTONIC and CLOCK_REALTIME. One instance for the process.
+// Returns the clock of the process: CLOCK_MONOTONIC and CLOCK_REALTIME. It lives as long as the process.
 [[nodiscard]] const clock& system_clock() noexcept;
 
-// Moved by hand; starts at `wall`. Single-threaded use. Time only moves forward; the wall clock may be set
-// apart.
+// A clock that a test moves. It starts at `wall`. The monotonic time only moves forward; a negative step is
+// ignored. The wall clock may be stepped separately.
 class manual_clock final : public clock {
  public:
   explicit manual_clock(timestamp_micros wall = timestamp_micros(microseconds(1'700'000'000'000'000)))
@@ -54,7 +67,7 @@ class manual_clock final : public clock {
   }
   void advance(nanoseconds by) noexcept { now_ns_ += by.count() > 0 ? by.count() : 0; }
   void advance_to(instant at) noexcept { now_ns_ = at.ns > now_ns_ ? at.ns : now_ns_; }
-  // A jump of the wall clock alone, as an administrator or NTP would cause.
+  // Steps the wall clock alone, as an administrator or NTP does.
   void jump_wall(microseconds by) noexcept { wall_offset_us_ += by.count(); }
 
  private:

@@ -1,11 +1,20 @@
-// The one error vocabulary of the product.
+// The errors of all libraries: a closed set of codes and a message.
 //
-// An expected failure (bad bytes, a server that refuses, a bad option) is a value: `millrace::error`, carried
-// by `millrace::result<T>`. The code says what happened in a closed enum, so that the engine's classification
-// (retry, dead letter, stop) is a table over codes and never a match on text. The message is for people:
-// what, where, why, what to do. It never holds a record's payload or a secret.
+// An expected failure (malformed bytes, a server that refuses a request, an invalid option) is a value:
+// `millrace::error`, usually inside `millrace::result<T>`. The code states the kind of failure. The engine
+// classifies failures (retry, dead letter, stop) by a table over codes and never by the text. The message is
+// for people: the operation, its object, the cause and a remedy. It never holds the payload of a record or a
+// secret.
 //
-// A broken invariant is not an error value: see assert.h.
+// A broken invariant is not an error value; see assert.h.
+//
+// Example:
+//
+//   const millrace::error failure(millrace::errc::db_timeout, "no answer after 5 s");
+//   const std::string text = failure.in("statement 'select visit'").to_string();
+//   // "db_timeout: statement 'select visit': no answer after 5 s"
+//
+// Threads: an error is a plain value. The functions are pure and callable from any thread.
 #pragma once
 
 #include <array>
@@ -16,8 +25,8 @@
 
 namespace millrace {
 
-// Closed: adding a code means giving it a sentence (errors.cc), and a row in the engine's classification
-// table. Names are also the values of the `error` metric label, so they are stable.
+// The closed set of codes. A new code needs a sentence in errors.cc and a row in the engine's classification
+// table. Names are also values of the metric label `error` and therefore stable.
 enum class errc : std::uint8_t {
   // bytes of a record
   truncated,            // input ended inside a value
@@ -32,16 +41,16 @@ enum class errc : std::uint8_t {
   schema_invalid,         // text is not a valid schema
   schema_not_found,       // the registry does not know this id
   registry_unavailable,   // the registry did not answer, or answered 429 or 5xx
-  registry_unauthorized,  // the registry refused our credentials
+  registry_unauthorized,  // the registry refused the credentials
   // the database
   db_unavailable,      // no connection, or not enough replicas alive
   db_timeout,          // the server reported a read or write timeout
   db_overloaded,       // the server sheds load
-  db_client_timeout,   // our deadline passed before the server answered
+  db_client_timeout,   // the client's deadline passed before the server answered
   db_unauthorized,     // bad credentials, or no permission
   db_invalid,          // the server refuses the statement (syntax, unknown table or column, too large)
   db_type_mismatch,    // a statement's C++ types do not fit the prepared metadata
-  db_unexpected_rows,  // one row was promised, more came
+  db_unexpected_rows,  // a statement of one row returned several rows
   db_protocol,         // the server's answer could not be understood
   // Kafka
   broker_unavailable,   // no broker reachable, or a transient broker error
@@ -56,9 +65,9 @@ enum class errc : std::uint8_t {
   address_in_use,          // a port is taken
   io_error,                // a file or socket operation failed
   tls_error,               // certificate or handshake problem
-  timed_out,               // an operation of our own passed its deadline
+  timed_out,               // an operation of this process passed its deadline
   cancelled,               // the operation was abandoned: shutdown or revoke
-  rejected,                // the user's logic rejected the record
+  rejected,                // the processor rejected the record
   redrive_target_unknown,  // a redriven record names a processor or a group that is not known here
   processor_threw,         // an exception left process()
   unsupported,             // valid, but not supported by this build
@@ -67,12 +76,12 @@ enum class errc : std::uint8_t {
 
 inline constexpr std::size_t errc_count = static_cast<std::size_t>(errc::internal) + 1;
 
-// The stable name, as in metric labels: "db_timeout".
+// Returns the stable name of a code, for example "db_timeout". Metric labels use it.
 [[nodiscard]] std::string_view to_string(errc code) noexcept;
-// One sentence for people.
+// Returns one sentence that explains the code.
 [[nodiscard]] std::string_view describe(errc code) noexcept;
 
-// Value type; cheap to move. Default-constructed errors do not exist.
+// A code and a message. Cheap to move. An error has no default value.
 class [[nodiscard]] error {
  public:
   error(errc code, std::string message) : message_(std::move(message)), code_(code) {}
@@ -81,10 +90,10 @@ class [[nodiscard]] error {
   [[nodiscard]] errc code() const noexcept { return code_; }
   [[nodiscard]] const std::string& message() const noexcept { return message_; }
 
-  // Puts where the failure was seen in front of the message: error("db_invalid", "no table").in("statement
-  // 'x'") reads "statement 'x': no table".
+  // Returns a copy with `where` in front of the message: error("db_invalid", "no table").in("statement 'x'")
+  // has the message "statement 'x': no table".
   [[nodiscard]] error in(std::string_view where) const&;
-  // "db_timeout: the message"
+  // Returns "CODE: MESSAGE", for example "db_timeout: no answer after 5 s".
   [[nodiscard]] std::string to_string() const;
 
  private:

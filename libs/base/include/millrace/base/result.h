@@ -1,11 +1,30 @@
-// result<T>: a value or an error. `co_await` and ordinary functions return it for every expected failure;
-// exceptions are for start-up only.
+// result<T>: a value or an error. Functions and coroutines return it for every expected failure. Exceptions
+// are for start-up only.
 //
-//   result<int> parsed = parse(text);
+// Example prelude:
+//
+//   #include <charconv>
+//   #include <string_view>
+//
+//   millrace::result<int> parse(std::string_view text) {
+//     int value = 0;
+//     const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
+//     if (failed != std::errc() || end != text.data() + text.size()) {
+//       return millrace::error(millrace::errc::malformed, "not a number");
+//     }
+//     return value;
+//   }
+//
+// Example:
+//
+//   millrace::result<int> parsed = parse("42");
 //   if (!parsed) return parsed.error();
-//   use(*parsed);
+//   const int number = *parsed;
+//   millrace::invariant(number == 42, "the text was parsed");
 //
-// Reading the value of a failed result, or the error of a good one, breaks an invariant and aborts.
+// Failure: reading the value of a failed result, or the error of a successful one, breaks an invariant and
+// aborts the process.
+// Threads: a result is a plain value.
 #pragma once
 
 #include <optional>
@@ -18,6 +37,8 @@
 
 namespace millrace {
 
+// Holds a T or an error. `ok()` and the conversion to bool are true when it holds a value. `value()`, `*` and
+// `->` return the value, `error()` the error, and `value_or()` the value or a fallback.
 template <typename T>
 class [[nodiscard]] result {
   static_assert(!std::is_reference_v<T> && !std::is_same_v<std::remove_cv_t<T>, millrace::error>);
@@ -72,7 +93,7 @@ class [[nodiscard]] result {
   std::variant<T, millrace::error> state_;
 };
 
-// Success without a value: `return ok();` or `return {};`
+// Success without a value, or an error. Success is returned as `{}`.
 template <>
 class [[nodiscard]] result<void> {
  public:

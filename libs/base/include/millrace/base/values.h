@@ -1,5 +1,13 @@
-// Value types that more than one library speaks of: they appear in generated structs, in statements'
-// parameters and in rows. Instants are std::chrono types on the system clock's epoch (UTC).
+// Value types that several libraries share: generated structs, parameters of statements and rows use them.
+// Instants are std::chrono types on the epoch of the system clock (UTC).
+//
+// Example:
+//
+//   const auto id = millrace::uuid::parse("123e4567-e89b-12d3-a456-426614174000");
+//   if (!id) return id.error();
+//   const std::string text = id->to_string();
+//
+// Threads: the types are plain values. The functions are pure and callable from any thread.
 #pragma once
 
 #include <array>
@@ -22,27 +30,28 @@ using timestamp_micros = std::chrono::sys_time<std::chrono::microseconds>;
 // Nanoseconds since 1970-01-01T00:00Z: Avro timestamp-nanos.
 using timestamp_nanos = std::chrono::sys_time<std::chrono::nanoseconds>;
 
-// RFC 9562 UUID, bytes in network order.
+// A UUID (RFC 9562); bytes in network order.
 struct uuid {
   std::array<std::byte, 16> bytes{};
 
   friend auto operator<=>(const uuid&, const uuid&) = default;
-  // Canonical text, lower case: 8-4-4-4-12.
+  // Returns the canonical text in lower case: 8-4-4-4-12 digits.
   [[nodiscard]] std::string to_string() const;
-  // Accepts the canonical form in either case, nothing else. errc::malformed otherwise.
+  // Parses the canonical form in either case. Returns errc::malformed for any other text.
   [[nodiscard]] static result<uuid> parse(std::string_view text);
 };
 
-// An exact decimal: unscaled × 10^-scale. `unscaled` is a big-endian two's-complement view (Avro bytes/fixed,
-// CQL varint); empty means 0. Valid as long as the bytes it views.
+// An exact decimal: unscaled × 10^-scale. `unscaled` is a view of a big-endian two's-complement integer (Avro
+// bytes or fixed, CQL varint); an empty view means 0. The decimal is valid as long as the bytes that it
+// views.
 struct decimal_view {
   bytes_view unscaled;
   std::int32_t scale = 0;
 
-  // The unscaled value. errc::limit_exceeded when it does not fit 64 bits.
+  // Returns the unscaled value, or errc::limit_exceeded when it does not fit 64 bits.
   [[nodiscard]] result<std::int64_t> unscaled_int64() const;
-  // "123.45". Values over 64 bits are rendered exactly too, up to 64 unscaled bytes; errc::limit_exceeded
-  // beyond.
+  // Returns the exact decimal text, for example "123.45". Returns errc::limit_exceeded for more than 64
+  // unscaled bytes.
   [[nodiscard]] result<std::string> to_string() const;
 };
 

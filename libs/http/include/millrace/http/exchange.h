@@ -1,7 +1,17 @@
 // One HTTP/1.1 exchange over a connection of its own: TCP or TLS, direct or through a proxy, with deadlines
-// and a bounded answer. Blocking; for threads that may wait.
+// and a bounded response body.
 //
-// Files are read anew for every exchange, so that certificates may be replaced while the process runs.
+// Example:
+//
+//   const auto at = http::parse_url("http://127.0.0.1:8081");
+//   if (!at) return at.error();
+//   const http::limits within{.connect_timeout = seconds(3), .timeout = seconds(5), .body_bytes_max = 1 << 20};
+//   const auto answer = http::exchange({.server = *at}, {.method = "GET", .target = "/subjects"}, within);
+//   if (!answer) return answer.error();
+//   if (answer->status != 200) return error(errc::io_error, http::printable(answer->body));
+//
+// Threads: any, but never a worker's: every function here blocks. Files: certificates and keys are read again
+// for every exchange, so that they may be replaced while the process runs.
 #pragma once
 
 #include <atomic>
@@ -17,15 +27,18 @@
 
 namespace millrace::http {
 
+// Paths of PEM files. An empty path of a certificate or key means that none is used.
 struct tls_files {
-  std::string ca_file = {};  // "": the system's authorities
+  std::string ca_file = {};  // empty: the system's authorities
   std::string certificate_file = {};
   std::string key_file = {};
   std::string key_password = {};
 };
-// errc::tls_error naming the file that cannot be used.
+// Checks that the files can be read and parsed. Returns errc::tls_error with the name of the file that cannot
+// be used.
 [[nodiscard]] result<void> check(const tls_files& files);
 
+// A proxy. `authorization` is the value of the header Proxy-Authorization; empty: none is sent.
 struct proxy_server {
   endpoint at;
   std::string authorization;
@@ -44,23 +57,27 @@ struct response {
   std::string retry_after;
 };
 
+// Deadlines and limits of one exchange, and how its failures are reported.
 struct limits {
   milliseconds connect_timeout{};  // name, connection, proxy and TLS handshake
   milliseconds timeout{};          // from the first byte sent to the last one received
   std::size_t body_bytes_max = 0;
-  const std::atomic<bool>* abandoned = nullptr;  // true: give up at once
-  errc no_answer = errc::io_error;               // the code of no answer, or none in time
-  std::string_view body_setting = {};            // what people call body_bytes_max
+  const std::atomic<bool>* abandoned = nullptr;  // true: the exchange ends at once with errc::cancelled
+  errc no_answer = errc::io_error;               // the code when no complete answer arrives in time
+  std::string_view body_setting = {};            // name of the setting behind body_bytes_max, for messages
 };
 
+// The server, and how to reach it. The pointers must stay valid during the exchange.
 struct route {
   endpoint server;
   const tls_files* files = nullptr;  // for https
   const proxy_server* proxy = nullptr;
 };
 
-// limits::no_answer: no answer, not all of it, or not in time. errc::tls_error: one side refused the other's
-// certificate or protocol. errc::cancelled: abandoned. Messages hold neither headers nor bodies.
+// Sends one request and returns the response, whatever its status. The connection is closed afterwards.
+// Errors: `limits::no_answer` when no complete response arrives in time; errc::tls_error when one side
+// refuses the other's certificate or protocol; errc::cancelled when `limits::abandoned` became true. Messages
+// hold neither headers nor bodies.
 [[nodiscard]] result<response> exchange(const route& way, const request& question, const limits& within);
 
 // The body of a 200. Any other status is an error too: limits::no_answer, with the status and the first line

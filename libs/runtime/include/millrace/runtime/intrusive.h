@@ -1,4 +1,22 @@
-// Intrusive FIFO list: elements carry their own link, so queues allocate nothing and cancelling is O(1).
+// An intrusive FIFO list. Elements carry their own links, so queues allocate nothing and removal is O(1).
+//
+// Example prelude:
+//
+//   struct waiting : runtime::list_hook {
+//     int number = 0;
+//   };
+//
+// Example:
+//
+//   runtime::intrusive_list<waiting> queue;
+//   waiting first;
+//   queue.push_back(first);
+//   waiting* const next = queue.pop_front();
+//   invariant(next == &first, "the list is first in, first out");
+//
+// Threads: a list and its elements belong to one thread.
+// Lifetime: a list owns nothing. Destroying a list with elements, or an element inside a list, breaks an
+// invariant.
 #pragma once
 
 #include <cstddef>
@@ -7,7 +25,7 @@
 
 namespace millrace::runtime {
 
-// Base of an element. An element is in at most one list and must be out of it when destroyed.
+// Base class of an element. An element is in at most one list and must be out of it when destroyed.
 class list_hook {
  public:
   list_hook() = default;
@@ -16,7 +34,7 @@ class list_hook {
   ~list_hook() { invariant(!linked(), "an element was destroyed while in a list"); }
 
   [[nodiscard]] bool linked() const noexcept { return next_ != nullptr; }
-  // No-op when not in a list.
+  // Removes the element from its list. Does nothing when it is in none.
   void unlink() noexcept {
     if (!linked()) return;
     previous_->next_ = next_;
@@ -32,7 +50,8 @@ class list_hook {
   list_hook* next_ = nullptr;
 };
 
-// Owns nothing. T derives from list_hook.
+// The list; T derives from list_hook. `front()` and `pop_front()` return nullptr when the list is empty.
+// `push_back()` of an element that is in a list breaks an invariant.
 template <typename T>
 class intrusive_list {
  public:

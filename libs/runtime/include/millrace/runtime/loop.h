@@ -1,13 +1,35 @@
 // The event loop of a worker: ready coroutines, deferred calls, timers, file descriptors and the steps of a
 // turn.
 //
-// One loop belongs to one thread; everything but wake() and the heartbeat is for that thread only. Foreign
-// threads post to a mailbox (mailbox.h), which wakes the loop.
+// One turn, in this order:
 //
-// One turn: watched descriptors that are ready → ready coroutines and deferred calls → due timers → the
-// turn's steps in order of their phase, ready coroutines again after each → sleep until the next timer,
-// descriptor or wake. A simulation calls run_pending() instead and moves the clock itself: nothing in a turn
-// depends on real time or on the kernel, so the same inputs give the same order.
+//   1. watched descriptors that are ready
+//   2. ready coroutines and deferred calls
+//   3. timers that are due
+//   4. the steps, in the order of their phase; ready coroutines again after each
+//   5. sleep until the next timer, descriptor or wake
+//
+// A simulation calls run_pending() instead of run() and moves the clock itself. Nothing in a turn depends on
+// real time or on the kernel, so the same inputs give the same order.
+//
+// Example prelude:
+//
+//   struct once final : runtime::deferred {
+//     bool called = false;
+//     void run() override { called = true; }
+//   };
+//
+// Example:
+//
+//   manual_clock time;
+//   runtime::loop loop(time);
+//   once call;
+//   loop.defer(call);
+//   loop.run_pending();
+//   invariant(call.called, "a deferred call runs in the next turn");
+//
+// Threads: a loop belongs to one thread. Only wake(), stop(), turns() and last_turn_at() may be called from
+// another. Other threads post to a mailbox (mailbox.h), which wakes the loop.
 #pragma once
 
 #include <atomic>
@@ -27,8 +49,8 @@
 
 namespace millrace::runtime {
 
-// A call to be made from the loop rather than from here, e.g. because the caller is inside the coroutine that
-// the call will destroy. Intrusive: allocates nothing; may be destroyed from run().
+// A call that the loop makes later, for example because the caller is inside the coroutine that the call
+// destroys. It is intrusive and allocates nothing. It may be destroyed from run().
 class deferred : public list_hook {
  public:
   virtual void run() = 0;
@@ -37,72 +59,80 @@ class deferred : public list_hook {
   ~deferred() = default;
 };
 
-// Where in a turn a step runs. Intake starts records, submit sends the turn's database requests in one call,
-// settle moves watermarks and commits.
+// The position of a step in a turn. Intake starts records, submit sends the turn's database requests in one
+// call, settle moves watermarks and commits.
 enum class phase : std::uint8_t { intake, submit, produce, settle };
 inline constexpr std::size_t phase_count = 4;
 
-// Something that wants to act once per turn. Registered for its lifetime.
+// An object that acts once per turn. It is registered for its lifetime.
 class step {
  public:
   step() = default;
   step(const step&) = delete;
   step& operator=(const step&) = delete;
 
-  // Returns true when it has more to do at once: the loop then does not sleep before the next turn.
+  // Runs once per turn. Returns true when there is more to do at once: the loop then does not sleep before
+  // the next turn.
   virtual bool on_turn() = 0;
 
  protected:
   ~step() = default;
 };
 
+// The loop. The clock, and everything that is registered with the loop, is owned by others.
 class loop {
  public:
   // The clock must outlive the loop.
   explicit loop(const clock& time);
   loop(const loop&) = delete;
   loop& operator=(const loop&) = delete;
-  // Aborts when a step or descriptor is still registered.
+  // Breaks an invariant when a step or descriptor is still registered.
   ~loop();
 
   [[nodiscard]] const clock& time() const noexcept { return time_; }
-  // The time at the start of this turn: cheap, and constant within a simulated instant.
+  // Returns the time at the start of this turn. It is cheap, and constant within a simulated instant.
   [[nodiscard]] instant now() const noexcept { return now_; }
 
-  // Resumes `handle` from the loop, in first-in first-out order.
+  // Resumes `handle` in this turn or the next, in first-in first-out order.
   void resume_later(std::coroutine_handle<> handle) { ready_.push_back(handle); }
+  // Calls `call.run()` in this turn or the next. `call` must stay valid until then.
   void defer(deferred& call) noexcept { deferred_.push_back(call); }
+  // Arms a timer `after` from now, or at `deadline`. A timer that is armed is moved.
   void start(timer& t, nanoseconds after) { timers_.start(t, time_.now() + after); }
   void start_at(timer& t, instant deadline) { timers_.start(t, deadline); }
 
+  // Registers a step, or removes it. A removed step is not called again, even in the present turn.
   void add_step(phase at, step& s);
   void remove_step(step& s) noexcept;
 
-  // Calls `on_ready` in every turn in which `fd` is readable (level-triggered). The descriptor stays the
-  // caller's. errc::io_error when the kernel refuses it.
+  // Calls `on_ready` in every turn in which `fd` is readable (level-triggered). The caller keeps ownership of
+  // the descriptor. Returns errc::io_error when the kernel refuses it; nothing is registered then.
   [[nodiscard]] result<void> watch(int fd, std::function<void()> on_ready);
-  // While `wanted`, on_ready is also called in turns in which the watched `fd` can be written to.
+  // While `wanted` is true, `on_ready` is also called in turns in which the watched `fd` is writable.
   void watch_writable(int fd, bool wanted) noexcept;
+  // Ends the calls for `fd`. To be called before the descriptor is closed.
   void unwatch(int fd) noexcept;
 
-  // Times the work of every turn of run() and run_turn(), without the sleep after it.
+  // Records the duration of every turn of run() and run_turn(), without the sleep after it. The histogram
+  // must outlive the loop.
   void measure_turns(metrics::histogram& into) noexcept { turn_times_ = &into; }
 
-  // Runs turns until stop(). Real time only.
+  // Runs turns until stop(). For real time only.
   void run();
-  // Ends run() after the current turn. Also from another thread.
+  // Ends run() after the present turn. Any thread.
   void stop() noexcept;
-  // One turn; sleeps at most `sleep_max` when there is nothing to do. Real time only.
+  // Runs one turn and sleeps at most `sleep_max` when there is nothing to do. For real time only.
   void run_turn(nanoseconds sleep_max);
 
-  // Simulation and tests: runs turns without touching the kernel until nothing is pending at the clock's
-  // current time. Returns the number of turns.
+  // For simulation and tests: runs turns without touching the kernel until nothing is pending at the clock's
+  // present time. Returns the number of turns.
   std::size_t run_pending();
+  // Returns the earliest deadline of an armed timer; nullopt when none is armed.
   [[nodiscard]] std::optional<instant> next_deadline() const noexcept { return timers_.next_deadline(); }
 
-  // Thread-safe: makes a sleeping or about to sleep loop turn once more.
+  // Any thread: makes a sleeping loop, or one that is about to sleep, run one more turn.
   void wake() noexcept;
-  // Thread-safe, for the watchdog: turns so far, and the clock at the start of the last one.
+  // Any thread, for the watchdog: the number of turns so far, and the clock at the start of the last one.
   [[nodiscard]] std::uint64_t turns() const noexcept { return turns_.load(std::memory_order_relaxed); }
   [[nodiscard]] instant last_turn_at() const noexcept {
     return {last_turn_ns_.load(std::memory_order_relaxed)};

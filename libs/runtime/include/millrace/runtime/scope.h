@@ -1,6 +1,22 @@
-// A scope owns the coroutines started in it: none is detached. Destroying a scope with live children aborts;
-// `co_await scope.join()` first, also before an exception leaves the block. Single-threaded (the loop's
-// thread).
+// A scope owns the coroutines that are started in it; none is detached. A scope with running coroutines must
+// not be destroyed: `co_await scope.join()` comes first, also before an exception leaves the block.
+//
+// Example, at namespace scope:
+//
+//   #include <millrace/runtime/wait.h>
+//
+//   runtime::task<void> wait_a_second(runtime::loop& loop) {
+//     co_await runtime::sleep_for(loop, seconds(1));
+//   }
+//
+//   runtime::task<void> wait_twice(runtime::loop& loop) {
+//     runtime::scope both(loop, 2);
+//     both.spawn(wait_a_second(loop));
+//     both.spawn(wait_a_second(loop));
+//     co_await both.join();  // after one second
+//   }
+//
+// Threads: the loop's thread.
 #pragma once
 
 #include <cstddef>
@@ -12,9 +28,13 @@
 
 namespace millrace::runtime {
 
+// Owns running coroutines.
+// Failure: join() throws the first exception that left a child; see there. Destroying a scope with running
+// coroutines breaks an invariant.
 class scope {
  public:
-  // `children_max`: starting more breaks an invariant; the caller bounds its work (semaphore, budget).
+  // `children_max` is the most coroutines at a time. Starting more breaks an invariant; the caller bounds its
+  // work with a semaphore or a budget.
   scope(loop& l, std::size_t children_max) noexcept : loop_(l), idle_(l), children_max_(children_max) {
     idle_.set();
   }
@@ -22,11 +42,12 @@ class scope {
   scope& operator=(const scope&) = delete;
   ~scope() { invariant(live_ == 0, "a scope ended with running coroutines"); }
 
-  // Runs `child` to its first wait, now. The frame is freed when it has finished.
+  // Runs `child` to its first wait. Its frame is freed when it has finished.
   void spawn(task<void> child);
+  // Returns the number of coroutines that have not finished.
   [[nodiscard]] std::size_t live() const noexcept { return live_; }
-  // Waits until no child is left. Then throws the first exception that left a child, once; later ones are
-  // dropped. A scope that is never joined drops all of them.
+  // Waits until no child is left. Then throws the first exception that left a child, once; later exceptions
+  // are dropped. A scope that is never joined drops all of them.
   task<void> join();
 
  private:

@@ -1,14 +1,31 @@
-// task<T>: a lazily started coroutine. It runs when awaited (by another coroutine) or when started with a
-// `deferred` that the loop calls after it has finished. Frames come from the thread's frame pool.
+// task<T>: a lazily started coroutine. It runs when it is awaited by another coroutine, or when it is started
+// with a `deferred` that the loop calls after it has finished. Frames come from the thread's frame pool.
 //
-//   task<result<int>> twice(runtime::loop& l) { co_await sleep_for(l, 1s); co_return 2; }
+// Example, at namespace scope:
 //
-// Rules: parameters by value, or references to what provably outlives the coroutine. No lambda coroutine that
-// captures. A task that was started is never destroyed before it has finished (it breaks an invariant).
+//   #include <millrace/runtime/wait.h>
 //
-// Expected failures are results. An exception that leaves a coroutine ends it: the frame unwinds, and the
-// exception is thrown where the result is taken, by `co_await` in the awaiting coroutine or by take(). One
-// that nobody takes aborts the process. While no exception is thrown, this costs nothing.
+//   runtime::task<result<int>> answer(runtime::loop& loop) {
+//     co_await runtime::sleep_for(loop, milliseconds(20));
+//     co_return 21;
+//   }
+//
+//   runtime::task<result<int>> twice(runtime::loop& loop) {
+//     const result<int> once = co_await answer(loop);
+//     if (!once) co_return once.error();
+//     co_return 2 * *once;
+//   }
+//
+// Rules for coroutines:
+//
+// * Parameters are values, or references to objects that provably outlive the coroutine.
+// * A lambda coroutine captures nothing.
+// * A task that was started is never destroyed before it has finished; that breaks an invariant.
+//
+// Failure: expected failures are results. An exception that leaves a coroutine ends it: the frame unwinds,
+// and the exception is thrown where the result is taken, by `co_await` in the awaiting coroutine or by
+// take(). An exception that is never taken aborts the process. No cost arises while no exception is thrown.
+// Threads: a task belongs to the thread of its loop.
 #pragma once
 
 #include <coroutine>
@@ -120,11 +137,12 @@ class [[nodiscard]] task {
   task& operator=(const task&) = delete;
   ~task() { destroy(); }
 
+  // True when the task holds a coroutine, and true when that coroutine has finished.
   [[nodiscard]] bool valid() const noexcept { return handle_ != nullptr; }
   [[nodiscard]] bool finished() const noexcept { return handle_ != nullptr && handle_.done(); }
 
-  // Runs to the first wait, now. `done` is deferred on `l` once the task has finished, even if that is at
-  // once.
+  // Runs the coroutine to its first wait. `done` is deferred on `l` once the task has finished, even if that
+  // is at once.
   void start(loop& l, deferred& done) {
     invariant(handle_ != nullptr && !started_, "a task is started once");
     started_ = true;
@@ -132,7 +150,8 @@ class [[nodiscard]] task {
     handle_.promise().done_ = &done;
     handle_.resume();
   }
-  // The value of a finished task that was started (not awaited). Throws what the coroutine threw.
+  // Returns the value of a finished task that was started and not awaited, once. Throws what the coroutine
+  // threw.
   T take() {
     invariant(finished(), "the result of a task is taken after it has finished");
     return handle_.promise().take();

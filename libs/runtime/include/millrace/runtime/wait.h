@@ -1,6 +1,19 @@
-// What coroutines wait for: time, an event, a counted resource, a value that arrives later. All
-// single-threaded (the loop's thread); waiters are woken in the order in which they came, from the loop,
-// never inline.
+// Awaitable objects: time (sleep_for), an event, a counted resource (semaphore), a value that arrives later
+// (pending).
+//
+// Waiters are woken in the order in which they came, by the loop and never inline.
+//
+// Example, at namespace scope:
+//
+//   #include <millrace/runtime/task.h>
+//
+//   runtime::task<void> limited(runtime::loop& loop, runtime::semaphore& slots) {
+//     co_await slots.acquire();
+//     co_await runtime::sleep_for(loop, milliseconds(20));
+//     slots.release();
+//   }
+//
+// Threads: the loop's thread.
 #pragma once
 
 #include <coroutine>
@@ -15,7 +28,8 @@
 
 namespace millrace::runtime {
 
-// co_await sleep_for(loop, 20ms)
+// `co_await sleep_for(loop, 20ms)` resumes once the clock has reached the deadline. A duration of zero or
+// less does not wait.
 class [[nodiscard]] sleep_for final : private timer {
  public:
   sleep_for(loop& l, nanoseconds duration) noexcept : loop_(l), duration_(duration) {}
@@ -41,7 +55,8 @@ struct waiter : list_hook {
 };
 }  // namespace internal
 
-// Set once or many times; wakes everybody who waits. Must outlive its waiters.
+// A flag that wakes every waiter when it is set. Must outlive its waiters. set() keeps the flag set until
+// reset().
 class event {
  public:
   explicit event(loop& l) noexcept : loop_(l) {}
@@ -73,7 +88,9 @@ class event {
   bool set_ = false;
 };
 
-// Counted units, first come first served: a large request is not overtaken by later small ones.
+// Counted units, granted in the order of the requests: a later small request does not overtake a large one.
+// try_acquire() returns false instead of waiting. release() returns units and wakes the waiters that they
+// suffice for.
 class semaphore {
  public:
   semaphore(loop& l, std::size_t units) noexcept : loop_(l), available_(units) {}
@@ -92,7 +109,8 @@ class semaphore {
       loop_.resume_later(next->waiting);
     }
   }
-  // co_await s.acquire(n): the units are the caller's from then on, to be released by release(n).
+  // `co_await s.acquire(n)` waits for `n` units. They belong to the caller from then on, who returns them by
+  // release(n).
   auto acquire(std::size_t units_wanted = 1) noexcept {
     struct awaiter : internal::waiter {
       awaiter(semaphore& owner, std::size_t wanted) noexcept : owner_(owner) { units = wanted; }
@@ -113,8 +131,8 @@ class semaphore {
   intrusive_list<internal::waiter> waiters_;
 };
 
-// A value that one side sets once and the other awaits once. It must stay where it is until both have
-// happened.
+// A value that one side sets once and the other awaits once. It must stay at its address until both have
+// happened. Setting it twice, or destroying it while it is awaited, breaks an invariant.
 template <typename T>
 class pending {
  public:

@@ -1,6 +1,13 @@
-// A statement that a processor declares as a member, and its options.
+// A statement that a processor declares as a member, and its options. Applications use the typed form,
+// cql::statement.
 //
-// Threads: built and prepared by its worker's thread before the first record; immutable afterwards.
+// Example:
+//
+//   const statements::statement_options replay_safe{.timeout = seconds(2), .written = statements::write_time::record};
+//   invariant(replay_safe.idempotent, "statements are idempotent unless they say otherwise");
+//
+// Threads: a declaration is built and prepared by its worker's thread before the first record, and immutable
+// afterwards.
 #pragma once
 
 #include <cstdint>
@@ -16,69 +23,78 @@
 
 namespace millrace::statements {
 
-// A name and a CQL type as text, e.g. {"score", "double"}, {"tags", "set<text>"}.
+// A column or parameter: its name and its CQL type as text, for example {"score", "double"} or {"tags",
+// "set<text>"}.
 struct column {
   std::string name;
   std::string type;
 };
 
-// Who says when a write happened. record: the record (write_clock.h), so that a replay, a retry or a zombie
-// writes the same cells again and a later record always wins; refused for what a replay would not repeat.
+// The source of a write's timestamp. server: the server's clock. record: the record's write time
+// (write_clock.h), so that a replay, a retry or a member that lost the partition writes the same cells again
+// and a later record always wins. `record` is refused for a statement that a replay would not repeat.
 enum class write_time : std::uint8_t { server, record };
 
-// For statement_options::invalidates: other rows than these writes' may be stale until they expire.
+// A value of statement_options::invalidates: the statement invalidates no cached row, and other rows are read
+// from the cache until they expire.
 inline constexpr char no_lookup[] = "-";
 
+// Options of one statement.
 struct statement_options {
-  milliseconds timeout{5'000};   // our deadline; keep it above the server's own timeout
+  milliseconds timeout{5'000};   // the client's deadline; keep it above the server's own timeout
   bool idempotent = true;        // under at-least-once delivery every statement must be
   std::string consistency = {};  // "" = the session's default
   // SERIAL or LOCAL_SERIAL, of statements with IF; "" = the server's, SERIAL
   std::string serial_consistency = {};
-  std::uint32_t page_rows = 1'000;  // of a SELECT: rows that the server sends at once
-  bool trace = false;               // the server keeps a trace of every execution: for a closer look only
+  std::uint32_t page_rows = 1'000;  // of a SELECT: rows per page
+  bool trace = false;               // the server keeps a trace of every execution; costly
   write_time written = write_time::server;
-  // Lookups whose row this statement writes, by name, or no_lookup. A write to a table that a lookup reads
-  // must say.
+  // Names of the lookups whose row this statement writes, or no_lookup. Required of a write to a table that a
+  // lookup reads.
   std::vector<std::string> invalidates = {};
 };
 
-// A statement that a processor declares as a member. The engine prepares it at start-up and hands back what
-// the server said, so that names, arity and types are checked once, before the first record.
+// A declared statement. The engine prepares it at start-up and passes the server's metadata to check(), so
+// that names, arity and types are checked once, before the first record.
 class statement_declaration {
  public:
+  // Registers the statement with the declaration_scope of the thread (declarations.h).
   explicit statement_declaration(std::string cql, statement_options options = {});
   statement_declaration(const statement_declaration&) = delete;
   statement_declaration& operator=(const statement_declaration&) = delete;
 
+  // The text and the options as declared.
   [[nodiscard]] const std::string& cql() const noexcept { return cql_; }
   [[nodiscard]] const statement_options& options() const noexcept { return options_; }
-  // Short name for metrics and messages: "select visitor_profile". Derived from the text.
+  // Short name for metrics and messages, derived from the text: "select visitor_profile".
   [[nodiscard]] const std::string& name() const noexcept { return text_.name; }
-  // Set by the store when prepared.
+  // The store's number of the statement, which the store sets when it has prepared it.
   [[nodiscard]] std::uint32_t id() const noexcept { return id_; }
   void prepared_as(std::uint32_t id) noexcept { id_ = id; }
+  // The parts of the text that are known without a server.
   [[nodiscard]] const statement_text& text() const noexcept { return text_; }
-  // The column of each parameter, as the server or else the text names it.
+  // The column of each parameter, as the server names it, or the text before check().
   [[nodiscard]] const std::vector<std::string>& parameters() const noexcept { return text_.parameters; }
 
-  // The same with their types, as the server names them; empty before check().
+  // The same with their types, as the server names them. Empty before check().
   [[nodiscard]] const std::vector<column>& parameter_columns() const noexcept { return parameter_columns_; }
 
-  // A key that every execution of this statement invalidates: which of its parameters make it up.
+  // A lookup key that every execution of this statement invalidates: the channel of the lookup, and the
+  // parameters that form the key.
   struct invalidation {
     invalidation_channel* channel;
     std::vector<std::size_t> key;
   };
+  // Adds a key to invalidate. Start-up only.
   void invalidate_with(invalidation what) { invalidations_.push_back(std::move(what)); }
-  // To be called when the statement was executed with these cells, or may have been, before its caller
-  // learns of it.
+  // Invalidates the keys of one execution. To be called when the statement was executed with these cells, or
+  // may have been, before its caller resumes.
   void written(bytes_view cells) const {
     if (!invalidations_.empty()) post_invalidations(cells);
   }
 
-  // Checks this statement's C++ types against the server's. errc::db_type_mismatch names statement, column
-  // and both types.
+  // Checks this statement's C++ types against the server's. Returns errc::db_type_mismatch with statement,
+  // column and both types.
   [[nodiscard]] virtual result<void> check(const std::vector<column>& parameters,
                                            const std::vector<column>& columns) = 0;
 

@@ -1,8 +1,17 @@
-// What a processor declares as members: statements, lookups and outputs.
+// Declarations of a processor's members: statements, lookups and outputs.
 //
 // A declaration registers itself in the collector that is active on the thread while the engine constructs
-// the processor, so that statements are prepared and checked, and schemas registered, before the first
-// record.
+// the processor. The engine can therefore prepare and check statements, and register schemas, before the
+// first record.
+//
+// Example:
+//
+//   statements::declarations declared;
+//   const statements::declaration_scope scope(declared);
+//   // a processor that is constructed here appears in `declared`
+//   invariant(declared.statements.empty(), "nothing was declared yet");
+//
+// Threads: one worker's thread, at start-up.
 #pragma once
 
 #include <cstdint>
@@ -18,20 +27,24 @@
 
 namespace millrace::statements {
 
-// A stream of produced records that a processor declares as a member; the typed form is pipeline's output<T>.
+// A topic that a processor produces to, declared as a member. Applications use the typed form,
+// engine::output<T>.
 class output_declaration {
  public:
-  // `name` is the topic, unless the configuration maps it to another.
+  // Registers the output with the declaration_scope of the thread. `name` is the topic, unless the
+  // configuration maps it to another.
   explicit output_declaration(std::string name);
   output_declaration(const output_declaration&) = delete;
   output_declaration& operator=(const output_declaration&) = delete;
 
+  // The declared name, and the topic that it is mapped to.
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
   [[nodiscard]] const std::string& topic() const noexcept { return topic_; }
   void route_to(std::string topic) { topic_ = std::move(topic); }
+  // The id under which the schema is registered; -1 before.
   [[nodiscard]] std::int32_t schema_id() const noexcept { return schema_id_; }
   void registered_as(std::int32_t schema_id) noexcept { schema_id_ = schema_id; }
-  // The Avro schema of the values, for registration under "<topic>-value".
+  // Returns the Avro schema of the values, for registration under "<topic>-value".
   [[nodiscard]] virtual std::string_view schema_text() const noexcept = 0;
 
  protected:
@@ -43,19 +56,20 @@ class output_declaration {
   std::int32_t schema_id_ = -1;
 };
 
-// Everything declared while a processor was constructed, in order.
+// The declarations of the processors that were constructed in a scope, in order. The processors own them.
 struct declarations {
   std::vector<statement_declaration*> statements;
   std::vector<output_declaration*> outputs;
   std::vector<lookup_declaration*> lookups;
 };
 
-// Start-up only, after all of a worker's statements were prepared: ties the writes to the lookups that they
-// name, and checks what no statement can tell alone. errc::config_invalid with statement, lookup and column.
+// Ties the writes to the lookups that they name, and checks the conditions that concern several statements.
+// Start-up only, after all statements of a worker were prepared. Returns errc::config_invalid with statement,
+// lookup and column.
 [[nodiscard]] result<void> connect(const declarations& all, invalidation_board& board);
 
-// Makes `into` the thread's collector for the lifetime of this object. A statement or output constructed
-// without one breaks an invariant: it would never be prepared.
+// Makes `into` the thread's collector for the lifetime of this object. A statement or output that is
+// constructed without a collector breaks an invariant, because it would never be prepared.
 class declaration_scope {
  public:
   explicit declaration_scope(declarations& into) noexcept;

@@ -1,11 +1,24 @@
-// How a write in one worker reaches the lookup caches of all workers of the process, in bytes: a key is the
-// cells of a lookup's parameters in wire form.
+// Invalidations: how a write in one worker reaches the lookup caches of all workers of the process. A key is
+// the cells of a lookup's parameters in wire form.
 //
-//   channel    one per lookup name: to whom a key is told
-//   inbox      one per worker and lookup: what it has been told and has not read
+//   object     exists once per      purpose
+//   channel    lookup name          passes a posted key to every inbox
+//   inbox      worker and lookup    keeps posted keys until its worker reads them
 //
-// A key that was posted before a read of the inbox is seen by that read. Posting never waits for a reader:
-// an inbox that is full forgets its keys and says "everything" instead.
+// A key that was posted before an inbox is read is seen by that read. Posting never waits for a reader: an
+// inbox that is full drops its keys and reports "everything" instead.
+//
+// Example:
+//
+//   statements::invalidation_board board;
+//   statements::invalidation_channel& profiles = board.channel("profiles");
+//   statements::invalidation_inbox inbox(profiles);
+//   profiles.post(as_bytes("v1"));
+//   std::size_t keys = 0;
+//   inbox.read([&](bytes_view) { ++keys; }, [] {});
+//   invariant(keys == 1, "a posted key is seen by the next read");
+//
+// Threads: the board, channels and post() are thread-safe; an inbox is read by one thread.
 #pragma once
 
 #include <atomic>
@@ -23,21 +36,23 @@ namespace millrace::statements {
 
 class invalidation_channel;
 
+// The keys that one worker has not read. Holds at most bytes_max bytes of keys.
 class invalidation_inbox {
  public:
   static constexpr std::size_t bytes_max = std::size_t{64} << 10U;
 
-  // Joins the channel for its lifetime.
+  // Joins the channel for its lifetime. The channel must outlive it.
   explicit invalidation_inbox(invalidation_channel& of);
   invalidation_inbox(const invalidation_inbox&) = delete;
   invalidation_inbox& operator=(const invalidation_inbox&) = delete;
   ~invalidation_inbox();
 
-  // Any thread.
+  // Any thread: adds a key.
   void post(bytes_view key);
-  // The reader's thread; one load when there is nothing.
+  // The reader's thread: true when there is something to read. Costs one atomic load.
   [[nodiscard]] bool pending() const noexcept { return pending_.load(std::memory_order_acquire); }
-  // The reader's thread: calls on_key(bytes_view) for each key, or on_everything() instead.
+  // The reader's thread: calls on_key(bytes_view) for each key, or on_everything() instead when keys were
+  // dropped.
   template <typename Key, typename Everything>
   void read(Key on_key, Everything on_everything) {
     const bool everything = take();
@@ -63,14 +78,14 @@ class invalidation_inbox {
   byte_buffer taken_;   // the reader's
 };
 
-// Thread-safe.
+// Passes keys to the inboxes that have joined. Thread-safe.
 class invalidation_channel {
  public:
   invalidation_channel() = default;
   invalidation_channel(const invalidation_channel&) = delete;
   invalidation_channel& operator=(const invalidation_channel&) = delete;
 
-  // Tells every inbox. When it returns, no inbox reads on without having seen the key.
+  // Adds the key to every inbox. After it has returned, every read of an inbox has the key.
   void post(bytes_view key);
 
  private:
@@ -82,9 +97,11 @@ class invalidation_channel {
   std::vector<invalidation_inbox*> inboxes_;
 };
 
-// The channels of a process, by the lookup's name. Thread-safe; outlives everything that uses a channel.
+// The channels of a process by the lookup's name. Thread-safe. Outlives everything that uses a channel.
 class invalidation_board {
  public:
+  // Returns the channel of a lookup and creates it at the first call. The reference is valid as long as the
+  // board.
   [[nodiscard]] invalidation_channel& channel(std::string_view lookup);
 
  private:

@@ -1,6 +1,13 @@
-// A lookup that a processor declares as a member: a SELECT of one row by its key whose answers are shared and
-// cached. The typed form is cql's lookup<R(Args...)>; here is what the engine, the configuration and the
-// testkit need of it.
+// A lookup that a processor declares as a member: a SELECT of one row by its key, whose answers are shared
+// and cached. Applications use the typed form, cql::lookup<R(Args...)>. This header has what the engine, the
+// configuration and the simulation need.
+//
+// Example:
+//
+//   const statements::lookup_options options{.ttl = seconds(30), .on_miss = statements::miss_policy::retry};
+//   if (const auto valid = statements::check(options); !valid) return valid.error();
+//
+// Threads: a lookup belongs to one worker; statistics() and byte_account are thread-safe.
 #pragma once
 
 #include <cstddef>
@@ -19,55 +26,59 @@
 
 namespace millrace::statements {
 
-// When there is no row: go on with the default row, end the record, or look again later.
+// The action when there is no row: continue with the default row, skip the record, retry it later, or send it
+// to the dead-letter topic.
 enum class miss_policy : std::uint8_t { use_default, skip, retry, dead_letter };
 
+// Options of one lookup. Limits are per worker.
 struct lookup_options {
   std::size_t entries_max = 10'000;               // per worker; 0: nothing is cached
   std::size_t bytes_max = std::size_t{4} << 20U;  // per worker, keys and bookkeeping included
-  milliseconds ttl{10'000};          // of a row, from when it was asked for; 0: rows are not cached
-  milliseconds negative_ttl{1'000};  // of "there is no row"; 0: not cached
+  milliseconds ttl{10'000};                       // of a row, from its request on; 0: rows are not cached
+  milliseconds negative_ttl{1'000};               // of "there is no row"; 0: not cached
   miss_policy on_miss = miss_policy::use_default;
-  // Of miss_policy::retry, for rows that come later than the records that need them: how often a record
-  // looks again, for how long since its first look, and what becomes of it then.
+  // For miss_policy::retry, when rows arrive later than the records that need them: the time between two
+  // attempts, the time since the first attempt after which the record is given up, and the action then.
   milliseconds retry_delay{1'000};
   milliseconds retry_for{30'000};
   miss_policy when_late = miss_policy::dead_letter;  // not retry
   statement_options statement = {};
 };
-// errc::config_invalid with the reason.
+// Checks that the options fit each other. Returns errc::config_invalid with the reason.
 [[nodiscard]] result<void> check(const lookup_options& options);
 
-// Since the start, of one worker or of all. Lookups = hits + negative_hits + shared + misses.
+// Counters since the start, of one worker or summed. Lookups = hits + negative_hits + shared + misses.
 struct lookup_statistics {
   std::uint64_t hits = 0;           // answered by a cached row
   std::uint64_t negative_hits = 0;  // answered by "there is no row", cached
-  std::uint64_t shared = 0;         // joined a request that was on its way
+  std::uint64_t shared = 0;         // joined a request in flight
   std::uint64_t misses = 0;         // sent a request
   std::uint64_t absent = 0;         // answers without a row, cached or not
-  std::uint64_t evictions = 0;      // entries that made room, or found none
-  std::uint64_t invalidations = 0;  // entries and requests under way that a write made stale
+  std::uint64_t evictions = 0;      // entries removed for others, or not stored for lack of room
+  std::uint64_t invalidations = 0;  // entries and requests in flight that a write invalidated
   std::uint64_t entries = 0;        // now
   std::uint64_t bytes = 0;          // now
 };
+// Adds counters.
 lookup_statistics& operator+=(lookup_statistics& sum, const lookup_statistics& more) noexcept;
 
-// Memory that is not a record's, counted against the budget of the process. Thread-safe.
+// Memory beside records that counts against the budget of the process. Thread-safe.
 class byte_account {
  public:
   byte_account() = default;
   byte_account(const byte_account&) = delete;
   byte_account& operator=(const byte_account&) = delete;
 
-  // False: the budget is used up.
+  // Reserves `bytes`. Returns false, and reserves nothing, when the budget is used up.
   [[nodiscard]] virtual bool try_hold(std::size_t bytes) noexcept = 0;
+  // Returns reserved bytes.
   virtual void let_go(std::size_t bytes) noexcept = 0;
 
  protected:
   ~byte_account() = default;
 };
 
-// What lookups of one name share in a worker.
+// The state that lookups of one name share in a worker: their cache.
 class lookup_state {
  public:
   lookup_state() = default;
@@ -75,11 +86,11 @@ class lookup_state {
   lookup_state& operator=(const lookup_state&) = delete;
   virtual ~lookup_state() = default;
 
-  // Any thread.
+  // Any thread: the counters since the start.
   [[nodiscard]] virtual lookup_statistics statistics() const noexcept = 0;
 };
 
-// The lookups of one worker, by name. Built before the worker runs; outlives its processors and their rows.
+// The lookups of one worker by name. Built before the worker runs. Outlives its processors and their rows.
 struct lookup_room {
   invalidation_board& board;         // of the process
   byte_account* memory = nullptr;    // null: not counted
@@ -87,19 +98,23 @@ struct lookup_room {
   std::map<std::string, std::unique_ptr<lookup_state>, std::less<>> states = {};
 };
 
+// A declared lookup.
 class lookup_declaration {
  public:
+  // Registers the lookup with the declaration_scope of the thread (declarations.h).
   explicit lookup_declaration(std::string name);
   lookup_declaration(const lookup_declaration&) = delete;
   lookup_declaration& operator=(const lookup_declaration&) = delete;
 
-  // The label of metrics, and how the configuration and statement_options::invalidates name it.
+  // The label of metrics, and the name in the configuration and in statement_options::invalidates.
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
+  // The SELECT that is sent on a miss.
   [[nodiscard]] virtual const statement_declaration& statement() const noexcept = 0;
-  // As declared in the code.
+  // The options as declared in the code; the configuration may replace them.
   [[nodiscard]] virtual const lookup_options& declared() const noexcept = 0;
-  // Start-up only, once its statement is prepared. Lookups of one name in a room share their cache and must
-  // agree. errc::config_invalid, db_invalid (no SELECT by key).
+  // Opens the lookup with its final options. Start-up only, after its statement was prepared. Lookups of one
+  // name in a room share their cache and must agree. Returns errc::config_invalid when they do not, and
+  // errc::db_invalid when the statement is not a SELECT by key.
   [[nodiscard]] virtual result<void> open(lookup_room& room, const lookup_options& options) = 0;
 
  protected:

@@ -1,4 +1,17 @@
-// What a processor sees besides the record: the store its statements use, the clock, and emits.
+// The environment of a processor besides the record: the store of its statements, the clock, and emits.
+//
+// Example, at namespace scope:
+//
+//   #include <millrace/engine/output.h>
+//   #include <millrace/simulation/parcel.h>
+//
+//   void publish(stream::context ctx, const engine::output<engine::parcel>& parcels) {
+//     if (ctx.attempt() > 1) return;
+//     ctx.emit(parcels, "v1", {.number = 1, .word = "first"});
+//   }
+//
+// Threads: the worker's thread.
+// Lifetime: a context is valid until the task of process() has finished.
 #pragma once
 
 #include <cstdint>
@@ -15,31 +28,33 @@
 
 namespace millrace::stream {
 
-// One run of one processor on one record; implemented by the engine. Emits are held back until process() has
-// returned done, so that a retry repeats nothing downstream.
+// One run of one processor on one record; implemented by the engine and by the simulation. Emits are held
+// back until process() has returned done, so that a retry repeats nothing downstream.
 class execution {
  public:
+  // The loop, the store and the record of this run.
   virtual runtime::loop& loop() noexcept = 0;
   virtual store& database() noexcept = 0;
   [[nodiscard]] virtual const record_block& record() const noexcept = 0;
-  // 1 for the first try.
+  // The number of the attempt; the first is 1.
   [[nodiscard]] virtual std::uint32_t attempt() const noexcept = 0;
-  // Where the value of an emit is to be appended; `key` is copied. Null: nothing of it is to be produced,
-  // because there are too many (the attempt fails with that when process() returns), or because the record
-  // was abandoned.
-  virtual byte_buffer* begin_emit(const statements::output_declaration& to, std::string_view key) = 0;
-  // The value of the last begun emit could not be encoded: the attempt fails with the first such error when
+  // Begins an emit and returns the buffer to which its value is appended; `key` is copied. Returns nullptr
+  // when the record was abandoned, or when there are too many emits: the attempt fails with that error when
   // process() returns.
+  virtual byte_buffer* begin_emit(const statements::output_declaration& to, std::string_view key) = 0;
+  // Reports that the value of the last emit could not be encoded. The attempt fails with the first such error
+  // when process() returns.
   virtual void emit_failed(const error& cause) = 0;
-  // The record's write time (write_clock.h), in microseconds since 1970.
+  // The record's write time (write_clock.h) in microseconds since 1970.
   [[nodiscard]] virtual std::int64_t write_time_us() const noexcept {
     return record().created().time_since_epoch().count() * 1'000;
   }
-  // Since this record was first put off by outcome::again; zero when it never was.
+  // The time since outcome::again first deferred this record; zero when it never was deferred.
   [[nodiscard]] virtual nanoseconds put_off_for() const noexcept { return nanoseconds(0); }
-  // The processor goes on after a wait. For the watchdog, which says what a stuck worker runs.
+  // Called when the processor resumes after a wait. The watchdog uses it to name the processor of a blocked
+  // loop.
   virtual void resumed() noexcept {}
-  // Around a request to the database: before it is submitted, and once its answer is there.
+  // Called before a database request is submitted, and when its answer has arrived.
   virtual void asks(const store_request& request) { static_cast<void>(request); }
   virtual void answered(const store_request& request) { static_cast<void>(request), resumed(); }
 
@@ -47,7 +62,7 @@ class execution {
   ~execution() = default;
 };
 
-// Passed to process() by value; valid until its task has finished.
+// Passed to process() by value. The functions are those of `execution`.
 class context {
  public:
   explicit context(execution& run) noexcept : run_(&run) {}
@@ -58,15 +73,16 @@ class context {
   [[nodiscard]] const record_block& record() const noexcept { return run_->record(); }
   [[nodiscard]] std::int64_t write_time_us() const noexcept { return run_->write_time_us(); }
   [[nodiscard]] nanoseconds put_off_for() const noexcept { return run_->put_off_for(); }
-  // For what a processor awaits: called when the wait is over.
+  // To be called by an awaitable when its wait is over.
   void resumed() const noexcept { run_->resumed(); }
-  // For statements, instead: around their request.
+  // To be called by statements instead: before a request and after its answer.
   void asks(const store_request& request) const { run_->asks(request); }
   void answered(const store_request& request) const { run_->answered(request); }
 
-  // Produces `value` to `to` once process() has returned done; the record is finished when the broker has
-  // acknowledged it. Output is pipeline's output<T>. A value that cannot be encoded, and more emits than
-  // engine.emits_per_record_max, fail the attempt when process() returns, whatever it returns as done.
+  // Produces `value` to the output `to` once process() has returned done. The record is finished when the
+  // broker has acknowledged it. Output is engine::output<T>.
+  // Failure: a value that cannot be encoded, or more emits than `engine.emits_per_record_max`, fail the
+  // attempt when process() returns, whatever it returns.
   template <typename Output>
   void emit(const Output& to, std::string_view key, const typename Output::value_type& value) const {
     byte_buffer* const into = run_->begin_emit(to, key);

@@ -1,12 +1,21 @@
-// Known bugs that can be planted in the record engine, one at a time, to show that the tests find each
-// (`./dev mutations`). They exist only in a copy of the engine that is compiled with MILLRACE_MUTATIONS; in
-// every other build mutated() is the constant false and nothing of them is left.
+// Mutations of the record engine, one at a time, to show that the tests find each (`./dev mutations`). They
+// exist only in a copy of the engine that is compiled with MILLRACE_MUTATIONS. In every other build mutated()
+// is the constant false and the compiler removes the mutated code.
+//
+// Example:
+//
+//   std::int64_t position = 41;
+//   if (stream::mutated(stream::mutation::commit_one_too_far)) ++position;
+//   invariant(position == 41, "product builds contain no mutation");
+//
+// Threads: the active mutation is set before the first thread starts.
 #pragma once
 
 #include <cstdint>
 
 namespace millrace::stream {
 
+// One value per mutation; mutations.cc of tests/simulation describes each.
 enum class mutation : std::uint8_t {
   none,
   commit_the_highest,
@@ -51,8 +60,10 @@ enum class mutation : std::uint8_t {
 
 #ifdef MILLRACE_MUTATIONS
 extern mutation active_mutation;
+// Returns whether `m` is the active mutation.
 [[nodiscard]] inline bool mutated(mutation m) noexcept { return active_mutation == m; }
 #else
+// False: this build has no mutations.
 [[nodiscard]] constexpr bool mutated(mutation) noexcept { return false; }
 #endif
 

@@ -1,9 +1,21 @@
-// Which offsets of one assignment are finished, and how far the partition may be committed.
+// The finished offsets of one assignment, and how far its partition may be committed.
 //
-// It knows only offsets that were really delivered: compaction, transaction markers and aborted records leave
-// holes, so nothing here computes "the next offset" except after the last delivered one. O(1) per record,
-// amortised. One tracker per assignment object, never reused (that is how a late acknowledgement of an
-// earlier assignment cannot pollute a later one).
+// A tracker knows only offsets that were really delivered. Compaction, transaction markers and aborted
+// records leave holes, so no "next offset" is computed except after the last delivered one. The cost is O(1)
+// per record, amortised. An assignment has one tracker, which is never reused: a late acknowledgement of an
+// earlier assignment cannot affect a later one.
+//
+// Example:
+//
+//   stream::offset_tracker tracker;
+//   const auto first = tracker.delivered(10);
+//   const auto second = tracker.delivered(12);
+//   tracker.finished(second);
+//   invariant(tracker.position() == 10, "the lowest unfinished offset is committed");
+//   tracker.finished(first);
+//   invariant(tracker.position() == 13, "one past the last delivered offset");
+//
+// Threads: the worker's thread.
 #pragma once
 
 #include <cstdint>
@@ -14,30 +26,33 @@
 
 namespace millrace::stream {
 
+// The tracker of one assignment.
 class offset_tracker {
  public:
-  // Names a delivered record; valid for this tracker only.
+  // Identifies a delivered record in this tracker only.
   using ticket = std::uint64_t;
 
-  // Offsets arrive in increasing order (invariant).
+  // Adds a delivered offset and returns its ticket. Offsets must increase (invariant).
   ticket delivered(std::int64_t offset);
-  // Exactly once per ticket (invariant).
+  // Marks a record as finished: exactly once per ticket (invariant).
   void finished(ticket which);
 
-  // The offset to commit: the lowest unfinished one, or one past the last delivered when all are finished;
-  // nullopt before the first delivery. Never decreases.
+  // Returns the offset to commit: the lowest unfinished one, or one past the last delivered when all are
+  // finished; nullopt before the first delivery. Never decreases.
   [[nodiscard]] std::optional<std::int64_t> position() const noexcept;
+  // Returns the number of unfinished records.
   [[nodiscard]] std::uint64_t unfinished() const noexcept { return unfinished_; }
-  // Delivered offsets from the lowest unfinished one on: what the tracker holds in memory.
+  // Returns the number of delivered offsets from the lowest unfinished one on, which the tracker holds in
+  // memory.
   [[nodiscard]] std::uint64_t window() const noexcept { return count_; }
-  // How many were delivered, and how many of them are below position().
+  // Returns the number of delivered offsets, and the number of these below position().
   [[nodiscard]] std::uint64_t delivered_count() const noexcept { return first_ + count_; }
   [[nodiscard]] std::uint64_t passed_count() const noexcept { return first_; }
   [[nodiscard]] std::optional<std::int64_t> lowest_unfinished() const noexcept;
-  // What is finished beyond position(): at most `ranges_max` ranges, the nearest. Offsets that were never
-  // delivered belong to the range around them. O(window).
+  // Returns the finished ranges beyond position(): at most `ranges_max` ranges, the nearest. Offsets that
+  // were never delivered belong to the range around them. O(window).
   [[nodiscard]] std::vector<offset_range> finished_beyond(std::size_t ranges_max = finished_ranges_max) const;
-  // Grows with every record that ends.
+  // Returns the number of records that have ended.
   [[nodiscard]] std::uint64_t finished_count() const noexcept { return first_ + count_ - unfinished_; }
 
  private:

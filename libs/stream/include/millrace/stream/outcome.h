@@ -1,5 +1,15 @@
-// How the work on a record ends. A closed set; errors are classified by one pure table (disposition_of) and
-// nothing else decides.
+// How the work on a record ends: a closed set of outcomes. disposition_of(), a pure table, classifies errors;
+// nothing else does.
+//
+// Example, at namespace scope:
+//
+//   stream::outcome checked(std::int64_t stars) {
+//     if (stars < 0) return stream::outcome::dead_letter("negative rating");
+//     if (stars == 0) return stream::outcome::skipped("unrated");
+//     return stream::outcome::done();
+//   }
+//
+// Threads: an outcome is a plain value. The functions are pure and callable from any thread.
 #pragma once
 
 #include <cstdint>
@@ -12,33 +22,36 @@
 
 namespace millrace::stream {
 
-// What the engine does about an error.
+// The engine's reaction to an error.
 enum class disposition : std::uint8_t {
   retry,        // the same record may succeed later: back off, bounded by attempts and age, then dead letter
   dead_letter,  // this record can never succeed; its neighbours can
-  stop,         // no record can succeed until a person acts: stop the line, lose nothing
+  stop,         // no record can succeed until a person acts: stop the engine, lose nothing
 };
+// Returns the disposition of a code, and its name.
 [[nodiscard]] disposition disposition_of(errc code) noexcept;
 [[nodiscard]] std::string_view to_string(disposition d) noexcept;
 
-// What process() returns. An error converts: `if (!found) co_return found.error();` An exception that leaves
-// process() is the error errc::processor_threw of that attempt: disposition retry, with the bounds of
-// retries.
+// The result of process(). An error converts: `if (!found) co_return found.error();`. An exception that
+// leaves process() counts as the error errc::processor_threw of that attempt: disposition retry, within the
+// bounds of retries.
 class [[nodiscard]] outcome {
  public:
   enum class kind : std::uint8_t { done, skipped, dead_letter, again, failed };
 
+  // The record is done once its emits are acknowledged.
   [[nodiscard]] static outcome done() { return outcome(kind::done, std::nullopt); }
-  // Deliberately not processed; counted by reason. `reason` is a metric label: a short constant.
+  // The record is deliberately not processed and counted by reason. `reason` is a metric label: a short
+  // constant.
   [[nodiscard]] static outcome skipped(std::string reason) {
     return outcome(kind::skipped, error(errc::rejected, std::move(reason)));
   }
-  // To the dead-letter topic now, without retry.
+  // The record is sent to the dead-letter topic now, without retry.
   [[nodiscard]] static outcome dead_letter(std::string reason) {
     return outcome(kind::dead_letter, error(errc::rejected, std::move(reason)));
   }
-  // Not now: process() runs again after `delay`. That is no failure: it costs no attempt and nothing of the
-  // retry budget, so whoever asks for it bounds it (context::put_off_for). `reason` as of skipped.
+  // The record is deferred: process() runs again after `delay`. A deferral costs no attempt and nothing of
+  // the retry budget; the processor bounds it by context::put_off_for(). `reason` is a metric label.
   [[nodiscard]] static outcome again(nanoseconds delay, std::string reason) {
     outcome out(kind::again, error(errc::rejected, std::move(reason)));
     out.delay_ = delay;
@@ -46,10 +59,11 @@ class [[nodiscard]] outcome {
   }
   outcome(error cause) : outcome(kind::failed, std::move(cause)) {}  // NOLINT(google-explicit-constructor)
 
+  // The kind of outcome.
   [[nodiscard]] kind what() const noexcept { return kind_; }
-  // Of again().
+  // The delay of again(); zero otherwise.
   [[nodiscard]] nanoseconds delay() const noexcept { return delay_; }
-  // The reason of a skip, delay or dead letter, the error of a failure; empty when done.
+  // The reason of a skip, deferral or dead letter, the error of a failure; nullopt when done.
   [[nodiscard]] const std::optional<error>& cause() const noexcept { return cause_; }
 
  private:

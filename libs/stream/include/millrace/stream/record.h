@@ -1,9 +1,19 @@
-// A record as it travels through a worker: copied once from the source into a pooled block, shared by
-// reference count among everything that works on it, released when it is settled. Single-threaded (its
-// worker's thread).
+// A record inside a worker. It is copied once from the source into a pooled block, shared by reference count,
+// and released when it is settled.
 //
-// Why a copy: a librdkafka message shares its fetch buffer, so one stuck record would pin megabytes and no
-// byte budget could be proved.
+// A copy is made because a librdkafka message shares its fetch buffer: one stalled record would keep
+// megabytes in memory, and no byte budget could be enforced.
+//
+// Example:
+//
+//   stream::block_pool pool;
+//   stream::record_view view;
+//   view.offset = 42;
+//   view.value = as_bytes("body");
+//   const stream::record_ref record = pool.copy(view);
+//   invariant(record->offset() == 42 && as_text(*record->value()) == "body", "the record was copied");
+//
+// Threads: the worker's thread.
 #pragma once
 
 #include <cstddef>
@@ -18,36 +28,38 @@
 
 namespace millrace::stream {
 
-// A partition of a topic the source subscribes to; `topic` is the index the source gave the topic.
+// A partition of a subscribed topic. `topic` is the index that the source gave the topic.
 struct partition_id {
   std::uint32_t topic = 0;
   std::int32_t partition = 0;
   friend auto operator<=>(const partition_id&, const partition_id&) = default;
 };
 
+// A header of a record.
 struct header_view {
   std::string_view name;
-  std::optional<bytes_view> value;  // empty: a null value
+  std::optional<bytes_view> value;  // nullopt: a null value
 };
 
-// What a source hands over. Valid only during the call.
+// A record as a source hands it over. Valid only during the call.
 struct record_view {
   partition_id from;
   std::int64_t offset = 0;
   timestamp created;                // the record's Kafka timestamp; 1970 when it has none
-  std::optional<bytes_view> key;    // empty: null key
-  std::optional<bytes_view> value;  // empty: tombstone
+  std::optional<bytes_view> key;    // nullopt: null key
+  std::optional<bytes_view> value;  // nullopt: tombstone
   std::span<const header_view> headers;
 };
 
 class block_pool;
 
-// The copied record. Immutable once made. Obtain from block_pool::copy, hold by record_ref.
+// A copied record. Immutable. Obtained from block_pool::copy and held by record_ref.
 class record_block {
  public:
   record_block(const record_block&) = delete;
   record_block& operator=(const record_block&) = delete;
 
+  // The record's place, Kafka timestamp, key and value. The views are valid as long as a record_ref.
   [[nodiscard]] partition_id from() const noexcept { return from_; }
   [[nodiscard]] std::int64_t offset() const noexcept { return offset_; }
   [[nodiscard]] timestamp created() const noexcept { return created_; }
@@ -55,12 +67,12 @@ class record_block {
   [[nodiscard]] std::optional<bytes_view> value() const noexcept {
     return part(static_cast<std::size_t>(key_bytes_ < 0 ? 0 : key_bytes_), value_bytes_);
   }
-  // The last header of that name, as Kafka clients read it; nullopt when absent or null.
+  // Returns the last header of that name, as Kafka clients do; nullopt when it is absent or null.
   [[nodiscard]] std::optional<bytes_view> header(std::string_view name) const noexcept;
   [[nodiscard]] std::uint32_t header_count() const noexcept { return header_count_; }
-  // In the record's order; `index` < header_count(). O(index).
+  // Returns a header in the record's order; `index` < header_count(). O(index).
   [[nodiscard]] header_view header_at(std::uint32_t index) const noexcept;
-  // Memory held by this block, for the byte budget.
+  // Returns the memory of this block in bytes, for the byte budget.
   [[nodiscard]] std::size_t bytes_held() const noexcept { return capacity_; }
 
  private:
@@ -87,7 +99,7 @@ class record_block {
   std::int64_t value_bytes_ = -1;
 };
 
-// Counted reference; the last one returns the block to its pool.
+// A counted reference. The last one returns the block to its pool.
 class record_ref {
  public:
   record_ref() = default;
@@ -114,9 +126,9 @@ class record_ref {
   record_block* block_ = nullptr;
 };
 
-// Blocks by size class (powers of two, 256 B to 64 KiB are kept and reused; larger ones go back to the heap).
-// Must outlive its blocks. Blocks are followed by at least `padding_bytes` readable bytes after the last
-// value byte.
+// Blocks by size class: powers of two from 256 B to 64 KiB are kept and reused, larger blocks are returned to
+// the heap. The pool must outlive its blocks. At least `padding_bytes` readable bytes follow the last value
+// byte of a block.
 class block_pool {
  public:
   static constexpr std::size_t padding_bytes = 16;
@@ -126,6 +138,7 @@ class block_pool {
   block_pool& operator=(const block_pool&) = delete;
   ~block_pool();
 
+  // Copies a record. The views of `record` may end afterwards.
   [[nodiscard]] record_ref copy(const record_view& record);
   [[nodiscard]] std::size_t bytes_in_use() const noexcept { return bytes_in_use_; }
   [[nodiscard]] std::size_t blocks_in_use() const noexcept { return blocks_in_use_; }

@@ -1,5 +1,20 @@
-// The port through which records leave: produced records and dead letters. One sink per worker, on its
-// thread.
+// The port through which records leave: produced records and dead-letter records. A worker has one sink.
+//
+// Example, at namespace scope:
+//
+//   struct remember final : stream::receipt {
+//     std::optional<error> failure;
+//     void on_acknowledged(result<void> answer) override {
+//       if (!answer) failure = answer.error();
+//     }
+//   };
+//
+//   // `answer` stays alive until on_acknowledged().
+//   result<void> send(stream::sink& sink, remember& answer) {
+//     return sink.produce({.topic = "visits", .key = as_bytes("v1"), .value = as_bytes("body"), .headers = {}}, answer);
+//   }
+//
+// Threads: the worker's thread.
 #pragma once
 
 #include <cstddef>
@@ -13,26 +28,28 @@
 
 namespace millrace::stream {
 
-// Told when the broker has answered for one produced record. Called from the worker's loop, never from within
+// Receives the broker's answer for one produced record. Called from the worker's loop, never from within
 // produce(). Must stay alive until then.
 class receipt {
  public:
-  // ok: acknowledged by all in-sync replicas. errc::produce_failed may succeed later, errc::produce_rejected
-  // never.
+  // Success: all in-sync replicas have acknowledged the record. errc::produce_failed: another try may
+  // succeed. errc::produce_rejected: no try can succeed.
   virtual void on_acknowledged(result<void> answer) = 0;
 
  protected:
   ~receipt() = default;
 };
 
+// A record to produce. The views are valid during the call of produce().
 struct outgoing {
   std::string_view topic;
   std::optional<bytes_view> key;
   std::optional<bytes_view> value;
   std::span<const header_view> headers;
-  std::optional<std::int32_t> partition = std::nullopt;  // which the topic has; otherwise the key decides
+  std::optional<std::int32_t> partition = std::nullopt;  // must exist; nullopt: the key decides
 };
 
+// The port.
 class sink {
  public:
   sink() = default;
@@ -40,15 +57,16 @@ class sink {
   sink& operator=(const sink&) = delete;
   virtual ~sink() = default;
 
-  // Copies the record and returns at once. Of a record that is not taken the receipt is not notified:
-  // errc::produce_failed when the queue is full and errc::broker_unavailable when the sink cannot send at
-  // present (repeat it in a later turn), errc::produce_rejected when the record can never be sent (too
-  // large).
+  // Copies the record and returns at once. The receipt is called exactly once for an accepted record, and
+  // never after an error: errc::produce_failed when the queue is full and errc::broker_unavailable when the
+  // sink cannot send at present (repeat the call in a later turn), errc::produce_rejected when the record can
+  // never be sent because it is too large.
   [[nodiscard]] virtual result<void> produce(const outgoing& record, receipt& answer) = 0;
-  // Sends what is queued without waiting for lingering; does not block.
+  // Sends queued records without lingering. Does not block.
   virtual void flush() = 0;
+  // Returns the number of accepted records without an answer.
   [[nodiscard]] virtual std::size_t in_flight() const noexcept = 0;
-  // Why the sink can never send again; null while it can. It stays set.
+  // Returns the reason why the sink can never send again; nullptr while it can. Once set it stays set.
   [[nodiscard]] virtual const error* failure() const noexcept { return nullptr; }
 };
 

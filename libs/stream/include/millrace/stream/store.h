@@ -1,6 +1,17 @@
-// The port to the database (SELECT, INSERT), implemented by libs/cql over the driver and by the simulation.
-// One per worker, on its thread. Cells are in CQL wire form: int32 big-endian length (-1 null, -2 unset) and
-// the bytes.
+// The port to the database (SELECT, INSERT), implemented by libs/cql and by the simulation. Cells are in CQL
+// wire form: an int32 big-endian length (-1 null, -2 unset) and the bytes.
+//
+// Example, at namespace scope:
+//
+//   // `request` and `answered` stay alive until the answer arrives.
+//   void submit(stream::store& database, stream::store_request& request) {
+//     request.on_complete = [](stream::store_request& done) {
+//       invariant(done.answer.has_value(), "a store completes a request with its answer");
+//     };
+//     database.submit(request);
+//   }
+//
+// Threads: one object per worker, on its thread.
 #pragma once
 
 #include <coroutine>
@@ -19,8 +30,7 @@
 
 namespace millrace::stream {
 
-// Rows as they came from the server. Counted by intrusive reference: rows outlive the request, and may be
-// shared.
+// Rows in the server's form, counted by intrusive reference. Rows outlive the request and may be shared.
 class rows_owner {
  public:
   rows_owner() = default;
@@ -48,6 +58,7 @@ class rows_owner {
   std::uint32_t references_ = 0;
 };
 
+// A counted reference to rows; empty for a statement without rows.
 class rows_ref {
  public:
   rows_ref() = default;
@@ -70,28 +81,29 @@ class rows_ref {
   rows_owner* owner_ = nullptr;
 };
 
-// One request. Lives in the awaiting coroutine's frame until completed; the store completes every submitted
-// request exactly once, also at shutdown (errc::cancelled), so the frame is never destroyed before.
+// One request. It lives in the frame of the awaiting coroutine until completed. The store completes every
+// submitted request exactly once, also at shutdown (errc::cancelled), so the frame is never destroyed before.
 struct store_request {
   const statements::statement_declaration* statement = nullptr;
   bytes_view cells;                                // the bound values; valid until completion
   std::optional<std::int64_t> write_timestamp_us;  // USING TIMESTAMP of a write, set by the driver protocol
-  // Pages are joined until there are so many rows; with 0 the answer is the page itself.
+  // Pages are joined until they hold this many rows. With 0 the answer is one page.
   std::uint32_t rows_max = 5'000;
   bytes_view paging_state;  // of the page before; valid until completion
-  // An unlogged batch: its statements, all on one partition; valid until completion. `statement` is the
-  // first's, `cells` is empty.
+  // An unlogged batch: its statements, all of one partition; valid until completion. `statement` is the first
+  // one's and `cells` is empty.
   struct part {
     const statements::statement_declaration* statement;
     bytes_view cells;
   };
   std::span<const part> batch;
-  // Filled by the store, which then calls on_complete on the worker's loop:
+  // Filled in by the store, which then calls on_complete on the worker's loop.
   std::optional<result<rows_ref>> answer;
   void (*on_complete)(store_request&) = nullptr;
   std::coroutine_handle<> waiting;
 };
 
+// The port.
 class store {
  public:
   store() = default;
@@ -99,10 +111,14 @@ class store {
   store& operator=(const store&) = delete;
   virtual ~store() = default;
 
-  // Start-up only; blocks up to the session's timeout. Prepares and runs declaration.check().
+  // Prepares a statement and runs declaration.check(). Start-up only; blocks up to the session's timeout.
+  // Errors: errc::db_type_mismatch from check(), errc::db_invalid when the server refuses the statement, and
+  // the errors of a request.
   [[nodiscard]] virtual result<void> prepare(statements::statement_declaration& declaration) = 0;
-  // Never blocks: requests of a turn go out together at its end.
+  // Sends a request; `request` stays valid until its completion. Never blocks: the requests of a turn are
+  // sent together at its end.
   virtual void submit(store_request& request) = 0;
+  // Returns the number of requests that are not completed.
   [[nodiscard]] virtual std::size_t in_flight() const noexcept = 0;
 };
 
