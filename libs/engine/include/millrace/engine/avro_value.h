@@ -1,5 +1,26 @@
 // Avro as the format of values: the primary template of value_traits, for structs that `millrace codegen`
 // wrote and for structs described by hand (avro/type_descriptor.h).
+//
+// Example prelude:
+//
+//   struct visit {
+//     std::string_view visitor_id;
+//   };
+//
+//   template <>
+//   struct millrace::avro::describe<visit> {
+//     static type_descriptor type() {
+//       return record_of<visit>("visit", {field("visitor_id", &visit::visitor_id)});
+//     }
+//   };
+//
+// Example:
+//
+//   byte_buffer bytes;
+//   if (const auto written = engine::value_traits<visit>::encode({"v1"}, bytes); !written) return written.error();
+//   invariant(engine::value_traits<visit>::format().type_name() == "visit", "the format names its type");
+//
+// Threads: the functions are callable from any thread; a slot belongs to one worker.
 #pragma once
 
 #include <memory>
@@ -27,6 +48,7 @@ class avro_plan final : public value_plan {
   avro::plan code;
 };
 
+// struct value_traits {
 template <class T>
 class avro_slot final : public value_slot {
  public:
@@ -65,15 +87,19 @@ class avro_format final : public value_format {
 
 template <class T>
 struct value_traits {
+  // Returns the format of T. It lives as long as the program.
   [[nodiscard]] static const value_format& format() {
     static const internal::avro_format<T> instance;
     return instance;
   }
 
-  // A type without a schema of its own breaks an invariant at its first use, at start-up.
+  // Appends the encoding of `value`. A struct without a schema of its own breaks an invariant at its first
+  // use, at start-up.
+  // Errors: those of avro::encode_plan::encode(), for example errc::unresolvable; `into` is then as it was.
   [[nodiscard]] static result<void> encode(const T& value, byte_buffer& into) {
     return encoder().encode(value, into);
   }
+  // Returns the schema under which values are written.
   [[nodiscard]] static std::string_view schema_text() {
     static_cast<void>(encoder());
     return avro::descriptor_of<T>().schema_text;

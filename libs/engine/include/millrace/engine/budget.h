@@ -1,5 +1,16 @@
-// The process-wide limit on bytes that records hold in memory. Workers lease it in chunks, so that the record
-// path touches no shared cache line.
+// The limit of the process on the bytes that records hold in memory. Workers lease it in chunks, so that the
+// record path touches no shared cache line.
+//
+// Example:
+//
+//   engine::byte_budget budget(std::size_t{64} << 20U);
+//   engine::byte_lease lease(budget);
+//   lease.take(1'024);
+//   invariant(lease.used() == 1'024 && budget.in_use() >= 1'024, "the lease covers what is used");
+//   lease.give_back(1'024);
+//
+// Threads: byte_budget is thread-safe; a byte_lease belongs to one worker.
+// Units: bytes.
 #pragma once
 
 #include <atomic>
@@ -9,14 +20,15 @@
 
 namespace millrace::engine {
 
-// Thread-safe. Shared by all workers of the process.
+// The budget. Shared by all workers of the process.
 class byte_budget final : public statements::byte_account {
  public:
   explicit byte_budget(std::size_t bytes_max) noexcept : bytes_max_(bytes_max) {}
-  // Caches of lookups hold of it what records leave them.
+  // For caches of lookups, which use the part that records leave free.
   [[nodiscard]] bool try_hold(std::size_t bytes) noexcept override { return try_take(bytes); }
   void let_go(std::size_t bytes) noexcept override { give_back(bytes); }
 
+  // Takes `bytes` and returns true, or takes nothing and returns false when the budget would be exceeded.
   [[nodiscard]] bool try_take(std::size_t bytes) noexcept {
     std::size_t in_use = in_use_.load(std::memory_order_relaxed);
     do {
@@ -24,9 +36,10 @@ class byte_budget final : public statements::byte_account {
     } while (!in_use_.compare_exchange_weak(in_use, in_use + bytes, std::memory_order_relaxed));
     return true;
   }
-  // For what is in memory already.
+  // Takes `bytes` that are in memory already, even above the limit.
   void take(std::size_t bytes) noexcept { in_use_.fetch_add(bytes, std::memory_order_relaxed); }
   void give_back(std::size_t bytes) noexcept { in_use_.fetch_sub(bytes, std::memory_order_relaxed); }
+  // The bytes in use, and the limit.
   [[nodiscard]] std::size_t in_use() const noexcept { return in_use_.load(std::memory_order_relaxed); }
   [[nodiscard]] std::size_t bytes_max() const noexcept { return bytes_max_; }
 
@@ -35,7 +48,7 @@ class byte_budget final : public statements::byte_account {
   std::atomic<std::size_t> in_use_{0};
 };
 
-// One worker's part. Single-threaded. Gives everything back when destroyed.
+// One worker's part of the budget. Returns everything when destroyed.
 class byte_lease {
  public:
   static constexpr std::size_t chunk_bytes_max = std::size_t{1} << 20U;
@@ -45,13 +58,14 @@ class byte_lease {
   byte_lease& operator=(const byte_lease&) = delete;
   ~byte_lease() { shared_.give_back(leased_); }
 
-  // How much more may be taken in now.
+  // Returns the bytes that may still be taken.
   [[nodiscard]] std::size_t room() const noexcept {
     const std::size_t in_use = shared_.in_use();
     if (in_use > shared_.bytes_max()) return 0;
     return shared_.bytes_max() - in_use + (leased_ - used_);
   }
-  // Always succeeds: a batch that was asked for is in memory. The overdraft is at most that batch.
+  // Takes `bytes`. Always succeeds, because a requested batch is in memory already. The overdraft is at most
+  // that batch.
   void take(std::size_t bytes) noexcept {
     used_ += bytes;
     if (used_ > leased_) grow();

@@ -1,5 +1,15 @@
-// The named limits and policies of a line. Defaults suit records of about a kilobyte and a database that
+// Limits and policies of a record engine. The defaults suit records of about 1 KiB and a database that
 // answers within milliseconds.
+//
+// Example:
+//
+//   engine::engine_options options;
+//   options.order = engine::order_mode::key;
+//   options.in_flight_records_max = 4'096;
+//   options.retry.attempts_max = 5;
+//   options.dead_letter_topic = "visits.dlq";
+//
+// Threads: plain values; callbacks run on the loop's thread.
 #pragma once
 
 #include <cstddef>
@@ -14,37 +24,44 @@
 
 namespace millrace::engine {
 
-// unordered: records run as they come. key: records of one key run one after another, in log order, keys in
-// parallel; null keys are unordered. partition: records of one partition run one after another. A record's
-// turn ends when it is finished: its emits and dead letters are acknowledged, its retries are over.
+// The order of records:
+//
+// * unordered: records run as they come.
+// * key: records of one key run one after another, in log order; keys run in parallel. Records with a null
+//   key are unordered.
+// * partition: records of one partition run one after another.
+//
+// A record's turn ends when it is finished: its emits and dead-letter records are acknowledged and its
+// retries are over.
 enum class order_mode : std::uint8_t { unordered, key, partition };
-// A record without a value.
+// The policy for a record without a value.
 enum class tombstone_policy : std::uint8_t { skip, dead_letter };
-// Bytes left over after the decoded value.
+// The policy for bytes after the decoded value.
 enum class trailing_bytes_policy : std::uint8_t { dead_letter, ignore };
 
-// Names of the headers that say why: millrace.dlq.*, those of Kafka Streams (KIP-1034: __streams.errors.*),
-// or both.
+// The names of the headers of a dead-letter record: millrace.dlq.*, those of Kafka Streams (KIP-1034:
+// __streams.errors.*), or both.
 enum class dead_letter_header_names : std::uint8_t { millrace, streams, both };
 
+// Retries of one record.
 struct retry_policy {
   std::uint32_t attempts_max = 10;  // the first try included
   milliseconds age_max{300'000};    // since the first failure; then a dead letter
   milliseconds backoff_first{50};   // doubles with every attempt
   milliseconds backoff_max{10'000};
-  double jitter = 0.5;  // of the backoff, taken off at random, so that retries spread
+  double jitter = 0.5;  // the part of the backoff that is taken off at random
 };
 
-// The retry budget of the process (retry_budget.h): in every window at most `reserve` retries and `ratio` of
-// the first tries may fail. A retry over it waits longer, and while it waits its record does not get older.
+// The retry budget of the process (retry_budget.h): in every window at most `reserve` retries, and `ratio` of
+// the first tries, may fail. A retry above it waits, and the record does not age while it waits.
 struct retry_budget_policy {
   double ratio = 0.1;           // 1 or more: no limit
   std::uint32_t reserve = 100;  // so that single failures are retried at once; at least 1
   seconds window{10};
 };
 
-// The dead-letter brake: the line stops when, within a window, at least `letters_min` records and more than
-// `ratio` of all were dead-lettered.
+// The dead-letter rate limit: the engine stops when, within a window, at least `dead_letters_min` records and
+// more than `ratio` of all were sent to the dead-letter topic.
 struct dead_letter_limit_policy {
   double ratio = 0.5;  // 1 or more: never
   std::uint32_t dead_letters_min = 100;
@@ -52,9 +69,9 @@ struct dead_letter_limit_policy {
 };
 
 // A circuit breaker per dependency (database, broker). It opens when, within a window, at least
-// `failures_min` tries and more than `ratio` of all failed because the dependency is unwell. Until it closes
-// nothing is taken from the source, retries wait, and what fails neither counts as an attempt nor makes a
-// record older.
+// `failures_min` tries and more than `ratio` of all failed because the dependency is unavailable or
+// overloaded. Until it closes, no records are taken, retries wait, and failures neither count as attempts nor
+// make a record older.
 struct breaker_policy {
   double ratio = 0.5;  // 1 or more: never
   std::uint32_t failures_min = 50;
@@ -65,31 +82,36 @@ struct breaker_policy {
   std::uint32_t probes_min = 3;  // that succeed, one after another, to close it
 };
 
-// An exception that left process(); the views end with the call.
+// An exception that left process(). The views are valid during the call.
 struct processor_exception {
   std::string_view processor;
   std::string_view type;  // "std::out_of_range"
   const error& failure;   // processor, record, attempt, type and what()
 };
 
+// Options of one worker's engine.
 struct engine_options {
   std::size_t in_flight_records_max = 1'024;  // taken and not finished, queued and retrying ones included
   std::size_t take_records_max = 256;         // in one turn
-  // In flight of one partition. 0: seven eighths of all when more than one partition is assigned.
+  // Records in flight of one partition. 0: seven eighths of in_flight_records_max when more than one
+  // partition is assigned.
   std::size_t partition_share_max = 0;
-  // A partition that holds its share is not paused for it before its oldest record is unfinished for so long:
-  // until then nothing is taken. Pausing discards what the client has fetched.
+  // A partition that holds its share is paused only when its oldest record has been unfinished for this long;
+  // until then nothing is taken. Pausing discards prefetched records.
   milliseconds partition_pause_after{100};
-  // A partition whose oldest record is unfinished for so long is stalled: it may then hold only an equal
-  // share of half the records.
+  // A partition whose oldest record has been unfinished for this long is stalled: it may then hold only an
+  // equal share of half the records.
   milliseconds partition_stall_after{1'000};
-  // Delivered records from the committed offset on, per partition: what a crash would deliver again.
+  // Delivered records from the committed offset on, per partition: the records that a crash would deliver
+  // again.
   std::size_t partition_window_max = 100'000;
-  std::size_t schema_wait_records_max = 64;   // of one partition, waiting for a schema
-  std::size_t record_bytes_max = 16U << 20U;  // larger ones are dead-lettered unread
-  std::size_t partitions_max = 10'000;        // assigned to this worker
-  std::size_t schemas_max = 10'000;           // schema ids remembered; over it the oldest goes
-  std::size_t emits_per_record_max = 1'000;   // of one processor; a record with more is dead-lettered
+  std::size_t schema_wait_records_max = 64;  // of one partition, waiting for a schema
+  std::size_t record_bytes_max =
+      16U << 20U;                       // larger records go to the dead-letter topic without being decoded
+  std::size_t partitions_max = 10'000;  // assigned to this worker
+  std::size_t schemas_max = 10'000;     // cached schema ids; the oldest is removed for a new one
+  std::size_t emits_per_record_max =
+      1'000;  // of one processor; a record with more goes to the dead-letter topic
 
   order_mode order = order_mode::unordered;
   tombstone_policy tombstones = tombstone_policy::skip;
@@ -100,7 +122,7 @@ struct engine_options {
 
   milliseconds commit_interval{1'000};
   milliseconds commit_timeout{10'000};  // for the answer to one commit, and for the last commit of a stop
-  milliseconds drain_timeout{30'000};   // of a stop; what is unfinished then is abandoned
+  milliseconds drain_timeout{30'000};   // of a stop; records that are unfinished then are abandoned
   milliseconds leave_timeout{5'000};  // of a stop, after the last commits: for the group to let the worker go
   milliseconds revoke_drain_timeout{5'000};
   milliseconds schema_not_found_grace{10'000};  // a registry's follower may lag; then a dead letter
@@ -116,21 +138,22 @@ struct engine_options {
   std::string version;                     // dead-letter header: of the application
   std::uint64_t seed = 1;
 
-  // Told of failures that end nothing and that no port has told of, on the loop's thread. May be empty.
+  // Called for failures that end nothing and that no port reports. Loop's thread. May be empty.
   std::function<void(std::string_view event, const error& failure)> on_problem;
-  // Told of every exception that leaves process(), on the loop's thread. May be empty.
+  // Called for every exception that leaves process(). Loop's thread. May be empty.
   std::function<void(const processor_exception& thrown)> on_exception;
 };
 
-// Header that carries a record's creation as microseconds since 1970: eight bytes big-endian, or decimal
-// text.
+// The header of a record's creation time in microseconds since 1970: eight bytes big-endian, or decimal text.
 inline constexpr char created_header[] = "millrace-created-us";
 
-// Headers of a record that was produced again from its dead letter (`millrace dlq redrive`). With a group,
-// only an engine of that group works on it, or one that has it among its former groups; one that has it among
-// the other groups skips it. With a processor, only that one runs. A record that names a group or a processor
-// that is not known here becomes a dead letter again (errc::redrive_target_unknown), which the dead-letter
-// brake does not count.
+// Headers of a record that was produced again from its dead-letter record (`millrace dlq redrive`).
+//
+// * With a group, only an engine of that group processes it, or one that has it among its former groups. An
+//   engine that has it among the other groups skips it.
+// * With a processor, only that processor runs.
+// * A record that names an unknown group or processor goes to the dead-letter topic again
+//   (errc::redrive_target_unknown), which the dead-letter rate limit does not count.
 inline constexpr char redrive_group_header[] = "millrace.redrive.group";
 inline constexpr char redrive_processor_header[] = "millrace.redrive.processor";
 inline constexpr char redrive_count_header[] = "millrace.redrive.count";  // decimal, from 1

@@ -1,20 +1,28 @@
-// What the user writes: a processor, and the list of them that an application runs.
+// The interface of user code: a processor, and the list of processors that an application runs.
 //
-//   class enrich_visits final : public engine::processor<tracking::navigation> {
-//     runtime::task<stream::outcome> process(engine::record<tracking::navigation> nav,
-//                                            stream::context ctx) override { ... co_return
-//                                            stream::outcome::done(); }
+// Example, at namespace scope:
+//
+//   #include <millrace/simulation/parcel.h>
+//
+//   class weigh final : public engine::processor<engine::parcel> {
+//    public:
+//     runtime::task<stream::outcome> process(engine::record<engine::parcel> parcel, stream::context ctx) override {
+//       if (parcel->number <= 0) co_return stream::outcome::skipped("empty");
+//       if (ctx.attempt() > 3) co_return stream::outcome::dead_letter("too heavy");
+//       co_return stream::outcome::done();
+//     }
 //   };
-//   engine::processor_set all{engine::make<enrich_visits>(), engine::make<last_seen>()};
 //
-// Each worker has its own instance of every processor, touched by that worker's thread only; process() runs
-// concurrently with itself at every co_await. Returning an error leaves the decision to the engine: retry,
-// dead letter, or stop (stream::disposition_of).
+//   const engine::processor_set all{engine::make<weigh>()};
 //
-// An exception that leaves process(), before or after a wait, is the error errc::processor_threw of that
-// attempt: the coroutine unwinds, nothing that it emitted is produced, the attempt is retried within the
-// bounds of engine.retry, and then the record is a dead letter that names the exception. Other records do not
-// notice. Statements that were answered before have taken place.
+// Threads: each worker has its own instance of every processor, which only that worker's thread uses.
+// process() runs concurrently with itself at every co_await.
+// Errors: an error that process() returns is classified by stream::disposition_of(): retry, dead letter, or
+// stop.
+// Failure: an exception that leaves process(), before or after a wait, is the error errc::processor_threw of
+// that attempt. The coroutine unwinds, nothing that it emitted is produced, and the attempt is retried within
+// the bounds of `engine.retry`; then the record goes to the dead-letter topic with the name of the exception.
+// Other records are not affected. Statements that were answered before have taken effect.
 #pragma once
 
 #include <functional>
@@ -35,6 +43,7 @@
 
 namespace millrace::engine {
 
+// The part of a processor that does not depend on the struct that it reads.
 class processor_base {
  public:
   processor_base() = default;
@@ -42,21 +51,23 @@ class processor_base {
   processor_base& operator=(const processor_base&) = delete;
   virtual ~processor_base() = default;
 
-  // The `processor` label of metrics and the header of dead letters; unique within an application. Default:
-  // the class name.
+  // The `processor` label of metrics and a header of dead-letter records. Unique within an application.
+  // Default: the name of the class.
   [[nodiscard]] virtual std::string_view name() const { return class_name_; }
 
-  // Of the struct this processor reads.
+  // The format of the struct that this processor reads.
   [[nodiscard]] virtual const value_format& input() const noexcept = 0;
-  // Calls process() on a record whose value is of input().
+  // Calls process() on a record whose value has the format input().
   [[nodiscard]] virtual runtime::task<stream::outcome> run(held_record& held, stream::context ctx) = 0;
 
+  // Sets the name of the class; make() does.
   void set_class_name(std::string name) { class_name_ = std::move(name); }
 
  private:
   std::string class_name_;
 };
 
+// The base class of a processor that reads T.
 template <class T>
 class processor : public processor_base {
  public:
@@ -70,7 +81,7 @@ class processor : public processor_base {
   }
 };
 
-// Makes one worker's instance. May throw: the application does not start then.
+// Makes one worker's instance. An exception that it throws prevents the start.
 using processor_factory = std::function<std::unique_ptr<processor_base>()>;
 // All processors of an application, in the order in which they start on a record.
 using processor_set = std::vector<processor_factory>;
@@ -83,7 +94,7 @@ namespace internal {
 [[noreturn]] void throw_named(const std::type_info& type);
 }  // namespace internal
 
-// `arguments` are copied, and given to the constructor of every instance.
+// Returns a factory of P. `arguments` are copied and passed to the constructor of every instance.
 template <class P, class... Arguments>
 [[nodiscard]] processor_factory make(Arguments... arguments) {
   static_assert(std::is_base_of_v<processor_base, P>, "P is a engine::processor<T>");
@@ -98,16 +109,17 @@ template <class P, class... Arguments>
   };
 }
 
-// One worker's processors, with the statements and outputs they declared.
+// One worker's processors, with the statements and outputs that they declared.
 struct processors {
   std::vector<std::unique_ptr<processor_base>> all;
   statements::declarations declared;
-  std::vector<bool> uses_database;  // declared a statement; as `all`
+  std::vector<bool> uses_database;  // declared a statement; in the order of `all`
   bool uses_write_time = false;     // a statement is declared with write_time::record
 };
 
-// Constructs every processor. errc::config_invalid when there is none, more than processors_max, two share a
-// name, they read different structs, or a factory throws or makes none.
+// Constructs every processor. Returns errc::config_invalid when there is none, when there are more than
+// processors_max, when two have the same name or read different structs, and when a factory throws or returns
+// nullptr.
 inline constexpr std::size_t processors_max = 32;
 [[nodiscard]] result<processors> build(const processor_set& factories);
 

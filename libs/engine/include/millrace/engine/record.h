@@ -1,6 +1,17 @@
-// record<T>: what process() receives. A value handle: copying it costs an increment, and the decoded struct,
-// the bytes it views and the record's memory stay as long as any handle does. It counts against the worker's
-// budget until then: keep handles for the duration of process() only. The worker's thread only.
+// record<T>: the parameter of process(). It is a handle: a copy costs an increment. The decoded struct, the
+// bytes that it views and the record's memory live as long as any handle does, and count against the worker's
+// budget. Handles should be kept during process() only.
+//
+// Example, at namespace scope:
+//
+//   #include <millrace/simulation/parcel.h>
+//
+//   std::string describe(const engine::record<engine::parcel>& parcel) {
+//     return std::string(parcel.topic()) + "/" + std::to_string(parcel.partition()) + "@" +
+//            std::to_string(parcel.offset()) + ": " + std::string(parcel->word);
+//   }
+//
+// Threads: the worker's thread.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +26,7 @@
 
 namespace millrace::engine {
 
-// What record<T> points at: a record with its decoded value. Implemented by the engine and by the testkit.
+// The record behind a handle, with its decoded value. Implemented by the engine and by the simulation.
 class held_record {
  public:
   held_record(const held_record&) = delete;
@@ -34,7 +45,7 @@ class held_record {
  protected:
   held_record() = default;
   ~held_record() = default;
-  // The last handle is gone.
+  // Called when the last handle is released.
   virtual void recycle() noexcept = 0;
 
   stream::record_ref block_;
@@ -45,6 +56,7 @@ class held_record {
   std::uint32_t references_ = 0;
 };
 
+// A handle of a record whose value is a T.
 template <class T>
 class record {
  public:
@@ -65,14 +77,15 @@ class record {
   [[nodiscard]] const T& operator*() const noexcept { return *static_cast<const T*>(held_->value()); }
   [[nodiscard]] const T* operator->() const noexcept { return static_cast<const T*>(held_->value()); }
 
+  // The record's place in the log.
   [[nodiscard]] std::string_view topic() const noexcept { return held_->topic(); }
   [[nodiscard]] std::int32_t partition() const noexcept { return held_->block().from().partition; }
   [[nodiscard]] std::int64_t offset() const noexcept { return held_->block().offset(); }
   // The record's Kafka timestamp; 1970 when it has none.
   [[nodiscard]] timestamp created() const noexcept { return held_->block().created(); }
-  // Empty: null key.
+  // The key; nullopt for a null key.
   [[nodiscard]] std::optional<bytes_view> key() const noexcept { return held_->block().key(); }
-  // The last header of that name; empty when absent or null.
+  // The last header of that name; nullopt when it is absent or null.
   [[nodiscard]] std::optional<bytes_view> header(std::string_view name) const noexcept {
     return held_->block().header(name);
   }

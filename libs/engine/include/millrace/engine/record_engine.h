@@ -1,15 +1,22 @@
-// A line: the engine of one worker. It takes records from a source, decodes them, runs the processors on
-// them, sends what they emit, and commits an offset only when everything before it is finished. It works on
-// ports alone.
+// The record engine of one worker. It takes records from a source, decodes them, runs the processors on them,
+// sends their emits, and commits an offset only when everything before it is finished. It works on ports
+// only.
 //
-// Promise: at-least-once. An offset is committed only when every delivered record below it has ended: done
-// (its emits acknowledged), skipped by rule, or dead-lettered (the letter acknowledged). A stop that drains
-// repeats nothing after a restart; a crash repeats at most the window of each partition.
+// At-least-once: an offset is committed only when every delivered record below it has ended: done (its emits
+// acknowledged), skipped by rule, or dead-lettered (the dead-letter record acknowledged). A stop that drains
+// repeats nothing after a restart. A crash repeats at most the window of each partition.
 //
-// Errors become retry, dead letter or stop by stream::disposition_of. On stop the line drains and ends as
-// `failed`; the record that caused it stays uncommitted. A broken invariant aborts the process.
+// Example, at namespace scope:
 //
-// Threads: everything belongs to the loop's thread, except status() and entered().
+//   void drain(engine::record_engine& worker, runtime::loop& loop) {
+//     worker.request_stop();
+//     while (!worker.finished()) loop.run_turn(milliseconds(100));
+//     invariant(worker.counts().balanced(), "every record has one outcome");
+//   }
+//
+// Failure: errors become retry, dead letter or stop by stream::disposition_of(). On stop the engine drains
+// and ends as `failed`; the record that caused it stays uncommitted. A broken invariant aborts the process.
+// Threads: the loop's thread, except status() and entered(), which any thread may call.
 #pragma once
 
 #include <memory>
@@ -32,7 +39,8 @@
 
 namespace millrace::engine {
 
-// All must outlive the line; the budgets are shared by the workers of the process, the rest is this worker's.
+// The ports of an engine. All of them must outlive it. The budgets are shared by the workers of the process;
+// the other ports belong to this worker.
 struct engine_ports {
   runtime::loop& loop;
   stream::source& source;
@@ -45,58 +53,64 @@ struct engine_ports {
   record_observer* observer = nullptr;  // may be none
 };
 
-// Declares every metric family of the pipeline, for the reference and for checking dashboards.
+// Declares every metric family of the record engine, for the reference and for checks of dashboards.
 void declare_metrics(metrics::catalogue& into);
 
 class engine_core;
 
+// One worker's engine. Its states are those of engine_state (status.h).
 class record_engine {
  public:
-  // `work` was built for this worker, its statements prepared and its outputs registered.
+  // `work` was built for this worker, with its statements prepared and its outputs registered.
   record_engine(engine_ports ports, engine_options options, processors work);
   record_engine(const record_engine&) = delete;
   record_engine& operator=(const record_engine&) = delete;
-  // quiescent() must hold.
+  // quiescent() must be true.
   ~record_engine();
 
-  // Starts taking records. Once.
+  // Starts to take records. Called once.
   void start();
-  // Drain: takes no more, finishes or, after drain_timeout, abandons what is in flight, commits, leaves the
-  // group. Ends within drain_timeout + commit_timeout + leave_timeout, whatever does not answer. Safe in any
-  // state; before start() it ends the line at once.
+  // Drains: takes no more records, finishes the records in flight or abandons them after drain_timeout,
+  // commits, and leaves the group. Ends within drain_timeout + commit_timeout + leave_timeout, whatever does
+  // not answer. Allowed in any state; before start() it ends the engine at once.
   void request_stop();
-  // Gives up at once: abandons everything, commits nothing more, leaves the group if that takes no longer
+  // Ends at once: abandons all records, commits nothing more, and leaves the group if that takes no longer
   // than 2 s.
   void abort();
-  // Ends the line as failed, as an error with disposition stop would.
+  // Drains and ends as failed, as an error with disposition stop does.
   void fail(error cause);
 
-  // An operator's verb about the oldest unfinished record of a partition.
+  // Executes an operator command about the oldest unfinished record of a partition. The answer says whether
+  // it was accepted.
   [[nodiscard]] command_answer act_on(const record_name& which, operator_command verb);
 
+  // The present state.
   [[nodiscard]] engine_state state() const noexcept;
-  // stopped or failed: the group was left, or did not answer in time; the books are closed.
+  // True when the state is stopped or failed: the group was left or did not answer in time, and the record
+  // accounting is final.
   [[nodiscard]] bool finished() const noexcept;
-  // No coroutine of a processor, no receipt and no schema request is outstanding: the line may be destroyed.
-  // After finished() this needs only that the store and the sink answer what they still hold.
+  // True when no coroutine of a processor, no receipt and no schema request is outstanding: the engine may be
+  // destroyed. After finished() this only needs the answers that the store and the sink still owe.
   [[nodiscard]] bool quiescent() const noexcept;
   // Set when the state is failed, or will be after the drain.
   [[nodiscard]] const std::optional<error>& failure() const noexcept;
+  // The record accounting as of now.
   [[nodiscard]] const record_accounting& counts() const noexcept;
-  // Of the abandoned records, those that were given up after the stop began: 0 before it.
+  // The number of abandoned records that were given up after the stop began; 0 before it.
   [[nodiscard]] std::uint64_t abandoned_by_stop() const noexcept;
-  // Of the uncommitted records, those whose partition was given up after the stop began: 0 before it.
+  // The number of uncommitted records whose partition was given up after the stop began; 0 before it.
   [[nodiscard]] std::uint64_t uncommitted_by_stop() const noexcept;
-  // False when the line ended before the group's coordinator let it go.
+  // False when the engine ended before the group's coordinator confirmed that it left.
   [[nodiscard]] bool left_group() const noexcept;
+  // The number of records that were taken and have not ended.
   [[nodiscard]] std::size_t in_flight_records() const noexcept;
 
-  // Any thread: a copy that is at most status_interval old.
+  // Any thread: a copy of the status that is at most status_interval old.
   [[nodiscard]] engine_status status() const;
-  // Any thread, and also while the loop is stuck. Taken while the loop turns, name and record may be of two
-  // entries.
+  // Any thread, also while the event loop is blocked: the processor that was entered last. Read while the
+  // loop runs, the name and the record may be of two different entries.
   [[nodiscard]] std::optional<entered_processor> entered() const noexcept;
-  // The loop's thread: as of now.
+  // Loop's thread: the status as of now.
   [[nodiscard]] engine_status status_now() const;
 
  private:

@@ -1,6 +1,16 @@
-// The process-wide limit on retries: in every window at most `reserve`, and `ratio` of the first tries, may
-// be spent on retries that fail. A retry takes one when it starts and gives it back when it succeeds, so that
-// a database that is well again is worked for without a brake, and a sick one is not hammered.
+// The limit of the process on retries: in every window at most `reserve` retries, and `ratio` of the first
+// tries, may be spent on retries that fail. A retry takes one unit when it starts and returns it when it
+// succeeds. Retries against a healthy database are therefore not limited, and an unavailable one is not
+// overloaded further.
+//
+// Example:
+//
+//   engine::retry_budget budget({.ratio = 0.1, .reserve = 2});
+//   const instant now = system_clock().now();
+//   if (budget.try_take(now)) budget.give_back(now);  // the retry succeeded
+//   invariant(budget.left(now) == 2, "a successful retry costs nothing");
+//
+// Threads: thread-safe. The workers of the process share one budget and one clock.
 #pragma once
 
 #include <array>
@@ -13,19 +23,20 @@
 
 namespace millrace::engine {
 
-// Thread-safe. Shared by all workers of the process, whose clocks are one. Not asked per record: workers
-// report their first tries in batches.
+// The budget. It is not used per record: workers report their first tries in batches.
 class retry_budget {
  public:
   explicit retry_budget(const retry_budget_policy& policy) noexcept;
   retry_budget(const retry_budget&) = delete;
   retry_budget& operator=(const retry_budget&) = delete;
 
+  // Adds `ratio` units per first try.
   void first_tries(std::uint32_t count, instant now) noexcept;
-  // True: the retry may start.
+  // Takes one unit and returns true, or returns false when none is left: the retry waits.
   [[nodiscard]] bool try_take(instant now) noexcept;
+  // Returns the unit of a retry that succeeded.
   void give_back(instant now) noexcept;
-  // Retries that might start now.
+  // Returns the number of retries that might start now.
   [[nodiscard]] std::uint64_t left(instant now) const noexcept;
 
  private:

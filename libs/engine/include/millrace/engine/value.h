@@ -1,10 +1,23 @@
-// How the bytes of a record become the struct a processor asks for, and back. The engine sees values only
-// through this seam: it knows neither Avro nor the struct.
+// The format of values: how the bytes of a record become the struct that a processor reads, and back. The
+// engine knows neither Avro nor the struct.
 //
 // `value_traits<T>` names the format of T. The primary template (avro_value.h) is Avro for generated and
-// bound structs; a specialisation serves tests, or a struct with an encoding of its own. What they throw is
-// an error: of decode(), errc::internal of that record, a dead letter; of compile(), errc::internal of that
-// schema, which is compiled again after a backoff; of encode(), it leaves the emit.
+// described structs. A specialisation serves tests, or a struct with an encoding of its own;
+// simulation/parcel.h is one.
+//
+// Example, at namespace scope:
+//
+//   result<std::size_t> decode(const engine::value_format& format, const stream::schema_document& writer,
+//                              engine::value_slot& slot, bytes_view body) {
+//     const auto plan = format.compile(writer);
+//     if (!plan) return plan.error();
+//     return slot.decode(**plan, body);
+//   }
+//
+// Threads: formats and plans are immutable and shared; a slot belongs to one worker.
+// Failure: an exception that a format throws is an error. decode(): errc::internal of that record, which goes
+// to the dead-letter topic. compile(): errc::internal of that schema, which is compiled again after a
+// backoff. encode(): the exception leaves the emit.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +30,7 @@
 
 namespace millrace::engine {
 
-// What one writer's schema compiles to. Immutable; shared by all records of a schema id.
+// The compiled form of one writer's schema. Immutable; shared by all records of a schema id.
 class value_plan {
  public:
   value_plan() = default;
@@ -26,7 +39,8 @@ class value_plan {
   virtual ~value_plan() = default;
 };
 
-// Room for one decoded value, reused record after record together with the memory its arrays and maps need.
+// Storage for one decoded value. It is reused for record after record, with the memory of its arrays and
+// maps.
 class value_slot {
  public:
   value_slot() = default;
@@ -34,13 +48,15 @@ class value_slot {
   value_slot& operator=(const value_slot&) = delete;
   virtual ~value_slot() = default;
 
-  // Decodes `body` in place of what was there; returns the bytes consumed. The value may view `body`. `plan`
-  // was compiled by the format that made this slot. After an error the value is unspecified.
+  // Decodes `body` in place of the previous value and returns the number of bytes consumed. The value may
+  // view `body`. `plan` was compiled by the format that made this slot. After an error the value is
+  // unspecified.
   [[nodiscard]] virtual result<std::size_t> decode(const value_plan& plan, bytes_view body) = 0;
+  // Returns the decoded struct.
   [[nodiscard]] virtual const void* value() const noexcept = 0;
 };
 
-// The format of one struct type. Stateless, one object per type, so that its address names the type.
+// The format of one struct type. Stateless; one object per type, whose address identifies the type.
 class value_format {
  public:
   value_format() = default;
@@ -48,16 +64,21 @@ class value_format {
   value_format& operator=(const value_format&) = delete;
   virtual ~value_format() = default;
 
-  // For messages: "tracking::navigation".
+  // The name of the type for messages: "tracking::navigation".
   [[nodiscard]] virtual std::string_view type_name() const noexcept = 0;
+  // Makes a slot for values of this type.
   [[nodiscard]] virtual std::unique_ptr<value_slot> make_slot() const = 0;
-  // errc::schema_invalid: not a schema; errc::schema_incompatible: can never be read as this type.
+  // Compiles a writer's schema. Returns errc::schema_invalid when it is not a schema, and
+  // errc::schema_incompatible when its values can never be read as this type.
   [[nodiscard]] virtual result<std::shared_ptr<const value_plan>> compile(
       const stream::schema_document& writer) const = 0;
 };
 
-// Members used: `static const value_format& format()`; for outputs `static result<void> encode(const T&,
-// byte_buffer&)` (appends) and `static std::string_view schema_text()`.
+// Members that a specialisation provides:
+//
+//   static const value_format& format();
+//   static result<void> encode(const T&, byte_buffer&);   for outputs; appends
+//   static std::string_view schema_text();                for outputs
 template <class T>
 struct value_traits;
 
