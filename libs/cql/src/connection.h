@@ -1,7 +1,25 @@
-// One connection to a node (a shard of it): handshake, frames, and which request an answer belongs to.
+// One connection to a node (a shard of it): handshake, frames, and the mapping of answers to requests.
 //
-// On its worker's loop only. It never blocks, retries nothing and forgets nothing: when it breaks, its owner
-// learns why and still has every request.
+//   connecting ──▶ asking ──▶ starting ──────────────────▶ open
+//       │            │           │  └──▶ authenticating ────▲ │
+//       └────────────┴───────────┴──────────────┴─────────────┴──▶ broken
+//
+//   from            event                                              to              sent
+//   connecting      TCP, and TLS when configured, are established      asking          OPTIONS
+//   asking          SUPPORTED                                          starting        STARTUP
+//   starting        READY                                              open            -
+//   starting        AUTHENTICATE                                       authenticating  AUTH_RESPONSE
+//   authenticating  AUTH_SUCCESS                                       open            -
+//   before open     ERROR, another frame, or 5 s since open()          broken          -
+//   open            malformed frame, or an unexpected stream           broken          -
+//   open            nothing received for twice the keepalive           broken          OPTIONS before
+//   open            more than 1,024 forgotten requests for over 1 s    broken          -
+//   any             a failure of the transport                         broken          -
+//
+// owner::opened() is called on entering open, owner::broken() on entering broken, which is final.
+//
+// Threads: its worker's loop. It never blocks and retries nothing. When it breaks, its owner receives the reason
+// and still has every request (in_flight()).
 #pragma once
 
 #include <cstddef>

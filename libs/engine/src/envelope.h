@@ -1,5 +1,63 @@
-// A record in flight, and the work of each processor on it. Pooled: everything here is reused record after
-// record.
+// A record in flight (envelope), and the work of each processor on it (processor_run). Both are pooled and
+// reused for record after record.
+//
+// A record's life:
+//
+//   taken ─────▶ queued ─────▶ started ─────▶ settled ─────▶ pool
+//    │  ▲           │             │                            ▲
+//    ▼  │           ▼             ▼                            │
+//   waiting ────▶ abandoned ───────────────────────────────────┘
+//
+//   from                      event                                                         to
+//   pool                      on_record(): copied, counted, known to the tracker            taken
+//   taken                     the plan of its schema is not compiled yet, or an earlier     waiting
+//                             record of the partition waits
+//   waiting                   the plan is compiled, and the earlier ones have left          taken
+//   taken                     decoded; an earlier record of its key or partition works      queued
+//   taken                     decoded, and nothing is in its way; or unreadable             started
+//   taken                     skipped by rule                                               settled
+//   queued                    the earlier records of its key or partition have ended        started
+//   started                   every processor_run has ended; the offset is finished         settled
+//   waiting, queued, started  its assignment is sealed                                      abandoned
+//   waiting                   its partition is revoked, or the engine drains                abandoned
+//   queued                    its turn comes while its partition is revoked, with           abandoned
+//                             order_mode::partition
+//   settled                   the last handle is released                                   pool
+//   abandoned                 no task, receipt or timer is outstanding, and the last        pool
+//                             handle is released
+//
+// An unreadable record is `condemned`: its first run starts as dead-lettering. A record that is skipped by
+// rule (a tombstone, or redriven for another group) is settled without having started.
+//
+// The stages of a processor_run:
+//
+//   from            event                                                        to
+//   idle            start(): the first attempt                                   running
+//   idle            condemn(): the record cannot be read                         dead_lettering
+//   idle            pass_over(): redriven for another processor                  ended: skipped
+//   running         done, without emits                                          ended: done
+//   running         done, with emits                                             emitting
+//   running         skipped                                                      ended: skipped
+//   running         again, or an error with disposition retry                    backing_off
+//   running         dead_letter, an error with that disposition, or no           dead_lettering
+//                   attempts left
+//   running         an error with disposition stop                               stuck
+//   backing_off     its timer, when breaker and retry budget allow; operator:    running
+//                   retry
+//   backing_off     operator: skip; dead_letter                                  ended: skipped; dead_lettering
+//   emitting        every emit is acknowledged                                   ended: done
+//   emitting        a retryable failure: sent again after a backoff              emitting
+//   emitting        another failure, once no receipt is outstanding              dead_lettering, or stuck
+//   dead_lettering  acknowledged                                                 ended: dead
+//   dead_lettering  a retryable failure, or too large for the first time: sent   dead_lettering
+//                   again after a backoff
+//   dead_lettering  operator: skip, between two tries                            ended: skipped
+//   dead_lettering  another failure                                              stuck
+//   any             abandon()                                                    ended
+//   ended           reset()                                                      idle
+//
+// A run that enters dead_lettering while the dead-letter rate limit is exceeded becomes stuck instead. stuck
+// stops the engine.
 #pragma once
 
 #include <cstdint>

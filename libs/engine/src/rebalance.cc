@@ -1,4 +1,26 @@
-// What the group gives and takes.
+// Rebalances: partitions that the group assigns and revokes. The phases of an assignment (assignment.h):
+//
+//   open ─────▶ revoking ─────▶ sealed ─────▶ closed
+//    ├───────────────│─────────────▲             ▲
+//    └───────────────┴───────────────────────────┘
+//
+//   from            event                                                              to
+//   (none)          on_assigned()                                                      open
+//   open            on_revoked()                                                       revoking
+//   revoking        nothing is in flight, or revoke_drain_timeout is over              sealed
+//   open, revoking  the drain of a stop is over                                        sealed
+//   sealed          the last commit is answered or has timed out; the engine ends      closed
+//   open, revoking, on_lost(), or the partition is assigned again                      closed
+//   sealed
+//
+//   phase      takes records   ends count   commits
+//   open       yes             yes          yes
+//   revoking   no              yes          yes
+//   sealed     no              no           the last one
+//   closed     no              no           no
+//
+// A revocation ends with source::release() of its partitions, unless all of them were lost meanwhile. While
+// the engine leaves, sealed assignments are closed when it ends (stop.cc).
 #include <algorithm>
 
 #include <millrace/stream/mutations.h>

@@ -1,4 +1,30 @@
-// The consumer behind consumer.h: one librdkafka handle, its two queues and what is known of each partition.
+// The consumer behind consumer.h: one librdkafka handle, its two queues and the state of each partition.
+//
+// The states of a partition (owned_partition::stage):
+//
+//   absent ── on_assign() ──▶ asking ── start_reading() ──▶ reading
+//     ▲                         │                              │
+//     │                         └───────── on_revoke() ────────┤
+//     │                                                        ▼
+//     └── finish_revoke(): all released, or lost ────────── revoking
+//
+//   from       event                                              to         reported as
+//   absent     the group assigns the partition                    asking     on_assigned
+//   asking     its committed offset, or a start offset, is known  reading    on_position
+//   asking     the group revokes or takes the partition           revoking   on_revoked
+//   reading    the group revokes the partition                    revoking   on_revoked
+//   revoking   every revoking partition was released              absent     nothing
+//   any        the assignment was lost                            absent     on_lost
+//   any        close() after a fatal error of the client          absent     on_lost
+//
+// The states of the member:
+//
+//   reading ── fail(): fatal error ──▶ failed ──┐
+//      └─────────────── close() ────────────────┴──▶ closing ── group left, no lookup in flight ──▶ closed
+//
+// A failed or closing member still serves events and commits, and hands over no records. When librdkafka
+// refuses to close properly after a fatal error, the partitions are reported as lost and the member is closed
+// without the group's consent (abandoned_).
 #pragma once
 
 #include <deque>

@@ -24,10 +24,17 @@ namespace millrace::engine {
 
 // The state of an engine. The number is the value of the metric millrace_state.
 //
-//   idle ── start() ──▶ running ── request_stop(), fail() ──▶ draining ──▶ leaving ──▶ stopped
-//     │                    │                                     │            │    └──▶ failed
-//     └── request_stop() ──┼───────────▶ stopped                 │            │
-//                          └──────────────── abort() ────────────┴────────────┘
+//   idle ──▶ running ──▶ draining ──▶ leaving ──▶ stopped or failed
+//    └───────────────────────────────────────────────▲
+//
+//   from      event                                                      to
+//   idle      start()                                                    running
+//   idle      request_stop(), abort(); fail()                            stopped; failed
+//   running   request_stop(), abort(); fail(), an error with             draining
+//             disposition stop, a fatal error of the source or sink
+//   draining  all work has ended, drain_timeout, or abort()              leaving
+//   leaving   the last commits are answered or commit_timeout is over,   stopped, or failed when
+//             and the group was left or leave_timeout is over            failure() is set
 //
 // stopped and failed are final.
 enum class engine_state : std::uint8_t {
