@@ -1,6 +1,17 @@
-// The admin endpoint's HTTP server: a few pages, one thread, one short exchange per connection. GET asks for
-// a page, POST for an action; a request's body is not read. What they answer is decided by the handlers,
-// which run on the server's thread: pages must not block, an action may for about a second.
+// The HTTP server of the admin endpoint: a few pages, one thread, one short exchange per connection. GET
+// requests a page, POST an action; the body of a request is not read. The handlers make the responses.
+//
+// Example, at namespace scope:
+//
+//   result<std::unique_ptr<app::admin_server>> serve_hello() {
+//     return app::admin_server::start("127.0.0.1", 0, [](std::string_view path) {
+//       if (path == "/hello") return app::admin_page{.body = "hello\n"};
+//       return app::admin_page{.status = 404, .body = "not found\n"};
+//     });
+//   }
+//
+// Threads: start() and port() may be called from any thread. Handlers run on the server's thread: a page must
+// not block, an action may for about a second.
 #pragma once
 
 #include <cstdint>
@@ -13,26 +24,29 @@
 
 namespace millrace::app {
 
+// A response.
 struct admin_page {
   unsigned status = 200;
   std::string content_type = "text/plain; charset=utf-8";
   std::string body;
-  bool asks_for_token = false;  // with 401
+  bool asks_for_token = false;  // with status 401: adds the header WWW-Authenticate
 };
 
+// A POST request. The views are valid during the call.
 struct admin_request {
   std::string_view path;           // without the query
   std::string_view authorization;  // the header; empty when there is none
 };
 
+// The server. Destroying it ends its thread.
 class admin_server {
  public:
-  // `path` without the query.
+  // `path` has no query.
   using page_handler = std::function<admin_page(std::string_view path)>;
   using request_handler = std::function<admin_page(const admin_request& order)>;
 
-  // Listens at once; port 0 takes a free one. errc::address_in_use names the address, errc::config_invalid an
-  // address that is none. Without `orders` POST is answered with 405.
+  // Listens when it returns; port 0 takes a free one. Without `orders`, POST is answered with 405. Returns
+  // errc::address_in_use with the address, and errc::config_invalid for a malformed address.
   [[nodiscard]] static result<std::unique_ptr<admin_server>> start(const std::string& address,
                                                                    std::uint16_t port, page_handler pages,
                                                                    request_handler orders = {});
@@ -41,6 +55,7 @@ class admin_server {
   // Closes every connection and joins the thread.
   virtual ~admin_server() = default;
 
+  // Returns the port on which the server listens.
   [[nodiscard]] virtual std::uint16_t port() const noexcept = 0;
 
  protected:

@@ -1,9 +1,30 @@
-// An application: a name and its processors. The engine brings configuration, workers, admin endpoint,
-// signals and exit codes.
+// An application: a name and its processors. The library adds configuration, workers, admin endpoint, signals
+// and exit codes.
 //
-// Exit codes: 0 stopped on request, everything in flight finished and committed; 1 stopped by a failure, or
-// records will be worked on again: abandoned at the drain deadline, or finished and not committed; 78 the
-// configuration cannot be used (EX_CONFIG of sysexits.h).
+// Example, at namespace scope:
+//
+//   #include <millrace/simulation/parcel.h>
+//
+//   class count final : public engine::processor<engine::parcel> {
+//     runtime::task<stream::outcome> process(engine::record<engine::parcel>, stream::context) override {
+//       co_return stream::outcome::done();
+//     }
+//   };
+//
+//   int run_counter() {
+//     return app::run({.name = "counter", .processors = {engine::make<count>()}}, {.config_file = "config.yaml", .set = {}});
+//   }
+//
+// Exit codes:
+//
+//   exit code  meaning
+//   0          stopped on request; everything in flight was finished and committed
+//   1          stopped by a failure, or records will be processed again: abandoned at the drain deadline, or
+//              finished and not committed
+//   78         the configuration cannot be used (EX_CONFIG of sysexits.h)
+//
+// Threads: the main thread, which must be the only one when run() is called.
+// Errors: messages go to standard error; the exit code is the result.
 #pragma once
 
 #include <string>
@@ -14,6 +35,7 @@
 
 namespace millrace::app {
 
+// The application.
 struct application {
   std::string name;
   std::string version = "0.0.0";
@@ -21,16 +43,17 @@ struct application {
   std::vector<command> commands = {};  // of its own, beside commands_of
 };
 
+// Arguments of a run.
 struct run_arguments {
   std::string config_file;
   std::vector<std::string> set;  // "section.key=value", over the file and the environment
 };
 
-// Runs until SIGTERM or SIGINT (drain; a second one aborts) or a failure. Blocks these signals in the calling
-// thread, which must be the only one. Messages go to standard error.
+// Runs until SIGTERM or SIGINT (drain; a second signal aborts) or a failure, and returns the exit code.
+// Blocks these signals in the calling thread.
 [[nodiscard]] int run(const application& app, const run_arguments& arguments);
 
-// Reads and checks the configuration; prints what is wrong.
+// Reads and checks the configuration, prints its errors, and returns the exit code.
 [[nodiscard]] int validate(const run_arguments& arguments);
 
 // The command line of an application: commands_of, the commands of its own, `help` and `version`. Returns the

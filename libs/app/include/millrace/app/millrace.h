@@ -1,10 +1,37 @@
-// What an application includes: everything needed to write processors and a main function.
+// The header that an application includes: everything needed to write processors and a main function.
 //
-//   class visits final : public millrace::processor<tracking::Navigation> { ... };
+// Example prelude:
+//
+//   struct page_view {
+//     std::string_view visitor_id;
+//   };
+//
+//   template <>
+//   struct millrace::avro::describe<page_view> {
+//     static type_descriptor type() {
+//       return record_of<page_view>("page_view", {field("visitor_id", &page_view::visitor_id)});
+//     }
+//   };
+//
+// Example, at namespace scope:
+//
+//   class visits final : public millrace::processor<page_view> {
+//    public:
+//     millrace::task<millrace::outcome> process(millrace::record<page_view> view, millrace::context ctx) override {
+//       const auto written = co_await insert_(ctx, view->visitor_id);
+//       if (!written) co_return written.error();
+//       co_return millrace::outcome::done();
+//     }
+//
+//    private:
+//     millrace::statement<void(std::string_view visitor_id)> insert_{"INSERT INTO visit (visitor_id) VALUES (?)"};
+//   };
+//
 //   int main(int argc, char** argv) {
-//     return millrace::main(argc, argv, {.name = "navigation", .processors =
-//     {millrace::make<visits>("visits")}});
+//     return millrace::main(argc, argv, {.name = "navigation", .processors = {millrace::make<visits>()}});
 //   }
+//
+// Threads: each worker has its own instance of every processor; see engine/processor.h.
 #pragma once
 
 #include <millrace/app/application.h>

@@ -1,7 +1,16 @@
-// What every connection to a Kafka cluster needs, and what the clients report beside their ports.
+// Settings that every connection to a Kafka cluster needs, and the reports of a client beside its port.
 //
-// Secrets (passwords, private keys) travel only in `properties`; they are never logged and never part of an
-// error's text.
+// Example:
+//
+//   kafka::client_config config;
+//   config.bootstrap_servers = "kafka-1:9093,kafka-2:9093";
+//   config.properties["security.protocol"] = "SSL";
+//   config.on_log = [](const kafka::log_line& line) { invariant(line.level >= 0, "syslog levels begin at 0"); };
+//
+// Secrets (passwords, private keys) are passed in `properties` only. They are never logged and never part of
+// an error's text.
+//
+// Threads: plain values; callbacks run on the thread that owns the client, from within its poll or turn.
 #pragma once
 
 #include <cstddef>
@@ -14,23 +23,23 @@
 
 namespace millrace::kafka {
 
-// A line of librdkafka's own log. `level` is syslog's: 0 emergency … 3 error, 4 warning, 6 information,
-// 7 debug. The views are valid during the call.
+// A line of librdkafka's own log. `level` is syslog's: 0 emergency … 3 error, 4 warning, 6 information, 7
+// debug. The views are valid during the call.
 struct log_line {
   int level = 6;
   std::string_view facility;
   std::string_view text;
 };
-// Called on the owner's thread, from within its poll or turn.
+// Receives the lines of the log.
 using log_sink = std::function<void(const log_line&)>;
-// librdkafka's statistics document (JSON, its STATISTICS.md), once per statistics.interval.ms; same thread.
+// Receives librdkafka's statistics document (JSON, its STATISTICS.md) once per `statistics.interval.ms`.
 using statistics_sink = std::function<void(std::string_view json)>;
 
 struct client_config {
   std::string bootstrap_servers;  // "host:port,host:port"
   std::string client_id = "millrace";
-  // librdkafka's properties by their own names (its CONFIGURATION.md): TLS, SASL, tuning. A name it does not
-  // know, a value it refuses and a property that Millrace sets itself are errc::config_invalid.
+  // Properties of librdkafka by their own names (its CONFIGURATION.md): TLS, SASL, tuning. An unknown name,
+  // an invalid value, and a property that Millrace sets itself are errc::config_invalid.
   std::map<std::string, std::string> properties;
   log_sink on_log;                // may be empty
   statistics_sink on_statistics;  // may be empty

@@ -1,5 +1,19 @@
-// Questions to a cluster before the first record, for start-up and tooling: they block the calling thread,
-// which must not be a worker's.
+// A check of a cluster before the first record, for start-up and tools.
+//
+// Example, at namespace scope:
+//
+//   result<std::int32_t> partitions_of_visits(const kafka::client_config& config) {
+//     const std::array<std::string, 1> topics = {"visits"};
+//     const auto cluster = kafka::check_connectivity(config, topics, seconds(10));
+//     if (!cluster) return cluster.error();
+//     return cluster->topics.front().partitions;
+//   }
+//
+// Example prelude:
+//
+//   #include <array>
+//
+// Threads: any, but never a worker's: the call blocks for up to `timeout`.
 #pragma once
 
 #include <cstdint>
@@ -13,20 +27,22 @@
 
 namespace millrace::kafka {
 
+// A topic of the cluster.
 struct topic_facts {
   std::string name;
   std::int32_t partitions = 0;
 };
 
+// The brokers, and the requested topics.
 struct cluster_facts {
   std::vector<std::string> brokers;  // host:port
-  std::vector<topic_facts> topics;   // in the order asked
+  std::vector<topic_facts> topics;   // in the order of the request
 };
 
-// Connects with exactly this configuration and asks for the topics. One error that names the address and the
-// cause: errc::tls_error (handshake, certificate, CA file), errc::broker_unauthorized (SASL, ACL),
-// errc::broker_unavailable (nobody answered within `timeout`), errc::topic_not_found, errc::config_invalid.
-// TLS and SASL failures end the wait early.
+// Connects with exactly this configuration and requests the topics. Leaves no connection open.
+// Errors: one error with the address and the cause. errc::tls_error (handshake, certificate, CA file),
+// errc::broker_unauthorized (SASL, ACL), errc::broker_unavailable (no answer within `timeout`),
+// errc::topic_not_found, errc::config_invalid. TLS and SASL failures end the wait early.
 [[nodiscard]] result<cluster_facts> check_connectivity(const client_config& config,
                                                        std::span<const std::string> topics,
                                                        milliseconds timeout);

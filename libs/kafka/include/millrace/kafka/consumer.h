@@ -1,36 +1,48 @@
-// The source of a worker: one librdkafka consumer, a member of a consumer group, as the port
-// stream/source.h describes it.
+// The source of a worker: one librdkafka consumer, a member of a consumer group. It implements the port
+// stream/source.h.
 //
-// Threads: everything on the worker's thread; librdkafka's threads only wake the loop. Two queues are polled:
-// one with the group's events, and one that all assigned partitions feed. Not taking records is therefore not
-// polling the second one: it fills up to `fetch_bytes_max` and fetching stops, while rebalances, commits and
-// errors keep flowing, and nothing that was prefetched is discarded. Poll before every sleep and whenever
-// room was made: the loop is woken only when an empty queue gets its first entry.
+// Example, at namespace scope:
 //
-// Where reading starts. When partitions are assigned, their committed offsets are requested (again and again
-// until the coordinator answers: a failed answer never counts as "nothing was committed"); then reading
-// starts at the committed offset, or where `start_from` points when the group really has none: the source
-// resolves it to an offset first. A partition that was added to the topic after the group had begun starts at
-// its beginning, whatever `start_from` says: every commit's metadata carries the number of partitions at the
-// group's beginning.
+//   result<std::unique_ptr<stream::source>> open(kafka::consumer_config config, runtime::loop& worker) {
+//     config.topics = {"visits"};
+//     config.start_from = kafka::start_position::earliest;
+//     auto made = kafka::consumer::create(std::move(config), worker);
+//     if (!made) return made.error();
+//     return std::unique_ptr<stream::source>(*std::move(made));
+//   }
 //
-// What is skipped. Nothing, unless the brokers say for the expected offset that it is out of range and the
-// log's first and last offsets confirm it; then `on_offset_out_of_range` decides. A damaged batch is read
-// again (up to ten times, over 40 s; then the source fails), and so is a jump in the offsets that compaction
-// and transactions do not explain.
+// Fetching. Two queues are polled: one with the group's events, and one that all assigned partitions feed.
+// While no records are taken, the second queue is not polled: it fills up to `fetch_bytes_max` and fetching
+// stops, while rebalances, commits and errors continue. No prefetched record is discarded. poll() is to be
+// called before every sleep and whenever records may be taken again: the loop is woken only when an empty
+// queue receives its first entry.
 //
-// Offsets are committed by commit() only, with the leader epoch of the last record before the offset.
+// Start of reading. When partitions are assigned, the consumer requests their committed offsets and repeats
+// the request until the coordinator answers; a failed answer never counts as "nothing was committed". Reading
+// starts at the committed offset. When the group has none, it starts where `start_from` says, which the
+// source resolves to an offset first. A partition that was added to the topic after the group had begun
+// starts at its beginning, whatever `start_from` says: every commit's metadata carries the number of
+// partitions at the group's beginning.
 //
-// Errors. on_source_error(fatal): fenced by another member with the same identity, not authorised, topic
-// unknown (policy), offset out of range (policy), no committed offset (policy), or any state librdkafka
-// itself calls fatal. After it no more records are handed over; close() still works. Everything else is
-// retried by the client and reported as not fatal. A commit's failure: errc::broker_unavailable may succeed
-// when tried again (also where the group has a new generation or member epoch: a cooperative rebalance leaves
-// the partition here), errc::broker_fenced never (another member has this identity),
-// errc::broker_unauthorized not without an operator.
+// Skipped records. None, unless the brokers report the expected offset as out of range and the first and last
+// offsets of the log confirm it; then `on_offset_out_of_range` decides. A damaged batch is read again, up to
+// ten times over 40 s; then the source fails. A jump in the offsets that compaction and transactions do not
+// explain is read again, too.
+//
+// Commits. Offsets are committed by commit() only, with the leader epoch of the last record before the
+// offset.
 //
 // A static member (`instance_id`) does not leave the group on close under the classic protocol: its
 // partitions wait for its return until the session times out.
+//
+// Errors: on_source_error(fatal) reports: fenced by another member with the same identity, not authorised,
+// topic unknown (policy), offset out of range (policy), no committed offset (policy), and every state that
+// librdkafka calls fatal. No records follow; close() still works. Every other error is retried by the client
+// and reported as not fatal. Errors of a commit: errc::broker_unavailable may succeed when repeated (also
+// when the group has a new generation or member epoch: a cooperative rebalance leaves the partition here);
+// errc::broker_fenced never (another member has this identity); errc::broker_unauthorized not without an
+// operator.
+// Threads: the worker's thread. librdkafka's threads only wake the loop.
 #pragma once
 
 #include <cstddef>
@@ -51,6 +63,7 @@
 
 namespace millrace::kafka {
 
+// The rebalance protocol of the group.
 enum class group_protocol : std::uint8_t { classic, consumer };  // consumer: KIP-848, Kafka 4
 // Of the classic protocol; the brokers assign under `consumer`.
 // Of the last two, each rebalance takes everything from everybody first (the eager protocol); all members of
@@ -83,6 +96,7 @@ struct consumer_config {
   std::size_t fetch_bytes_max = std::size_t{16} * 1024 * 1024;
 };
 
+// Counters since the start.
 struct consumer_counters {
   std::uint64_t records = 0;  // handed over
   std::uint64_t bytes = 0;    // keys and values of those
@@ -90,22 +104,23 @@ struct consumer_counters {
   std::uint64_t rebalances_revoked = 0;
   std::uint64_t rebalances_lost = 0;
   std::uint64_t commits_failed = 0;      // partitions
-  std::uint64_t offset_gap_records = 0;  // skipped because the broker no longer had them
+  std::uint64_t offset_gap_records = 0;  // skipped because the broker no longer has them
   std::uint64_t damaged_batches = 0;     // fetched with a bad checksum, format or offset, and read again
-  std::uint64_t rereads = 0;             // for that, for refused offsets that exist, and to confirm jumps
+  std::uint64_t rereads = 0;  // of damaged batches and refused offsets that exist, and to confirm jumps
 };
 
+// The consumer. Its functions are those of stream::source unless a comment says more.
 class consumer final : public stream::source {
  public:
-  // Joins the group in the background; never waits for a broker. The loop must outlive the consumer.
-  // errc::config_invalid or errc::tls_error (a certificate or key file that cannot be used).
+  // Creates a consumer, which joins the group in the background; never waits for a broker. The loop must
+  // outlive it. Returns errc::config_invalid, or errc::tls_error for a certificate or key file that cannot be
+  // used.
   [[nodiscard]] static result<std::unique_ptr<consumer>> create(consumer_config config,
                                                                 runtime::loop& worker);
-  // Without a close() it leaves the group here, without commits and without telling anybody; waits for the
-  // coordinator, at most 5 s (or for a question about committed offsets, 3 s more). After a close() that has
-  // not finished it does not wait: the group notices when the session times out. Then, or when the
-  // coordinator does not answer in time, the client ends on a thread of its own, up to `socket.timeout.ms`
-  // later.
+  // Without a close(), leaves the group without commits and without events, and waits for the coordinator for
+  // at most 5 s (for a request of committed offsets 3 s more). After a close() that has not finished it does
+  // not wait: the group notices when the session times out. When the coordinator does not answer in time, the
+  // client ends on a thread of its own, up to `socket.timeout.ms` later.
   ~consumer() override;
 
   std::size_t poll(stream::source_events& events, std::size_t records_max) override;
@@ -121,8 +136,9 @@ class consumer final : public stream::source {
   [[nodiscard]] std::optional<std::int64_t> high_watermark(
       stream::partition_id partition) const noexcept override;
 
+  // The counters as of now.
   [[nodiscard]] const consumer_counters& counters() const noexcept;
-  // The broker's oldest offset of the partition, as last heard.
+  // The broker's oldest offset of the partition, as last reported; nullopt when not known yet.
   [[nodiscard]] std::optional<std::int64_t> low_watermark(stream::partition_id partition) const noexcept;
 
  private:

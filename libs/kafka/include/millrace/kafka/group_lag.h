@@ -1,5 +1,17 @@
-// How far a consumer group is behind, asked from outside of it: for tools. Blocks the calling thread, which
-// must not be a worker's. Nobody joins the group, and nothing is committed.
+// The lag of a consumer group, read from outside of it, for tools. Nothing joins the group, and nothing is
+// committed.
+//
+// Example, at namespace scope:
+//
+//   result<std::int64_t> lag_of(const kafka::client_config& config, const std::vector<std::string>& topics) {
+//     const auto lags = kafka::read_group_lag(config, "enrichment", topics, seconds(10));
+//     if (!lags) return lags.error();
+//     std::int64_t records = 0;
+//     for (const kafka::partition_lag& each : *lags) records += each.records;
+//     return records;
+//   }
+//
+// Threads: any, but never a worker's: the call blocks for up to `timeout`.
 #pragma once
 
 #include <cstdint>
@@ -15,19 +27,21 @@
 
 namespace millrace::kafka {
 
+// The lag of one partition, in records.
 struct partition_lag {
   std::string topic;
   std::int32_t partition = 0;
-  std::optional<std::int64_t> committed;  // empty: the group has none
+  std::optional<std::int64_t> committed;  // nullopt: the group has none
   std::int64_t low = 0;                   // the oldest offset of the log
   std::int64_t high = 0;                  // one past the last
-  // Offsets from the committed one on (from the log's beginning where there is none) to the end.
+  // The number of offsets from the committed one (without one, from the beginning of the log) to the end.
   std::int64_t records = 0;
-  // Of the first of these: Kafka's timestamp. Empty when there is none, or it was not read in time.
+  // Kafka's timestamp of the first of these; nullopt when there is none, or when it was not read in time.
   std::optional<timestamp> oldest;
 };
 
-// By topic and partition. Errors as check_connectivity().
+// Returns the lag of every partition, by topic and partition.
+// Errors: those of check_connectivity().
 [[nodiscard]] result<std::vector<partition_lag>> read_group_lag(const client_config& config,
                                                                 const std::string& group,
                                                                 std::span<const std::string> topics,

@@ -1,21 +1,34 @@
-// The sink of a worker: one idempotent librdkafka producer (acks=all), as the port stream/sink.h describes
-// it.
+// The sink of a worker: one idempotent librdkafka producer (acks=all). It implements the port stream/sink.h.
 //
-// Threads: the worker's. The producer registers a step of the loop (phase::produce) that takes delivery
-// reports in batches and answers the receipts; librdkafka's threads only wake the loop.
+// Example, at namespace scope:
 //
-// Every record that produce() accepted gets exactly one answer: acknowledged; errc::produce_failed (not
-// acknowledged within `delivery_timeout`, topic missing, not authorised: trying again may help);
-// errc::produce_rejected (too large or invalid); errc::cancelled (abandon(), or the producer ended first).
+//   result<std::unique_ptr<kafka::producer>> open(kafka::client_config client, runtime::loop& worker) {
+//     kafka::producer_config config;
+//     config.client = std::move(client);
+//     config.linger = milliseconds(10);
+//     return kafka::producer::create(std::move(config), worker);
+//   }
 //
-// Acknowledged means that a broker named the record's offset. librdkafka also reports success for a record
-// that it infers from the acknowledgement of a later one; a broker may have refused that record, so the
-// answer is errc::produce_failed. Producing it again repeats it at worst.
+// Every accepted record gets exactly one answer:
 //
-// A client that librdkafka calls fatally failed (lost sequence numbers, a fenced epoch) is replaced by a new
-// one: its unacknowledged records are answered with errc::produce_failed, and meanwhile produce() returns
-// errc::broker_unavailable. failure() is set, and nothing can be produced any more, when an operator must act
-// (a permission is missing) or when five new clients in a row failed before a record was acknowledged.
+//   answer                 meaning
+//   success                a broker named the record's offset
+//   errc::produce_failed   not acknowledged within `delivery_timeout`, topic missing, or not authorised;
+//                          another try may succeed
+//   errc::produce_rejected too large or invalid; no try can succeed
+//   errc::cancelled        abandon(), or the producer ended first
+//
+// librdkafka also reports success for a record that it infers from the acknowledgement of a later one. A
+// broker may have refused that record, so the answer is errc::produce_failed; producing it again repeats it
+// at worst.
+//
+// Failure: a client that librdkafka calls fatally failed (lost sequence numbers, a fenced epoch) is replaced
+// by a new one. Its unacknowledged records are answered with errc::produce_failed, and meanwhile produce()
+// returns errc::broker_unavailable. failure() is set, and nothing can be produced any more, when an operator
+// must act (a permission is missing) or when five new clients in a row failed before a record was
+// acknowledged.
+// Threads: the worker's thread. The producer registers a step of the loop (phase::produce) that takes
+// delivery reports in batches and answers the receipts. librdkafka's threads only wake the loop.
 #pragma once
 
 #include <chrono>
@@ -32,6 +45,7 @@
 
 namespace millrace::kafka {
 
+// Settings of one producer.
 struct producer_config {
   client_config client;
   milliseconds linger{5};
@@ -47,6 +61,7 @@ struct producer_config {
   std::function<void(const error& failure, bool fatal)> on_error;
 };
 
+// Counters of records since the start.
 struct producer_counters {
   std::uint64_t accepted = 0;
   std::uint64_t acknowledged = 0;
@@ -57,12 +72,13 @@ struct producer_counters {
   std::uint64_t replaced = 0;  // clients, after a fatal failure
 };
 
+// The producer. Its functions are those of stream::sink unless a comment says more.
 class producer final : public stream::sink {
  public:
-  // Never waits for a broker. The loop must outlive the producer. Errors as consumer::create.
+  // Creates a producer; never waits for a broker. The loop must outlive it. Errors as consumer::create().
   [[nodiscard]] static result<std::unique_ptr<producer>> create(producer_config config,
                                                                 runtime::loop& worker);
-  // Answers what is outstanding with errc::cancelled first; those receipts must still be alive.
+  // Answers outstanding records with errc::cancelled first; their receipts must still be alive.
   ~producer() override;
 
   [[nodiscard]] result<void> produce(const stream::outgoing& record, stream::receipt& answer) override;
@@ -70,9 +86,10 @@ class producer final : public stream::sink {
   [[nodiscard]] std::size_t in_flight() const noexcept override;
   [[nodiscard]] const error* failure() const noexcept override;
 
-  // Gives up everything outstanding: the answers (errc::cancelled, or the broker's if it came first) arrive
-  // in the next turns. A record whose request was on its way may have been written.
+  // Gives up all outstanding records. Their answers (errc::cancelled, or the broker's if it came first)
+  // arrive in the next turns. A record whose request was in flight may have been written.
   void abandon();
+  // The counters as of now.
   [[nodiscard]] const producer_counters& counters() const noexcept;
 
  private:

@@ -1,24 +1,42 @@
 // Client of a Confluent-compatible schema registry: schemas by id and GUID with their references, for the
-// record path; registration and questions about subjects, for start-up and tools.
+// record path; registration and queries of subjects, for start-up and tools.
 //
-// One client per process. It has a few threads of its own for HTTP and files: a worker never touches the
-// network. Every call is thread-safe.
+// Example, at namespace scope:
 //
-// What is cached: the schema of an id, or of a GUID, never changes within a registry's context, so it is kept
-// in memory without expiry (the longest unused goes first) and, with `cache_folder`, on disk. Identical
-// lookups in flight share one request. "No such id" is remembered for seconds only, because a follower of the
-// registry may lag. Nothing else is cached: "latest" is asked every time.
+//   result<std::int32_t> newest_id(registry::client_options options) {
+//     options.urls = {"http://registry-1:8081", "http://registry-2:8081"};
+//     const auto client = registry::client::create(std::move(options));
+//     if (!client) return client.error();
+//     const auto newest = (*client)->find("visits-value", registry::client::latest);
+//     if (!newest) return newest.error();
+//     return newest->id;
+//   }
 //
-// How it asks: every URL in turn, the one that answered last first. A URL that fails, or says 429, rests for
-// a time that doubles with every failure and is jittered, or that the answer named (Retry-After); while all
-// of them rest, calls fail at once. Nothing is asked twice within one call except once more with a new token.
+// Cache. The schema of an id, or of a GUID, never changes within a registry's context. It is kept in memory
+// without expiry (the least recently used is removed first) and, with `cache_folder`, on disk. Identical
+// lookups in flight share one request. "No such id" is cached for seconds only, because a follower of the
+// registry may lag. Nothing else is cached: "latest" is requested every time.
 //
-// Errors: registry_unavailable (no usable answer: worth another try, never a reason to give up a record),
-// schema_not_found (a registry said so in its own words; a 404 without them is registry_unavailable),
-// registry_unauthorized (401, 403, or the token endpoint refuses us), tls_error (a certificate is refused:
-// nothing was sent), unsupported (not Avro, or its rules encrypt), schema_invalid (the registry refuses what
-// was sent; references that form a cycle), schema_incompatible (409), limit_exceeded (too many references).
-// No message holds a password, token or key.
+// Failover. The client tries every URL in turn, first the one that answered last. A URL that fails, or
+// answers 429, is not used for a time that doubles with every failure and is jittered, or that the answer
+// named (Retry-After). While no URL may be used, calls fail at once. Within one call nothing is sent twice,
+// except once more with a new token. No message holds a password, token or key.
+//
+// Errors:
+//
+//   code                  cause
+//   registry_unavailable  no usable answer; another try may succeed; never a reason to give up a record
+//   schema_not_found      a registry said so in its own words; a 404 without them is registry_unavailable
+//   registry_unauthorized 401, 403, or the token endpoint refuses the credentials
+//   tls_error             a certificate is refused; nothing was sent
+//   unsupported           not Avro, or its rules encrypt
+//   schema_invalid        the registry refuses the schema that was sent, or references form a cycle
+//   schema_incompatible   409
+//   limit_exceeded        too many references
+//   cancelled             the client was destroyed
+//
+// Threads: every call is thread-safe. There is one client per process, with a few threads of its own for HTTP
+// and files, so that a worker never waits for the network.
 #pragma once
 
 #include <cstdint>
@@ -99,14 +117,14 @@ struct client_options {
   const clock* time = nullptr;          // for tests; thread-safe. Timeouts of sockets are real
 };
 
-// How one schema uses another: the name it uses, and where that is defined.
+// A reference of one schema to another: the name that it uses, and the subject and version that define it.
 struct schema_reference {
   std::string name;
   std::string subject;
   std::int32_t version = 0;
 };
 
-// What stands under a version of a subject.
+// A version of a subject.
 struct subject_version {
   std::string subject;
   std::int32_t version = 0;
@@ -114,49 +132,56 @@ struct subject_version {
   stream::schema_document schema;
 };
 
+// The registry's verdict on a new version.
 struct compatibility {
   bool compatible = false;
-  std::string why;  // what the registry says when it is not
+  std::string why;  // the registry's reasons when it is not
 };
 
-// What clients count.
+// Declares the metrics of clients.
 void declare_metrics(metrics::catalogue& into);
 
+// The client.
 class client {
  public:
   using document = std::shared_ptr<const stream::schema_document>;
-  // Called once: on the caller's thread for what is in memory, on one of the client's otherwise.
+  // Receives the answer of fetch(), once: on the caller's thread when the schema is in memory, on one of the
+  // client's threads otherwise.
   using on_schema = std::function<void(result<document>)>;
 
-  // errc::config_invalid, errc::tls_error (files). Connects lazily.
+  // Creates a client, which connects at its first request. Returns errc::config_invalid, or errc::tls_error
+  // for a file that cannot be used.
   [[nodiscard]] static result<std::unique_ptr<client>> create(client_options options);
   client(const client&) = delete;
   client& operator=(const client&) = delete;
-  // Gives up what is under way; pending lookups are answered with errc::cancelled.
+  // Cancels requests in flight; pending lookups are answered with errc::cancelled.
   virtual ~client() = default;
 
-  // errc::registry_unavailable also when lookups_max others wait already.
+  // The most lookups that may wait. Further ones are answered with errc::registry_unavailable.
   static constexpr std::size_t lookups_max = 100'000;
+  // Requests the schema of an id, or of a GUID. Does not block.
   virtual void fetch(std::int32_t id, on_schema done) = 0;
   virtual void fetch(const uuid& guid, on_schema done) = 0;
 
-  // The calls below block.
+  // The calls below block, for up to the timeouts of a few requests.
 
-  // Idempotent: an equal schema of the subject keeps its id. With a cache folder the id is known from then
-  // on, also to a later process that cannot reach the registry.
+  // Registers a schema and returns its id. Idempotent: an equal schema of the subject keeps its id. With a
+  // cache folder the id is also known to a later process that cannot reach the registry.
   [[nodiscard]] virtual result<std::int32_t> register_schema(
       std::string_view subject, std::string_view text,
       const std::vector<schema_reference>& references = {}) = 0;
-  // `version`: 1 and up; latest for the newest one.
+  // Returns a version of a subject: 1 and up, or `latest` for the newest.
   static constexpr std::int32_t latest = -1;
   [[nodiscard]] virtual result<subject_version> find(std::string_view subject, std::int32_t version) = 0;
-  // Whether the registry would take `text` as the subject's next version, by the subject's own rules.
+  // Returns whether the registry would accept `text` as the subject's next version, by the subject's own
+  // rules.
   [[nodiscard]] virtual result<compatibility> compare(
       std::string_view subject, std::string_view text,
       const std::vector<schema_reference>& references = {}) = 0;
-  // Can the registry be reached, and does it accept our credentials?
+  // Checks that the registry can be reached and accepts the credentials.
   [[nodiscard]] virtual result<void> check() = 0;
 
+  // Counters since the start, and sizes as of now.
   struct statistics {
     std::uint64_t hits = 0;  // lookups answered from memory, "no such id" included
     std::uint64_t misses = 0;
@@ -168,19 +193,21 @@ class client {
     std::size_t bytes = 0;
     std::size_t disk_entries = 0;  // schemas and registrations
     std::uint64_t disk_failures = 0;
-    std::size_t resting = 0;  // URLs that are not asked now
+    std::size_t resting = 0;  // URLs that are not used now
   };
+  // The statistics as of now.
   [[nodiscard]] virtual statistics stats() const = 0;
 
  protected:
   client() = default;
 };
 
-// errc::config_invalid when it is not a URL this client can use; the message repeats no credentials.
+// Checks that the client can use a URL. Returns errc::config_invalid otherwise; the message repeats no
+// credentials.
 [[nodiscard]] result<void> check_url(std::string_view url);
 
-// The schemas port of one worker: answers arrive on the worker's loop. The client must outlive it; receivers
-// that still wait when it is destroyed are never told.
+// Returns the port `schemas` of one worker, whose answers arrive on the worker's loop. The client must
+// outlive it. A receiver that still waits when the port is destroyed is never called.
 [[nodiscard]] std::unique_ptr<stream::schemas> make_schemas(client& shared, runtime::loop& worker);
 
 }  // namespace millrace::registry
