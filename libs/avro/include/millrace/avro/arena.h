@@ -1,8 +1,15 @@
 // Memory for the arrays, maps and recursive records of one decoded record: a bump pointer over few blocks.
 //
-// Owned by whoever owns the record (one arena per record in flight, pooled); one thread at a time. What was
-// allocated lives until reset() or destruction; destructors of the objects inside are never run, so only
-// trivially destructible types go in (the descriptors check it at compile time).
+// Example:
+//
+//   avro::arena memory;
+//   void* const at = memory.allocate(64, 8);
+//   invariant(at != nullptr, "the process has memory");
+//   memory.reset();  // `at` is invalid from here on
+//
+// Threads: one thread at a time. A record in flight has an arena of its own.
+// Lifetime: an allocation lives until reset() or the destruction of the arena. Destructors of the objects
+// inside are never run, so only trivially destructible types go in; the descriptors check it at compile time.
 #pragma once
 
 #include <cstddef>
@@ -11,9 +18,11 @@
 
 namespace millrace::avro {
 
+// The arena.
 class arena {
  public:
-  // reset() keeps at most `retained_bytes_max` for the next record: one giant record must not pin its memory.
+  // reset() keeps at most `retained_bytes_max` for the next record, so that one very large record does not
+  // keep its memory.
   explicit arena(std::size_t retained_bytes_max = std::size_t{1} << 20) noexcept
       : retained_bytes_max_(retained_bytes_max) {}
   ~arena();
@@ -22,7 +31,8 @@ class arena {
   arena(const arena&) = delete;
   arena& operator=(const arena&) = delete;
 
-  // Uninitialised; nullptr when the process has no memory left. `align` is a power of two up to 16.
+  // Returns `bytes` of uninitialised memory, or nullptr when the process has none left. `align` is a power of
+  // two up to 16.
   [[nodiscard]] void* allocate(std::size_t bytes, std::size_t align) noexcept {
     const std::uintptr_t at = (next_ + align - 1) & ~(static_cast<std::uintptr_t>(align) - 1);
     if (at <= end_ && end_ - at >= bytes) [[likely]] {
@@ -32,7 +42,7 @@ class arena {
     return allocate_block(bytes);
   }
 
-  // Everything allocated so far becomes invalid. Frees nothing while the record sizes are steady: several
+  // Invalidates everything allocated so far. Frees nothing while the sizes of records are steady: several
   // blocks are merged into one that holds them all.
   void reset() noexcept {
     if (only_block_ != 0) [[likely]] {
@@ -42,7 +52,7 @@ class arena {
     }
   }
 
-  // Bytes held from the system.
+  // Returns the bytes held from the system.
   [[nodiscard]] std::size_t capacity() const noexcept;
 
  private:

@@ -1,5 +1,23 @@
-// Bytes that come or go piece by piece: what object container files are read from and written to. Files,
-// memory, or whatever implements the two ports. One thread at a time.
+// Streams of bytes: the input and output of object container files. Files, memory, or an implementation of
+// the two ports.
+//
+// Example:
+//
+//   byte_buffer written;
+//   const auto output = avro::output_into(written);
+//   if (const auto taken = output->write(as_bytes("Obj")); !taken) return taken.error();
+//   const auto input = avro::input_of(written);
+//   std::array<std::byte, 16> front{};
+//   const auto count = input->read(front);
+//   if (!count) return count.error();
+//   invariant(*count == 3, "what was written is read");
+//
+// Example prelude:
+//
+//   #include <array>
+//
+// Threads: one thread at a time.
+// Errors: errc::io_error with the path and the system's reason.
 #pragma once
 
 #include <cstddef>
@@ -12,6 +30,7 @@
 
 namespace millrace::avro {
 
+// The input port.
 class byte_input {
  public:
   byte_input() = default;
@@ -19,11 +38,12 @@ class byte_input {
   byte_input& operator=(const byte_input&) = delete;
   virtual ~byte_input() = default;
 
-  // Fills the front of `into` (not empty) with what comes next and says how many bytes that were; 0 is the
-  // end. errc::io_error.
+  // Fills the front of `into`, which is not empty, with the next bytes and returns their number; 0 is the
+  // end.
   [[nodiscard]] virtual result<std::size_t> read(std::span<std::byte> into) = 0;
 };
 
+// The output port.
 class byte_output {
  public:
   byte_output() = default;
@@ -31,20 +51,20 @@ class byte_output {
   byte_output& operator=(const byte_output&) = delete;
   virtual ~byte_output() = default;
 
-  // Takes all of `bytes`, or errc::io_error: how much was written is then unknown.
+  // Writes all of `bytes`. After errc::io_error an unknown part was written.
   [[nodiscard]] virtual result<void> write(bytes_view bytes) = 0;
-  // Nothing more comes; errors that the system reports late are reported here. Once.
+  // Ends the output, once. Reports errors that the system reports late.
   [[nodiscard]] virtual result<void> close() = 0;
 };
 
-// A file by its path; "-" is standard input or output. errc::io_error names the path and the reason.
+// Opens a file for reading; "-" is standard input. Fails with errc::io_error.
 [[nodiscard]] result<std::unique_ptr<byte_input>> open_file(const std::string& path);
-// Replaces what is there.
+// Creates a file or replaces its content; "-" is standard output. Fails with errc::io_error.
 [[nodiscard]] result<std::unique_ptr<byte_output>> create_file(const std::string& path);
 
-// `bytes` must outlive the input.
+// Returns an input that reads `bytes`, which must outlive it.
 [[nodiscard]] std::unique_ptr<byte_input> input_of(bytes_view bytes);
-// Appends to `buffer`, which must outlive the output.
+// Returns an output that appends to `buffer`, which must outlive it.
 [[nodiscard]] std::unique_ptr<byte_output> output_into(byte_buffer& buffer);
 
 }  // namespace millrace::avro

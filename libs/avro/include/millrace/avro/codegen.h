@@ -1,4 +1,15 @@
-// Schema → C++ header: structs of views with their descriptions, for decoder<T> and encoder<T>.
+// Code generation: from a schema to a C++ header with structs of views and their descriptions, for decoder<T>
+// and encoder<T>.
+//
+// Example:
+//
+//   const auto schema = avro::schema::parse(R"({"type": "record", "name": "shop.Order", "fields": []})");
+//   if (!schema) return schema.error();
+//   const auto header = avro::generate_header(*schema, {.name_space = "shop", .source = "order.avsc"});
+//   if (!header) return header.error();
+//   invariant(header->find("namespace shop") != std::string::npos, "the namespace is as requested");
+//
+// Threads: the function is pure and callable from any thread.
 #pragma once
 
 #include <string>
@@ -8,18 +19,22 @@
 
 namespace millrace::avro {
 
+// Options of one header.
 struct codegen_options {
-  // "tracking" or "shop::tracking". Empty: the last part of the root's Avro namespace, "records" without one.
+  // The C++ namespace, "tracking" or "shop::tracking". Empty: the last part of the root's Avro namespace, or
+  // "records" without one.
   std::string name_space;
-  // Named in the header's first line, e.g. the file the schema came from.
+  // A name for the first line of the header, for example the file of the schema.
   std::string source;
 };
 
-// The root is a record, or holds records. What the schema's author wrote (names, docs) is input like any
-// other: it can only become an identifier, a comment or a quoted string (CVE-2025-33042). Names that C++ does
-// not allow get a `_`; types of one name in several namespaces get their namespace's last part in front; a
-// record inside itself becomes arena_ptr. errc::unsupported: the schema holds no record, or a union without
-// branches; errc::config_invalid: no C++ namespace.
+// Returns the text of the header. The root of the schema is a record, or holds records.
+//
+// The names and docs of a schema are untrusted: they only become an identifier, a comment or a quoted string
+// (CVE-2025-33042). A name that C++ does not allow gets a `_`. Types of the same name in several namespaces
+// get the last part of their namespace in front. A record inside itself becomes an arena_ptr.
+// Errors: errc::unsupported when the schema holds no record, or a union without branches;
+// errc::config_invalid when `name_space` is not a C++ namespace.
 [[nodiscard]] result<std::string> generate_header(const schema& of, const codegen_options& options = {});
 
 }  // namespace millrace::avro

@@ -1,19 +1,33 @@
-// Object container files: a schema, then blocks of records in its binary form, each block ended by the file's
-// sync marker and compressed by the file's codec.
+// Object container files: a schema, then blocks of records in its binary form. Each block ends with the
+// file's sync marker and is compressed by the file's codec.
 //
-//   auto file = avro::container_reader::open("visits.avro");
-//   auto decoder = avro::decoder<tracking::Navigation>::compile((*file)->writer());
+// Example:
+//
+//   const auto file = avro::container_reader::open("visits.avro");
+//   if (!file) return file.error();
+//   const auto decoder = avro::decoder<avro::value>::compile((*file)->writer());
+//   if (!decoder) return decoder.error();
+//   avro::arena memory;
+//   avro::value visit;
 //   for (;;) {
-//     auto more = (*file)->read(*decoder, memory, nav);     // false at the end of the file
-//     ...
+//     const auto more = (*file)->read(*decoder, memory, visit);
+//     if (!more) return more.error();
+//     if (!*more) break;  // the end of the file
 //     memory.reset();
 //   }
 //
-// Reading and writing hold one block in memory. The file is not trusted: every count and length is checked
-// before memory is taken for it, a compressed block is expanded no further than the limit, and checksums and
-// sync markers are verified. Every error names the offset in the file: errc::truncated, errc::malformed,
-// errc::limit_exceeded, errc::schema_invalid, errc::unsupported (a codec that is not one of ours),
-// errc::io_error. After an error a reader or writer can only be destroyed. One thread at a time.
+// Example prelude:
+//
+//   #include <millrace/avro/value.h>
+//
+// Reading and writing hold one block in memory. A file is untrusted: every count and length is checked before
+// memory is taken for it, a compressed block is expanded no further than the limit, and checksums and sync
+// markers are verified.
+//
+// Errors: every error names the offset in the file. errc::truncated, errc::malformed, errc::limit_exceeded,
+// errc::schema_invalid, errc::unsupported (an unknown codec), errc::io_error. After an error a reader or
+// writer can only be destroyed.
+// Threads: one thread at a time.
 #pragma once
 
 #include <array>
@@ -37,10 +51,11 @@
 
 namespace millrace::avro {
 
+// Codecs of blocks.
 enum class container_codec : std::uint8_t { null, deflate, snappy, zstandard };
-// As in the file's `avro.codec`: "deflate".
+// Returns the name in the file's `avro.codec`: "deflate".
 [[nodiscard]] std::string_view to_string(container_codec codec) noexcept;
-// errc::unsupported, naming those there are.
+// Returns the codec of a name. Returns errc::unsupported, with the known names, for any other name.
 [[nodiscard]] result<container_codec> container_codec_of(std::string_view name);
 
 inline constexpr std::array<std::byte, 4> container_magic{std::byte{'O'}, std::byte{'b'}, std::byte{'j'},
@@ -55,13 +70,16 @@ struct container_limits {
   std::size_t block_bytes_max = std::size_t{64} << 20;  // of one block, as stored and as expanded
 };
 
+// Options of a reader.
 struct container_read_options {
   avro::limits limits;  // of the schema; of the records' number when they cost no bytes, per block
   container_limits container;
 };
 
+// Reads one file.
 class container_reader {
  public:
+  // Opens a file by its path ("-" is standard input) or an input, and reads its header.
   [[nodiscard]] static result<std::unique_ptr<container_reader>> open(
       const std::string& path, const container_read_options& options = {});
   [[nodiscard]] static result<std::unique_ptr<container_reader>> open(
@@ -71,25 +89,28 @@ class container_reader {
   container_reader(const container_reader&) = delete;
   container_reader& operator=(const container_reader&) = delete;
 
+  // The writer's schema and the codec of the file.
   [[nodiscard]] virtual const schema& writer() const noexcept = 0;
   [[nodiscard]] virtual container_codec codec() const noexcept = 0;
-  // Everything in the header, `avro.schema` and `avro.codec` included, in the file's order.
+  // The metadata of the header in the file's order, with `avro.schema` and `avro.codec`; and the sync marker.
   [[nodiscard]] virtual const container_metadata& metadata() const noexcept = 0;
   [[nodiscard]] virtual const sync_marker& sync() const noexcept = 0;
 
-  // From the start of the next record to the end of its block; nullopt at the end of the file. A view, valid
-  // until the next call of next(). Asking again without took() gives the same record.
+  // Returns the bytes from the start of the next record to the end of its block; nullopt at the end of the
+  // file. The view is valid until the next call of next(). Without a call of took() it returns the same
+  // record again.
   [[nodiscard]] virtual result<std::optional<bytes_view>> next() = 0;
-  // The record at the front took `bytes`. errc::malformed when that was the block's last record and bytes are
-  // left.
+  // Reports that the record at the front took `bytes`. Returns errc::malformed when it was the block's last
+  // record and bytes are left.
   [[nodiscard]] virtual result<void> took(std::size_t bytes) = 0;
-  // Leaves the block's other records out.
+  // Skips the remaining records of the block.
   virtual void skip_block() noexcept = 0;
-  // Where the block at hand begins in the file, and how many of its records are not read yet.
+  // The offset of the present block in the file, and the number of its records that are not read yet.
   [[nodiscard]] virtual std::uint64_t block_offset() const noexcept = 0;
   [[nodiscard]] virtual std::uint64_t records_left() const noexcept = 0;
 
-  // Decodes the next record; false at the end of the file. `out` views the block: valid until the next call.
+  // Decodes the next record and returns true; false at the end of the file. `out` views the block until the
+  // next call.
   template <class T>
   [[nodiscard]] result<bool> read(const decoder<T>& with, arena& memory, T& out) {
     auto front = next();
@@ -100,7 +121,7 @@ class container_reader {
     if (auto done = took(*used); !done) return std::move(done).error();
     return true;
   }
-  // Says of a record's error in which block it was.
+  // Returns the error of a record with the position of its block.
   [[nodiscard]] error in_block(const error& of_record) const {
     return of_record.in("in the block at byte " + std::to_string(block_offset()));
   }
@@ -109,33 +130,36 @@ class container_reader {
   container_reader() = default;
 };
 
+// Options of a writer.
 struct container_write_options {
   container_codec codec = container_codec::deflate;
-  // Of deflate (1 to 9) and zstandard (1 to 19); nullopt: the codec's own default.
+  // Level of deflate (1 to 9) or zstandard (1 to 19); nullopt: the codec's default.
   std::optional<int> level;
-  // A block is written once it holds this many bytes of records.
+  // Size of the records, in bytes, at which a block is written.
   std::size_t block_bytes_target = std::size_t{64} << 10;
-  // Beside `avro.schema` and `avro.codec`; names that begin with "avro." are the specification's.
+  // Metadata beside `avro.schema` and `avro.codec`. Names that begin with "avro." are reserved.
   container_metadata metadata;
-  // Random when absent. Given, the same records make the same file.
+  // The sync marker; random when absent. With a given marker the same records make the same file.
   std::optional<sync_marker> sync;
   container_limits container;
 };
 
+// Writes one file.
 class container_writer {
  public:
-  // Writes the header at once. errc::config_invalid: a level or a metadata name that cannot be.
+  // Creates a file by its path ("-" is standard output) or uses an output, and writes the header at once.
+  // Returns errc::config_invalid for an invalid level or metadata name.
   [[nodiscard]] static result<std::unique_ptr<container_writer>> create(
       const std::string& path, const schema& of, const container_write_options& options = {});
   [[nodiscard]] static result<std::unique_ptr<container_writer>> create(
       std::unique_ptr<byte_output> into, const schema& of, const container_write_options& options = {});
 
-  // What was not closed lacks its last block.
+  // A writer that is destroyed without close() leaves out its last block.
   virtual ~container_writer() = default;
   container_writer(const container_writer&) = delete;
   container_writer& operator=(const container_writer&) = delete;
 
-  // Appends one record, encoded by the file's schema. Its bytes are taken as they are.
+  // Appends one record, encoded by the file's schema. The bytes are not checked.
   [[nodiscard]] virtual result<void> append(bytes_view datum) = 0;
   template <class T>
   [[nodiscard]] result<void> append(const encoder<T>& with, const T& value) {
@@ -143,9 +167,9 @@ class container_writer {
     if (auto made = with.encode(value, scratch_); !made) return made;
     return append(scratch_);
   }
-  // Ends the block, so that a reader sees everything appended so far.
+  // Ends the block: a reader then sees every record appended so far.
   [[nodiscard]] virtual result<void> flush() = 0;
-  // Flushes and closes the output. Nothing may follow.
+  // Flushes and closes the output. No call may follow.
   [[nodiscard]] virtual result<void> close() = 0;
 
  protected:

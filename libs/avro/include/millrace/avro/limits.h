@@ -1,6 +1,18 @@
-// The limits of the codec: one object for every path (schema text, defaults, plan, read, skip, encode to
-// JSON), so that no path is weaker than another. The wire is hostile: a count or a length is never believed
-// before it is compared with what is left of the message.
+// The limits of the codec: one object for every path (schema text, defaults, plan, read, skip, JSON), so that
+// no path is weaker than another. The input is untrusted: a count or a length is compared with the rest of
+// the message before it is used.
+//
+// Example:
+//
+//   const avro::limits strict{.depth_max = 16, .output_bytes_base = std::size_t{64} << 10U};
+//   const auto schema = avro::schema::parse(R"("int")", {.limits = strict});
+//   if (!schema) return schema.error();
+//
+// Example prelude:
+//
+//   #include <millrace/avro/schema.h>
+//
+// Threads: a plain value.
 #pragma once
 
 #include <cstddef>
@@ -8,7 +20,7 @@
 
 namespace millrace::avro {
 
-// Exceeding any of them is errc::limit_exceeded.
+// Exceeding a limit is errc::limit_exceeded.
 struct limits {
   // Schemas.
   std::size_t schema_text_bytes_max = std::size_t{1} << 20;
@@ -27,8 +39,8 @@ struct limits {
   std::size_t depth_max =
       64;  // arrays, maps and recursive records open at once; never more than 128 whatever is set
   std::uint64_t zero_byte_items_max = 1'000'000;  // items that cost no wire byte, summed over the datum
-  // Memory taken by one decoded datum: base + per_byte * size of the message. Stops both lying counts and
-  // reader defaults that amplify a small datum.
+  // Memory of one decoded datum: base + per_byte × size of the message. It bounds false counts and defaults
+  // of the reader that amplify a small datum.
   std::size_t output_bytes_base = std::size_t{1} << 20;
   std::size_t output_bytes_per_byte = 64;
   // JSON text of one datum, read or written.

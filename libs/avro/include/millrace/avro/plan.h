@@ -1,20 +1,38 @@
-// Decoding: a plan is compiled once from the writer's schema and the target struct, then decodes every
-// message of that schema. Everything the specification calls schema resolution (reordered, added, dropped and
-// renamed fields, promotions, enums, unions, defaults) is settled while compiling.
+// Decoding: a plan is compiled once from the writer's schema and the target struct, and then decodes every
+// message of that schema. Schema resolution (reordered, added, dropped and renamed fields, promotions, enums,
+// unions, defaults) happens while compiling.
 //
-//   auto decoder = avro::decoder<tracking::Navigation>::compile(*writer_schema);     // once per schema id
-//   tracking::Navigation nav;
+// Example:
+//
+//   const auto writer = avro::schema::parse(R"("string")");
+//   if (!writer) return writer.error();
+//   const auto decoder = avro::decoder<std::string_view>::compile(*writer);  // once per schema id
+//   if (!decoder) return decoder.error();
 //   avro::arena memory;
-//   auto used = decoder->decode(payload, memory, nav);     // per message; then memory.reset()
+//   std::string_view text;
+//   const std::array datum = {std::byte{4}, std::byte{'h'}, std::byte{'i'}};
+//   const auto used = decoder->decode(datum, memory, text);  // per message; then memory.reset()
+//   if (!used) return used.error();
+//   invariant(text == "hi" && *used == 3, "the datum was decoded");
 //
-// Compile errors: errc::schema_incompatible naming the path of both sides, when no datum could ever be read;
-// errc::limit_exceeded. What depends on the datum fails for that datum: errc::unresolvable (a union branch or
-// enum symbol that the target does not have). Decode errors, each with the path and the byte offset:
-// errc::truncated (end of input is an error, never a null), errc::malformed, errc::invalid_utf8,
-// errc::limit_exceeded, errc::unresolvable. Messages hold no datum.
+// Example prelude:
 //
-// A plan is immutable: share it between threads, each with its own arena and target. Decoding into structs of
-// views allocates only from the arena.
+//   #include <array>
+//
+// Errors of compile(): errc::schema_incompatible with the path of both sides when no datum can ever be read,
+// and errc::limit_exceeded. Errors of decode(), each with the path and the byte offset:
+//
+//   code                  cause
+//   errc::truncated       the input ends inside a value; the end of the input is never a null
+//   errc::malformed       bytes that the format does not allow
+//   errc::invalid_utf8    a string that is not UTF-8
+//   errc::limit_exceeded  a limit of plan_options
+//   errc::unresolvable    a union branch or enum symbol that the target does not have
+//
+// Messages hold no datum.
+//
+// Threads: a plan is immutable and may be shared between threads; each thread has its own arena and target.
+// Memory: decoding into structs of views allocates only from the arena.
 #pragma once
 
 #include <cstddef>
@@ -33,36 +51,39 @@ namespace millrace::avro {
 
 struct plan_code;
 
+// Options of a plan.
 struct plan_options {
   avro::limits limits;
-  // Off: strings are taken as they are. On costs little while text is ASCII.
+  // false: strings are not checked. true costs little while text is ASCII.
   bool validate_utf8 = true;
-  // On: refuse what a careful writer never sends: varints longer than needed, array blocks whose byte size is
-  // wrong.
+  // true: refuses the forms that a careful writer never sends: varints longer than needed, array blocks with
+  // a wrong byte size.
   bool strict = false;
-  // On: a datum whose schema is "bytes" itself is all of the message, without a length in front, as
+  // true: a datum whose schema is "bytes" itself is the whole message, without a length in front, as
   // Confluent's format has it.
   bool raw_root_bytes = false;
-  // On: records whose names differ still match, as they do in Java.
+  // true: records whose names differ still match, as in Java.
   bool ignore_record_names = false;
 };
 
+// The compiled form of one (writer's schema, target).
 class plan {
  public:
-  // `target` must outlive the plan (descriptors made by descriptor_of do). Its embedded schema, if any, is
-  // the reader's.
+  // Compiles. `target` must outlive the plan; descriptors made by descriptor_of() do. Its embedded schema, if
+  // any, is the reader's.
   [[nodiscard]] static result<plan> compile(const schema& writer, const type_descriptor& target,
                                             const plan_options& options = {});
-  // With an explicit reader's schema: it names aliases, defaults and union branches of `target`'s fields.
+  // Compiles with an explicit reader's schema, which gives aliases, defaults and union branches of the fields
+  // of `target`.
   [[nodiscard]] static result<plan> compile(const schema& writer, const type_descriptor& target,
                                             const schema& reader, const plan_options& options = {});
 
-  // Decodes one datum from the start of `in` into the object at `out`; returns the bytes it took. Trailing
-  // bytes are the caller's to judge. What is decoded views `in`, `memory` and this plan. After an error the
-  // object holds unspecified values: it may only be destroyed or decoded into again.
+  // Decodes one datum from the start of `in` into the object at `out` and returns the number of bytes it
+  // took. The caller decides about trailing bytes. The decoded object views `in`, `memory` and this plan.
+  // After an error it holds unspecified values: it may only be destroyed or decoded into again.
   [[nodiscard]] result<std::size_t> decode(bytes_view in, arena& memory, void* out) const;
 
-  // How many operations; for tests and curiosity.
+  // Returns the number of operations; for tests.
   [[nodiscard]] std::size_t size() const noexcept;
 
  private:
@@ -72,7 +93,7 @@ class plan {
   std::shared_ptr<const plan_code> code_;
 };
 
-// A plan whose target is T.
+// A plan whose target is T. The functions are those of `plan`.
 template <class T>
 class decoder {
  public:
@@ -91,7 +112,7 @@ class decoder {
   [[nodiscard]] result<std::size_t> decode(bytes_view in, arena& memory, T& out) const {
     return plan_.decode(in, memory, &out);
   }
-  // Trailing bytes are errc::trailing_bytes.
+  // Decodes one datum that is all of `in`. Trailing bytes are errc::trailing_bytes.
   [[nodiscard]] result<void> decode_exactly(bytes_view in, arena& memory, T& out) const {
     auto used = decode(in, memory, out);
     if (!used) return std::move(used).error();

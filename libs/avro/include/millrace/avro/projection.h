@@ -1,15 +1,28 @@
-// Decoding some fields only: each named path into a slot; everything else is skipped on the wire.
+// A projection decodes some fields only: each named path into a slot. All other fields are skipped on the
+// wire.
 //
-//   const std::array wanted = {avro::projected_field{"visitor_id"}, avro::projected_field{"page.url"}};
-//   auto plan = avro::projection::compile(*writer, wanted);
-//   std::array<avro::value, 2> slots;
-//   auto used = plan->decode(bytes, memory, slots);       // slots[1].text()
+// Example, at namespace scope:
 //
-// A path names fields of records, also through unions with null: where a record on the way is null (or a
-// branch of the union that has no such field), the slot is null. "" is the whole value. Arrays and maps are
+//   #include <array>
+//
+//   result<std::string> url_of(const avro::schema& writer, bytes_view datum) {
+//     const std::array wanted = {avro::projected_field{"visitor_id"}, avro::projected_field{"page.url"}};
+//     const auto plan = avro::projection::compile(writer, wanted);
+//     if (!plan) return plan.error();
+//     avro::arena memory;
+//     std::array<avro::value, 2> slots;
+//     const auto used = plan->decode(datum, memory, slots);
+//     if (!used) return used.error();
+//     return slots[1].is_null() ? std::string() : std::string(slots[1].text());
+//   }
+//
+// A path names fields of records, also through unions with null. The slot is null when a record on the path
+// is null, or when it is a branch of a union without that field. "" is the whole value. Arrays and maps are
 // read as a whole: a path ends there.
 //
-// Immutable once compiled: share it between threads. Decoding allocates only from the arena.
+// Errors: those of plan::compile() and plan::decode(), and errc::schema_incompatible; see compile().
+// Threads: a projection is immutable and may be shared between threads; each has its own arena and slots.
+// Decoding allocates only from the arena.
 #pragma once
 
 #include <cstddef>
@@ -26,17 +39,19 @@
 
 namespace millrace::avro {
 
+// A requested path.
 struct projected_field {
   std::string path;
-  // On: a path that the reader's schema does not have makes a slot that is always null.
+  // true: a path that the reader's schema does not have makes a slot that is always null.
   bool optional = false;
 };
 
+// A compiled projection.
 class projection {
  public:
-  // Beyond the errors of plan::compile, errc::schema_incompatible: a path that the schema does not have, or
-  // two paths of which one lies inside the other. `reader` resolves names, aliases and defaults; without it
-  // the writer's schema does.
+  // Compiles. `reader` resolves names, aliases and defaults; without it the writer's schema does. Returns
+  // errc::schema_incompatible for a path that the schema does not have, and for two paths of which one lies
+  // inside the other.
   [[nodiscard]] static result<projection> compile(const schema& writer,
                                                   std::span<const projected_field> fields,
                                                   const plan_options& options = {});
@@ -44,7 +59,7 @@ class projection {
                                                   std::span<const projected_field> fields,
                                                   const schema& reader, const plan_options& options = {});
 
-  // As plan::decode. `slots` has one value per field, in their order.
+  // Decodes one datum as plan::decode() does. `slots` has one value per field, in their order.
   [[nodiscard]] result<std::size_t> decode(bytes_view in, arena& memory, std::span<value> slots) const;
   [[nodiscard]] std::size_t slot_count() const noexcept { return slot_count_; }
 

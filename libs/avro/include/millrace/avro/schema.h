@@ -1,10 +1,14 @@
-// Avro schemas (specification 1.12): parse, validate, look at, write back.
+// Avro schemas (specification 1.12): parsing, validation, inspection, output.
 //
-//   auto schema = avro::schema::parse(text);
-//   if (!schema) return schema.error();     // "$.fields[2].type: unknown type 'Pge'"
+// Example:
 //
-// A `schema` is an immutable shared handle: copying is cheap, any thread may use any copy, and its nodes live
-// as long as any copy of the handle (or of a plan compiled from it).
+//   const auto schema = avro::schema::parse(R"({"type": "array", "items": "long"})");
+//   if (!schema) return schema.error();  // "$.items: unknown type 'lng'"
+//   invariant(schema->root().item->type == avro::schema_type::int64, "the items are longs");
+//
+// Threads: a `schema` is an immutable shared handle. A copy is cheap, and any thread may use any copy.
+// Lifetime: nodes live as long as any copy of the handle, or of a plan compiled from it.
+// Errors: errc::schema_invalid with the JSON path, or errc::limit_exceeded.
 #pragma once
 
 #include <array>
@@ -23,6 +27,7 @@
 
 namespace millrace::avro {
 
+// The types of the specification.
 enum class schema_type : std::uint8_t {
   null,
   boolean,
@@ -39,11 +44,11 @@ enum class schema_type : std::uint8_t {
   union_of,
   fixed,
 };
-// Avro's own word: "int", "record".
+// Returns Avro's name: "int", "record".
 [[nodiscard]] std::string_view to_string(schema_type type) noexcept;
 
-// `none` also stands for a logical type that is unknown, or on a base type it does not fit: the specification
-// says to ignore those and use the base type.
+// Logical types. `none` also stands for a logical type that is unknown, or on a base type that it does not
+// fit: the specification requires to ignore those and to use the base type.
 enum class logical_type : std::uint8_t {
   none,
   decimal,
@@ -60,7 +65,7 @@ enum class logical_type : std::uint8_t {
   local_timestamp_nanos,
   duration,
 };
-// Avro's own word: "timestamp-millis"; "" for none.
+// Returns Avro's name: "timestamp-millis"; "" for none.
 [[nodiscard]] std::string_view to_string(logical_type type) noexcept;
 
 struct schema_node;
@@ -68,6 +73,7 @@ struct schema_node;
 // An attribute that the specification does not define, kept as JSON text.
 using schema_property = std::pair<std::string, std::string>;
 
+// A field of a record.
 struct schema_field {
   std::string name;
   std::vector<std::string> aliases;
@@ -97,7 +103,7 @@ struct schema_node {
   // A logical type that is not applied is here too.
   std::vector<schema_property> properties;
 
-  // Derived. The fewest bytes a value takes on the wire (saturates at 65535), and whether a value of this
+  // Derived: the fewest bytes that a value takes on the wire (at most 65,535), and whether a value of this
   // record can contain another one.
   std::uint32_t wire_bytes_min = 0;
   bool recursive = false;
@@ -107,52 +113,55 @@ struct schema_node {
   }
 };
 
-// "com.example.Page" → "Page", and → "com.example".
+// Returns the name without its namespace ("com.example.Page" → "Page"), and the namespace ("com.example").
 [[nodiscard]] std::string_view unqualified(std::string_view full_name) noexcept;
 [[nodiscard]] std::string_view name_space(std::string_view full_name) noexcept;
 
+// Options of parsing.
 struct parse_options {
   avro::limits limits;
-  // Off: a default of the wrong type is kept unseen and fails only where a plan needs it. For writers'
-  // schemas that come from a registry: their defaults are never used.
+  // false: a default of the wrong type is not checked and fails only where a plan needs it. For writers'
+  // schemas of a registry, whose defaults are never used.
   bool check_defaults = true;
-  // On: a union's default must fit its first branch, as it had to before Avro 1.12.0. Off: any branch.
+  // true: a union's default must fit its first branch, as it had to before Avro 1.12.0. false: any branch.
   bool first_branch_defaults = false;
-  // On: names may hold any characters but quotes, backslashes and control characters.
+  // true: names may hold any characters but quotes, backslashes and control characters.
   bool lenient_names = false;
 };
 
 inline constexpr std::size_t schema_set_texts_max = 1000;
 
+// A parsed schema.
 class schema {
  public:
-  // errc::schema_invalid naming the JSON path, or errc::limit_exceeded. A name must be defined before it is
-  // used; defining it again is accepted only when both definitions are equal (AVRO-4071).
+  // Parses a text. A name must be defined before it is used. A second definition is accepted only when both
+  // are equal (AVRO-4071).
   [[nodiscard]] static result<schema> parse(std::string_view text, const parse_options& options = {});
-  // The named types of `references` are known to the text. The new schema keeps them alive. Two references
-  // may define a name when both definitions are equal: references have references in common.
+  // Parses a text that uses the named types of `references`, which the new schema keeps alive. Two references
+  // may define a name when both definitions are equal.
   [[nodiscard]] static result<schema> parse(std::string_view text, std::span<const schema> references,
                                             const parse_options& options = {});
-  // Texts that use each other's types, in any order; one schema for each, in theirs. The limit of the text
-  // size is on all of them together, which are at most `schema_set_texts_max`. An error names the text by its
-  // number: "text 2: $.fields[0].type: ...".
+  // Parses texts that use each other's types, in any order, and returns one schema for each, in theirs. At
+  // most `schema_set_texts_max` texts; the limit of the text size is on all of them together. An error names
+  // the text by its number: "text 2: $.fields[0].type: ...".
   [[nodiscard]] static result<std::vector<schema>> parse_set(std::span<const std::string_view> texts,
                                                              const parse_options& options = {});
 
+  // The type of the schema.
   [[nodiscard]] const schema_node& root() const noexcept;
   // The text that was parsed.
   [[nodiscard]] const std::string& text() const noexcept;
-  // A named type defined in the text or its references, by full name; nullptr when there is none.
+  // Returns a named type of the text or its references by full name; nullptr when there is none.
   [[nodiscard]] const schema_node* find(std::string_view full_name) const noexcept;
 
-  // Self-contained JSON: every attribute, and each named type where it is first used.
+  // Returns self-contained JSON: every attribute, and each named type where it is first used.
   [[nodiscard]] std::string to_json() const;
-  // Parsing Canonical Form: the structure only. Schemas of equal form may differ in defaults, aliases and
-  // logical types: never the key of a cache of readers.
+  // Returns the Parsing Canonical Form: the structure only. Schemas of equal form may differ in defaults,
+  // aliases and logical types, so it must not be the key of a cache of readers.
   [[nodiscard]] std::string canonical() const;
-  // CRC-64-AVRO (Rabin) of the canonical form.
+  // Returns the CRC-64-AVRO (Rabin) of the canonical form.
   [[nodiscard]] std::uint64_t fingerprint() const;
-  // Digests of the canonical form. errc::unsupported where the system's policy forbids MD5.
+  // Returns digests of the canonical form. Returns errc::unsupported where the system's policy forbids MD5.
   [[nodiscard]] result<std::array<std::byte, 16>> fingerprint_md5() const;
   [[nodiscard]] result<std::array<std::byte, 32>> fingerprint_sha256() const;
 
@@ -164,7 +173,7 @@ class schema {
   std::shared_ptr<const document> document_;
 };
 
-// CRC-64-AVRO of any text; `schema::fingerprint()` is that of `canonical()`.
+// Returns the CRC-64-AVRO of any text; `schema::fingerprint()` is that of `canonical()`.
 [[nodiscard]] std::uint64_t rabin_fingerprint(std::string_view text) noexcept;
 
 }  // namespace millrace::avro

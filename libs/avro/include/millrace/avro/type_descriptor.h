@@ -1,46 +1,56 @@
-// What the codec knows of a C++ type: its kind, its size, where its members stand. A struct is described
-// once:
+// Descriptions of C++ types for the codec: kind, size, and the places of members. A struct is described once.
 //
-//   struct visit { std::string_view visitor_id; millrace::timestamp event_time;
-//   std::optional<std::string_view> city; };
+// Example prelude:
+//
+//   struct visit {
+//     std::string_view visitor_id;
+//     millrace::timestamp event_time;
+//     std::optional<std::string_view> city;
+//   };
 //
 //   template <>
 //   struct millrace::avro::describe<visit> {
 //     static type_descriptor type() {
 //       return record_of<visit>("", {field("visitor_id", &visit::visitor_id),
 //                                    field("event_time", &visit::event_time),
-//                                    field("city", &visit::city, "null")});   // default when the writer
-//                                    lacks it
+//                                    field("city", &visit::city, "null")});  // default when the writer lacks it
 //     }
 //   };
 //
+// Example:
+//
+//   invariant(avro::descriptor_of<visit>().fields.size() == 3, "every field is described");
+//
 // * The name is the record's Avro name; "" matches a record of any name. Fields of the writer that the struct
-// leaves
-//   out are skipped. A field that the writer lacks takes its default; without one the plan does not compile.
+//   does not have are skipped. A field that the writer lacks takes its default; without one the plan does not
+//   compile.
 // * `millrace codegen` writes such a description, and the schema as `schema_text`, for every generated
-// struct; then
-//   names, aliases and defaults come from that schema.
+//   struct. Names, aliases and defaults then come from that schema.
 //
-// Types and what they read:
-//   bool, std::int32_t, std::int64_t, float, double       boolean, int, long, float, double (and Avro's
-//   promotions) std::string_view, std::string                         string (or bytes that are UTF-8)
-//   bytes_view, byte_buffer                               bytes (or string)
-//   an enum described with enum_of                        enum
-//   std::array<std::byte, N>                              fixed
-//   uuid                                                  uuid on string or fixed
-//   decimal_view                                          decimal on bytes or fixed, big-decimal
-//   duration                                              duration
-//   std::chrono::sys_days, milliseconds, microseconds     date, time-millis, time-micros
-//   std::chrono::sys_time<>, local_time<> of ms, us, ns   timestamp-*, local-timestamp-*
-//   std::optional<T>                                      ["null", T] in either order
-//   std::variant<...> (std::monostate is null)            any other union
-//   array_view<T>, std::vector<T>                         array
-//   map_view<V>, std::map<std::string, V>, unordered_map, map
-//   std::vector<std::pair<std::string, V>>                (entries in the order of the wire, equal keys
-//   included) described structs; arena_ptr<T> for recursion         record; ["null", record] value (value.h)
-//   anything
+// Types and the Avro types that they read:
 //
-// Descriptors are built at first use, immutable and live for the whole program.
+//   C++ type                                               Avro type
+//   bool, std::int32_t, std::int64_t, float, double        boolean, int, long, float, double, and promotions
+//   std::string_view, std::string                          string (or bytes that are UTF-8)
+//   bytes_view, byte_buffer                                bytes (or string)
+//   an enum described with enum_of                         enum
+//   std::array<std::byte, N>                               fixed
+//   uuid                                                   uuid on string or fixed
+//   decimal_view                                           decimal on bytes or fixed, big-decimal
+//   duration                                               duration
+//   std::chrono::sys_days, milliseconds, microseconds      date, time-millis, time-micros
+//   std::chrono::sys_time<>, local_time<> of ms, us, ns    timestamp-*, local-timestamp-*
+//   std::optional<T>                                       ["null", T] in either order
+//   std::variant<...> (std::monostate is null)             any other union
+//   array_view<T>, std::vector<T>                          array
+//   map_view<V>, std::map<std::string, V>, unordered_map   map
+//   std::vector<std::pair<std::string, V>>                 map; entries in wire order, equal keys included
+//   described structs                                      record
+//   arena_ptr<T>, for recursion                            record; ["null", record]
+//   value (value.h)                                        any type
+//
+// Threads: descriptors are built at first use, thread-safely, and immutable.
+// Lifetime: descriptors live until the program ends.
 #pragma once
 
 #include <array>
@@ -64,6 +74,7 @@
 
 namespace millrace::avro {
 
+// Kinds of types; see the table above.
 enum class type_kind : std::uint8_t {
   null,
   boolean,
@@ -97,21 +108,22 @@ enum class type_kind : std::uint8_t {
   map,        // map_view
   owned_map,  // std::map, std::unordered_map, std::vector of pairs
   record,
-  value,       // avro::value: whatever the schema says
+  value,       // avro::value: any type
   projection,  // some fields of a record, each into a value of its own
 };
+// Returns the name of a kind, for messages.
 [[nodiscard]] std::string_view to_string(type_kind kind) noexcept;
 
 struct type_descriptor;
 
-// Found when asked for, so that recursive types can describe themselves.
+// A reference to a descriptor, resolved at its first use, so that recursive types can describe themselves.
 class type_ref {
  public:
   using finder = const type_descriptor& (*)();
 
   type_ref() = default;
   explicit type_ref(finder find) : find_(find) {}
-  // A descriptor that is known, and outlives the reference.
+  // Refers to a known descriptor, which outlives the reference.
   explicit type_ref(const type_descriptor& known) : known_(&known) {}
 
   [[nodiscard]] const type_descriptor& operator*() const { return known_ != nullptr ? *known_ : find_(); }
@@ -122,6 +134,7 @@ class type_ref {
   const type_descriptor* known_ = nullptr;
 };
 
+// A described member.
 struct field_descriptor {
   std::string_view name;
   std::size_t offset = 0;
@@ -129,35 +142,37 @@ struct field_descriptor {
   std::optional<std::string_view> default_json;
 };
 
+// A symbol of an enum.
 struct symbol_descriptor {
   std::string_view name;
   std::int32_t value = 0;
 };
 
-// What a type can do that its bytes cannot. Objects are passed by address.
+// Operations of a type on objects that are passed by address.
 struct type_operations {
   void (*construct)(void* first, std::size_t count) = nullptr;
-  // Optional: 0 empties, 1 makes a value; variant: the alternative. A value that is there already is kept,
-  // with the memory it owns, and decoded into like any other reused object.
+  // Optional: 0 empties, 1 makes a value; variant: the alternative. A present value is kept, with the memory
+  // that it owns, and decoded into like any other reused object.
   void (*emplace)(void* object, std::size_t alternative) = nullptr;
   std::size_t (*active)(const void* object) = nullptr;
   std::byte* (*resize)(void* vector, std::size_t size) = nullptr;
   std::pair<const std::byte*, std::size_t> (*items)(const void* collection) = nullptr;
   void (*clear)(void* map) = nullptr;
   std::byte* (*insert)(void* map, std::string_view key) = nullptr;
-  // The value that a map already has under the key; nullptr: none, or its place in the order of iteration
-  // (below 64) is among `seen`, which the place is added to.
+  // Returns the value that a map has under the key. Returns nullptr when there is none, or when its position
+  // in the order of iteration (below 64) is in `seen`, to which the position is added.
   std::byte* (*revisit)(void* map, std::string_view key, std::uint64_t& seen) = nullptr;
   std::size_t (*count)(const void* map) = nullptr;
   using visitor = void (*)(void* context, std::string_view key, const std::byte* value);
   void (*for_each)(const void* map, void* context, visitor visit) = nullptr;
 };
 
+// The description of one type.
 struct type_descriptor {
   type_kind kind = type_kind::null;
   std::size_t size = 0;
   std::size_t align = 1;
-  // The bytes are the value: may be copied as bytes, needs no destructor, may live in an arena.
+  // The bytes are the value: copied as bytes, without a destructor, allowed in an arena.
   bool trivial = false;
   // Every member is described, so that memory need not be constructed before a decode.
   bool complete = false;
@@ -169,30 +184,33 @@ struct type_descriptor {
   std::size_t value_offset = 0;            // of the value in a map's entry
   std::size_t entry_size = 0;              // of an owned map that is a vector of its entries; else 0
   std::size_t payload_offset = 0;          // of the value in an optional or variant
-  std::optional<std::size_t> tag_offset;   // of the byte that tells them apart, where its place is known
+  std::optional<std::size_t> tag_offset;   // of the byte that distinguishes them, where its place is known
   type_operations operations;
   std::string_view schema_text;  // embedded by codegen, or ""
 };
 
-// Specialised per described type, with a static `type_descriptor type()`, and for generated structs
+// Specialised per described type, with a static `type_descriptor type()`, and for generated structs with
 // `static constexpr std::string_view schema_text`.
 template <class T>
 struct describe;
 
+// Returns the descriptor of T.
 template <class T>
 [[nodiscard]] const type_descriptor& descriptor_of();
 
+// Returns a reference to the descriptor of T, which may not be built yet.
 template <class T>
 [[nodiscard]] type_ref ref_to() {
   return type_ref(&descriptor_of<T>);
 }
 
+// A field_descriptor of a member of T.
 template <class T>
 struct member {
   field_descriptor field;
 };
 
-// One field of a struct. `default_json` is Avro's JSON of the default.
+// Describes one field of a struct. `default_json` is Avro's JSON of the default.
 template <class T, class M>
 [[nodiscard]] member<T> field(std::string_view name, M T::* pointer,
                               std::optional<std::string_view> default_json = std::nullopt) {
@@ -204,11 +222,12 @@ template <class T, class M>
 
 enum class members { some, all };
 
-// `members::all` promises that every member is described.
+// Describes a struct. `members::all` promises that every member is described.
 template <class T>
 [[nodiscard]] type_descriptor record_of(std::string_view name, std::initializer_list<member<T>> fields,
                                         members described = members::some);
 
+// Describes an enum of at most 32 bits.
 template <class E>
 [[nodiscard]] type_descriptor enum_of(std::string_view name,
                                       std::initializer_list<std::pair<std::string_view, E>> symbols) {
@@ -223,7 +242,7 @@ template <class E>
   return type;
 }
 
-// The Avro symbol of an enum's value: "PAGE_VIEW". Empty when the value has none.
+// Returns the Avro symbol of an enum's value: "PAGE_VIEW". Empty when the value has none.
 template <class E>
 [[nodiscard]] std::string_view symbol_of(E value) {
   for (const symbol_descriptor& symbol : descriptor_of<E>().symbols) {

@@ -1,4 +1,7 @@
-// The descriptors of the types that type_descriptor.h lists. Included by it; nothing here is for users.
+// The descriptors of the types that type_descriptor.h lists, which includes this header. Applications include
+// type_descriptor.h.
+//
+// Threads: descriptors are built at first use, thread-safely, and immutable.
 #pragma once
 
 #include <algorithm>
@@ -302,6 +305,7 @@ struct builder<std::unordered_map<std::string, V>> : owned_map_builder<std::unor
 
 }  // namespace internal
 
+// See type_descriptor.h.
 template <class T>
 [[nodiscard]] type_descriptor record_of(std::string_view name, std::initializer_list<member<T>> fields,
                                         members described) {
@@ -312,6 +316,7 @@ template <class T>
   return type;
 }
 
+// Builds the descriptor at the first call.
 template <class T>
 [[nodiscard]] const type_descriptor& descriptor_of() {
   static const type_descriptor built = internal::builder<T>::build();

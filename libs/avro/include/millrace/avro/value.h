@@ -1,16 +1,26 @@
 // A value of any schema, for tools: compact, in the arena, without a C++ type of its own.
 //
-//   auto decoder = avro::decoder<avro::value>::compile(*writer);          // or with a reader's schema
-//   avro::arena memory;
-//   avro::value datum;
-//   auto used = decoder->decode(bytes, memory, datum);
-//   if (const avro::value* url = datum.find("page.url")) print(url->text());
+// Example, at namespace scope:
 //
-// A `value` may also be a member of a described struct: it takes whatever the writer has there. Encoding:
+//   #include <millrace/avro/plan.h>
+//
+//   result<std::string> url_of(const avro::schema& writer, bytes_view datum) {
+//     const auto decoder = avro::decoder<avro::value>::compile(writer);
+//     if (!decoder) return decoder.error();
+//     avro::arena memory;
+//     avro::value page_view;
+//     const auto used = decoder->decode(datum, memory, page_view);
+//     if (!used) return used.error();
+//     const avro::value* const url = page_view.find("page.url");
+//     return std::string(url != nullptr ? url->text() : "");
+//   }
+//
+// A `value` may also be a member of a described struct: it takes any type of the writer. Encoding:
 // `encoder<avro::value>::compile(schema)`. JSON: json.h.
 //
-// 24 bytes, trivially copyable, a view: strings and bytes point into the message, the rest into the arena,
-// types into the schemas that the decoder keeps. Valid as long as all three.
+// Threads: a plain value.
+// Lifetime: 24 bytes, trivially copyable, a view. Strings and bytes point into the message, the rest into the
+// arena, types into the schemas that the decoder keeps. A value is valid as long as all three.
 #pragma once
 
 #include <cstddef>
@@ -26,13 +36,14 @@
 
 namespace millrace::avro {
 
+// The value.
 class value {
  public:
   // Null.
   value() noexcept;
-  // Values made by hand, of a node of the schema they will be encoded by; what they view must outlive them.
-  // The node's type must be the one of the content; it is never a union: a union's value is that of its
-  // branch.
+  // Makes a value for encoding, of a node of the schema by which it will be encoded. The objects that it
+  // views must outlive it. The node's type must be the one of the content and is never a union: the value of
+  // a union is that of its branch.
   explicit value(const schema_node& null) noexcept;
   value(const schema_node& type, bool content) noexcept;
   value(const schema_node& type, std::int32_t content) noexcept;  // int; enum: the symbol's index
@@ -48,7 +59,7 @@ class value {
   [[nodiscard]] const schema_node& type() const noexcept { return *type_; }
   [[nodiscard]] bool is_null() const noexcept { return type_->type == schema_type::null; }
 
-  // Asking for content of another type breaks an invariant and aborts.
+  // The content. Reading the content of another type breaks an invariant and aborts.
   [[nodiscard]] bool boolean() const noexcept;
   [[nodiscard]] std::int32_t int32() const noexcept;
   [[nodiscard]] std::int64_t int64() const noexcept;  // of an int too
@@ -56,16 +67,16 @@ class value {
   [[nodiscard]] double float64() const noexcept;  // of a float too
   [[nodiscard]] std::string_view text() const noexcept;
   [[nodiscard]] bytes_view bytes() const noexcept;  // of bytes and fixed
-  // The number of a decimal or big-decimal. errc::malformed: bytes that are no big-decimal.
+  // The number of a decimal or big-decimal. Returns errc::malformed for bytes that are not a big-decimal.
   [[nodiscard]] result<decimal_view> decimal() const;
   [[nodiscard]] std::string_view symbol() const noexcept;
   [[nodiscard]] std::int32_t symbol_index() const noexcept;
   [[nodiscard]] array_view<value> items() const noexcept;   // of an array
   [[nodiscard]] map_view<value> entries() const noexcept;   // of a map, in the order of the wire
   [[nodiscard]] array_view<value> fields() const noexcept;  // of a record, in the order of type().fields
-  // The field of a record, by name; nullptr when there is none, or this is no record.
+  // Returns the field of a record by name; nullptr when there is none, or when this is not a record.
   [[nodiscard]] const value* field(std::string_view name) const noexcept;
-  // The same through nested records: "page.url". nullptr also where something on the way is null.
+  // Returns a field of nested records: "page.url". nullptr also when a record on the path is null.
   [[nodiscard]] const value* find(std::string_view path) const noexcept;
 
  private:
@@ -94,11 +105,13 @@ class value {
 };
 static_assert(sizeof(value) == 24 && std::is_trivially_copyable_v<value>);
 
-// Equal types (of equal names) and content; NaN equals NaN, maps compare entry by entry in order.
+// Returns whether types (of equal names) and content are equal. NaN equals NaN; maps are compared entry by
+// entry in order.
 [[nodiscard]] bool equal(const value& left, const value& right) noexcept;
 
 template <>
 struct describe<value> {
+  // The descriptor of value.
   static type_descriptor type();
 };
 

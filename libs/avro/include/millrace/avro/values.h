@@ -1,7 +1,20 @@
-// Types that only Avro structs use; those shared with other libraries (uuid, decimal_view, timestamps) are in
-// base/values.h. All are views: they own nothing and are trivially copyable. A decoded one is valid as long
-// as the message, the arena and the decoder it came from; one made for encoding, as long as what it was made
-// of.
+// Types that only Avro structs use. Types that several libraries share (uuid, decimal_view, timestamps) are
+// in base/values.h.
+//
+// Example:
+//
+//   const std::vector<std::string_view> tags = {"new", "mobile"};
+//   const avro::array_view<std::string_view> view(tags);
+//   invariant(view.size() == 2 && view[0] == "new", "a view of the vector");
+//
+// Example prelude:
+//
+//   #include <vector>
+//
+// Threads: plain values.
+// Lifetime: all types here are views: they own nothing and are trivially copyable. A decoded view is valid as
+// long as the message, the arena and the decoder it came from; a view made for encoding, as long as the
+// objects that it views.
 #pragma once
 
 #include <concepts>
@@ -15,7 +28,8 @@
 
 namespace millrace::avro {
 
-// An array: like std::span<const T>, but T may still be incomplete where it is a member (recursive records).
+// An array, like std::span<const T>. T may still be incomplete where it is a member (recursive records). An
+// index out of range breaks an invariant.
 template <class T>
 class array_view {
  public:
@@ -52,15 +66,16 @@ class array_view {
   std::size_t size_ = 0;
 };
 
+// An entry of a map.
 template <class V>
 struct map_entry {
   std::string_view key;
   V value;
 };
 
-// A map: its entries in the order of the wire. `for (const auto& [key, value] : page.query)`.
-// A message may repeat a key (no writer should): every entry is iterated, and find() gives the last, which is
-// the one that every map-building reader keeps.
+// A map: its entries in the order of the wire. `for (const auto& [key, value] : page.query)`. A message may
+// repeat a key, although no writer should: iteration yields every entry, and find() returns the last one,
+// which every map-building reader keeps.
 template <class V>
 class map_view {
  public:
@@ -85,7 +100,7 @@ class map_view {
   [[nodiscard]] constexpr const map_entry<V>* end() const noexcept { return data_ + size_; }
   [[nodiscard]] constexpr const map_entry<V>* data() const noexcept { return data_; }
 
-  // The value of the last entry with this key, or nullptr. Linear: maps on the wire are small.
+  // Returns the value of the last entry with this key, or nullptr. Linear: maps on the wire are small.
   [[nodiscard]] constexpr const V* find(std::string_view key) const noexcept {
     for (std::size_t i = size_; i > 0; --i) {
       if (data_[i - 1].key == key) return &data_[i - 1].value;
@@ -99,7 +114,7 @@ class map_view {
   std::size_t size_ = 0;
 };
 
-// A record inside itself: the inner one lives in the arena. nullptr stands for the null of ["null", T].
+// A record inside itself: the inner record lives in the arena. nullptr stands for the null of ["null", T].
 template <class T>
 class arena_ptr {
  public:
@@ -121,7 +136,7 @@ class arena_ptr {
   const T* pointee_ = nullptr;
 };
 
-// Logical type "duration": three unsigned counts, none convertible into another.
+// Logical type "duration": three unsigned counts, which cannot be converted into each other.
 struct duration {
   std::uint32_t months = 0;
   std::uint32_t days = 0;
