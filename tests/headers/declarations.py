@@ -28,6 +28,7 @@ class Class:
     line: int
     comment: str
     outer: Class | None
+    specialisation: bool  # its functions are those of the primary template
 
     def comments(self) -> str:
         return self.comment + "\n" + (self.outer.comments() if self.outer else "")
@@ -135,7 +136,8 @@ class Reader:
             return True
         found = CLASS.match(code)
         if found and "(" not in without_templates(code[found.end(2) :]).partition(":")[0]:
-            kind = Class(found[2], self.line(begin), self.own_comment(scope, begin), scope.of)
+            special = code[found.end(2) :].lstrip().startswith("<")
+            kind = Class(found[2], self.line(begin), self.own_comment(scope, begin), scope.of, special)
             if scope.public:
                 self.classes.append(kind)
             self.at += 1

@@ -30,6 +30,13 @@ def comments_of(function: Function, file: str) -> str:
     return "\n".join((function.comment, function.of.comments() if function.of else "", file))
 
 
+def is_documented(function: Function) -> bool:
+    """Elsewhere: at the port that it implements, at the primary template, or by the language's own protocol."""
+    of = function.of
+    elsewhere = function.override or function.name.startswith("await_") or (of is not None and of.specialisation)
+    return elsewhere or bool(function.comment) or (of is not None and bool(of.comment))
+
+
 def findings(name: str, text: str, exempt: dict[str, str]) -> Iterator[tuple[str, str]]:
     comment = file_comment(text)
     top = "\n".join(comment)
@@ -47,7 +54,7 @@ def findings(name: str, text: str, exempt: dict[str, str]) -> Iterator[tuple[str
         said = comments_of(function, top)
         if not THREADS.search(said):
             yield "threads", f"{where}: no statement 'Threads:' in its comment, its class's or the file's"
-        if not function.override and not function.comment and not (function.of and function.of.comment):
+        if not is_documented(function):
             yield "result", f"{where}: no comment says what it does and returns"
         if not function.override and CAN_FAIL.search(function.returns) and not FAILURE.search(said):
             yield "failure", f"{where}: no errc::, 'Errors:' or 'Failure:' in its comment, its class's or the file's"

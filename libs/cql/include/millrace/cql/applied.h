@@ -1,19 +1,31 @@
 // The answer of a conditional write (INSERT ... IF NOT EXISTS, UPDATE and DELETE ... IF ...).
 //
-//   struct owner { std::string_view holder; };
-//   statement<applied<owner>(std::string_view, std::string_view)> claim_{
-//       "INSERT INTO claim (id, holder) VALUES (?, ?) IF NOT EXISTS"};
+// Example prelude:
 //
-//   auto claimed = co_await claim_(ctx, id, me);                 // result<applied<owner>>
+//   #include <millrace/cql/statement.h>
+//
+//   struct owner {
+//     std::string_view holder;
+//   };
+//
+//   const cql::statement<cql::applied<owner>(std::string_view id, std::string_view holder)>* claim = nullptr;
+//
+// Example, in a coroutine:
+//
+//   const auto claimed = co_await (*claim)(ctx, "id", "me");
 //   if (!claimed) co_return claimed.error();
-//   if (!*claimed && claimed->current()) log(claimed->current()->holder);
+//   if (!*claimed && claimed->current()) {
+//     const std::string holder((*claimed->current())->holder);
+//     co_return error(errc::rejected, "held by " + holder);
+//   }
 //
-// R is a struct whose fields are columns by name, in any order: those that the database answers with when the
-// condition did not hold (for IF NOT EXISTS the whole row, otherwise the columns of the condition). applied<>
-// does not look at them.
+// R is a struct whose fields are columns by name, in any order: the columns that the database answers with
+// when the condition did not hold (for IF NOT EXISTS the whole row, otherwise the columns of the condition).
+// applied<> ignores them.
 //
-// A conditional write that fails with a timeout may have been applied; repeating it then finds its own effect
-// and answers "not applied". Compare current() with what was to be written.
+// Failure: a conditional write that fails with a timeout may have been applied. Repeating it then finds its
+// own effect and answers "not applied"; compare current() with the values to be written.
+// Threads: the worker's thread.
 #pragma once
 
 #include <optional>
@@ -23,6 +35,7 @@
 
 namespace millrace::cql {
 
+// The R of applied<>.
 struct no_row {};
 
 template <typename R = no_row>
@@ -33,7 +46,7 @@ class applied {
 
   // Whether the condition held and the write took place.
   [[nodiscard]] explicit operator bool() const noexcept { return applied_; }
-  // What was there instead; nothing when it was applied or when there was no row at all.
+  // The row that was present instead; nullopt when the write was applied, or when there was no row.
   [[nodiscard]] const std::optional<row<R>>& current() const noexcept { return current_; }
 
  private:

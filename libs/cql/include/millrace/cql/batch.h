@@ -1,17 +1,29 @@
-// Several writes of one partition in one request: the server applies all of them or none (an unlogged batch
+// Several writes of one partition in one request. The server applies all of them or none (an unlogged batch
 // of one partition is one mutation), for a tenth of the cost of as many requests.
 //
-//   batch visits(ctx);
-//   for (const visit& each : all) visits.add(insert_visit_, each.visitor, each.time);
-//   auto written = co_await visits.run();                        // result<void>
+// Example prelude:
 //
-// Only void statements without IF, all with the same partition key and all parts of it bound by parameters:
-// anything else is errc::db_invalid from run(), and nothing is sent. A batch of several partitions would cost
-// the coordinator more than it saves; send those one by one. Consistency, timeout and statistics are those of
-// the first statement. On a ScyllaDB table with tablets the driver learns where a tablet is from single
-// statements only.
+//   const cql::statement<void(std::string_view visitor, timestamp at)>* insert_visit = nullptr;
 //
-// Lifetime: like the statements and the context. Not to be moved or destroyed while run() is awaited.
+// Example, in a coroutine:
+//
+//   cql::batch visits(ctx);
+//   for (const timestamp at : {timestamp(milliseconds(1)), timestamp(milliseconds(2))}) {
+//     if (!visits.add(*insert_visit, "v1", at)) co_return error(errc::limit_exceeded, "the batch is full");
+//   }
+//   const auto written = co_await visits.run();
+//   if (!written) co_return written.error();
+//
+// A batch holds void statements without IF, all with the same partition key, whose parts are all bound by
+// parameters. A batch of several partitions would cost the coordinator more than it saves. Consistency,
+// timeout and statistics are those of the first statement. On a ScyllaDB table with tablets the driver learns
+// the place of a tablet from single statements only.
+//
+// Errors: errc::db_invalid from run() when the batch breaks these rules, and nothing is sent; otherwise those
+// of a statement.
+// Threads: the worker's thread.
+// Lifetime: a batch ends before its statements and context. It must not be moved or destroyed while run() is
+// awaited.
 #pragma once
 
 #include <cstddef>
@@ -29,31 +41,35 @@
 
 namespace millrace::cql {
 
+// Limit of statements.
 inline constexpr std::size_t batch_statements_max = 256;
-// Cassandra refuses 50 KiB, and warns at 5.
+// Limit of bytes. Cassandra refuses 50 KiB and logs a warning at 5 KiB.
 inline constexpr std::size_t batch_bytes_max = 48U << 10U;
 
+// The batch.
 class batch {
  public:
   explicit batch(stream::context ctx) : ctx_(ctx) {}
 
-  // False when the batch is full (batch_statements_max, batch_bytes_max), or what it holds has another write
-  // time (statement_options::written; deletions are a moment before other writes): nothing was added, run
-  // this one and begin another. The arguments are encoded before this returns.
+  // Adds a statement, whose arguments are encoded before this returns. Returns false, and adds nothing, when
+  // the batch is full (batch_statements_max, batch_bytes_max) or holds another write time
+  // (statement_options::written; deletions precede other writes by a microsecond): run this batch and begin
+  // another.
   template <typename... Args>
   bool add(const statement<void(Args...)>& what, const std::remove_cvref_t<Args>&... args) {
     cell_buffer cells;
     (codec<std::remove_cvref_t<Args>>::encode(cells, args), ...);
     return add_encoded(what, what.write_time_of(ctx_), cells.view());
   }
-  // All of it is written with this timestamp, whatever the statements say.
+  // Sets the timestamp of all writes, whatever the statements say.
   void written_at(timestamp_micros time) { written_at_us_ = time.time_since_epoch().count(); }
 
+  // The number of statements, and of bytes.
   [[nodiscard]] std::size_t size() const noexcept { return parts_.size(); }
   [[nodiscard]] std::size_t bytes() const noexcept { return cells_.size(); }
 
-  // An empty batch is done at once. The batch is empty afterwards when it was written, and as it was
-  // otherwise.
+  // Sends the batch. An empty batch is done at once. After success the batch is empty; after an error it is
+  // unchanged.
   [[nodiscard]] runtime::task<result<void>> run();
 
  private:

@@ -1,4 +1,17 @@
-// The cell codec: C++ values to and from cells of the CQL native protocol (v4, section 6), with no server.
+// The cell codec: C++ values to and from cells of the CQL native protocol (v4, section 6).
+//
+// Example:
+//
+//   cql::cell_buffer cells;
+//   cql::codec<std::int32_t>::encode(cells, 42);
+//   cql::cell_reader reader(cells.view());
+//   std::optional<bytes_view> cell;
+//   std::int32_t number = 0;
+//   if (!reader.next(cell)) return error(errc::db_protocol, "no cell");
+//   const cql::cell_fault fault = cql::codec<std::int32_t>::decode(cell, number);
+//   invariant(fault == cql::cell_fault::none && number == 42, "the value is read back");
+//
+// Types:
 //
 //   C++                                        CQL
 //   bool                                       boolean
@@ -19,16 +32,20 @@
 //   std::map<K, V>, std::vector<pair<K, V>>    map<K, V>
 //   std::set<T>, std::tuple, std::array, udt   see composite.h
 //   std::optional<T>                           T or null
-//   or_unset<T>                                T or "leave the column as it is"; parameters only
+//   or_unset<T>                                T or "leave the column unchanged"; parameters only
 //
-// A null parameter is a deletion: the database keeps a tombstone for it. `tombstone` says that it is meant;
-// or_unset<std::optional<T>> takes a value, `tombstone` or `unset`, which writes nothing at all.
+// A null parameter is a deletion: the database keeps a tombstone for it. `tombstone` states the intent;
+// or_unset<std::optional<T>> takes a value, `tombstone` or `unset`, which writes nothing.
 //
-// Views that a decode yields (string_view, bytes_view, decimal_view, varint_view) point into the cell. CQL
-// stores an empty collection as null, so null decodes as an empty one; any other null needs std::optional. An
-// empty cell of a type that has no empty value (Cassandra allows it for most) reads as null.
+// CQL stores an empty collection as null, so null decodes as an empty one; any other null needs
+// std::optional. An empty cell of a type without an empty value (Cassandra allows it for most types) reads as
+// null.
 //
-// A type of one's own: specialise codec<T>.
+// An application adds a type by a specialisation of codec<T>.
+//
+// Threads: the functions are pure and callable from any thread; a buffer or reader belongs to one thread.
+// Lifetime: decoded views (string_view, bytes_view, decimal_view, varint_view) point into the cell.
+// Errors: decode() returns a cell_fault; statements report it as errc::unresolvable or errc::db_protocol.
 #pragma once
 
 #include <array>
@@ -54,6 +71,7 @@
 
 namespace millrace::cql {
 
+// Lengths of the cells null and unset.
 inline constexpr std::int32_t null_length = -1;
 inline constexpr std::int32_t unset_length = -2;
 
@@ -79,7 +97,7 @@ void put_number(std::byte* to, Int value) noexcept {
 
 }  // namespace internal
 
-// Grows like a vector; small rows need no allocation.
+// A buffer of cells. It grows like a vector; small rows need no allocation.
 class cell_buffer {
  public:
   cell_buffer() = default;
@@ -109,7 +127,7 @@ class cell_buffer {
     append_number(checked_length(bytes.size()));
     append(bytes);
   }
-  // A cell whose length is not known yet: returns what close_cell needs.
+  // Begins a cell whose length is not known yet, and returns the argument of close_cell(), which ends it.
   [[nodiscard]] std::size_t open_cell() {
     append_number(std::int32_t{0});
     return size_;
@@ -140,12 +158,13 @@ class cell_buffer {
   std::array<std::byte, inline_bytes> inline_;
 };
 
-// Reads cell after cell.
+// Reads cell after cell. The bytes must outlive the reader.
 class cell_reader {
  public:
   explicit cell_reader(bytes_view cells) noexcept : rest_(cells) {}
 
-  // nullopt inside: null. False when the bytes do not hold a cell (errc::db_protocol).
+  // Reads the next cell; nullopt is null. Returns false when the bytes do not hold a cell
+  // (errc::db_protocol).
   [[nodiscard]] bool next(std::optional<bytes_view>& cell) noexcept;
   [[nodiscard]] bytes_view rest() const noexcept { return rest_; }
 
@@ -153,11 +172,12 @@ class cell_reader {
   bytes_view rest_;
 };
 
-// Why a cell is no value of a C++ type.
+// Why a cell does not have a value of a C++ type.
 enum class cell_fault : std::uint8_t { none, null, malformed, too_large };
+// Returns a text for messages.
 [[nodiscard]] std::string_view describe(cell_fault fault) noexcept;
 
-// IPv4 or IPv6, in network order.
+// An IPv4 or IPv6 address in network order.
 struct inet_address {
   std::array<std::byte, 16> bytes{};
   std::uint8_t size = 4;  // 4 or 16
@@ -175,8 +195,8 @@ struct varint_view {
   bytes_view unscaled;
 };
 
-// As the database keeps it: months and days are calendar's, so a duration has no length in nanoseconds. All
-// three have the same sign, or the server refuses it.
+// A duration as the database stores it. Months and days are the calendar's, so it has no length in
+// nanoseconds. All three have the same sign; otherwise the server refuses it.
 struct duration {
   std::int32_t months = 0;
   std::int32_t days = 0;
@@ -185,12 +205,13 @@ struct duration {
   friend bool operator==(const duration&, const duration&) = default;
 };
 
+// A parameter that leaves its column unchanged.
 struct unset_t {};
 inline constexpr unset_t unset{};
-// A null that is meant as one: it deletes the cell.
+// A null parameter, which deletes the cell.
 inline constexpr std::nullopt_t tombstone = std::nullopt;
 
-// A parameter that may leave its column untouched: null deletes the cell, unset does not.
+// A parameter that may leave its column unchanged: null deletes the cell, unset does not.
 template <typename T>
 class or_unset {
  public:
@@ -207,11 +228,12 @@ class or_unset {
   std::optional<T> value_;
 };
 
-// What a specialisation provides:
-//   static std::string cql();                                        "text or ascii", for messages
-//   static bool fits(const type& column);
-//   static void encode(cell_buffer& to, const T& value);              a whole cell, length included
-//   static cell_fault decode(std::optional<bytes_view> cell, T& to);
+// The codec of T. Members that a specialisation provides:
+//
+//   static std::string cql();                                         the CQL types, for messages: "text or ascii"
+//   static bool fits(const type& column);                             whether a column has one of these types
+//   static void encode(cell_buffer& to, const T& value);              appends a whole cell, length included
+//   static cell_fault decode(std::optional<bytes_view> cell, T& to);  reads a cell
 template <typename T>
 struct codec;
 

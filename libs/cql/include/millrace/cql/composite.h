@@ -1,14 +1,31 @@
-// Codecs of values made of values:
+// Codecs of values that consist of values:
 //
 //   C++                        CQL
 //   std::set<T>                set<T>
-//   std::tuple<T...>           tuple<T...>, every component std::optional unless it is never null
+//   std::tuple<T...>           tuple<T...>; a component that may be null is std::optional
 //   std::array<T, N>           vector<T, N>
 //   udt<S>, S a plain struct   a user-defined type with the fields of S, by name and in order
 //
-// At start-up a user-defined type must have exactly the struct's fields. One that gets more fields while the
-// program runs stays readable: the fields are appended, and what the struct does not have is skipped. Fields
-// that a value was written without (it is older than the field) are null.
+// Example:
+//
+//   using address = cql::udt<home>;
+//   cql::cell_buffer cells;
+//   cql::codec<address>::encode(cells, address({"Main Street", 7}));
+//   invariant(cells.view().size() > 4, "a cell with its length");
+//
+// Example prelude:
+//
+//   struct home {
+//     std::string_view street;
+//     std::optional<std::int32_t> number;
+//   };
+//
+// At start-up a user-defined type must have exactly the struct's fields. A type that gets more fields while
+// the program runs stays readable: the fields are appended, and fields that the struct does not have are
+// skipped. Fields that are newer than a value are null.
+//
+// Threads: the functions are pure and callable from any thread.
+// Errors: as in cell.h.
 #pragma once
 
 #include <algorithm>
@@ -30,10 +47,7 @@
 
 namespace millrace::cql {
 
-// A value of a user-defined type, as a field of a row, a parameter, or an element.
-//
-//   struct address { std::string_view street; std::optional<std::int32_t> number; };
-//   struct visitor { std::string_view id; udt<address> home; };
+// A value of a user-defined type, as a field of a row, a parameter, or an element. S is a plain struct.
 template <row_struct S>
 struct udt {
   S value{};

@@ -1,7 +1,22 @@
-// The fields of a plain struct, in order of declaration: how many, references to them, and their names. That
-// is how a row type binds to the columns of a SELECT without macros or code generation.
+// The fields of a plain struct in the order of their declaration: their number, references to them, and their
+// names. A row type binds to the columns of a SELECT by them, without macros or code generation.
 //
-// For aggregates without base classes and C arrays, 1 to 32 fields (row_fields_max).
+// Example:
+//
+//   profile found{"gold", 0.9};
+//   static_assert(cql::field_count<profile> == 2);
+//   invariant(cql::field_names<profile>[1] == "score", "names are those of the declaration");
+//   std::get<1>(cql::fields_of(found)) = 1.0;
+//
+// Example prelude:
+//
+//   struct profile {
+//     std::string_view segment;
+//     double score;
+//   };
+//
+// Limits: aggregates without base classes and C arrays, 1 to 32 fields (row_fields_max).
+// Threads: everything is computed at compile time.
 #pragma once
 
 #include <array>

@@ -1,32 +1,51 @@
 // A lookup: a SELECT of one row by its key, declared as a member of a processor, whose answers are shared and
 // cached.
 //
-//   lookup<profile(std::string_view visitor)> profiles_{
-//       "profiles", "SELECT segment, score FROM visitor_profile WHERE visitor_id = ?",
-//       {.ttl = seconds(30), .on_miss = miss_policy::use_default}, profile{"unknown", 0.0}};
+// Example prelude:
 //
-//   auto visitor = co_await profiles_(ctx, nav->visitor_id);      // found<profile>
-//   if (!visitor) co_return visitor.ending();
-//   use(visitor->segment, visitor->score);
+//   struct profile {
+//     std::string_view segment;
+//     double score;
+//   };
 //
-// One flight: while a key is being asked for, whoever else wants it waits for the same answer. One cache per
-// worker and name: rows and, apart, "there is no row", each for its time, the least recently used making
-// room. The limits are statements::lookup_options, in the code or in the configuration's `lookups`; what is
-// held counts against `engine.memory_max`.
+// Example, at namespace scope:
 //
-// No row: options.on_miss decides whether found<R> holds the default row, or nothing and the outcome to
-// return: skipped, dead letter, or put off to look again.
+//   class scoring {
+//    public:
+//     runtime::task<stream::outcome> score(stream::context ctx, std::string_view visitor) {
+//       const auto found = co_await profiles_(ctx, visitor);  // found<profile>
+//       if (!found) co_return found.ending();
+//       if (found->score < 0.5) co_return stream::outcome::skipped("low score");
+//       co_return stream::outcome::done();
+//     }
 //
-// Writes: a statement that names the lookup in statement_options::invalidates makes the row it wrote stale in
-// every worker of the process, before its caller goes on. A lookup that begins after that never yields an
-// earlier answer: not a cached one, and not one that was on its way. What other processes write is seen when
-// the row expires. A write that failed, and happens later all the same, is seen then, too.
+//    private:
+//     cql::lookup<profile(std::string_view visitor)> profiles_{
+//         "profiles", "SELECT segment, score FROM visitor_profile WHERE visitor_id = ?",
+//         {.ttl = seconds(30), .on_miss = cql::miss_policy::use_default},
+//         profile{"unknown", 0.0}};
+//   };
 //
-// Errors are those of a statement; they reach everyone who waits for the flight and are never cached. A row
-// is kept at most options.ttl from when it was asked for.
+// Sharing: while a key is requested, every other caller of that key waits for the same answer.
 //
-// Lookups of one name in several processors share their cache and must be declared alike. Threads: a lookup
-// belongs to the worker of its processor; statistics() may be read from any thread.
+// Cache: one per worker and name. It holds rows and, separately, "there is no row", each for its own time;
+// the least recently used entries are removed first. The limits are statements::lookup_options, in the code
+// or in the configuration's `lookups`. The memory counts against `engine.memory_max`. A row is kept for at
+// most options.ttl from its request on.
+//
+// No row: options.on_miss decides whether found<R> holds the default row, or no row and the outcome to
+// return: skipped, dead letter, or deferred.
+//
+// Writes: a statement that names the lookup in statement_options::invalidates invalidates the row it wrote in
+// every worker of the process, before its caller resumes. A lookup that begins after that never yields an
+// earlier answer, neither a cached one nor one that was in flight. Writes of other processes are seen when
+// the row expires. So is a write that failed and takes effect later.
+//
+// Lookups of one name in several processors share their cache and must be declared alike.
+//
+// Errors: those of a statement, for example errc::db_timeout. They reach every caller that waits for the
+// request and are never cached.
+// Threads: a lookup belongs to the worker of its processor; statistics() may be called from any thread.
 #pragma once
 
 #include <coroutine>
@@ -93,8 +112,8 @@ class lookup_base : public statements::lookup_declaration {
 template <typename Signature>
 class lookup;
 
-// A row, or the default row, or the outcome to return instead. Keeps the memory of its views, except that a
-// default row is its lookup's.
+// A row, or the default row, or the outcome to return instead. It keeps the memory of its views; the views of
+// a default row belong to the lookup.
 template <row_type R>
 class found {
  public:
@@ -103,10 +122,11 @@ class found {
   explicit found(stream::outcome instead) : ending_(std::move(instead)) {}
 
   [[nodiscard]] explicit operator bool() const noexcept { return !ending_; }
+  // True when it holds the default row.
   [[nodiscard]] bool is_default() const noexcept { return default_ != nullptr; }
   [[nodiscard]] const R& operator*() const noexcept { return row_ ? **row_ : *default_; }
   [[nodiscard]] const R* operator->() const noexcept { return &**this; }
-  // When it holds nothing: an error, or what options.on_miss says.
+  // The outcome to return when it holds no row: an error, or that of options.on_miss.
   [[nodiscard]] stream::outcome ending() const {
     invariant(ending_.has_value(), "a lookup that found something ends nothing");
     return *ending_;
@@ -124,7 +144,7 @@ class lookup<R(Args...)> final : public internal::lookup_base {
   static_assert(sizeof...(Args) > 0, "a lookup has a key");
 
  public:
-  // Views in `default_row` must live as long as the lookup: literals, as a rule.
+  // Views in `default_row` must live as long as the lookup, as literals do.
   lookup(std::string_view name, std::string_view cql, statements::lookup_options options = {},
          R default_row = {})
       : lookup_base(std::string(name), options),
@@ -158,7 +178,8 @@ class lookup<R(Args...)> final : public internal::lookup_base {
     internal::lookup_waiter waiter_;
   };
 
-  // To be awaited at once. The arguments are encoded before this returns.
+  // Begins a lookup; the result is to be awaited at once and yields found<R>. The arguments are encoded
+  // before this returns.
   [[nodiscard]] call operator()(stream::context ctx, const std::remove_cvref_t<Args>&... args) const {
     cell_buffer key;
     (codec<std::remove_cvref_t<Args>>::encode(key, args), ...);

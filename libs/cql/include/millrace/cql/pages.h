@@ -1,20 +1,34 @@
-// A wide answer as a stream of pages, with one page in memory at a time.
+// A large answer as a sequence of pages, with one page in memory at a time.
 //
-//   statement<pages<visit>(std::string_view visitor)> select_visits_{"SELECT ... WHERE visitor_id = ?"};
+// Example prelude:
 //
-//   pages<visit> all = select_visits_(ctx, nav->visitor_id);     // asks for nothing yet
+//   #include <millrace/cql/statement.h>
+//
+//   struct visit {
+//     timestamp at;
+//     std::string_view url;
+//   };
+//
+//   const cql::statement<cql::pages<visit>(std::string_view visitor)>* select_visits = nullptr;
+//
+// Example, in a coroutine:
+//
+//   cql::pages<visit> all = (*select_visits)(ctx, "v1");  // sends nothing yet
+//   std::size_t visits = 0;
 //   while (true) {
-//     auto page = co_await all.next();                           // result<rows<visit>>
+//     const auto page = co_await all.next();  // result<rows<visit>>
 //     if (!page) co_return page.error();
-//     if (page->empty()) break;                                  // the end, and only the end
-//     for (const visit& each : *page) ...
+//     if (page->empty()) break;  // the end
+//     visits += page->size();
 //   }
 //
-// A page has up to statement_options::page_rows rows. A page that is kept keeps its memory. After an error,
-// next() asks for the same page again. Rows that are written meanwhile may or may not be seen, as always with
-// paging.
+// A page has up to statement_options::page_rows rows. A page that is kept keeps its memory. Rows that are
+// written meanwhile may or may not be seen, as always with paging.
 //
-// Lifetime: valid as long as its statement and the context. Not to be moved or destroyed while next() is
+// Errors: those of a statement, and errc::limit_exceeded. After an error, next() requests the same page
+// again.
+// Threads: the worker's thread.
+// Lifetime: valid as long as its statement and the context. It must not be moved or destroyed while next() is
 // awaited.
 #pragma once
 
@@ -28,16 +42,18 @@
 
 namespace millrace::cql {
 
-// Pages without rows (deleted ones take their room) that are skipped in a row before that is an error.
+// Limit of successive pages without rows, which deleted rows cause.
 inline constexpr int empty_pages_max = 10'000;
 
+// The pages of one answer.
 template <row_type R>
 class pages {
  public:
   pages(const internal::statement_base& of, stream::context ctx, cell_buffer cells)
       : of_(&of), ctx_(ctx), cells_(std::move(cells)) {}
 
-  // No rows: there are no more. errc::limit_exceeded after empty_pages_max pages without a row.
+  // Requests the next page. An empty page is the end. Returns errc::limit_exceeded after empty_pages_max
+  // pages without a row.
   [[nodiscard]] runtime::task<result<rows<R>>> next() { return next_of(this); }
   [[nodiscard]] bool finished() const noexcept { return finished_; }
 

@@ -1,8 +1,24 @@
-// Rows as C++ values. A row keeps the memory of the answer alive that its views (std::string_view,
-// bytes_view) point into, so it may be held, moved and returned freely on its worker's thread.
+// Rows as C++ values.
+//
+// Example, at namespace scope:
+//
+//   struct profile {
+//     std::string_view segment;
+//     double score;
+//   };
+//
+//   double sum(const cql::rows<profile>& profiles) {
+//     double scores = 0;
+//     for (const profile& each : profiles) scores += each.score;
+//     return scores;
+//   }
 //
 // A row type is a struct of 1 to 32 fields, matched to the selected columns in order, with equal names; or,
 // for a single column, any type with a codec.
+//
+// Threads: the worker's thread.
+// Lifetime: a row keeps the memory of the answer that its views (std::string_view, bytes_view) point into. It
+// may be held, moved and returned freely.
 #pragma once
 
 #include <algorithm>
@@ -22,13 +38,13 @@
 
 namespace millrace::cql {
 
-// Rows of one answer, over all its pages.
+// Limit of the rows of one answer, over all its pages.
 inline constexpr std::size_t rows_max = 5'000;
 
 template <typename R>
 concept row_type = cell_value<R> || row_struct<R>;
 
-// One row.
+// One row. Views stay valid as long as this object or a copy.
 template <row_type R>
 class row {
  public:

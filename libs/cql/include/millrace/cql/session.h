@@ -1,25 +1,32 @@
 // The connection to ScyllaDB or Cassandra: one session per process, one store per worker.
 //
-//   auto opened = session::open({.contact_points = {"scylla-1"}, .datacenter = "dc1"});
-//   session& db = **opened;
-//   std::unique_ptr<stream::store> store = db.attach(loop, {}, &shard);   // on the worker
+// Example, at namespace scope:
 //
-// A store collects the requests of a turn of its loop, sends them together over connections of its own
-// (data_plane), and completes them on the loop's thread. What is out of the ordinary goes by the driver,
-// which runs on the session's own I/O threads, with connections per I/O thread, node and shard. Prepared
-// statements are routed by token to their replicas, preferring the datacentre and rack.
+//   result<void> connect(runtime::loop& worker) {
+//     const auto opened = cql::session::open({.contact_points = {"scylla-1"}, .datacenter = "dc1"});
+//     if (!opened) return opened.error();
+//     const auto store = (*opened)->attach(worker, {}, nullptr);
+//     if (!store) return store.error();
+//     return {};
+//   }
 //
-// A node's limit of requests in flight begins at its share of the window (all of it when it is alone, three
-// quarters when there are two, twice the fair share when there are more). It shrinks when the node reports
-// overload or requests to it time out, and grows with successes; slow answers alone never lower it. What
-// finds all its replicas full waits for one, and is db_overloaded at once when a node holds its whole share:
-// one slow node cannot fill the window.
+// A store collects the requests of one turn of its loop, sends them together over its own connections
+// (data_plane), and completes them on the loop's thread. Requests off the fast path are sent by the driver,
+// which runs on the session's I/O threads, with connections per I/O thread, node and shard. Prepared
+// statements are routed by token to their replicas, with a preference for the datacentre and rack.
 //
-// Nothing is retried, so every failure is seen and counted here, and repeating it is the engine's decision.
+// Node limits: a node's limit of requests in flight begins at its share of the window: all of it for one
+// node, three quarters for each of two, twice the fair share for more. It shrinks when the node reports
+// overload or requests to it time out, and grows with successes; slow answers alone never lower it. A request
+// waits while all its replicas are at their limit, and fails with db_overloaded at once when a node holds its
+// whole share, so that one slow node cannot fill the window.
 //
-// Errors of open(): db_unauthorized (with the server's text), tls_error (with the reason), db_unavailable
-// (naming the contact points), config_invalid (unknown datacentre, consistency), db_invalid (unknown
-// keyspace).
+// Nothing is retried: every failure is reported and counted here, and the engine decides about a retry.
+//
+// Errors of open(): errc::db_unauthorized (with the server's text), errc::tls_error (with the reason),
+// errc::db_unavailable (with the contact points), errc::config_invalid (unknown datacentre, consistency),
+// errc::db_invalid (unknown keyspace).
+// Threads: a session is thread-safe; a store belongs to its worker's loop.
 #pragma once
 
 #include <cstddef>
@@ -38,10 +45,12 @@
 
 namespace millrace::cql {
 
-// Who sends executions of prepared statements. direct: the worker itself, over its own connection to every
-// node and shard; the driver, which then only looks after the cluster, still sends what is out of the
-// ordinary (conditions, batches, traces, tablets, speculative executions, other datacentres). driver: its I/O
-// threads send everything.
+// The sender of executions of prepared statements.
+//
+// * direct: the worker itself, over its own connection to every node and shard. The driver watches the
+//   cluster and sends the requests off the fast path: conditions, batches, traces, tablets, speculative
+//   executions, other datacentres.
+// * driver: the driver's I/O threads send everything.
 enum class data_plane : std::uint8_t { direct, driver };
 
 struct session_options {
@@ -71,7 +80,7 @@ struct session_options {
   std::string application_version = {};
 };
 
-// What sessions and their stores count.
+// Declares the metrics of sessions and stores.
 void declare_metrics(metrics::catalogue& into);
 
 struct store_options {
@@ -81,28 +90,32 @@ struct store_options {
   std::function<void(const statements::statement_declaration& statement, const uuid& trace)> on_trace = {};
 };
 
+// The session.
 class session {
  public:
-  // Blocks up to connect_timeout.
+  // Opens a session. Blocks for up to connect_timeout.
   [[nodiscard]] static result<std::unique_ptr<session>> open(const session_options& options);
   session(const session&) = delete;
   session& operator=(const session&) = delete;
-  // Blocks until the I/O threads have ended. Stores must be gone.
+  // Blocks until the I/O threads have ended. The stores must have been destroyed before.
   virtual ~session() = default;
 
-  // Blocks: one statement without values, its rows ignored; for tools and tests (DDL).
+  // Executes one statement without values and ignores its rows; for tools and tests (DDL). Blocks. Returns
+  // the error of the statement.
   [[nodiscard]] virtual result<void> execute(const std::string& cql) = 0;
 
-  // The store of one worker; any thread, but its loop must not be running on another. Counts into `counts`
-  // when given (millrace_statement_seconds, millrace_statement_failed_seconds,
-  // millrace_statement_failures_total, millrace_statement_slot_wait_seconds, millrace_statements_in_flight,
-  // millrace_statements_prepared), which belongs to the worker.
+  // Returns the store of one worker. Any thread may call it while the worker's loop does not run. With
+  // `counts`, which belongs to the worker, the store counts millrace_statement_seconds,
+  // millrace_statement_failed_seconds, millrace_statement_failures_total,
+  // millrace_statement_slot_wait_seconds, millrace_statements_in_flight and millrace_statements_prepared.
   //
-  // Destroying the store cancels what is in flight and resumes every waiting coroutine first.
+  // Destroying the store cancels its requests and resumes every waiting coroutine first.
+  // Errors: errc::io_error when the loop cannot watch the store's descriptor.
   [[nodiscard]] virtual result<std::unique_ptr<stream::store>> attach(runtime::loop& worker,
                                                                       store_options options,
                                                                       metrics::shard* counts) = 0;
 
+  // Counters since the session was opened; "now" marks present values.
   struct statistics {
     std::uint64_t requests = 0;         // sent, over either plane
     std::uint64_t client_timeouts = 0;  // deadlines that passed
@@ -120,14 +133,14 @@ class session {
     std::uint64_t nodes = 0;               // now, of the cluster; looked at every 5 s
     std::uint64_t nodes_connected = 0;     // now, of them, those that the driver has a connection to
   };
-  // Thread-safe.
+  // The statistics as of now. Thread-safe.
   [[nodiscard]] virtual statistics stats() const = 0;
 
  protected:
   session() = default;
 };
 
-// The statistics of `of` as metrics; it must outlive the hook.
+// Exposes the statistics of `of` as metrics. `of` must outlive the hook.
 metrics::scrape_hook add_metrics(metrics::registry& to, const session& of);
 
 }  // namespace millrace::cql

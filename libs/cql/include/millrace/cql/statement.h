@@ -1,14 +1,36 @@
 // Typed statements, declared as members of a processor.
 //
-//   struct profile { std::string_view segment; double score; };
+// Example prelude:
 //
-//   statement<profile(std::string_view visitor)> select_profile_{
-//       "SELECT segment, score FROM visitor_profile WHERE visitor_id = ?"};
-//   statement<void(std::string_view, timestamp)> insert_visit_{"INSERT INTO visit (...) VALUES (?, ?)"};
+//   struct profile {
+//     std::string_view segment;
+//     double score;
+//   };
 //
-//   auto found = co_await select_profile_(ctx, nav->visitor_id);     // result<std::optional<row<profile>>>
-//   if (!found) co_return found.error();
-//   if (*found) use((*found)->score);
+// Example, at namespace scope:
+//
+//   #include <millrace/stream/outcome.h>
+//
+//   class scoring {
+//    public:
+//     runtime::task<stream::outcome> score(stream::context ctx, std::string_view visitor, timestamp at) {
+//       const auto found = co_await select_profile_(ctx, visitor);  // result<std::optional<row<profile>>>
+//       if (!found) co_return found.error();
+//       if (*found && (**found)->score < 0.5) co_return stream::outcome::skipped("low score");
+//       const auto written = co_await insert_visit_(ctx, visitor, at);
+//       if (!written) co_return written.error();
+//       co_return stream::outcome::done();
+//     }
+//
+//    private:
+//     cql::statement<profile(std::string_view visitor)> select_profile_{
+//         "SELECT segment, score FROM visitor_profile WHERE visitor_id = ?"};
+//     cql::statement<void(std::string_view visitor, timestamp at)> insert_visit_{
+//         "INSERT INTO visit (visitor_id, event_time) VALUES (?, ?)",
+//         {.written = statements::write_time::record}};
+//   };
+//
+// Signatures:
 //
 //   signature                 awaits to
 //   void(Args...)             result<void>
@@ -17,20 +39,26 @@
 //   applied<R>(Args...)       result<applied<R>>: INSERT, UPDATE or DELETE with IF; see applied.h
 //   pages<R>(Args...)         gives pages<R>, whose next() awaits to result<rows<R>>; see pages.h
 //
-// The second argument of the constructor has a statement's own consistency, timeout, idempotence, page size
-// and tracing (statements::statement_options). Several writes of one partition in one request: batch.h.
+// Options: the second argument of the constructor has the statement's own consistency, timeout, idempotence,
+// page size and tracing (statements::statement_options). Several writes of one partition in one request:
+// batch.h.
 //
 // Replay-safe writes: {.written = write_time::record} gives a write the record's write time, so that a replay
 // writes the same cells and a later record wins (docs/decisions/0006-write-times-follow-the-log.md).
 //
-// The engine prepares every statement at start-up and calls check(): number, names and types of columns and
-// parameters must fit, and SELECT * is refused (a column added later would shift the others). The first
-// mismatch is errc::db_type_mismatch, naming statement, column and both types. When a column gets another
-// type while the program runs, the statement fails with the same error from then on.
+// Check at start-up: the engine prepares every statement and calls check(). Number, names and types of
+// columns and parameters must fit, and SELECT * is refused, because a column added later would shift the
+// others. The first mismatch is errc::db_type_mismatch with statement, column and both types. When a column
+// gets another type while the program runs, the statement fails with the same error from then on.
 //
-// Errors of a call: what the store says (db_timeout, db_unavailable, cancelled, ...; a write that fails may
-// have happened); db_unexpected_rows when one row was promised and more came; limit_exceeded beyond rows_max;
-// unresolvable when a value does not fit its field, e.g. an unexpected null; db_protocol for torn answers.
+// Errors of a call:
+//
+//   code                       cause
+//   errc::db_*, cancelled      the store's error; a write that fails may have taken effect
+//   errc::db_unexpected_rows   a statement of one row returned several
+//   errc::limit_exceeded       more rows than rows_max
+//   errc::unresolvable         a value does not fit its field, for example an unexpected null
+//   errc::db_protocol          the answer ends inside a cell
 //
 // Threads: a statement belongs to the worker of its processor.
 #pragma once
@@ -114,6 +142,7 @@ class statement;
 template <typename Signature>
 class lookup;
 
+// A statement of signature R(Args...).
 template <typename R, typename... Args>
 class statement<R(Args...)> final : public internal::statement_base {
   static_assert((parameter_value<std::remove_cvref_t<Args>> && ...), "a parameter's type has no codec");
@@ -126,11 +155,13 @@ class statement<R(Args...)> final : public internal::statement_base {
   using answer = typename traits::type;
   using call = std::conditional_t<internal::is_pages<R>, R, runtime::task<result<answer>>>;
 
+  // Declares a statement; see statements::declaration_scope.
   explicit statement(std::string_view cql, statements::statement_options options = {})
       : statement_base(cql, fitting(std::move(options)), traits::promised,
                        {internal::expect<std::remove_cvref_t<Args>>()...}, expected_columns()) {}
 
-  // The arguments are encoded before this returns; they need not live until the answer comes.
+  // Executes the statement. The arguments are encoded before this returns; they need not live until the
+  // answer arrives.
   [[nodiscard]] call operator()(stream::context ctx, const std::remove_cvref_t<Args>&... args) const {
     if constexpr (internal::is_pages<R>)
       return R(*this, ctx, encoded(args...));
@@ -138,8 +169,9 @@ class statement<R(Args...)> final : public internal::statement_base {
       return run(this, ctx, write_time_of(ctx), encoded(args...));
   }
 
-  // As above, with a write timestamp of one's own: replays write the same cell version, and of two writes the
-  // later timestamp wins, whatever their order of arrival. Not for statements with IF, which have their own.
+  // Executes the statement with a given write timestamp: replays write the same cell version, and of two
+  // writes the later timestamp wins, whatever their order of arrival. Not for statements with IF, which have
+  // their own timestamps.
   [[nodiscard]] runtime::task<result<answer>> written_at(timestamp_micros time, stream::context ctx,
                                                          const std::remove_cvref_t<Args>&... args) const
     requires(traits::promised == internal::promise::nothing)

@@ -1,5 +1,7 @@
-// What statements, pages and batches share: the part of a statement that does not depend on its signature,
-// and the wait for a store's answer. Processors include statement.h.
+// The common part of statements, pages and batches: the part of a statement that does not depend on its
+// signature, and the wait for a store's answer. Processors include statement.h.
+//
+// Threads: the worker's thread.
 #pragma once
 
 #include <coroutine>
@@ -17,16 +19,18 @@
 
 namespace millrace::cql::internal {
 
-// What a statement promises of its answers, which the text must agree with.
+// The promise of a statement about its answers, which the text must agree with.
 enum class promise : std::uint8_t { nothing, rows, applied };
 
 class statement_base : public statements::statement_declaration {
  public:
-  // Also refuses SELECT *, and IF where the signature does not say `applied`.
+  // Compares the server's metadata with the C++ types. Also refuses SELECT *, and IF where the signature is
+  // not `applied`.
   [[nodiscard]] result<void> check(const std::vector<statements::column>& parameters,
                                    const std::vector<statements::column>& columns) final;
 
-  // Of statement_options::written: a record deletes at its write time and writes just after it.
+  // The write timestamp of statement_options::written: a record deletes at its write time and writes one
+  // microsecond later.
   [[nodiscard]] std::optional<std::int64_t> write_time_of(stream::context ctx) const noexcept {
     if (options().written != statements::write_time::record) return std::nullopt;
     return ctx.write_time_us() + (text().does == statements::statement_text::verb::remove ? 0 : 1);
@@ -34,11 +38,12 @@ class statement_base : public statements::statement_declaration {
   [[nodiscard]] error unreadable_row(const row_fault& fault) const;
   [[nodiscard]] error unexpected_rows(const stream::rows_ref& answer) const;
   [[nodiscard]] error too_many_rows() const;
-  // Of a void statement that got rows, or of a conditional one that got none.
+  // The error of a void statement that received rows, or of a conditional one that received none.
   [[nodiscard]] error unexpected_answer() const;
 
-  // Where each field of a conditional statement's row is among the columns of `answer`; empty when the answer
-  // has none of them: there was no row. errc::db_type_mismatch naming column and both types.
+  // Returns the position of each field of a conditional statement's row among the columns of `answer`; empty
+  // when the answer has none of them, because there was no row. Returns errc::db_type_mismatch with column
+  // and both types.
   [[nodiscard]] result<std::vector<std::size_t>> places_of_fields(const stream::rows_owner& answer) const;
 
  protected:
@@ -57,7 +62,7 @@ class statement_base : public statements::statement_declaration {
   std::vector<std::string> column_names_;  // as the server named them
 };
 
-// co_await submitted(store, request): resumes on the worker's loop once the store has answered.
+// `co_await submitted(store, request)` resumes on the worker's loop once the store has answered.
 class submitted {
  public:
   submitted(stream::store& to, stream::store_request& request) noexcept : to_(to), request_(request) {}

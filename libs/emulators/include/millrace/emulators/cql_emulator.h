@@ -1,31 +1,47 @@
 // A CQL server inside the process: native protocol v4 over TCP on 127.0.0.1, tables in memory, latencies and
-// errors by script. It is the embedded default of the demo, the server of the bench, and the fault injector
-// of the tests: real drivers connect to it, discover its nodes from its system tables, route by token,
-// prepare and execute. What it stores can be read directly, so that a verifier needs no driver.
+// errors by script. It is the embedded database of the demo, the server of benchmarks, and the fault injector
+// of tests. Real drivers connect to it, discover its nodes from its system tables, route by token, prepare
+// and execute. Its tables can be read directly, so that a verifier needs no driver.
 //
-// Several nodes listen on addresses of their own (127.0.0.1, 127.0.0.2, ...) on one port and share the
-// tables: what differs is who is slow, who fails and who is down. With `shards` it looks like ScyllaDB to a
-// driver.
+// Example:
 //
-// What it is not: compressed frames, tablets, consistency between replicas.
+//   const auto database = emulators::cql_emulator::start({.shards = 2});
+//   if (!database) return database.error();
+//   if (const auto made = (*database)->execute("CREATE KEYSPACE app WITH replication = {'class': 'SimpleStrategy', "
+//                                              "'replication_factor': 1}");
+//       !made) {
+//     return made.error();
+//   }
+//   (*database)->set_latency(emulators::operation::select, {.p50 = milliseconds(2), .sigma = 0.5});
+//   (*database)->inject({.kind = emulators::fault_kind::overloaded, .on = {}, .probability = 0.01});
+//   const std::string clients_connect_to = (*database)->contact_point();
 //
-// What it executes: CREATE KEYSPACE / TABLE, ALTER TABLE ADD, DROP, TRUNCATE, USE; INSERT, UPDATE and DELETE
-// by primary key with USING TIMESTAMP / TTL; SELECT of columns, count(*), writetime(), ttl() and token() by
-// primary key, by clustering range, by token range or over a whole table, with LIMIT, ORDER BY the first
-// clustering column, IN, paging and ALLOW FILTERING; batches; IF NOT EXISTS, IF EXISTS and IF
-// with comparisons. All scalar types, list, set, map and tuple;
-// cells are checked against their type and otherwise opaque. Not executed, with an error that says so:
-// counters' increments, updates of parts of a collection, static columns, indexes,
-// views, functions, user types. Errors carry Cassandra's codes and texts.
+// Nodes: several nodes listen on addresses of their own (127.0.0.1, 127.0.0.2, ...) on one port and share the
+// tables. Latency, faults and availability are per node. With `shards` a driver takes the server for
+// ScyllaDB.
 //
-// Semantics: each cell has its write timestamp and the newest wins; on a tie a deletion beats a value and a
-// larger value a smaller one, as in Cassandra. A request takes effect when it arrives; a scripted latency
-// delays the answer only. Consistency levels are accepted and mean nothing.
+// Statements:
+//
+// * CREATE KEYSPACE / TABLE, ALTER TABLE ADD, DROP, TRUNCATE, USE.
+// * INSERT, UPDATE and DELETE by primary key with USING TIMESTAMP / TTL; batches; IF NOT EXISTS, IF EXISTS
+//   and IF with comparisons.
+// * SELECT of columns, count(*), writetime(), ttl() and token() by primary key, by clustering range, by token
+//   range or over a whole table, with LIMIT, ORDER BY the first clustering column, IN, paging and ALLOW
+//   FILTERING.
+// * All scalar types, list, set, map and tuple. Cells are checked against their type and otherwise opaque.
+//
+// Limits: no compressed frames, no tablets, no consistency between replicas. Increments of counters, updates
+// of parts of a collection, static columns, indexes, views, functions and user types are refused with an
+// error that says so. Errors carry Cassandra's codes and texts.
+//
+// Semantics: each cell has its write timestamp and the newest wins. On a tie a deletion wins against a value
+// and a larger value against a smaller one, as in Cassandra. A request takes effect when it arrives; a
+// scripted latency delays the answer only. Consistency levels are accepted and have no effect.
 //
 // Cost: at most a few microseconds of CPU per request, on threads of its own (one by default).
-//
 // Threads: every member function of every class here may be called from any thread, while clients are served.
-// Lifetime: the emulator outlives its tables' users; a table taken with table() stays readable after DROP.
+// Lifetime: the emulator must outlive the clients' requests. A table that was taken with table() stays
+// readable after DROP.
 #pragma once
 
 #include <cstdint>
@@ -49,21 +65,24 @@ class stored_table;
 
 inline constexpr std::size_t nodes_max = 8;
 
+// The place of a node.
 struct emulated_place {
   std::string datacenter = "dc1";
   std::string rack = "rack1";
 };
 
+// Options of an emulator.
 struct cql_emulator_options {
   std::uint16_t port = 0;  // 0: a free one, the same on every node
-  // The nodes after the first, which is at `datacenter` and `rack`. Tokens are spread evenly, one per node.
+  // The nodes after the first one, which is at `datacenter` and `rack`. Tokens are spread evenly, one per
+  // node.
   std::vector<emulated_place> other_nodes = {};
   unsigned shards = 0;   // of each node, as ScyllaDB has them; 0: none, as Cassandra
   unsigned threads = 1;  // 1 to 16; connections are dealt out in turn
   // With a user, clients must authenticate (PasswordAuthenticator).
   std::string user = {};
   std::string password = {};
-  // With a certificate, every connection is TLS. PEM files. With a client CA, clients must show a
+  // With a certificate, every connection uses TLS (PEM files). With a client CA, clients must present a
   // certificate.
   std::string tls_certificate_file = {};
   std::string tls_key_file = {};
@@ -78,11 +97,11 @@ struct cql_emulator_options {
   // Delayed answers of one connection that fall due within this time share one write. Half of it is the
   // largest error of a scripted latency, besides what the kernel's timers add.
   microseconds answer_slack = microseconds(50);
-  // Of latencies and of faults with a probability.
+  // Seed of latencies and of faults with a probability.
   std::uint64_t seed = 1;
 };
 
-// What a request asks for. The values index counters.
+// Kinds of requests. The values index counters.
 enum class operation : std::uint8_t {
   control,  // OPTIONS, STARTUP, AUTH_RESPONSE, REGISTER
   prepare,
@@ -104,6 +123,7 @@ struct latency {
   double sigma = 0;
 };
 
+// Kinds of faults.
 enum class fault_kind : std::uint8_t {
   overloaded,
   unavailable,
@@ -120,32 +140,33 @@ enum class fault_kind : std::uint8_t {
   custom,           // fault::code and fault::message; for codes without further fields
   drop_connection,  // closes without an answer
   no_reply,         // the request is never answered, the connection stays
-  garbage,          // the answer is bytes that are no frame
+  garbage,          // the answer is bytes that are not a frame
   oversized,        // the answer is the beginning of a frame of 2 GiB, of which no more comes
   empty_page,       // of SELECT: a page without rows, with more to come
 };
 
-// Errors are answered at once; with takes_effect, after the operation's latency.
+// A fault. Errors are answered at once; with takes_effect, after the operation's latency.
 struct fault {
   fault_kind kind = fault_kind::overloaded;
-  // Which requests: of this operation (nothing: SELECT, INSERT, UPDATE, DELETE and batches) and of this table
-  // ("keyspace.table"; empty: any).
+  // Affected requests: of this operation (nullopt: SELECT, INSERT, UPDATE, DELETE and batches) and of this
+  // table ("keyspace.table"; empty: any).
   std::optional<operation> on = {};
   std::string table = {};
   std::optional<unsigned> node = {};  // only there; 0 is the first
   double probability = 1;
   std::uint64_t times = UINT64_MAX;  // then it is spent
-  bool takes_effect = false;         // the write happens although the client is told otherwise
+  bool takes_effect = false;         // the write takes effect although the answer is an error
   std::int32_t code = 0;             // of custom
   std::string message = {};          // empty: Cassandra's text
 };
 
+// Counters since the start.
 struct cql_emulator_counters {
   std::uint64_t requests[operation_count] = {};
   std::uint64_t requests_of_node[nodes_max] = {};  // SELECT, INSERT, UPDATE, DELETE, batches, schema, system
   std::uint64_t errors = 0;                        // ERROR frames sent, faults included
   std::uint64_t unprepared = 0;                    // of them, UNPREPARED
-  std::uint64_t faults = 0;                        // requests that a fault hit
+  std::uint64_t faults = 0;                        // requests affected by a fault
   std::uint64_t batched_rows = 0;                  // statements inside batches
   std::uint64_t connections_accepted = 0;
   std::uint64_t connections_open = 0;
@@ -160,6 +181,7 @@ struct cql_emulator_counters {
   }
 };
 
+// A column of a table.
 struct emulated_column {
   std::string name;
   std::string type;  // "map<text, int>"
@@ -175,11 +197,11 @@ struct emulated_cell {
 // One row, seen inside a visit.
 class emulated_row {
  public:
-  // A column's serialised value: nothing when it is null, was never written, or is deleted or expired. A
-  // primary key column's written_at_us is 0.
+  // Returns a column's serialised value; nullopt when it is null, was never written, or is deleted or
+  // expired. A primary key column's written_at_us is 0.
   [[nodiscard]] std::optional<emulated_cell> cell(std::string_view column) const;
-  // INSERTs and UPDATEs of this primary key since it was first written, stale ones included: more than one
-  // means that something was written again.
+  // The number of INSERTs and UPDATEs of this primary key since it was first written, including those without
+  // effect. A number above 1 shows a repeated write.
   [[nodiscard]] std::uint64_t writes() const noexcept;
 
  private:
@@ -190,6 +212,7 @@ class emulated_row {
   const state& state_;
 };
 
+// Counters of one table.
 struct emulated_table_counts {
   std::uint64_t writes = 0;  // rows written by INSERT and UPDATE, batched ones included
   std::uint64_t superseded_writes =
@@ -199,25 +222,25 @@ struct emulated_table_counts {
   std::uint64_t keys_rewritten = 0;  // of them, those written more than once
 };
 
-// A table's content, read beside the server. Cheap to copy.
+// The content of a table, read beside the server. Cheap to copy.
 class emulated_table {
  public:
   using visitor = std::function<void(const emulated_row&)>;
 
+  // The columns and the counters.
   [[nodiscard]] std::vector<emulated_column> columns() const;
   [[nodiscard]] emulated_table_counts counts() const;
-  // Shows one live row; false when there is none. `primary_key` holds the serialised cells of all partition
-  // key and clustering columns in order. The visitor runs under a lock of the table: it must be short and
-  // must not call back into this table.
+  // Passes one live row to the visitor; false when there is none. `primary_key` has the serialised cells of
+  // all partition key and clustering columns in order. The visitor runs under a lock of the table: it must be
+  // short and must not call this table.
   bool visit(std::span<const bytes_view> primary_key, const visitor& see) const;
-  // Shows every live row in token and clustering order, under one shard's lock at a time: rows written
-  // meanwhile may or may not be seen.
+  // Passes every live row to the visitor in token and clustering order, under one shard's lock at a time.
+  // Rows written meanwhile may or may not be seen.
   void visit_all(const visitor& see) const;
-  // How often this key was written, also when it is deleted now; 0 when never.
+  // The number of writes of a key, also when it is deleted now; 0 when it was never written.
   [[nodiscard]] std::uint64_t writes_of(std::span<const bytes_view> primary_key) const;
-  // Drops a row as if it had never been written (its writes stay in counts()): a verifier that has seen
-  // enough of it keeps the memory bounded. A later write of the key counts as its first. False when there is
-  // none.
+  // Removes a row as if it had never been written (its writes stay in counts()), so that a verifier can bound
+  // the memory. A later write of the key counts as its first. False when there is no such row.
   bool forget(std::span<const bytes_view> primary_key);
 
  private:
@@ -227,55 +250,64 @@ class emulated_table {
   std::shared_ptr<cql::stored_table> table_;
 };
 
+// The server.
 class cql_emulator {
  public:
-  // Listens when it returns. errc::address_in_use, errc::tls_error (certificate files), errc::config_invalid.
+  // Starts a server, which listens when this returns. Returns errc::address_in_use, errc::tls_error for a
+  // certificate file, or errc::config_invalid.
   [[nodiscard]] static result<std::unique_ptr<cql_emulator>> start(const cql_emulator_options& options = {});
   // Closes every connection and joins the threads.
   ~cql_emulator();
   cql_emulator(const cql_emulator&) = delete;
   cql_emulator& operator=(const cql_emulator&) = delete;
 
+  // The port of every node, and the address of one: "127.0.0.1:PORT".
   [[nodiscard]] std::uint16_t port() const noexcept;
-  [[nodiscard]] std::string contact_point(unsigned node = 0) const;  // "127.0.0.1:PORT"
+  [[nodiscard]] std::string contact_point(unsigned node = 0) const;
 
-  // Runs one statement without bind markers, in no session: for schemas and for priming rows. Name the
-  // keyspace. Neither latencies, faults nor counters apply. errc::db_invalid with the server's text.
+  // Executes one statement without bind markers and outside any session, for schemas and initial rows. The
+  // statement names the keyspace. Latencies, faults and counters do not apply. Returns errc::db_invalid with
+  // the server's text.
   result<void> execute(std::string_view statement);
-  // errc::db_invalid when there is no such table.
+  // Returns a table, or errc::db_invalid when it does not exist.
   [[nodiscard]] result<emulated_table> table(std::string_view keyspace, std::string_view name) const;
 
-  // Latency of an operation on every table, or on one ("keyspace.table", which then wins). Applies to
-  // requests that arrive from now on.
+  // Sets the latency of an operation on every table, or on one ("keyspace.table", which takes precedence).
+  // Applies to requests that arrive from now on.
   void set_latency(operation kind, latency to);
   void set_latency(std::string_view table, operation kind, latency to);
-  // Multiplies every latency from now on: 16 is the database that got slow, 1 the end of it.
+  // Multiplies every latency from now on.
   void set_latency_factor(double factor);
-  // The same for one node, on top of it.
+  // Multiplies the latencies of one node as well.
   void set_node_latency_factor(unsigned node, double factor);
 
-  // Faults are tried in the order of their injection; the first that hits is the request's fate.
+  // Adds, removes and counts faults. Faults are tried in the order of their injection; the first that applies
+  // decides.
   using fault_id = std::uint64_t;
   fault_id inject(fault what);
   void clear(fault_id id);
   void clear_faults();
-  // Requests this fault has hit; 0 for an id that was cleared.
+  // The number of requests that this fault has affected; 0 for a removed one.
   [[nodiscard]] std::uint64_t hits(fault_id id) const;
 
-  // Forgets every prepared statement, as a restarted server: the next EXECUTE of each is UNPREPARED.
+  // Forgets every prepared statement, as a restarted server does: the next EXECUTE of each is answered
+  // UNPREPARED.
   void forget_prepared();
-  // The same, and from now on statements get other ids than before, as from a server of another version.
+  // Forgets every prepared statement and gives statements new ids from now on, as a server of another version
+  // does.
   void renumber_prepared();
-  // Of new connections from now on; those that there are stay.
+  // Sets the password of new connections; existing connections stay.
   void set_password(std::string password);
-  // Closes every connection now; answers that were waiting are lost.
+  // Closes every connection now; delayed answers are lost.
   void drop_connections();
-  // While refusing, new connections are accepted and closed at once: a node that is down.
+  // While `refuse` is true, new connections are accepted and closed at once.
   void refuse_connections(bool refuse);
-  // A node that is down: its connections are closed, and new ones at once. Others do not tell drivers.
+  // Stops a node, as a crash does: its connections are closed, and new ones at once. Drivers are not
+  // notified. start_node() ends this.
   void stop_node(unsigned node);
   void start_node(unsigned node);
 
+  // The counters as of now.
   [[nodiscard]] cql_emulator_counters counters() const;
 
  private:

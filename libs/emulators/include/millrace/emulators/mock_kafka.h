@@ -1,11 +1,27 @@
-// librdkafka's mock cluster: brokers inside this process that speak the real protocol on 127.0.0.1, with
+// librdkafka's mock cluster: brokers inside this process that speak the Kafka protocol on 127.0.0.1, with
 // faults on demand. For tests and the demo.
 //
-// Limits, which are librdkafka's: a partition keeps its newest 5 MiB or 100,000 messages and silently drops
-// the oldest (throttle a generator on the consumer's lag); no TLS, SASL or ACLs; no admin requests (topics
-// are created here, and cannot be deleted); nothing survives the object.
+// Example:
+//
+//   const auto cluster = emulators::mock_kafka::start(3);
+//   if (!cluster) return cluster.error();
+//   if (const auto made = (*cluster)->create_topic("visits", 4); !made) return made.error();
+//   const std::array failures = {emulators::kafka_error::not_coordinator};
+//   (*cluster)->push_errors(emulators::kafka_api::offset_commit, failures);
+//
+// Example prelude:
+//
+//   #include <array>
+//
+// Limits of librdkafka's mock cluster:
+//
+// * A partition keeps its newest 5 MiB or 100,000 messages and silently drops older ones; a generator has to
+//   wait for its consumer.
+// * No TLS, SASL or ACLs, and no admin requests: topics are created here and cannot be deleted.
+// * Nothing survives the object.
 //
 // Threads: any; the calls wait for the cluster's own thread.
+// Errors: errc::internal when librdkafka refuses a call that returns a result.
 #pragma once
 
 #include <cstddef>
@@ -20,7 +36,7 @@
 
 namespace millrace::emulators {
 
-// Of Kafka's protocol guide.
+// Requests, with the numbers of Kafka's protocol guide.
 enum class kafka_api : std::int16_t {
   produce = 0,
   fetch = 1,
@@ -38,7 +54,7 @@ enum class kafka_api : std::int16_t {
   consumer_group_heartbeat = 68,
 };
 
-// Error codes of Kafka's protocol guide; the ones tests speak of.
+// Errors, with the codes of Kafka's protocol guide.
 enum class kafka_error : std::int16_t {
   disconnect = -195,  // no answer: the broker closes the connection
   none = 0,
@@ -69,37 +85,42 @@ enum class kafka_error : std::int16_t {
   stale_member_epoch = 113,
 };
 
+// The cluster.
 class mock_kafka {
  public:
-  // Brokers are numbered from 1. errc::internal when the cluster does not start.
+  // Starts a cluster. Brokers are numbered from 1. Returns errc::internal when it does not start.
   [[nodiscard]] static result<std::unique_ptr<mock_kafka>> start(int brokers = 1);
   mock_kafka(const mock_kafka&) = delete;
   mock_kafka& operator=(const mock_kafka&) = delete;
   ~mock_kafka();
 
+  // The addresses of the brokers: "127.0.0.1:PORT,...".
   [[nodiscard]] std::string bootstrap_servers() const;
+  // Creates a topic.
   [[nodiscard]] result<void> create_topic(std::string_view name, int partitions, int replicas = 1);
 
-  // The next requests of that kind fail, one per error, on whichever broker they arrive; `none` lets one
-  // pass.
+  // The next requests of that kind fail, one per error, on any broker; `none` lets one pass.
   void push_errors(kafka_api api, std::span<const kafka_error> errors);
   void clear_errors(kafka_api api);
   // The next request to `broker` fails with `failure` and is answered after `delay`.
   void push_slow_error(int broker, kafka_api api, kafka_error failure, milliseconds delay);
-  // Every answer of the broker takes that much longer.
+  // Delays every answer of the broker.
   void set_round_trip(int broker, milliseconds delay);
+  // Stops and starts a broker, and moves leaders.
   void set_down(int broker);
   void set_up(int broker);
   void move_leader(std::string_view topic, int partition, int broker);
-  // What the next answer to a question for metadata says of the leader, whoever it is.
+  // Sets the leader that the next metadata answer names, whoever leads.
   void announce_leader(std::string_view topic, int partition, int broker, int epoch);
+  // Moves the coordinator of a group.
   void move_coordinator(std::string_view group, int broker);
-  // How long a new group of the classic protocol waits for more members; 3 s unless set.
+  // Time for which a new group of the classic protocol waits for more members; 3 s by default.
   void set_initial_rebalance_delay(milliseconds delay);
-  // Counts requests from here on. They are kept in memory: for tests of seconds.
+  // Counts requests from now on. They are kept in memory, so for tests of seconds only.
   void count_requests();
+  // The number of requests of a kind since count_requests().
   [[nodiscard]] std::size_t requests(kafka_api api) const;
-  // KIP-848.
+  // The session timeout and the heartbeat interval of the protocol of KIP-848.
   void set_session_timeout(milliseconds timeout);
   void set_heartbeat_interval(milliseconds interval);
 

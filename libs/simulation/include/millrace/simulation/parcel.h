@@ -1,5 +1,13 @@
-// The value that tests of the engine use: a number and a word, in an encoding of ten lines, so that these
-// tests say nothing about Avro. The writer's schema is the text "parcel"; any other cannot be read.
+// A small value type for tests of the engine: a number and a word, in an encoding of its own, so that these
+// tests say nothing about Avro. The writer's schema is the text "parcel"; any other schema cannot be read.
+//
+// Example:
+//
+//   const byte_buffer message = engine::framed_parcel(7, 42, "first");
+//   invariant(message.size() == 5 + 8 + 1 + 5, "frame, number, length and word");
+//
+// Threads: plain values; a slot belongs to one thread.
+// Errors: decode() returns errc::truncated, compile() errc::schema_incompatible. encode() does not fail.
 #pragma once
 
 #include <cstdint>
@@ -10,11 +18,13 @@
 
 namespace millrace::engine {
 
+// The value.
 struct parcel {
   std::int64_t number = 0;
   std::string_view word;
 };
 
+// The format of a parcel: 8 bytes big-endian, one byte for the length of the word, the word.
 template <>
 struct value_traits<parcel> {
   static constexpr std::string_view schema = "parcel";
@@ -64,7 +74,7 @@ struct value_traits<parcel> {
   }
 };
 
-// In Confluent wire format.
+// Returns a parcel in the Confluent wire format.
 inline byte_buffer framed_parcel(std::int32_t schema_id, std::int64_t number, std::string_view word) {
   byte_buffer bytes{std::byte{0}};
   for (const unsigned shift : {24U, 16U, 8U, 0U}) {

@@ -1,18 +1,44 @@
-// Runs one processor with no server: feed it records, prime rows by statement text, read what it did, move
-// the clock.
+// Runs one processor without a server: a test feeds records, primes rows by statement text, reads the
+// processor's effects and moves the clock.
 //
-//   simulation::processor_runner<enrich_visits> run;
-//   run.database().prime("SELECT segment, score FROM visitor_profile WHERE visitor_id = ?", {{"gold", 0.9}});
-//   run.feed({.visitor_id = "v1"}, {.key = "v1", .offset = 42});
-//   EXPECT_EQ(run.last().what(), stream::outcome::kind::done);
-//   EXPECT_EQ(run.executed("INSERT INTO visit ...").front().parameters[0].text(), "v1");
-//   EXPECT_EQ(run.emitted<enriched_visit>("enriched")...);
+// Example prelude:
 //
-// There is no engine: no retry, no dead letter, no commit. An outcome is what process() returned, or the
-// error errc::processor_threw when an exception left it; emits are those of records that were done. Lookups
-// cache and share as they are declared, and their requests are executed statements like any other; write
-// times are those of one owner of the partition from its first record on. A record that waits (a slow
-// statement, a sleep) goes on when the clock is advanced.
+//   #include <millrace/cql/statement.h>
+//   #include <millrace/engine/output.h>
+//   #include <millrace/simulation/parcel.h>
+//
+//   class price final : public engine::processor<engine::parcel> {
+//    public:
+//     runtime::task<stream::outcome> process(engine::record<engine::parcel> parcel, stream::context ctx) override {
+//       const auto found = co_await select_(ctx, parcel->word);
+//       if (!found) co_return found.error();
+//       if (!*found) co_return stream::outcome::skipped("no price");
+//       ctx.emit(priced_, parcel->word, {.number = **found->operator->(), .word = parcel->word});
+//       co_return stream::outcome::done();
+//     }
+//
+//    private:
+//     cql::statement<std::int64_t(std::string_view)> select_{"SELECT amount FROM price WHERE word = ?"};
+//     engine::output<engine::parcel> priced_{"priced"};
+//   };
+//
+// Example:
+//
+//   simulation::processor_runner<price> run;
+//   run.database().prime("SELECT amount FROM price WHERE word = ?", {{std::int64_t{9}}});
+//   run.feed({.number = 1, .word = "tea"}, {.offset = 42, .key = "v1"});
+//   invariant(run.last().what() == stream::outcome::kind::done, "the record is done");
+//   invariant(run.executed("SELECT amount FROM price WHERE word = ?").front().parameters[0].text() == "tea", "the key");
+//   invariant(run.emitted().front().topic == "priced", "the emit of a record that is done");
+//
+// There is no engine: no retry, no dead-letter record, no commit. An outcome is what process() returned, or
+// the error errc::processor_threw when an exception left it. Emits are those of records that are done.
+// Lookups cache and share as declared, and their requests are executed statements like any other. Write times
+// are those of one owner of the partition from its first record on. A record that waits (a slow statement, a
+// sleep) continues when the clock is advanced.
+//
+// Threads: the test's thread.
+// Errors: an unreadable record and a failed prepare() are returned; misuse breaks an invariant.
 #pragma once
 
 #include <cstdint>
@@ -34,58 +60,62 @@
 
 namespace millrace::simulation {
 
-// Where a fed record came from.
+// The origin of a fed record. Members that are not set have defaults.
 struct record_origin {
   std::string topic = "topic";
   std::int32_t partition = 0;
-  std::optional<std::int64_t> offset = {};  // default: one more than the last
+  std::optional<std::int64_t> offset = {};  // nullopt: one more than the last
   std::optional<std::string> key = {};
-  std::optional<timestamp> created = {};  // default: the clock's
+  std::optional<timestamp> created = {};  // nullopt: the clock's time
   std::vector<std::pair<std::string, std::string>> headers = {};
-  nanoseconds put_off_for{0};  // how long outcome::again has put the record off already
+  nanoseconds put_off_for{0};  // time for which outcome::again has deferred the record already
 };
 
+// A record that a processor emitted.
 struct emitted_record {
   std::string topic;
   std::string key;
   byte_buffer value;  // without the frame of the wire format
 };
 
-// The part that knows no types.
+// The part of a runner that does not depend on the processor's type.
 class processor_runner_base {
  public:
   explicit processor_runner_base(const engine::processor_factory& factory);
   processor_runner_base(const processor_runner_base&) = delete;
   processor_runner_base& operator=(const processor_runner_base&) = delete;
-  // Records that still wait when the runner ends break an invariant: advance the clock first.
+  // A record that still waits when the runner is destroyed breaks an invariant: advance the clock first.
   ~processor_runner_base();
 
-  // Prepares the statements against what database().describe() says. Feeding does it, too; a mismatch is an
-  // error.
+  // Prepares the statements against the metadata of database().describe(). Feeding a record does it, too.
+  // Returns the error of a statement's check(), for example errc::db_type_mismatch.
   [[nodiscard]] result<void> prepare();
 
+  // The database and the clock.
   [[nodiscard]] simulated_store& database() noexcept { return store_; }
   [[nodiscard]] manual_clock& time() noexcept { return time_; }
-  // Moves the clock, stopping at every timer on the way.
+  // Moves the clock and fires every timer on the way at its deadline.
   void advance(nanoseconds by);
 
-  // Feeds a record in the processor's format: `body` is decoded with `writer_schema`. An error: it does not
-  // decode.
+  // Feeds a record in the processor's format: `body` is decoded with `writer_schema`. Returns the error of a
+  // record that cannot be decoded; it is not counted in outcomes().
   [[nodiscard]] result<void> feed_bytes(std::string_view writer_schema, bytes_view body,
                                         record_origin from = {});
 
-  // In the order in which the records were fed; nullopt while one is still at work.
+  // The outcomes in the order in which the records were fed; nullopt while a record is in flight.
   [[nodiscard]] const std::vector<std::optional<stream::outcome>>& outcomes() const noexcept {
     return outcomes_;
   }
-  // Of the record fed last, which must have ended.
+  // The outcome of the record that was fed last, which must have ended.
   [[nodiscard]] const stream::outcome& last() const;
 
+  // Every executed statement, in order.
   [[nodiscard]] const std::vector<executed_statement>& executed() const noexcept { return store_.executed(); }
-  // Since the start; of a lookup by its name.
+  // The statistics of a lookup by its name, since the start.
   [[nodiscard]] statements::lookup_statistics lookups(std::string_view name) const;
-  // Those of one statement, by its text.
+  // The executions of one statement by its text.
   [[nodiscard]] std::vector<executed_statement> executed(std::string_view cql) const;
+  // The emitted records, in order.
   [[nodiscard]] const std::vector<emitted_record>& emitted() const noexcept { return emitted_; }
 
  protected:
@@ -118,12 +148,12 @@ class processor_runner : public processor_runner_base {
  public:
   using value_type = typename P::value_type;
 
-  // `arguments` go to the processor's constructor.
+  // `arguments` are passed to the processor's constructor.
   template <class... Arguments>
   explicit processor_runner(Arguments... arguments)
       : processor_runner_base(engine::make<P>(std::move(arguments)...)) {}
 
-  // What the struct views must outlive the record's work.
+  // Feeds a record with this value. The objects that the struct views must outlive the record's processing.
   void feed(value_type value, record_origin from = {}) {
     auto owned = std::make_shared<const value_type>(std::move(value));
     const void* at = owned.get();

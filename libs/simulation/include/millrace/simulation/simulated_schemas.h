@@ -1,4 +1,16 @@
-// A schema registry as a table.
+// A schema registry as a table. It implements the port stream/schemas.h.
+//
+// Example:
+//
+//   manual_clock time;
+//   runtime::loop loop(time);
+//   simulation::simulated_schemas registry(loop);
+//   registry.add(7, "parcel");
+//   const auto id = registry.register_schema("visits-value", "parcel");
+//   if (!id) return id.error();
+//
+// Threads: the loop's thread.
+// Errors: errc::schema_not_found for an unknown id; the error of a fate; errc::cancelled after sever().
 #pragma once
 
 #include <cstdint>
@@ -16,23 +28,27 @@
 
 namespace millrace::simulation {
 
+// The registry.
 class simulated_schemas final : public stream::schemas {
  public:
+  // The delay and the error of one fetch.
   struct fate {
     nanoseconds delay{0};
     std::optional<error> failure;
   };
   struct options {
-    std::function<fate(std::int32_t id)> fate_of;  // default: at once
+    std::function<fate(std::int32_t id)> fate_of;  // not set: the answer is immediate
   };
 
   explicit simulated_schemas(runtime::loop& loop) : simulated_schemas(loop, options()) {}
   simulated_schemas(runtime::loop& loop, options settings);
   ~simulated_schemas() override;
 
+  // Adds a schema under an id.
   void add(std::int32_t id, std::string text);
+  // The number of fetches so far.
   [[nodiscard]] std::size_t fetches() const noexcept { return fetches_; }
-  // The process is gone: everything outstanding is answered as cancelled.
+  // Ends the process: outstanding requests are answered with errc::cancelled.
   void sever();
 
   // stream::schemas

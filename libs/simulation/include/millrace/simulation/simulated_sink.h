@@ -1,4 +1,19 @@
-// A producer whose acknowledgements come when, and in the order in which, the test says.
+// A producer whose acknowledgements arrive at the time and in the order that the test chooses. It implements
+// the port stream/sink.h.
+//
+// Example:
+//
+//   manual_clock time;
+//   runtime::loop loop(time);
+//   simulation::simulated_sink sink(loop, {.fate_of = [](const simulation::produced_record&) {
+//     simulation::produce_fate late;
+//     late.delay = milliseconds(5);
+//     return late;
+//   }, .on_written = {}});
+//   invariant(sink.written().empty(), "nothing was produced yet");
+//
+// Threads: the loop's thread.
+// Errors: those of the fates; errc::cancelled after sever(), errc::produce_failed after fail().
 #pragma once
 
 #include <cstdint>
@@ -15,45 +30,47 @@
 
 namespace millrace::simulation {
 
+// A record that the sink was given.
 struct produced_record {
   std::string topic;
   std::optional<byte_buffer> key;
   std::optional<byte_buffer> value;
   std::vector<std::pair<std::string, std::optional<byte_buffer>>> headers;
-  std::uint64_t number = 0;                              // in the order in which the sink was handed them
-  std::optional<std::int32_t> partition = std::nullopt;  // that was asked for
+  std::uint64_t number = 0;                              // counts the records of the sink
+  std::optional<std::int32_t> partition = std::nullopt;  // the requested one
 
-  // The last header of that name, as text; nullopt when absent or null.
+  // The last header of that name as text; nullopt when it is absent or null.
   [[nodiscard]] std::optional<std::string> header(std::string_view name) const;
 };
 
-// What becomes of one produced record.
+// The fate of one produced record.
 struct produce_fate {
   nanoseconds delay{0};           // until the answer
-  std::optional<error> refused;   // by produce() itself: a full queue
+  std::optional<error> refused;   // returned by produce() itself, for example for a full queue
   std::optional<error> failure;   // the answer
-  bool written_although = false;  // the log has it, although the answer is a failure
+  bool written_although = false;  // the record is written although the answer is a failure
 };
 
+// The producer.
 class simulated_sink final : public stream::sink {
  public:
   struct options {
-    std::function<produce_fate(const produced_record&)> fate_of;  // default: acknowledged at once
-    // The record is in the output topic now.
+    std::function<produce_fate(const produced_record&)> fate_of;  // not set: acknowledged at once
+    // Called when a record was written to its topic.
     std::function<void(const produced_record&)> on_written;
   };
 
   simulated_sink(runtime::loop& loop, options settings);
   ~simulated_sink() override;
 
-  // In the order in which they were written.
+  // The written records, in order.
   [[nodiscard]] const std::vector<produced_record>& written() const noexcept { return written_; }
-  // Records of `topic` only.
+  // The written records of `topic`.
   [[nodiscard]] std::vector<const produced_record*> written_to(std::string_view topic) const;
-  // The process is gone: nothing is written any more, everything outstanding is answered as cancelled.
+  // Ends the process: nothing is written any more, and outstanding records are answered with errc::cancelled.
   void sever();
-  // The sink can never send again: what is outstanding is answered with errc::produce_failed, and nothing
-  // more is taken.
+  // Ends the sink: outstanding records are answered with errc::produce_failed, and no record is accepted any
+  // more.
   void fail(error cause);
 
   // stream::sink

@@ -1,8 +1,20 @@
-// A group member on a simulated_log. The test says what the group does to it: assign, revoke, lose; the
-// events reach the line in its next poll, in order. Commits are answered after a delay, or fail as the test
-// says.
+// A group member on a simulated_log. The test decides about the group: assign, revoke, lose. The events reach
+// the engine in its next poll, in order. Commits are answered after a delay, or fail, as the test decides. It
+// implements the port stream/source.h.
 //
-// It checks the port's contract as it goes: `violations()` must be empty at the end.
+// The source checks that its user keeps the port's contract: `violations()` must be empty at the end.
+//
+// Example:
+//
+//   manual_clock time;
+//   runtime::loop loop(time);
+//   simulation::simulated_log log;
+//   const std::uint32_t topic = log.add_topic("visits", 4);
+//   simulation::simulated_source source(log, loop, {});
+//   source.assign({{topic, 0}, {topic, 1}});
+//   invariant(source.has_news(), "the events wait for the next poll");
+//
+// Threads: the loop's thread.
 #pragma once
 
 #include <cstdint>
@@ -22,26 +34,27 @@
 
 namespace millrace::simulation {
 
-// What becomes of the commit of one partition.
+// The fate of the commit of one partition.
 struct commit_fate {
   nanoseconds delay{0};
-  std::optional<error> failure;   // what the line is told
-  bool applied_although = false;  // the broker has it nevertheless
-  bool never_answered = false;    // holds up what is committed after it, until it is given up
+  std::optional<error> failure;   // the answer that the engine receives
+  bool applied_although = false;  // the broker has the commit although the answer is a failure
+  bool never_answered = false;    // delays later commits until it is given up
   bool answered_twice = false;
 };
 
+// The member.
 class simulated_source final : public stream::source {
  public:
-  // What the source saw; for a history. `offset` is that of a record or commit.
+  // Events of the source, for a history. `offset` is that of a record or commit.
   enum class happening : std::uint8_t {
-    assigned,          // told
-    revoked,           // told
-    lost,              // told
+    assigned,          // reported
+    revoked,           // reported
+    lost,              // reported
     delivered,         // a record
-    commit_requested,  // by the line
+    commit_requested,  // by the engine
     committed,         // accepted by the broker
-    released,          // by the line
+    released,          // by the engine
     paused,
     resumed,
   };
@@ -57,24 +70,28 @@ class simulated_source final : public stream::source {
   simulated_source(simulated_log& log, runtime::loop& loop, options settings);
   ~simulated_source() override;
 
-  // The group's decisions. A partition begins at its committed offset, or where the options say.
+  // Decisions of the group. A partition begins at its committed offset, or where the options say.
   void assign(std::vector<stream::partition_id> partitions);
   void revoke(std::vector<stream::partition_id> partitions);
   void lose(std::vector<stream::partition_id> partitions);
+  // Reports an error of the source in the next poll.
   void fail(error failure, bool fatal);
-  // Delivers from the record of that index again, as after a truncated or recreated topic.
+  // Delivers again from the record with that index, as after a truncated or recreated topic.
   void rewind(stream::partition_id which, std::size_t record_index);
-  // New records were appended: look again.
+  // Wakes the loop after new records were appended.
   void wake() { loop_.wake(); }
-  // The process is gone: nothing reaches the cluster any more.
+  // Ends the process: nothing reaches the cluster any more.
   void sever() noexcept { severed_ = true; }
 
-  // Told and neither lost nor released.
+  // The partitions that were assigned and neither lost nor released.
   [[nodiscard]] std::vector<stream::partition_id> held() const;
-  // Assigned and not being revoked.
+  // The partitions that are assigned and not being revoked.
   [[nodiscard]] std::vector<stream::partition_id> stable() const;
+  // True when events wait for the next poll.
   [[nodiscard]] bool has_news() const noexcept { return !news_.empty(); }
+  // True when the partition is paused.
   [[nodiscard]] bool paused(stream::partition_id which) const;
+  // Violations of the port's contract by the user of the source, as text.
   [[nodiscard]] const std::vector<std::string>& violations() const noexcept { return violations_; }
 
   // stream::source

@@ -1,4 +1,16 @@
-// A database as a table of answers: by statement text, what rows come back, how late, and what goes wrong.
+// A database as a table of answers: the rows of each statement by its text, their delay, and failures. It
+// implements the port stream/store.h.
+//
+// Example:
+//
+//   manual_clock time;
+//   runtime::loop loop(time);
+//   simulation::simulated_store database(loop, {});
+//   database.prime("SELECT segment, score FROM profile WHERE id = ?", {{"gold", 0.9}});
+//   invariant(database.executed().empty(), "no statement was executed yet");
+//
+// Threads: the loop's thread.
+// Errors: those of the fates; errc::cancelled after sever().
 #pragma once
 
 #include <cstdint>
@@ -18,7 +30,7 @@
 
 namespace millrace::simulation {
 
-// One value in CQL's wire form, without its length: text, bigint, int, double, boolean. No value: null.
+// One value in CQL's wire form without its length: text, bigint, int, double, boolean. nullopt: null.
 class cell {
  public:
   // NOLINTBEGIN(google-explicit-constructor): cells are written as the values they hold.
@@ -32,9 +44,10 @@ class cell {
   cell(byte_buffer bytes) : bytes_(std::move(bytes)) {}
   // NOLINTEND(google-explicit-constructor)
 
+  // The bytes; nullopt for null.
   [[nodiscard]] const std::optional<byte_buffer>& bytes() const noexcept { return bytes_; }
   [[nodiscard]] bool is_null() const noexcept { return !bytes_.has_value(); }
-  // Reading one as another type than it was written as breaks an invariant.
+  // The value. Reading it as another type than it was written as breaks an invariant.
   [[nodiscard]] std::string text() const;
   [[nodiscard]] std::int64_t bigint() const;
   [[nodiscard]] std::int32_t int32() const;
@@ -47,44 +60,48 @@ class cell {
 
 using row = std::vector<cell>;
 
-// One execution of a statement that reached the tables; each statement of a batch is one.
+// One execution of a statement that reached the tables. Each statement of a batch is one.
 struct executed_statement {
   std::string cql;
   std::vector<cell> parameters;
   std::optional<std::int64_t> write_timestamp_us;
 };
 
-// What becomes of one request.
+// The fate of one request.
 struct store_fate {
   nanoseconds until_applied{0};
   nanoseconds until_answered{0};  // after it was applied
   std::optional<error> failure;
-  bool applied_although = false;  // a timeout whose write did happen
+  bool applied_although = false;  // a timeout whose write took effect
 };
 
+// The database.
 class simulated_store final : public stream::store {
  public:
   using answer_function = std::function<result<std::vector<row>>(std::span<const cell> parameters)>;
   struct options {
-    std::function<store_fate(const executed_statement&)> fate_of;  // default: at once, no failure
+    std::function<store_fate(const executed_statement&)> fate_of;  // not set: immediate, without failure
     std::function<void(const executed_statement&)> on_applied;
   };
 
   simulated_store(runtime::loop& loop, options settings);
   ~simulated_store() override;
 
-  // What a statement answers; any other has no rows. The text is compared with white space folded.
+  // Sets the rows of a statement, computed or fixed. Any other statement has none. Texts are compared with
+  // white space folded.
   void answer(std::string_view cql, answer_function rows_for);
   void prime(std::string_view cql, std::vector<row> rows);
-  // What prepare() hands to the declaration's check(); without it nothing is checked. The columns are also
-  // those of the answers of a statement with IF: "[applied]" first.
+  // Sets the metadata that prepare() passes to the declaration's check(); without it nothing is checked. The
+  // columns are also those of the answers of a statement with IF: "[applied]" first.
   void describe(std::string_view cql, std::vector<statements::column> parameters,
                 std::vector<statements::column> columns);
 
-  // In the order in which they were applied.
+  // The executions in the order in which they took effect.
   [[nodiscard]] const std::vector<executed_statement>& executed() const noexcept { return executed_; }
+  // The largest number of requests in flight so far.
   [[nodiscard]] std::size_t in_flight_max() const noexcept { return in_flight_max_; }
-  // The process is gone: nothing is applied any more, everything outstanding is answered as cancelled.
+  // Ends the process: nothing takes effect any more, and outstanding requests are answered with
+  // errc::cancelled.
   void sever();
 
   // stream::store
@@ -111,7 +128,8 @@ class simulated_store final : public stream::store {
   bool severed_ = false;
 };
 
-// For processors without typed statements: `co_await execute(ctx.database(), statement, cells)`.
+// Executes a statement, for processors without typed statements: `co_await execute(ctx.database(), statement,
+// cells)` yields result<stream::rows_ref>.
 class [[nodiscard]] execute {
  public:
   execute(stream::store& database, const statements::statement_declaration& statement,
@@ -129,9 +147,9 @@ class [[nodiscard]] execute {
   stream::store_request request_;
 };
 
-// A statement's text with white space folded, as executed_statement::cql has it.
+// Returns a statement's text with white space folded, as executed_statement::cql has it.
 [[nodiscard]] std::string folded_cql(std::string_view cql);
-// The cells of a buffer in wire form, each with its length.
+// Returns the cells of a buffer in wire form, each with its length.
 [[nodiscard]] std::vector<cell> split_cells(bytes_view cells);
 
 }  // namespace millrace::simulation
