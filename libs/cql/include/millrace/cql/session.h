@@ -110,7 +110,7 @@ class session {
   // millrace_statement_slot_wait_seconds, millrace_statements_in_flight and millrace_statements_prepared.
   //
   // Destroying the store cancels its requests and resumes every waiting coroutine first.
-  // Errors: errc::io_error when the loop cannot watch the store's descriptor.
+  // Errors: those of the driver's channel, and errc::io_error when the loop cannot watch its descriptor.
   [[nodiscard]] virtual result<std::unique_ptr<stream::store>> attach(runtime::loop& worker,
                                                                       store_options options,
                                                                       metrics::shard* counts) = 0;

@@ -93,9 +93,9 @@ class loop {
   // Returns the time at the start of this turn. It is cheap, and constant within a simulated instant.
   [[nodiscard]] instant now() const noexcept { return now_; }
 
-  // Resumes `handle` in this turn or the next, in first-in first-out order.
+  // Resumes `handle` in this turn or a later one, in first-in first-out order.
   void resume_later(std::coroutine_handle<> handle) { ready_.push_back(handle); }
-  // Calls `call.run()` in this turn or the next. `call` must stay valid until then.
+  // Calls `call.run()` in this turn or a later one. `call` must stay valid until then.
   void defer(deferred& call) noexcept { deferred_.push_back(call); }
   // Arms a timer `after` from now, or at `deadline`. A timer that is armed is moved.
   void start(timer& t, nanoseconds after) { timers_.start(t, time_.now() + after); }

@@ -87,8 +87,9 @@ class processor_runner_base {
   // A record that still waits when the runner is destroyed breaks an invariant: advance the clock first.
   ~processor_runner_base();
 
-  // Prepares the statements against the metadata of database().describe(). Feeding a record does it, too.
-  // Returns the error of a statement's check(), for example errc::db_type_mismatch.
+  // Prepares the statements against the metadata of database().describe(). Returns the error of a statement's
+  // check(), for example errc::db_type_mismatch. Feeding the first record prepares, too; an error then breaks
+  // an invariant.
   [[nodiscard]] result<void> prepare();
 
   // The database and the clock.
