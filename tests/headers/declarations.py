@@ -90,7 +90,7 @@ class Reader:
         self.skip_atom()
         body = self.text[begin : self.at].strip()
         if trailing:
-            if scope.of is not None and self.functions and self.line(begin) == scope.group_end:
+            if self.functions and self.line(begin) == scope.group_end:
                 self.functions[-1].comment += "\n" + body
         elif self.comment_end == line - 1:
             self.comment, self.comment_end = self.comment + "\n" + body, self.line(begin)

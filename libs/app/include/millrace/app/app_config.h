@@ -1,5 +1,7 @@
 // The configuration of a Millrace application: what config.yaml, MILLRACE__SECTION__KEY and --set may say.
 // The spec declares every key once; the parser, the errors, the reference and `config show` come from it.
+//
+// Threads: plain values and pure functions, for start-up.
 #pragma once
 
 #include <chrono>

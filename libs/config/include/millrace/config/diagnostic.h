@@ -1,5 +1,15 @@
 // What is wrong with a configuration, for people and for programs. No diagnostic holds the value of a secret
 // field or of an unknown key: such values are cut out of the excerpt.
+//
+// Example:
+//
+//   config::diagnostic missing;
+//   missing.path = "kafka.group";
+//   missing.message = "`kafka.group` is required";
+//   const std::string text = config::to_text(missing, false);
+//   invariant(text.find("kafka.group") != std::string::npos, "the text names the setting");
+//
+// Threads: plain values. The functions are pure and callable from any thread.
 #pragma once
 
 #include <cstddef>
@@ -36,6 +46,7 @@ enum class problem : std::uint8_t {
 };
 inline constexpr std::size_t problem_count = static_cast<std::size_t>(problem::error_hint) + 1;
 
+// Returns the stable name of a problem.
 [[nodiscard]] std::string_view to_string(problem code) noexcept;
 // One sentence for people.
 [[nodiscard]] std::string_view describe(problem code) noexcept;
@@ -63,6 +74,7 @@ struct diagnostic {
 // A JSON array of objects with the members above.
 [[nodiscard]] std::string to_json(std::span<const diagnostic> all);
 
+// True when one of them is an error.
 [[nodiscard]] bool has_errors(std::span<const diagnostic> all) noexcept;
 // errc::config_invalid with to_text() as its message.
 [[nodiscard]] error to_error(std::span<const diagnostic> all);

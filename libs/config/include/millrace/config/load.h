@@ -9,6 +9,27 @@
 // what they lead to is one value and can never add a key or a line: ${env:NAME}, ${env:NAME:-default},
 // ${file:/path} (one trailing newline removed; a relative path is relative to the configuration file). $${
 // stands for ${.
+//
+// Example prelude:
+//
+//   struct server_options {
+//     std::string host = "localhost";
+//     milliseconds timeout{5'000};
+//   };
+//
+//   const config::spec<server_options> server_spec{
+//       config::field(&server_options::host, "host").doc("Name of the server."),
+//       config::field(&server_options::timeout, "timeout").doc("Deadline of a request."),
+//   };
+//
+// Example:
+//
+//   const auto read = config::load(server_spec, {.text = "timeout: 250ms\n"});
+//   if (!read.ok()) return config::to_error(read.diagnostics);
+//   invariant(read.value.timeout == milliseconds(250), "the text replaces the default");
+//
+// Threads: any; loading reads files and the given environment, and changes nothing. To be used at start-up.
+// Failure: the diagnostics of a load say what is wrong; nothing is thrown.
 #pragma once
 
 #include <map>
@@ -61,8 +82,10 @@ struct load_report {
   std::vector<diagnostic> diagnostics;
   config::origins origins;
 };
+// Loads into `object`, a struct that `settings` describes.
 [[nodiscard]] load_report load_into(const section_info& settings, void* object, const inputs& from);
 
+// Loads a struct. Never fails as a whole: the result has diagnostics, and ok() when none is an error.
 template <typename T>
 loaded<T> load(const spec<T>& settings, const inputs& from) {
   loaded<T> read;
@@ -76,6 +99,7 @@ loaded<T> load(const spec<T>& settings, const inputs& from) {
 // map entries whose key sounds like one (password, secret, token, key material).
 [[nodiscard]] std::string show(const section_info& settings, const void* object, const origins& from);
 
+// The same for a struct and its spec.
 template <typename T>
 [[nodiscard]] std::string show(const spec<T>& settings, const T& value, const origins& from = {}) {
   return show(*settings.info(), &value, from);

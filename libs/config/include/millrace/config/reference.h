@@ -1,4 +1,23 @@
 // Documents made from a spec.
+//
+// Example prelude:
+//
+//   struct server_options {
+//     std::string host = "localhost";
+//     milliseconds timeout{5'000};
+//   };
+//
+//   const config::spec<server_options> server_spec{
+//       config::field(&server_options::host, "host").doc("Name of the server."),
+//       config::field(&server_options::timeout, "timeout").doc("Deadline of a request."),
+//   };
+//
+// Example:
+//
+//   const std::string page = config::to_markdown(server_spec);
+//   invariant(page.find("timeout") != std::string::npos, "every setting is documented");
+//
+// Threads: the functions are pure and callable from any thread.
 #pragma once
 
 #include <string>
@@ -15,10 +34,12 @@ namespace millrace::config {
 // loader does.
 [[nodiscard]] std::string to_json_schema(const section_info& settings, std::string_view title);
 
+// The same for a spec.
 template <typename T>
 [[nodiscard]] std::string to_markdown(const spec<T>& settings) {
   return to_markdown(*settings.info());
 }
+// The same for a spec.
 template <typename T>
 [[nodiscard]] std::string to_json_schema(const spec<T>& settings, std::string_view title) {
   return to_json_schema(*settings.info(), title);

@@ -4,6 +4,8 @@
 // What this cannot do: the text of a configuration file that holds a literal secret passes through the YAML
 // parser, whose buffers are not ours to overwrite. ${file:...} and ${env:...} references never enter the
 // parser.
+//
+// Threads: a plain value.
 #pragma once
 
 #include <cstddef>

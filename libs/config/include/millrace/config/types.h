@@ -1,5 +1,7 @@
 // The type-erased form of a spec: what the loader, the reference and the schema walk. Declare settings with
 // spec.h; nothing here is needed to use one.
+//
+// Threads: plain values, immutable after their construction.
 #pragma once
 
 #include <chrono>

@@ -1,4 +1,12 @@
 // How durations and sizes are written in configuration files.
+//
+// Example:
+//
+//   const auto period = config::parse_duration("1m30s");
+//   if (!period) return period.error();
+//   invariant(*period == seconds(90), "the parts of a duration are added");
+//
+// Threads: the functions are pure and callable from any thread.
 #pragma once
 
 #include <compare>
@@ -15,6 +23,7 @@ struct byte_size {
   std::uint64_t bytes = 0;
   friend constexpr auto operator<=>(byte_size, byte_size) = default;
 };
+// Sizes in powers of 1024.
 [[nodiscard]] constexpr byte_size kib(std::uint64_t n) { return {n << 10}; }
 [[nodiscard]] constexpr byte_size mib(std::uint64_t n) { return {n << 20}; }
 [[nodiscard]] constexpr byte_size gib(std::uint64_t n) { return {n << 30}; }

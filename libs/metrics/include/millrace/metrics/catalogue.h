@@ -17,6 +17,14 @@
 //   * an open label has a bound; `le` and names starting with __ are reserved.
 //
 // Threads: a catalogue may be used from any thread. Families live as long as their catalogue.
+//
+// Example:
+//
+//   metrics::catalogue declared;
+//   const metrics::counter_family received = declared.counter({.name = "millrace_parcels_received_total",
+//                                                              .help = "Parcels taken.",
+//                                                              .labels = {metrics::label::open("depot", 64)}});
+//   invariant(received->name == "millrace_parcels_received_total", "the family is declared");
 #pragma once
 
 #include <array>
@@ -54,6 +62,7 @@ inline constexpr std::size_t scale_count = 5;
 // How a gauge's values in several shards become one series. Counters and histograms always add up.
 enum class merge : std::uint8_t { sum, max, min };
 
+// Returns the name of a unit or kind.
 [[nodiscard]] std::string_view to_string(unit u) noexcept;
 [[nodiscard]] std::string_view to_string(kind k) noexcept;
 [[nodiscard]] std::string_view to_string(scale s) noexcept;
@@ -141,6 +150,7 @@ class catalogue {
   // Lets an application name its own metrics, e.g. "navigation_".
   void allow_prefix(std::string_view prefix);
 
+  // Declares a family and returns its handle.
   counter_family counter(counter_spec spec);
   gauge_family gauge(gauge_spec spec);
   histogram_family histogram(histogram_spec spec);

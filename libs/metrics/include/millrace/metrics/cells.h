@@ -4,6 +4,14 @@
 // relaxed load and a relaxed store: no lock, no read-modify-write, no allocation, a few nanoseconds. A reader
 // may see one cell newer than its neighbour, never a torn one. References to cells stay valid as long as
 // their registry.
+//
+// Example:
+//
+//   metrics::counter received;
+//   received.add(3);
+//   invariant(received.total() == 3, "a counter only grows");
+//
+// Threads: the owner of the shard writes; any thread reads.
 #pragma once
 
 #include <array>

@@ -1,5 +1,13 @@
 // What the control group of the process allows and withholds: memory against its limit, and CPU throttling,
 // the reason for latency that nothing else shows. Read at each scrape; versions 1 and 2.
+//
+// Example:
+//
+//   metrics::catalogue declared;
+//   metrics::registry counts(declared);
+//   const metrics::scrape_hook limits = metrics::add_cgroup_metrics(counts);  // ends before `counts`
+//
+// Threads: any; the values are read on the scraping thread.
 #pragma once
 
 #include <string>

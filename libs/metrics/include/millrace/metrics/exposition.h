@@ -1,4 +1,17 @@
 // The Prometheus text format 0.0.4 (prometheus.io/docs/instrumenting/exposition_formats).
+//
+// Example:
+//
+//   metrics::catalogue declared;
+//   metrics::registry counts(declared);
+//   const std::string page = metrics::to_text(counts.take_snapshot());
+//   invariant(metrics::format_number(0.0005) == "0.0005", "an alert can name the number");
+//
+// Example prelude:
+//
+//   #include <millrace/metrics/registry.h>
+//
+// Threads: the functions are pure and callable from any thread.
 #pragma once
 
 #include <string>

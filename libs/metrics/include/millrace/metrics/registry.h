@@ -10,6 +10,15 @@
 // Threads: a shard belongs to one thread at a time, which alone resolves and writes its cells. Resolving a
 // cell takes a lock and may allocate: do it at start-up, at assignment, or on the first failure of a kind,
 // never per record. A registry may be used from any thread. Cells live as long as the registry.
+//
+// Example:
+//
+//   metrics::catalogue declared;
+//   const auto received_family = declared.counter({.name = "millrace_parcels_received_total", .help = "Parcels taken."});
+//   metrics::registry counts(declared);
+//   metrics::counter& received = counts.add_shard().counter(received_family);  // once
+//   received.add(3);                                                           // on the record path
+//   const metrics::snapshot page = counts.take_snapshot();                     // on the admin thread
 #pragma once
 
 #include <functional>
@@ -156,6 +165,7 @@ class registry {
   // The present values. Counters and histograms without labels are there from the start, at zero.
   [[nodiscard]] snapshot take_snapshot();
 
+  // The catalogue of the registry.
   [[nodiscard]] catalogue& declared() const noexcept { return catalogue_; }
 
  private:
