@@ -9,9 +9,9 @@
 #include <variant>
 #include <vector>
 
-#include <millrace/avro/type_descriptor.h>
-
 #include <navigation.avsc.h>
+
+#include <millrace/avro/type_descriptor.h>
 
 namespace owning {
 

@@ -2,10 +2,10 @@
 // costs over it is the price of knowing the schema only at run time.
 #pragma once
 
+#include <navigation.avsc.h>
+
 #include <millrace/avro/arena.h>
 #include <millrace/base/bytes.h>
-
-#include <navigation.avsc.h>
 
 namespace millrace::bench::straight_line {
 
