@@ -57,24 +57,32 @@ class Example:
         return bool(self.declarations or self.statements)
 
 
-def example_of(comment: list[str]) -> Example:
-    """The lines that are indented by two spaces or more after a line `Example:`; the first other line ends it."""
-    found = Example()
+def split(comment: list[str]) -> tuple[list[str], list[tuple[str, list[str]]]]:
+    """The prose, and the examples with their scopes: lines that are indented by two spaces or more after a line
+    `Example:`. The first other line ends an example."""
+    prose: list[str] = []
+    examples: list[tuple[str, list[str]]] = []
     at = 0
     while at < len(comment):
         mark = MARK.match(comment[at].rstrip())
-        at += 1
         if not mark:
+            prose.append(comment[at])
+            at += 1
             continue
         code: list[str] = []
+        at += 1
         while at < len(comment) and (not comment[at].strip() or comment[at].startswith("  ")):
             code.append(comment[at][2:].rstrip())
             at += 1
-        scope = mark["scope"] or ""
-        if scope == " prelude":
-            found.includes += [line for line in code if line.startswith("#include")]
-            found.declarations += [line for line in code if not line.startswith("#include")]
-        elif scope == ", at namespace scope":
+        if any(code):
+            examples.append((mark["scope"] or "", code))
+    return prose, examples
+
+
+def example_of(comment: list[str]) -> Example:
+    found = Example()
+    for scope, code in split(comment)[1]:
+        if scope in (" prelude", ", at namespace scope"):
             found.includes += [line for line in code if line.startswith("#include")]
             found.declarations += [line for line in code if not line.startswith("#include")]
         else:

@@ -18,7 +18,7 @@ import re
 import sys
 from collections.abc import Iterator
 
-from comments import EXEMPT, ROOT, example_of, file_comment, headers_without_example, public_headers
+from comments import EXEMPT, ROOT, example_of, file_comment, headers_without_example, public_headers, split
 from declarations import Function, read
 
 THREADS = re.compile(r"\bThreads:")
@@ -39,7 +39,7 @@ def is_documented(function: Function) -> bool:
 
 def findings(name: str, text: str, exempt: dict[str, str]) -> Iterator[tuple[str, str]]:
     comment = file_comment(text)
-    top = "\n".join(comment)
+    top = "\n".join(split(comment)[0])  # code in an example states nothing
     if not comment:
         yield "result", f"{name}:1: no comment at the top says what the header is for"
     if bool(example_of(comment)) == (name in exempt):

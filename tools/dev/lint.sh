@@ -29,8 +29,11 @@ main() {
   check docs-self-test python3 tests/docs/self_test.py || true
   check format format_is_clean || true
   check shell shell_is_clean || true
+  check headers python3 tests/headers/lint.py || true
+  check headers-self-test python3 tests/headers/self_test.py || true
   if check lint-configure configure dev; then
     check headers-compile-alone ninja -C "$build_root/dev" -j "$jobs" -k 0 all_verify_interface_header_sets || true
+    check header-examples ninja -C "$build_root/dev" -j "$jobs" -k 0 header_examples || true
     tidy
   fi
   if [[ $totals == yes ]]; then python3 tools/dev/totals.py "$results"; fi
