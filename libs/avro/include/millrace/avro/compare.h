@@ -24,7 +24,7 @@
 
 namespace millrace::avro {
 
-// How much of the writer's data cannot be read.
+// The extent of an incompatibility.
 enum class incompatibility_kind : std::uint8_t {
   always,     // no record of the writer can be read: the plan does not compile
   sometimes,  // the records that hold what `why` names cannot be read: errc::unresolvable

@@ -36,8 +36,8 @@ struct limits {
   // Plans.
   std::size_t plan_ops_max = 200'000;
   // One datum.
-  std::size_t depth_max =
-      64;  // arrays, maps and recursive records open at once; never more than 128 whatever is set
+  // Arrays, maps and recursive records that are open at once; 128 at most, whatever is set.
+  std::size_t depth_max = 64;
   std::uint64_t zero_byte_items_max = 1'000'000;  // items that cost no wire byte, summed over the datum
   // Memory of one decoded datum: base + per_byte × size of the message. It bounds false counts and defaults
   // of the reader that amplify a small datum.

@@ -59,8 +59,8 @@ struct plan_options {
   // true: refuses the forms that a careful writer never sends: varints longer than needed, array blocks with
   // a wrong byte size.
   bool strict = false;
-  // true: a datum whose schema is "bytes" itself is the whole message, without a length in front, as
-  // Confluent's format has it.
+  // true: a datum whose schema is "bytes" itself is the whole message, without a length in front, as in
+  // Confluent's format.
   bool raw_root_bytes = false;
   // true: records whose names differ still match, as in Java.
   bool ignore_record_names = false;

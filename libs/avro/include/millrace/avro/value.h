@@ -99,7 +99,7 @@ class value {
   payload content_;
 
  public:
-  // Where the interpreter finds them.
+  // Offsets of the members, for the interpreter.
   static constexpr std::size_t type_offset = 0;
   static constexpr std::size_t content_offset = sizeof(const schema_node*);
 };

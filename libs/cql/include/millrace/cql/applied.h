@@ -44,7 +44,7 @@ class applied {
   applied(bool was_applied, std::optional<row<R>> current)
       : applied_(was_applied), current_(std::move(current)) {}
 
-  // Whether the condition held and the write took place.
+  // True when the condition held and the write took place.
   [[nodiscard]] explicit operator bool() const noexcept { return applied_; }
   // The row that was present instead; nullopt when the write was applied, or when there was no row.
   [[nodiscard]] const std::optional<row<R>>& current() const noexcept { return current_; }

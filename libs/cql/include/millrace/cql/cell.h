@@ -172,7 +172,7 @@ class cell_reader {
   bytes_view rest_;
 };
 
-// Why a cell does not have a value of a C++ type.
+// The reason why a cell does not have a value of a C++ type.
 enum class cell_fault : std::uint8_t { none, null, malformed, too_large };
 // Returns a text for messages.
 [[nodiscard]] std::string_view describe(cell_fault fault) noexcept;

@@ -75,8 +75,8 @@ struct lookup_waiter {
   lookup_waiter* next = nullptr;
 };
 
-// What a lookup came to without waiting: an answer, or a flight to wait for. A plain value: whoever gets it
-// takes over the reference to `row`.
+// The begin of a lookup: an answer, or a request to wait for. A plain value; its receiver takes over the
+// reference to `row`.
 struct lookup_start {
   stream::rows_owner* row = nullptr;  // null: there is no row, or `flight` is set
   lookup_flight* flight = nullptr;
@@ -98,7 +98,7 @@ class lookup_base : public statements::lookup_declaration {
 
   [[nodiscard]] lookup_start begin(stream::context ctx, bytes_view key) const;
   static void wait(lookup_flight& flight, lookup_waiter& waiter, stream::context ctx);
-  // What to do about a row that is not there: nothing says to go on with the default.
+  // The outcome for an absent row; nullopt: continue with the default row.
   [[nodiscard]] std::optional<stream::outcome> ending_of_miss(stream::context ctx) const;
 
  private:

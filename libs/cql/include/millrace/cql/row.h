@@ -78,7 +78,7 @@ class rows {
 
 namespace internal {
 
-// What a column (or parameter) is in C++, for the check at start-up.
+// The C++ type of a column or parameter, for the check at start-up.
 struct expectation {
   std::string_view field;  // "" for a parameter or a single column
   std::string cql;
@@ -115,7 +115,7 @@ template <row_type R>
     return expect_fields<R>(std::make_index_sequence<field_count<R>>{});
 }
 
-// Where reading a row stopped.
+// The position at which reading a row failed.
 struct row_fault {
   cell_fault fault = cell_fault::none;
   std::size_t column = 0;

@@ -129,7 +129,7 @@ class session {
     std::uint64_t limit_min = 0;        // now, of the node that may have the fewest requests in flight
     std::uint64_t direct_requests = 0;  // of the requests, those that the workers sent themselves
     std::uint64_t direct_connections = 0;  // now, the workers' own
-    std::uint64_t speculative = 0;         // executions that were also asked of another node
+    std::uint64_t speculative = 0;         // executions that were also sent to another node
     std::uint64_t nodes = 0;               // now, of the cluster; looked at every 5 s
     std::uint64_t nodes_connected = 0;     // now, of them, those that the driver has a connection to
   };

@@ -214,9 +214,8 @@ class emulated_row {
 
 // Counters of one table.
 struct emulated_table_counts {
-  std::uint64_t writes = 0;  // rows written by INSERT and UPDATE, batched ones included
-  std::uint64_t superseded_writes =
-      0;  // of them, those that changed nothing because something newer was there
+  std::uint64_t writes = 0;             // rows written by INSERT and UPDATE, batched ones included
+  std::uint64_t superseded_writes = 0;  // of them, those without effect because a newer write was present
   std::uint64_t deletes = 0;
   std::uint64_t keys_written = 0;    // distinct primary keys ever written
   std::uint64_t keys_rewritten = 0;  // of them, those written more than once

@@ -24,7 +24,7 @@ namespace millrace::engine {
 class byte_budget final : public statements::byte_account {
  public:
   explicit byte_budget(std::size_t bytes_max) noexcept : bytes_max_(bytes_max) {}
-  // For caches of lookups, which use the part that records leave free.
+  // Used by caches of lookups, which take the part that records leave free.
   [[nodiscard]] bool try_hold(std::size_t bytes) noexcept override { return try_take(bytes); }
   void let_go(std::size_t bytes) noexcept override { give_back(bytes); }
 

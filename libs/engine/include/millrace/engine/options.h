@@ -105,13 +105,11 @@ struct engine_options {
   // Delivered records from the committed offset on, per partition: the records that a crash would deliver
   // again.
   std::size_t partition_window_max = 100'000;
-  std::size_t schema_wait_records_max = 64;  // of one partition, waiting for a schema
-  std::size_t record_bytes_max =
-      16U << 20U;                       // larger records go to the dead-letter topic without being decoded
-  std::size_t partitions_max = 10'000;  // assigned to this worker
-  std::size_t schemas_max = 10'000;     // cached schema ids; the oldest is removed for a new one
-  std::size_t emits_per_record_max =
-      1'000;  // of one processor; a record with more goes to the dead-letter topic
+  std::size_t schema_wait_records_max = 64;   // of one partition, waiting for a schema
+  std::size_t record_bytes_max = 16U << 20U;  // larger records go to the dead-letter topic undecoded
+  std::size_t partitions_max = 10'000;        // assigned to this worker
+  std::size_t schemas_max = 10'000;           // cached schema ids; the oldest is removed for a new one
+  std::size_t emits_per_record_max = 1'000;   // of one processor; beyond it: to the dead-letter topic
 
   order_mode order = order_mode::unordered;
   tombstone_policy tombstones = tombstone_policy::skip;

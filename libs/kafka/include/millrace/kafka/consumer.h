@@ -98,7 +98,7 @@ struct consumer_config {
 
 // Counters since the start.
 struct consumer_counters {
-  std::uint64_t records = 0;  // handed over
+  std::uint64_t records = 0;  // passed to on_record()
   std::uint64_t bytes = 0;    // keys and values of those
   std::uint64_t rebalances_assigned = 0;
   std::uint64_t rebalances_revoked = 0;

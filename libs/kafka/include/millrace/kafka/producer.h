@@ -49,7 +49,7 @@ namespace millrace::kafka {
 struct producer_config {
   client_config client;
   milliseconds linger{5};
-  // From produce() to the answer, retries included.
+  // Time from produce() to the answer, including retries.
   milliseconds delivery_timeout{30'000};
   std::size_t records_max = 100'000;                      // queued and in flight
   std::size_t bytes_max = std::size_t{64} * 1024 * 1024;  // likewise

@@ -124,8 +124,8 @@ class loop {
   // Runs one turn and sleeps at most `sleep_max` when there is nothing to do. For real time only.
   void run_turn(nanoseconds sleep_max);
 
-  // For simulation and tests: runs turns without touching the kernel until nothing is pending at the clock's
-  // present time. Returns the number of turns.
+  // Runs turns without touching the kernel until nothing is pending at the clock's present time, for
+  // simulation and tests. Returns the number of turns.
   std::size_t run_pending();
   // Returns the earliest deadline of an armed timer; nullopt when none is armed.
   [[nodiscard]] std::optional<instant> next_deadline() const noexcept { return timers_.next_deadline(); }

@@ -60,7 +60,7 @@ class simulated_source final : public stream::source {
   };
   struct options {
     std::uint64_t seed = 1;
-    std::size_t poll_records_max = 64;  // hands over fewer than asked for, at random
+    std::size_t poll_records_max = 64;  // a poll passes fewer records than requested, at random
     std::function<void(happening, stream::partition_id, std::int64_t offset)> on_event;
     std::function<commit_fate(stream::partition_id, std::int64_t offset)> commit_fate_of;
     bool leaves = true;         // false: closed() never turns true, the coordinator answers nothing

@@ -43,10 +43,10 @@ struct partition_offset {
 struct commit_result {
   partition_id partition;
   std::int64_t offset = 0;
-  std::optional<error> failure;  // empty: the broker has it
+  std::optional<error> failure;  // nullopt: the broker has the commit
 };
 
-// Where reading of a partition begins: at the group's committed offset, or, when the group has none, at the
+// The start of reading of a partition: the group's committed offset, or, when the group has none, the
 // beginning or the end of the log at the time when the offset was resolved.
 enum class position_origin : std::uint8_t { committed, beginning, end };
 
@@ -95,17 +95,17 @@ class source {
   source& operator=(const source&) = delete;
   virtual ~source() = default;
 
-  // Serves events and hands over at most `records_max` records; returns the number of records. Never blocks.
-  // With 0 the group's protocol is still served; the client buffers the records that it fetches meanwhile,
-  // within its limit.
+  // Serves events and passes at most `records_max` records to `events`; returns the number of records. Never
+  // blocks. With 0 the group's protocol is still served; the client buffers the records that it fetches
+  // meanwhile, within its limit.
   virtual std::size_t poll(source_events& events, std::size_t records_max) = 0;
   // Commits asynchronously; each partition's result arrives by on_committed. One commit is in flight at a
   // time. A newer call replaces, partition by partition, the offsets that are still waiting. An offset of an
   // assignment that has ended meanwhile is neither sent nor answered.
   virtual void commit(std::span<const partition_offset> offsets) = 0;
-  // As commit(), without waiting for the commit in flight, which is given up. Its answer, if one arrives, is
-  // reported only when it also holds for the offset that is committed now: the same offset with the same
-  // metadata.
+  // Commits as commit() does, without waiting for the commit in flight, which is given up. Its answer, if one
+  // arrives, is reported only when it also holds for the offset that is committed now: the same offset with
+  // the same metadata.
   virtual void commit_again(std::span<const partition_offset> offsets) = 0;
   // Gives up revoked partitions. To be called after their last commit was answered.
   virtual void release(std::span<const partition_id> partitions) = 0;

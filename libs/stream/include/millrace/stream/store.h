@@ -42,8 +42,8 @@ class rows_owner {
   std::uint32_t column_count = 0;
   bool has_more_pages = false;
   bytes_view paging_state;  // with has_more_pages: where the next page begins
-  std::span<const statements::column>
-      columns;  // only of statements with IF, whose answers vary: "[applied]" first
+  // Only of statements with IF, whose answers vary: "[applied]" first.
+  std::span<const statements::column> columns;
 
   void retain() noexcept { ++references_; }
   void release() noexcept {
