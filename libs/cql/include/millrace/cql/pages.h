@@ -21,6 +21,7 @@
 //     if (page->empty()) break;  // the end
 //     visits += page->size();
 //   }
+//   if (visits == 0) co_return error(errc::rejected, "no visits");
 //
 // A page has up to statement_options::page_rows rows. A page that is kept keeps its memory. Rows that are
 // written meanwhile may or may not be seen, as always with paging.
