@@ -120,6 +120,21 @@ TEST(exchange_test, no_answer_and_half_an_answer_are_the_callers_code) {
   EXPECT_EQ(half.error().code(), errc::registry_unavailable);
 }
 
+TEST(body_of_test, returns_the_body_of_a_200) {
+  one_answer server("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
+  const auto body = body_of({server.place()}, {"GET", "/x"}, ample());
+  ASSERT_TRUE(body) << body.error().message();
+  EXPECT_EQ(*body, "hi");
+}
+
+TEST(body_of_test, any_other_status_is_an_error_with_the_first_line_of_the_body) {
+  one_answer server("HTTP/1.1 503 Busy\r\nContent-Length: 11\r\n\r\nstill\nbusy\n");
+  const auto body = body_of({server.place()}, {"GET", "/x"}, ample());
+  ASSERT_FALSE(body);
+  EXPECT_EQ(body.error().code(), errc::registry_unavailable);
+  EXPECT_EQ(body.error().message(), server.place().text() + ": GET /x: HTTP 503: still");
+}
+
 TEST(exchange_test, can_be_abandoned) {
   one_answer silent("");
   const std::atomic<bool> abandoned = true;

@@ -1,5 +1,5 @@
-// Everything the application talks to, inside the demo's process: mock Kafka, a registry and a CQL emulator,
-// with the example's topics, schema and tables.
+// The servers of the application in this process: mock Kafka, a schema registry and a CQL emulator, with its
+// topics, schema and tables. The servers run on threads of their own and stop with this object. One thread.
 #pragma once
 
 #include <cstdint>
@@ -19,10 +19,12 @@ inline constexpr std::string_view keyspace = "millrace_navigation";
 
 class environment {
  public:
+  // Starts the servers and creates topics, schema and tables. The first error ends it; what was started stays
+  // so until this object is destroyed.
   [[nodiscard]] result<void> start();
-  // The application's configuration against this environment.
+  // The application's configuration for these servers, as YAML. start() must have succeeded.
   [[nodiscard]] std::string config_text(std::size_t in_flight_max, std::uint16_t admin_port) const;
-  // The profile of a visitor about to be seen, once: what another team would have filled in.
+  // Inserts the profile of a visitor, once per visitor. The error of the emulator when the statement fails.
   [[nodiscard]] result<void> add_profile(std::uint32_t visitor, const std::string& visitor_id);
 
   [[nodiscard]] emulators::cql_emulator& database() noexcept { return *database_; }

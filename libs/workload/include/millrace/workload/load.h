@@ -1,5 +1,5 @@
-// The demo's Kafka side, on the demo's own loop: produces generated visits at a rate, and reads what the
-// application sends downstream.
+// Produces generated visits and reads the records that the application emits, on the caller's loop. One
+// thread: that of the loop.
 #pragma once
 
 #include <cstdint>
@@ -27,12 +27,13 @@ class load final : private stream::source_events {
   load& operator=(const load&) = delete;
   ~load();
 
-  // Produces the next `count` records; fewer when the producer's queue is full. Returns how many.
+  // Produces the next `count` records, or fewer when the producer's queue is full. Returns the number
+  // produced.
   std::uint64_t produce(std::uint64_t count);
-  // Produces records that cannot be decoded; fewer when the producer's queue is full. Nothing else counts
-  // them.
+  // Produces records that cannot be decoded, or fewer when the producer's queue is full. They are not part of
+  // any count.
   void poison(std::uint64_t count);
-  // Takes what arrived downstream.
+  // Takes the emitted records that arrived.
   void read();
   // Leaves the group of the downstream reader.
   void close();

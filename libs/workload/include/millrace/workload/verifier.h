@@ -1,9 +1,9 @@
-// Checks, while the demo runs, that every record's effects exist with exactly the values that the generator's
-// seed implies: its row in `visit`, its record on the downstream topic, and at the end each visitor's
-// first row in `last_seen`. It shares no code with the pipeline: tables are read inside the emulator, the
-// downstream Avro is decoded here.
+// Verifies that the effects of every record exist with exactly the values that the generator's seed implies:
+// its row in `visit`, its record on the downstream topic, and at the end each visitor's first row in
+// `last_seen`. The verifier shares no code with the record path: it reads the tables inside the emulator and
+// decodes the emitted Avro itself.
 //
-// Threads: one, the demo's.
+// One thread. The generator must outlive the verifier.
 #pragma once
 
 #include <cstdint>
@@ -35,13 +35,13 @@ class verifier {
   verifier(const visit_generator& generator, emulators::emulated_table visits,
            emulators::emulated_table last_seen);
 
-  // A record was acknowledged by the broker.
+  // Notes that the broker acknowledged a record.
   void produced(const expected_visit& visit);
-  // A record arrived on the downstream topic.
+  // Compares a record of the downstream topic.
   void downstream(std::string_view key, bytes_view value);
-  // Checks rows of up to `records_max` records whose downstream record has arrived.
+  // Compares the rows of up to `records_max` records whose downstream record has arrived.
   void check_rows(std::size_t records_max);
-  // After the application has drained: everything must be there.
+  // Compares the rest, after the application has drained: a missing effect is lost now.
   [[nodiscard]] verdict finish();
 
  private:

@@ -1,7 +1,8 @@
-// The demo's load: page views of the reference schema (examples/navigation/schemas/navigation.avsc), each a
-// pure function of the seed and its index, so that what the application must have written can be computed
-// again, independently of everything the application uses. The Avro bytes are written by hand here, not by
-// libs/avro.
+// Generated page views of the schema data/navigation.avsc. Each is a pure function of a seed and an index, so
+// that the verifier computes the expected results again, without the code that produced them. The generator
+// encodes Avro by hand and does not use libs/avro.
+//
+// Every function is thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -18,10 +19,10 @@ struct visit_profile {
   double score = 0;
   bool known = false;  // false: the visitor has no row in visitor_profile
 };
-// The profile every visitor is given: one in ten has none.
+// The profile of a visitor. One visitor in ten has none.
 [[nodiscard]] visit_profile profile_of(std::uint32_t visitor);
 
-// What the three processors must make of one record.
+// The values that the three processors derive from one record.
 struct expected_visit {
   std::uint64_t index = 0;
   std::uint32_t visitor = 0;
@@ -42,9 +43,9 @@ class visit_generator {
  public:
   explicit visit_generator(std::uint64_t seed) noexcept : seed_(seed) {}
 
-  // `value`, when given, receives the Avro datum (without framing). Thread-safe.
+  // The record of an index. `value`, unless nullptr, is replaced by its Avro datum, without framing.
   [[nodiscard]] expected_visit make(std::uint64_t index, std::string* value = nullptr) const;
-  // The index an event id was made for; nullopt when it is none of this generator's.
+  // The index of an event id; nullopt when this generator does not produce the id.
   [[nodiscard]] std::optional<std::uint64_t> index_of(const uuid& event_id) const noexcept;
 
  private:
