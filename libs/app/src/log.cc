@@ -9,6 +9,8 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <millrace/base/text.h>
+
 namespace millrace::app {
 namespace {
 
@@ -71,7 +73,8 @@ void append_logfmt_text(std::string& to, std::string_view text) {
     } else if (c == '\n') {
       to += "\\n";
     } else if (static_cast<unsigned char>(c) < ' ' || c == 0x7F) {
-      to += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+      to += "\\x";
+      append_hex(to, static_cast<std::uint8_t>(c));
     } else {
       to += c;
     }

@@ -2,18 +2,11 @@
 
 #include <set>
 
+#include <millrace/base/text.h>
+
 #include "status_page.h"
 
 namespace millrace::app {
-namespace {
-
-std::string joined(const std::vector<std::string>& reasons) {
-  std::string text;
-  for (const std::string& reason : reasons) text += (text.empty() ? "" : "\n") + reason;
-  return text;
-}
-
-}  // namespace
 
 std::vector<std::string> own_problems(const process_view& process) {
   std::vector<std::string> found;
@@ -55,12 +48,12 @@ void readiness::look(const process_view& process, instant now) {
     if (!failing_since_) failing_since_ = now;
   }
   if (!own.empty()) {
-    verdict_ = joined(own);
+    verdict_ = joined(own, "\n");
     for_a_dependency_ = false;
     return;
   }
   if (failing_since_ && now - *failing_since_ >= unready_after) {
-    verdict_ = joined(dependencies);
+    verdict_ = joined(dependencies, "\n");
     for_a_dependency_ = true;
   } else if (!for_a_dependency_ || (well_since_ && now - *well_since_ >= ready_after)) {
     verdict_.clear();

@@ -5,6 +5,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <millrace/base/text.h>
+
 #include "log.h"
 
 namespace millrace::app {
@@ -37,9 +39,7 @@ std::string inner_id(const std::string& span_id, std::size_t number) {
   }
   value ^= (number + 1) * 0x9E37'79B9'7F4A'7C15ULL;
   if (value == 0) value = 1;
-  std::string text(16, '0');
-  for (std::size_t i = 16; i-- > 0; value >>= 4U) text[i] = "0123456789abcdef"[value & 15U];
-  return text;
+  return hex_number(value);
 }
 
 class span_writer {
@@ -224,10 +224,7 @@ std::uint64_t record_sampler::random() noexcept {
 
 std::string record_sampler::random_id(std::size_t digits) {
   std::string text;
-  while (text.size() < digits) {
-    std::uint64_t value = random();
-    for (int i = 0; i < 16; ++i, value >>= 4U) text += "0123456789abcdef"[value & 15U];
-  }
+  while (text.size() < digits) text += hex_number(random());
   text.resize(digits);
   if (text.find_first_not_of('0') == std::string::npos) text.back() = '1';
   return text;

@@ -1,9 +1,8 @@
 #include <millrace/base/bytes.h>
+#include <millrace/base/text.h>
 
 namespace millrace {
 namespace {
-
-constexpr std::string_view digits = "0123456789abcdef";
 
 constexpr int digit_value(char c) noexcept {
   if (c >= '0' && c <= '9') return c - '0';
@@ -19,11 +18,7 @@ std::string to_hex(bytes_view bytes, std::size_t bytes_max) {
   if (cut) bytes = bytes.first(bytes_max);
   std::string text;
   text.reserve(bytes.size() * 2 + 3);
-  for (const std::byte b : bytes) {
-    const auto value = std::to_integer<unsigned>(b);
-    text.push_back(digits[value >> 4U]);
-    text.push_back(digits[value & 15U]);
-  }
+  for (const std::byte b : bytes) append_hex(text, std::to_integer<std::uint8_t>(b));
   if (cut) text.append("…");
   return text;
 }

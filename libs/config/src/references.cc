@@ -9,24 +9,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <millrace/base/file_descriptor.h>
 #include <millrace/config/load.h>
 
 namespace millrace::config {
 namespace {
-
-class open_file {
- public:
-  explicit open_file(int descriptor) noexcept : descriptor_(descriptor) {}
-  open_file(const open_file&) = delete;
-  open_file& operator=(const open_file&) = delete;
-  ~open_file() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
-  [[nodiscard]] int get() const noexcept { return descriptor_; }
-
- private:
-  int descriptor_;
-};
 
 error last_failure() { return {errc::io_error, std::generic_category().message(errno)}; }
 
@@ -37,7 +24,7 @@ error no_reference(std::string why) { return {errc::malformed, std::move(why)}; 
 
 result<std::string> read_file(const std::string& path) {
   // Not blocking, so that a FIFO is refused below and not waited for.
-  const open_file file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  const file_descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (file.get() < 0) return last_failure();
   struct stat what{};
   if (::fstat(file.get(), &what) != 0) return last_failure();

@@ -8,6 +8,7 @@
 #include <optional>
 #include <vector>
 
+#include <millrace/base/text.h>
 #include <millrace/config/load.h>
 #include <millrace/config/units.h>
 
@@ -218,7 +219,6 @@ std::string yaml_quoted(std::string_view text) {
                      text.front() != '-' && text.front() != '@' && text.front() != ':' &&
                      edit_distance(text, "null") != 0;
   if (words) return std::string(text);
-  static constexpr std::string_view hex = "0123456789abcdef";
   std::string quoted = "\"";
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
@@ -229,8 +229,7 @@ std::string yaml_quoted(std::string_view text) {
       quoted += "\\n";
     } else if (byte < 0x20 || byte == 0x7f) {
       quoted += "\\x";
-      quoted += hex[byte >> 4U];
-      quoted += hex[byte & 15U];
+      append_hex(quoted, byte);
     } else {
       quoted += c;
     }

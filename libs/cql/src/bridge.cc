@@ -4,6 +4,8 @@
 #include <cctype>
 #include <utility>
 
+#include <millrace/base/text.h>
+
 namespace millrace::cql {
 namespace {
 
@@ -32,14 +34,7 @@ std::string normal(std::string_view name) {
   return text;
 }
 
-std::string hexadecimal(std::int32_t code) {
-  constexpr std::string_view digits = "0123456789abcdef";
-  std::string text = "0x";
-  for (int shift = 12; shift >= 0; shift -= 4) {
-    text += digits[static_cast<std::uint32_t>(code) >> static_cast<unsigned>(shift) & 0xFU];
-  }
-  return text;
-}
+std::string hexadecimal(std::int32_t code) { return "0x" + hex_number(static_cast<std::uint32_t>(code), 4); }
 
 }  // namespace
 

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include <millrace/base/text.h>
 #include <millrace/cql/session.h>
 
 #include "bridge.h"
@@ -16,12 +17,6 @@ namespace {
 
 constexpr std::size_t channel_in_flight_max = 65'536;  // bridge.h
 constexpr milliseconds keepalive_min{1'000};           // TCP counts seconds
-
-std::string joined(const std::vector<std::string>& all) {
-  std::string text;
-  for (const std::string& one : all) text += (text.empty() ? "" : ",") + one;
-  return text;
-}
 
 std::uint32_t to_milliseconds(milliseconds value) {
   return static_cast<std::uint32_t>(std::clamp<std::int64_t>(value.count(), 1, INT32_MAX));
@@ -136,7 +131,7 @@ result<std::unique_ptr<session>> session::open(const session_options& options) {
     return error(errc::config_invalid,
                  "consistency '" + options.consistency + "' is none of " + consistency_names());
   }
-  const std::string contact_points = joined(options.contact_points);
+  const std::string contact_points = joined(options.contact_points, ",");
   auto config = sized<millrace_cql_config>();
   config.consistency = *consistency;
   config.contact_points = contact_points.c_str();

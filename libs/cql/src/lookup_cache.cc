@@ -8,6 +8,7 @@
 
 #include <millrace/base/assert.h>
 #include <millrace/base/exceptions.h>
+#include <millrace/base/key_hash.h>
 
 namespace millrace::cql::internal {
 namespace {
@@ -144,7 +145,7 @@ lookup_cache::~lookup_cache() {
 
 lookup_start lookup_cache::begin(stream::context ctx, const lookup_base& asker, bytes_view key) {
   if (inbox_.pending()) read_inbox();
-  const std::uint64_t hash = hash_of(key, seed_);
+  const std::uint64_t hash = key_hash(key, seed_);
   if (cached_row* entry = entries_.find(hash, key)) {
     if (ctx.loop().now() < entry->expires_at) {
       entry->unlink();
@@ -294,7 +295,7 @@ void lookup_cache::read_inbox() {
 }
 
 void lookup_cache::invalidate(bytes_view key) {
-  const std::uint64_t hash = hash_of(key, seed_);
+  const std::uint64_t hash = key_hash(key, seed_);
   if (cached_row* entry = entries_.find(hash, key)) {
     remove(*entry);
     metrics_.invalidations->add();

@@ -19,8 +19,6 @@
 #include <millrace/statement/lookup.h>
 #include <millrace/stream/store.h>
 
-#include "key_hash.h"
-
 namespace millrace::cql::internal {
 
 // Nodes by key: chained, with as many buckets as nodes are expected. A Node has `hash`, `next` and key().

@@ -108,14 +108,11 @@ result<std::unique_ptr<transport>> transport::open(const std::string& address, s
   return made;
 }
 
-transport::~transport() {
-  SSL_free(tls_);
-  ::close(fd_);
-}
+transport::~transport() { SSL_free(tls_); }
 
 result<void> transport::encrypt(const std::string& address, const tls_settings& with) {
   tls_ = SSL_new(with.context_);
-  if (tls_ == nullptr || SSL_set_fd(tls_, fd_) != 1 ||
+  if (tls_ == nullptr || SSL_set_fd(tls_, fd_.get()) != 1 ||
       X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(tls_), address.c_str()) != 1) {
     return error(errc::tls_error, "TLS cannot be used: " + tls_reason());
   }
@@ -127,14 +124,14 @@ transport::step transport::establish() {
   if (!connected_) {
     int failure = 0;
     socklen_t size = sizeof failure;
-    ::getsockopt(fd_, SOL_SOCKET, SO_ERROR, &failure, &size);
+    ::getsockopt(fd_.get(), SOL_SOCKET, SO_ERROR, &failure, &size);
     if (failure != 0) {
       reason_ = std::strerror(failure);
       return step::failed;
     }
     sockaddr_storage peer{};
     socklen_t peer_size = sizeof peer;
-    if (::getpeername(fd_, reinterpret_cast<sockaddr*>(&peer), &peer_size) != 0) return step::again;
+    if (::getpeername(fd_.get(), reinterpret_cast<sockaddr*>(&peer), &peer_size) != 0) return step::again;
     connected_ = true;
     wants_to_write_ = false;
   }
@@ -174,7 +171,7 @@ transport::step transport::read(std::span<std::byte> into, std::size_t& count) {
     if (SSL_read_ex(tls_, into.data(), into.size(), &count) == 1) return step::done;
     return after_tls(0, "the connection broke");
   }
-  const ssize_t got = ::recv(fd_, into.data(), into.size(), 0);
+  const ssize_t got = ::recv(fd_.get(), into.data(), into.size(), 0);
   if (got > 0) {
     count = static_cast<std::size_t>(got);
     return step::done;
@@ -193,7 +190,7 @@ transport::step transport::write(bytes_view from, std::size_t& count) {
     }
     return after_tls(0, "the connection broke");
   }
-  const ssize_t put = ::send(fd_, from.data(), from.size(), MSG_NOSIGNAL);
+  const ssize_t put = ::send(fd_.get(), from.data(), from.size(), MSG_NOSIGNAL);
   if (put >= 0) {
     count = static_cast<std::size_t>(put);
     return step::done;

@@ -8,6 +8,7 @@
 #include <string>
 
 #include <millrace/base/bytes.h>
+#include <millrace/base/file_descriptor.h>
 #include <millrace/base/result.h>
 #include <millrace/cql/session.h>
 
@@ -44,7 +45,7 @@ class transport {
   transport& operator=(const transport&) = delete;
   ~transport();
 
-  [[nodiscard]] int descriptor() const noexcept { return fd_; }
+  [[nodiscard]] int descriptor() const noexcept { return fd_.get(); }
   // Goes on with connecting and the handshake.
   [[nodiscard]] step establish();
   // Whether connecting, or TLS, only goes on when the descriptor can be written to.
@@ -64,7 +65,7 @@ class transport {
   [[nodiscard]] step after_tls(int returned, const char* what);
   [[nodiscard]] step after_system_call(const char* what);
 
-  int fd_;
+  file_descriptor fd_;
   ssl_st* tls_ = nullptr;
   bool connected_ = false;
   bool wants_to_write_ = true;

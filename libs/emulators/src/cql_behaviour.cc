@@ -19,15 +19,7 @@ bool data(operation kind) {
 
 }  // namespace
 
-std::uint64_t random_source::next() noexcept {
-  state_ += 0x9e3779b97f4a7c15ULL;
-  std::uint64_t z = state_;
-  z = (z ^ (z >> 30U)) * 0xbf58476d1ce4e5b9ULL;
-  z = (z ^ (z >> 27U)) * 0x94d049bb133111ebULL;
-  return z ^ (z >> 31U);
-}
-
-double random_source::normal() noexcept {
+double script_random::normal() noexcept {
   if (has_spare_) {
     has_spare_ = false;
     return spare_;
@@ -40,7 +32,7 @@ double random_source::normal() noexcept {
 }
 
 nanoseconds script::sample(operation kind, const std::string& table, unsigned node,
-                           random_source& random) const {
+                           script_random& random) const {
   const auto at = static_cast<std::size_t>(kind);
   latency chosen = everywhere[at];
   if (!by_table.empty()) {
@@ -55,7 +47,7 @@ nanoseconds script::sample(operation kind, const std::string& table, unsigned no
 }
 
 const fault* script::strike(operation kind, const std::string& table, unsigned node,
-                            random_source& random) const {
+                            script_random& random) const {
   for (const std::shared_ptr<armed_fault>& each : faults) {
     const fault& what = each->what;
     if (what.on ? *what.on != kind : !data(kind)) continue;

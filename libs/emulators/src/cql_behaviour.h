@@ -15,21 +15,23 @@
 #include <unordered_map>
 #include <vector>
 
+#include <millrace/base/random.h>
+
 #include "cql_failure.h"
 #include "millrace/emulators/cql_emulator.h"
 
 namespace millrace::emulators::cql {
 
-// splitmix64: small, fast, good enough for a script, and the same on every platform.
-class random_source {
+// Uniform and normally distributed numbers for the script.
+class script_random {
  public:
-  explicit random_source(std::uint64_t seed) : state_(seed) {}
-  std::uint64_t next() noexcept;
-  double uniform() noexcept { return static_cast<double>(next() >> 11U) * 0x1.0p-53; }
+  explicit script_random(std::uint64_t seed) : numbers_(seed) {}
+  std::uint64_t next() noexcept { return numbers_.next(); }
+  double uniform() noexcept { return numbers_.fraction(); }
   double normal() noexcept;
 
  private:
-  std::uint64_t state_;
+  random_source numbers_;
   double spare_ = 0;
   bool has_spare_ = false;
 };
@@ -58,10 +60,10 @@ struct script {
   std::vector<std::shared_ptr<armed_fault>> faults;
 
   [[nodiscard]] nanoseconds sample(operation kind, const std::string& table, unsigned node,
-                                   random_source& random) const;
+                                   script_random& random) const;
   // The fault that hits this request, or nothing.
   [[nodiscard]] const fault* strike(operation kind, const std::string& table, unsigned node,
-                                    random_source& random) const;
+                                    script_random& random) const;
 };
 
 class behaviour {

@@ -157,7 +157,7 @@ class dispatcher {
 
   emulated_node& node_;
   thread_counters& counters_;
-  random_source random_;
+  script_random random_;
   executor executor_;
   std::shared_ptr<const script> script_;
   std::uint64_t script_version_ = 0;

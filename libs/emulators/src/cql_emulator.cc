@@ -27,10 +27,10 @@ cql::topology topology_of(const cql_emulator_options& options, std::uint16_t por
   return out;
 }
 
-result<std::vector<cql::descriptor>> listen_everywhere(const cql_emulator_options& options,
+result<std::vector<file_descriptor>> listen_everywhere(const cql_emulator_options& options,
                                                        std::uint16_t& port) {
   for (int attempt = 1;; ++attempt) {
-    std::vector<cql::descriptor> all;
+    std::vector<file_descriptor> all;
     port = options.port;
     std::optional<error> failed;
     while (all.size() <= options.other_nodes.size() && !failed) {
@@ -182,14 +182,14 @@ bool emulated_table::forget(std::span<const bytes_view> primary_key) {
 }
 
 struct cql_emulator::state {
-  state(const cql_emulator_options& options, std::uint16_t bound_port, std::vector<cql::descriptor> sockets,
+  state(const cql_emulator_options& options, std::uint16_t bound_port, std::vector<file_descriptor> sockets,
         std::unique_ptr<cql::transport_factory> with)
       : listeners(std::move(sockets)),
         port(bound_port),
         transports(std::move(with)),
         node(options, topology_of(options, bound_port)) {}
 
-  std::vector<cql::descriptor> listeners;
+  std::vector<file_descriptor> listeners;
   std::uint16_t port;
   std::unique_ptr<cql::transport_factory> transports;
   cql::emulated_node node;
@@ -213,7 +213,7 @@ result<std::unique_ptr<cql_emulator>> cql_emulator::start(const cql_emulator_opt
   if (!listeners) return listeners.error();
   auto made = std::make_unique<state>(options, port, std::move(*listeners), std::move(*transports));
   std::vector<int> sockets;
-  for (const cql::descriptor& each : made->listeners) sockets.push_back(each.get());
+  for (const file_descriptor& each : made->listeners) sockets.push_back(each.get());
   std::vector<cql::server_thread*> peers;
   for (unsigned i = 0; i < options.threads; ++i) {
     made->threads.push_back(

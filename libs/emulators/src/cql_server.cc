@@ -46,12 +46,8 @@ bool later(const auto& a, const auto& b) { return a.due_ns > b.due_ns; }
 
 }  // namespace
 
-descriptor::~descriptor() {
-  if (fd_ >= 0) ::close(fd_);
-}
-
-result<descriptor> listen_on(const std::string& address, std::uint16_t& port) {
-  descriptor socket(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+result<file_descriptor> listen_on(const std::string& address, std::uint16_t& port) {
+  file_descriptor socket(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   const int yes = 1;
   ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
   sockaddr_in at{};

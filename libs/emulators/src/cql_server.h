@@ -19,6 +19,8 @@
 
 #include <pthread.h>
 
+#include <millrace/base/file_descriptor.h>
+
 #include "cql_dispatch.h"
 #include "cql_transport.h"
 
@@ -36,25 +38,8 @@ inline constexpr unsigned shards_max = 16;
 // Nodes that close new connections at once.
 using refusals = std::array<std::atomic<bool>, nodes_max>;
 
-// Owns a file descriptor.
-class descriptor {
- public:
-  descriptor() = default;
-  explicit descriptor(int fd) : fd_(fd) {}
-  descriptor(descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  descriptor& operator=(descriptor&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~descriptor();
-  [[nodiscard]] int get() const noexcept { return fd_; }
-
- private:
-  int fd_ = -1;
-};
-
 // A listening TCP socket on an IPv4 address; port 0 takes a free one and updates it. errc::address_in_use.
-[[nodiscard]] result<descriptor> listen_on(const std::string& address, std::uint16_t& port);
+[[nodiscard]] result<file_descriptor> listen_on(const std::string& address, std::uint16_t& port);
 
 class server_thread {
  public:
@@ -135,8 +120,8 @@ class server_thread {
   thread_counters counters_;
   dispatcher dispatcher_;
   std::int64_t half_slack_ns_;
-  descriptor epoll_;
-  descriptor wake_;
+  file_descriptor epoll_;
+  file_descriptor wake_;
   std::vector<int> listeners_;
   std::vector<server_thread*> peers_;
   const refusals* refusing_ = nullptr;

@@ -9,6 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <millrace/base/file_descriptor.h>
+
 namespace millrace::emulators::cql {
 namespace {
 
@@ -22,20 +24,19 @@ transfer of_system_call(ssize_t moved) {
 class plain final : public transport {
  public:
   explicit plain(int descriptor) : descriptor_(descriptor) {}
-  ~plain() override { ::close(descriptor_); }
 
   transfer read(std::span<char> into) override {
-    return of_system_call(::recv(descriptor_, into.data(), into.size(), 0));
+    return of_system_call(::recv(descriptor_.get(), into.data(), into.size(), 0));
   }
   transfer write(std::string_view from) override {
-    return of_system_call(::send(descriptor_, from.data(), from.size(), MSG_NOSIGNAL));
+    return of_system_call(::send(descriptor_.get(), from.data(), from.size(), MSG_NOSIGNAL));
   }
-  void finish() override { ::shutdown(descriptor_, SHUT_WR); }
+  void finish() override { ::shutdown(descriptor_.get(), SHUT_WR); }
   [[nodiscard]] bool buffered() const override { return false; }
-  [[nodiscard]] int descriptor() const noexcept override { return descriptor_; }
+  [[nodiscard]] int descriptor() const noexcept override { return descriptor_.get(); }
 
  private:
-  int descriptor_;
+  file_descriptor descriptor_;
 };
 
 class tls final : public transport {
@@ -45,10 +46,7 @@ class tls final : public transport {
     SSL_set_accept_state(ssl_);
     SSL_set_mode(ssl_, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   }
-  ~tls() override {
-    SSL_free(ssl_);
-    ::close(descriptor_);
-  }
+  ~tls() override { SSL_free(ssl_); }
 
   transfer read(std::span<char> into) override {
     ERR_clear_error();
@@ -63,10 +61,10 @@ class tls final : public transport {
   void finish() override {
     ERR_clear_error();
     SSL_shutdown(ssl_);
-    ::shutdown(descriptor_, SHUT_WR);
+    ::shutdown(descriptor_.get(), SHUT_WR);
   }
   [[nodiscard]] bool buffered() const override { return SSL_pending(ssl_) > 0; }
-  [[nodiscard]] int descriptor() const noexcept override { return descriptor_; }
+  [[nodiscard]] int descriptor() const noexcept override { return descriptor_.get(); }
 
  private:
   transfer of_ssl(int moved) {
@@ -76,7 +74,7 @@ class tls final : public transport {
     return {transfer::state::closed, 0};
   }
 
-  int descriptor_;
+  file_descriptor descriptor_;
   SSL* ssl_;
 };
 

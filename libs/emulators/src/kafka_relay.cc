@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include <millrace/base/assert.h>
+#include <millrace/base/file_descriptor.h>
 #include <millrace/emulators/kafka_relay.h>
 
 namespace millrace::emulators {
@@ -29,17 +30,10 @@ constexpr std::size_t length_bytes = 4;
 constexpr int backlog = 64;
 constexpr std::string_view host = "127.0.0.1";
 
-class descriptor {
- public:
-  explicit descriptor(int fd) : fd_(fd) { invariant(fd >= 0, "the relay gets its sockets"); }
-  descriptor(const descriptor&) = delete;
-  descriptor& operator=(const descriptor&) = delete;
-  ~descriptor() { ::close(fd_); }
-  [[nodiscard]] int get() const noexcept { return fd_; }
-
- private:
-  int fd_;
-};
+file_descriptor opened(int number) {
+  invariant(number >= 0, "the relay gets its sockets");
+  return file_descriptor(number);
+}
 
 sockaddr_in loopback(std::uint16_t port) {
   sockaddr_in at{};
@@ -84,9 +78,9 @@ bool send_all(int to, std::string_view bytes) {
 }
 
 struct link {
-  link(int of_client, int of_broker) : client(of_client), broker(of_broker) {}
-  descriptor client;
-  descriptor broker;
+  link(int of_client, int of_broker) : client(opened(of_client)), broker(opened(of_broker)) {}
+  file_descriptor client;
+  file_descriptor broker;
   framing requests;
   framing answers;
   std::map<std::uint32_t, std::int16_t> asked;  // correlation id → kind
@@ -99,8 +93,8 @@ class kafka_relay::carrier {
  public:
   explicit carrier(std::uint16_t broker_port)
       : broker_port_(broker_port),
-        listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)),
-        wake_(::eventfd(0, EFD_CLOEXEC)) {
+        listener_(opened(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0))),
+        wake_(opened(::eventfd(0, EFD_CLOEXEC))) {
     sockaddr_in at = loopback(0);
     socklen_t size = sizeof at;
     const bool listening = ::bind(listener_.get(), reinterpret_cast<const sockaddr*>(&at), sizeof at) == 0 &&
@@ -235,8 +229,8 @@ class kafka_relay::carrier {
   }
 
   const std::uint16_t broker_port_;
-  descriptor listener_;
-  descriptor wake_;
+  file_descriptor listener_;
+  file_descriptor wake_;
   std::uint16_t port_ = 0;
   std::list<link> links_;  // of the thread; `open` under the mutex
   mutable std::mutex mutex_;

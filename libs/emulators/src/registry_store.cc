@@ -6,6 +6,9 @@
 
 #include <fmt/format.h>
 
+#include <millrace/base/fnv1a.h>
+#include <millrace/base/text.h>
+
 namespace millrace::emulators::registry {
 namespace {
 
@@ -118,9 +121,9 @@ std::optional<std::string> store::identity_of(const schema& of) {
 std::string guid_of(std::string_view identity) {
   std::string hex;
   for (const std::uint64_t seed : {0xcbf29ce484222325ULL, 0x84222325cbf29ce4ULL}) {
-    std::uint64_t hash = seed;
-    for (const char c : identity) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
-    hex += fmt::format("{:016x}", hash);
+    fnv1a hash(seed);
+    hash.add(identity);
+    hex += hex_number(hash.value());
   }
   return fmt::format("{}-{}-{}-{}-{}", hex.substr(0, 8), hex.substr(8, 4), hex.substr(12, 4),
                      hex.substr(16, 4), hex.substr(20));

@@ -19,13 +19,13 @@
 #include <span>
 #include <vector>
 
+#include <millrace/base/backoff.h>
 #include <millrace/engine/record_engine.h>
 #include <millrace/runtime/loop.h>
 #include <millrace/stream/mutations.h>
 #include <millrace/stream/source.h>
 
 #include "assignment.h"
-#include "backoff.h"
 #include "breaker.h"
 #include "dead_letter_limit.h"
 #include "engine_metrics.h"

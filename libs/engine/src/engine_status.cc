@@ -1,8 +1,8 @@
 // What others may see of a line.
 #include <algorithm>
 #include <array>
-#include <cstdio>
 
+#include <millrace/base/text.h>
 #include <millrace/runtime/frame_pool.h>
 
 #include "engine_core.h"
@@ -19,9 +19,8 @@ std::string printable(bytes_view key) {
       text.push_back(c);
       continue;
     }
-    char escaped[5];
-    std::snprintf(escaped, sizeof escaped, "\\x%02x", static_cast<unsigned>(static_cast<unsigned char>(c)));
-    text += escaped;
+    text += "\\x";
+    append_hex(text, static_cast<std::uint8_t>(c));
   }
   return text;
 }

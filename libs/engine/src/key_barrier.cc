@@ -1,16 +1,13 @@
 #include "key_barrier.h"
 
 #include <bit>
-#include <cstring>
 
 #include <millrace/base/assert.h>
+#include <millrace/base/key_hash.h>
 
 #include "envelope.h"
 
 namespace millrace::engine {
-namespace {
-__extension__ using wide = unsigned __int128;
-}
 
 key_barrier::key_barrier(std::size_t records_max)
     : places_(std::bit_ceil(records_max * 2 + 2)), mask_(places_.size() - 1) {}
@@ -64,22 +61,7 @@ void key_barrier::erase(std::size_t hole) noexcept {
 }
 
 std::uint64_t hash_key(std::uint64_t seed, const void* data, std::size_t bytes) noexcept {
-  constexpr std::uint64_t multiplier = 0x9E3779B97F4A7C15ULL;
-  const auto* at = static_cast<const unsigned char*>(data);
-  std::uint64_t hash = (seed ^ bytes) * multiplier;
-  const auto mix = [&hash](std::uint64_t word) {
-    const auto product = static_cast<wide>(hash ^ word) * (multiplier | 1U);
-    hash = static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64U);
-  };
-  for (; bytes >= 8; bytes -= 8, at += 8) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, at, 8);
-    mix(word);
-  }
-  std::uint64_t last = 0;
-  if (bytes > 0) std::memcpy(&last, at, bytes);
-  mix(last);
-  mix(multiplier);
+  const std::uint64_t hash = key_hash({static_cast<const std::byte*>(data), bytes}, seed);
   return hash == 0 ? 1 : hash;
 }
 

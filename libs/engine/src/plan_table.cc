@@ -115,8 +115,8 @@ void plan_entry::failed(error cause) {
   if (retry) {
     state_ = phase::backing_off;
     if (owner_.stopped_) return;
-    owner_.loop_.start(*this, backoff(failures_, owner_.options_.schema_backoff_first,
-                                      owner_.options_.schema_backoff_max, 0.5, owner_.random_));
+    owner_.loop_.start(*this, backoff_wait(failures_, owner_.options_.schema_backoff_first,
+                                           owner_.options_.schema_backoff_max, 0.5, owner_.random_));
     return;
   }
   failure_ = std::move(cause);

@@ -9,14 +9,13 @@
 #include <optional>
 #include <unordered_map>
 
+#include <millrace/base/backoff.h>
 #include <millrace/base/errors.h>
 #include <millrace/engine/options.h>
 #include <millrace/engine/value.h>
 #include <millrace/metrics/cells.h>
 #include <millrace/runtime/loop.h>
 #include <millrace/stream/schemas.h>
-
-#include "backoff.h"
 
 namespace millrace::engine {
 

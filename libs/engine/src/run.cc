@@ -265,7 +265,7 @@ void processor_run::get_stuck(const error& cause) {
 void processor_run::wake_after(std::uint32_t failures) {
   if (mutated(stream::mutation::lose_the_wake_up_of_a_retry) && failures == 3) return;
   const retry_policy& policy = engine_.options().retry;
-  wake_in(backoff(failures, policy.backoff_first, policy.backoff_max, policy.jitter, engine_.random()));
+  wake_in(backoff_wait(failures, policy.backoff_first, policy.backoff_max, policy.jitter, engine_.random()));
 }
 
 void processor_run::wake_in(nanoseconds delay) {

@@ -1,5 +1,7 @@
 #include "credentials.h"
 
+#include <random>
+
 #include <nlohmann/json.hpp>
 
 namespace millrace::registry {
@@ -34,7 +36,7 @@ credentials::credentials(const client_options& options, const http::limits& limi
       proxy_(proxy),
       time_(time),
       counts_(counts),
-      backoff_(options.backoff_first, options.backoff_max) {
+      backoff_(options.backoff_first, options.backoff_max, std::random_device{}()) {
   files_.ca_file = oauth_.ca_file.empty() ? options.ca_file : oauth_.ca_file;
   if (!options.user.empty()) fixed_ = "Basic " + http::base64(options.user + ":" + options.password);
   if (!options.bearer_token.empty()) fixed_ = "Bearer " + options.bearer_token;

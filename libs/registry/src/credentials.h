@@ -7,10 +7,10 @@
 #include <string_view>
 #include <vector>
 
+#include <millrace/base/backoff.h>
 #include <millrace/http/exchange.h>
 #include <millrace/registry/client.h>
 
-#include "backoff.h"
 #include "registry_metrics.h"
 
 namespace millrace::registry {

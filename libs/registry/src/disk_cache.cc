@@ -12,6 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <millrace/base/bytes.h>
+#include <millrace/base/file_descriptor.h>
+
 namespace millrace::registry {
 namespace {
 
@@ -23,22 +26,6 @@ constexpr std::size_t digest_bytes = 64;  // in hexadecimal
 constexpr std::string_view unfinished_suffix = ".new";
 
 std::string reason() { return std::generic_category().message(errno); }
-
-class descriptor {
- public:
-  explicit descriptor(int number) : number_(number) {}
-  descriptor(const descriptor&) = delete;
-  descriptor& operator=(const descriptor&) = delete;
-  ~descriptor() {
-    if (number_ >= 0) ::close(number_);
-  }
-  [[nodiscard]] int get() const noexcept { return number_; }
-  // Some file systems report a full disk only now.
-  [[nodiscard]] bool close() noexcept { return ::close(std::exchange(number_, -1)) == 0; }
-
- private:
-  int number_;
-};
 
 bool write_all(int file, std::string_view bytes) {
   while (!bytes.empty()) {
@@ -52,7 +39,7 @@ bool write_all(int file, std::string_view bytes) {
 
 // nullopt with errno set.
 std::optional<std::string> read_all(const std::string& path, std::size_t bytes_max) {
-  const descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const file_descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (file.get() < 0) return std::nullopt;
   std::string text;
   std::array<char, 16'384> buffer{};
@@ -77,13 +64,7 @@ std::string digest(std::string_view text) {
   std::array<unsigned char, EVP_MAX_MD_SIZE> raw{};
   unsigned int size = 0;
   EVP_Digest(text.data(), text.size(), raw.data(), &size, EVP_sha256(), nullptr);
-  constexpr std::string_view hex = "0123456789abcdef";
-  std::string shown;
-  for (unsigned int i = 0; i < size; ++i) {
-    shown.push_back(hex[raw[i] >> 4U]);
-    shown.push_back(hex[raw[i] & 15U]);
-  }
-  return shown;
+  return to_hex(std::as_bytes(std::span(raw).first(size)));
 }
 
 disk_cache::disk_cache(std::string folder, std::string identity, std::size_t files_max, std::size_t bytes_max,
@@ -220,7 +201,7 @@ void disk_cache::write(const std::string& key, const std::string& body) {
   const std::string text = std::string(format_line) + digest(body) + "\n" + body;
   if (text.size() > bytes_max_) return;
   const bool is_new = ::access(path.c_str(), F_OK) != 0;
-  descriptor file(::open(unfinished.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  file_descriptor file(::open(unfinished.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
   const bool written = file.get() >= 0 && write_all(file.get(), text) && ::fsync(file.get()) == 0 &&
                        file.close() && ::rename(unfinished.c_str(), path.c_str()) == 0;
   if (!written) {

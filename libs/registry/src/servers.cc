@@ -1,6 +1,7 @@
 #include "servers.h"
 
 #include <algorithm>
+#include <random>
 
 #include "answers.h"
 
@@ -50,7 +51,8 @@ servers::servers(const client_options& options, const http::limits& limits,
       time_(time),
       counts_(counts) {
   for (const http::endpoint& each : urls) {
-    server made{each, each.text(), backoff(options.backoff_first, options.backoff_max)};
+    server made{each, each.text(),
+                backoff(options.backoff_first, options.backoff_max, std::random_device{}())};
     if (!options.context.empty()) made.at.path += "/contexts/" + http::escaped(options.context);
     servers_.push_back(std::move(made));
   }

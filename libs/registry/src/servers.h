@@ -10,10 +10,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include <millrace/base/backoff.h>
 #include <millrace/http/exchange.h>
 #include <millrace/registry/client.h>
 
-#include "backoff.h"
 #include "credentials.h"
 #include "registry_metrics.h"
 

@@ -3,21 +3,12 @@
 
 namespace millrace::simulation {
 
-std::uint64_t seeded_random::next() noexcept {
-  std::uint64_t z = (state_ += 0x9E3779B97F4A7C15ULL);
-  z = (z ^ (z >> 30U)) * 0xBF58476D1CE4E5B9ULL;
-  z = (z ^ (z >> 27U)) * 0x94D049BB133111EBULL;
-  return z ^ (z >> 31U);
-}
-
 std::int64_t seeded_random::between(std::int64_t low, std::int64_t high) noexcept {
   const auto span = static_cast<std::uint64_t>(high - low) + 1;
   return low + static_cast<std::int64_t>(next() % span);
 }
 
-bool seeded_random::chance(double probability) noexcept {
-  return static_cast<double>(next() >> 11U) * 0x1.0p-53 < probability;
-}
+bool seeded_random::chance(double probability) noexcept { return numbers_.fraction() < probability; }
 
 std::uint32_t simulated_log::add_topic(std::string name, std::int32_t partitions) {
   std::string id = "id of " + name;

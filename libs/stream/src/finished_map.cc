@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include <millrace/base/assert.h>
+#include <millrace/base/fnv1a.h>
 #include <millrace/stream/finished_map.h>
 #include <millrace/stream/mutations.h>
 
@@ -17,25 +18,8 @@ constexpr std::size_t varint_bytes_max = 10;
 
 std::size_t text_bytes(std::size_t bytes) noexcept { return prefix.size() + (bytes * 4 + 2) / 3; }
 
-// FNV-1a
-class digest {
- public:
-  void add(std::string_view bytes) noexcept {
-    for (const char c : bytes) value_ = (value_ ^ static_cast<unsigned char>(c)) * 0x100000001B3ULL;
-  }
-  void add(std::uint64_t number) noexcept {
-    for (unsigned shift = 0; shift < 64; shift += 8) {
-      value_ = (value_ ^ ((number >> shift) & 0xFFU)) * 0x100000001B3ULL;
-    }
-  }
-  [[nodiscard]] std::uint64_t value() const noexcept { return value_; }
-
- private:
-  std::uint64_t value_ = 0xCBF29CE484222325ULL;
-};
-
 std::uint64_t check_of(std::string_view topic_id, std::int64_t committed, std::string_view ranges) noexcept {
-  digest d;
+  fnv1a d;
   d.add(topic_id.size());
   d.add(topic_id);
   d.add(static_cast<std::uint64_t>(committed));

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <millrace/base/file_descriptor.h>
 #include <millrace/workload/application_process.h>
 
 namespace millrace::workload {
@@ -26,8 +27,8 @@ application_process::~application_process() {
 
 result<void> application_process::start(const std::vector<std::string>& arguments,
                                         const std::string& log_file) {
-  const int log = ::open(log_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (log < 0) return error(errc::io_error, "cannot write " + log_file + ": " + std::strerror(errno));
+  file_descriptor log(::open(log_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  if (!log) return error(errc::io_error, "cannot write " + log_file + ": " + std::strerror(errno));
   // By its own name, which is what `top` shows.
   std::error_code unreadable;
   const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", unreadable);
@@ -44,13 +45,12 @@ result<void> application_process::start(const std::vector<std::string>& argument
     // the parent to act on. Without the parent there is nothing left to talk to.
     ::setpgid(0, 0);
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (::getppid() != parent || ::dup2(log, STDOUT_FILENO) < 0 || ::dup2(log, STDERR_FILENO) < 0)
+    if (::getppid() != parent || ::dup2(log.get(), STDOUT_FILENO) < 0 || ::dup2(log.get(), STDERR_FILENO) < 0)
       ::_exit(127);
     ::execv(self.c_str(), argv.data());
     ::_exit(127);
   }
   const int failed = errno;
-  ::close(log);
   if (pid_ < 0)
     return error(errc::io_error, std::string("cannot start the application: ") + std::strerror(failed));
   return {};
@@ -104,21 +104,21 @@ namespace {
 
 // The port that a listener on 127.0.0.1 got; 0 when it got none. Port 0 asks for any.
 std::uint16_t bound(std::uint16_t port) {
-  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return 0;
+  const file_descriptor socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!socket) return 0;
   const int yes = 1;  // as the application does: a port whose last connections linger is free
-  ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
   sockaddr_in at{};
   at.sin_family = AF_INET;
   at.sin_port = htons(port);
   at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t size = sizeof at;
   std::uint16_t got = 0;
-  if (::bind(fd, reinterpret_cast<const sockaddr*>(&at), size) == 0 && ::listen(fd, 1) == 0 &&
-      ::getsockname(fd, reinterpret_cast<sockaddr*>(&at), &size) == 0) {
+  if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&at), size) == 0 &&
+      ::listen(socket.get(), 1) == 0 &&
+      ::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&at), &size) == 0) {
     got = ntohs(at.sin_port);
   }
-  ::close(fd);
   return got;
 }
 

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include <millrace/base/random.h>
 #include <millrace/workload/visit_generator.h>
 
 namespace millrace::workload {
@@ -21,17 +22,10 @@ constexpr std::array<std::string_view, 4> languages = {"fr-FR", "en-US", "de-DE"
 constexpr std::array<std::string_view, 5> query_names = {"q", "utm", "page", "sort", "filter"};
 constexpr std::array<std::string_view, 5> attribute_names = {"size", "color", "stock", "rating", "brand"};
 
-std::uint64_t mixed(std::uint64_t x) noexcept {  // splitmix64
-  x += 0x9E3779B97F4A7C15U;
-  x = (x ^ (x >> 30U)) * 0xBF58476D1CE4E5B9U;
-  x = (x ^ (x >> 27U)) * 0x94D049BB133111EBU;
-  return x ^ (x >> 31U);
-}
-
 class dice {
  public:
   explicit dice(std::uint64_t seed) noexcept : state_(seed) {}
-  std::uint64_t next() noexcept { return mixed(state_++ * 0xD1342543DE82EF95U + 1); }
+  std::uint64_t next() noexcept { return mixed_bits(state_++ * 0xD1342543DE82EF95U + 1); }
   std::uint64_t below(std::uint64_t n) noexcept { return next() % n; }
   double unit() noexcept { return static_cast<double>(next() >> 11U) * 0x1.0p-53; }
   template <std::size_t N>
@@ -241,7 +235,7 @@ visit_profile profile_of(std::uint32_t visitor) {
 std::string_view kind_name(std::uint32_t kind) { return kinds[kind]; }
 
 expected_visit visit_generator::make(std::uint64_t index, std::string* value) const {
-  dice d(mixed(seed_ ^ mixed(index)));
+  dice d(mixed_bits(seed_ ^ mixed_bits(index)));
   expected_visit expected;
   expected.index = index;
   expected.event_time_ms = first_event_ms + static_cast<std::int64_t>(index) * event_step_ms;
@@ -251,7 +245,7 @@ expected_visit visit_generator::make(std::uint64_t index, std::string* value) co
   char visitor_id[16];
   std::snprintf(visitor_id, sizeof visitor_id, "v%08u", expected.visitor);
   expected.visitor_id = visitor_id;
-  const std::uint64_t scrambled = mixed(seed_ ^ ~index);
+  const std::uint64_t scrambled = mixed_bits(seed_ ^ ~index);
   std::memcpy(expected.event_id.bytes.data(), &scrambled, 8);
   std::memcpy(expected.event_id.bytes.data() + 8, &index, 8);
   expected.partner_id = static_cast<std::int32_t>(d.below(300) + 1);
@@ -287,7 +281,7 @@ std::optional<std::uint64_t> visit_generator::index_of(const uuid& event_id) con
   std::uint64_t index = 0;
   std::memcpy(&scrambled, event_id.bytes.data(), 8);
   std::memcpy(&index, event_id.bytes.data() + 8, 8);
-  if (scrambled != mixed(seed_ ^ ~index)) return std::nullopt;
+  if (scrambled != mixed_bits(seed_ ^ ~index)) return std::nullopt;
   return index;
 }
 

@@ -29,7 +29,9 @@ TEST(VisitGenerator, TheDatumDecodesToTheExpectedVisit) {
     EXPECT_EQ(visit.page.url, expected.url);
     EXPECT_EQ(visit.products.size(), static_cast<std::size_t>(expected.products));
     ASSERT_EQ(static_cast<bool>(visit.geo), expected.country.has_value());
-    if (visit.geo) EXPECT_EQ(visit.geo->country, *expected.country);
+    if (visit.geo) {
+      EXPECT_EQ(visit.geo->country, *expected.country);
+    }
   }
 }
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <millrace/avro/byte_stream.h>
+#include <millrace/base/file_descriptor.h>
 
 namespace millrace::avro {
 namespace {
@@ -15,34 +16,13 @@ namespace {
   return {errc::io_error, path + ": " + what + ": " + std::generic_category().message(errno)};
 }
 
-// A file descriptor of our own, or one of the standard ones, which stay open.
-class descriptor {
- public:
-  descriptor(int number, bool owned) noexcept : number_(number), owned_(owned) {}
-  ~descriptor() {
-    if (owned_ && number_ >= 0) ::close(number_);
-  }
-  descriptor(const descriptor&) = delete;
-  descriptor& operator=(const descriptor&) = delete;
-
-  [[nodiscard]] int number() const noexcept { return number_; }
-  [[nodiscard]] bool close() noexcept {
-    const int number = std::exchange(number_, -1);
-    return !owned_ || ::close(number) == 0;
-  }
-
- private:
-  int number_;
-  bool owned_;
-};
-
 class file_input final : public byte_input {
  public:
-  file_input(std::string path, int number, bool owned) : path_(std::move(path)), file_(number, owned) {}
+  file_input(std::string path, file_descriptor file) : path_(std::move(path)), file_(std::move(file)) {}
 
   result<std::size_t> read(std::span<std::byte> into) override {
     for (;;) {
-      const auto got = ::read(file_.number(), into.data(), into.size());
+      const auto got = ::read(number_, into.data(), into.size());
       if (got >= 0) return static_cast<std::size_t>(got);
       if (errno != EINTR) return failure_of(path_, "cannot be read");
     }
@@ -50,16 +30,17 @@ class file_input final : public byte_input {
 
  private:
   std::string path_;
-  descriptor file_;
+  file_descriptor file_;  // none for a standard stream, which stays open
+  int number_ = file_ ? file_.get() : STDIN_FILENO;
 };
 
 class file_output final : public byte_output {
  public:
-  file_output(std::string path, int number, bool owned) : path_(std::move(path)), file_(number, owned) {}
+  file_output(std::string path, file_descriptor file) : path_(std::move(path)), file_(std::move(file)) {}
 
   result<void> write(bytes_view bytes) override {
     while (!bytes.empty()) {
-      const auto put = ::write(file_.number(), bytes.data(), bytes.size());
+      const auto put = ::write(number_, bytes.data(), bytes.size());
       if (put >= 0) {
         bytes = bytes.subspan(static_cast<std::size_t>(put));
       } else if (errno != EINTR) {
@@ -69,13 +50,15 @@ class file_output final : public byte_output {
     return {};
   }
   result<void> close() override {
+    number_ = -1;
     if (!file_.close()) return failure_of(path_, "cannot be written");
     return {};
   }
 
  private:
   std::string path_;
-  descriptor file_;
+  file_descriptor file_;  // none for a standard stream, which stays open
+  int number_ = file_ ? file_.get() : STDOUT_FILENO;
 };
 
 class memory_input final : public byte_input {
@@ -110,17 +93,17 @@ class memory_output final : public byte_output {
 }  // namespace
 
 result<std::unique_ptr<byte_input>> open_file(const std::string& path) {
-  if (path == "-") return std::make_unique<file_input>("standard input", STDIN_FILENO, false);
-  const int number = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (number < 0) return failure_of(path, "cannot be opened");
-  return std::make_unique<file_input>(path, number, true);
+  if (path == "-") return std::make_unique<file_input>("standard input", file_descriptor());
+  file_descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) return failure_of(path, "cannot be opened");
+  return std::make_unique<file_input>(path, std::move(file));
 }
 
 result<std::unique_ptr<byte_output>> create_file(const std::string& path) {
-  if (path == "-") return std::make_unique<file_output>("standard output", STDOUT_FILENO, false);
-  const int number = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (number < 0) return failure_of(path, "cannot be created");
-  return std::make_unique<file_output>(path, number, true);
+  if (path == "-") return std::make_unique<file_output>("standard output", file_descriptor());
+  file_descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+  if (!file) return failure_of(path, "cannot be created");
+  return std::make_unique<file_output>(path, std::move(file));
 }
 
 std::unique_ptr<byte_input> input_of(bytes_view bytes) { return std::make_unique<memory_input>(bytes); }

@@ -1,4 +1,5 @@
 #include <millrace/avro/encoder.h>
+#include <millrace/base/text.h>
 
 #include "plan/compiler.h"
 #include "plan/encode_code.h"
@@ -27,13 +28,12 @@ template <class T>
 }
 
 [[nodiscard]] std::size_t uuid_to_text(const std::byte* bytes, char* text) {
-  constexpr const char* digits = "0123456789abcdef";
   std::size_t at = 0;
   for (std::size_t i = 0; i < 16; ++i) {
     if (i == 4 || i == 6 || i == 8 || i == 10) text[at++] = '-';
     const auto byte = std::to_integer<unsigned>(bytes[i]);
-    text[at++] = digits[byte >> 4U];
-    text[at++] = digits[byte & 0xFU];
+    text[at++] = hex_digits[byte >> 4U];
+    text[at++] = hex_digits[byte & 0xFU];
   }
   return at;
 }

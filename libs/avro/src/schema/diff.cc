@@ -2,6 +2,7 @@
 #include <set>
 
 #include <millrace/avro/compare.h>
+#include <millrace/base/text.h>
 
 #include "schema/json.h"
 
@@ -21,9 +22,7 @@ constexpr std::size_t text_shown_max = 60;
 }
 
 [[nodiscard]] std::string listed(const std::vector<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
-  return text.empty() ? "none" : shortened(std::move(text));
+  return names.empty() ? "none" : shortened(joined(names, ", "));
 }
 
 [[nodiscard]] std::string identity(const schema_node& branch) {

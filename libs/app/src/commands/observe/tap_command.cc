@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cctype>
 #include <csignal>
 #include <thread>
 
 #include <millrace/app/exit_code.h>
+#include <millrace/http/url.h>
 
 #include "admin_client.h"
 
@@ -21,30 +21,14 @@ std::atomic<bool> stop_asked{false};
 static_assert(std::atomic<bool>::is_always_lock_free, "a signal's action may set it");
 extern "C" void ask_tap_to_stop(int) { stop_asked = true; }
 
-std::string percent_encoded(const std::string& text) {
-  constexpr std::string_view digits = "0123456789ABCDEF";
-  std::string out;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (std::isalnum(byte) != 0 || c == '-' || c == '_' || c == '.') {
-      out += c;
-    } else {
-      out += '%';
-      out += digits[byte >> 4U];
-      out += digits[byte & 15U];
-    }
-  }
-  return out;
-}
-
 }  // namespace
 
 std::string tap_path(const tap_arguments& arguments, std::uint64_t wanted) {
   std::string path = "/tap/limit=" + std::to_string(std::clamp<std::uint64_t>(wanted, 1, batch_max));
-  if (arguments.key) path += "/key=" + percent_encoded(*arguments.key);
+  if (arguments.key) path += "/key=" + http::escaped(*arguments.key);
   if (arguments.partition) path += "/partition=" + std::to_string(*arguments.partition);
-  if (!arguments.outcome.empty()) path += "/outcome=" + percent_encoded(arguments.outcome);
-  if (!arguments.error.empty()) path += "/error=" + percent_encoded(arguments.error);
+  if (!arguments.outcome.empty()) path += "/outcome=" + http::escaped(arguments.outcome);
+  if (!arguments.error.empty()) path += "/error=" + http::escaped(arguments.error);
   return path;
 }
 

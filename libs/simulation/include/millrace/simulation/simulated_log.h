@@ -22,6 +22,7 @@
 #include <vector>
 
 #include <millrace/base/bytes.h>
+#include <millrace/base/random.h>
 #include <millrace/base/values.h>
 #include <millrace/stream/record.h>
 #include <millrace/stream/source.h>
@@ -31,16 +32,16 @@ namespace millrace::simulation {
 // Uniform random numbers from a seed (splitmix64). The same seed gives the same run.
 class seeded_random {
  public:
-  explicit seeded_random(std::uint64_t seed) noexcept : state_(seed) {}
+  explicit seeded_random(std::uint64_t seed) noexcept : numbers_(seed) {}
   // A number of 64 bits.
-  [[nodiscard]] std::uint64_t next() noexcept;
+  [[nodiscard]] std::uint64_t next() noexcept { return numbers_.next(); }
   // A number in [low, high].
   [[nodiscard]] std::int64_t between(std::int64_t low, std::int64_t high) noexcept;
   // True with this probability.
   [[nodiscard]] bool chance(double probability) noexcept;
 
  private:
-  std::uint64_t state_;
+  random_source numbers_;
 };
 
 // A record of the log.
