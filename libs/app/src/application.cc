@@ -153,6 +153,7 @@ int process::run() {
 
   use_buckets(settings_.metrics, declared_);
   declare_metrics(declared_);
+  declared_.seal();
   hooks_.push_back(
       metrics::add_process_metrics(counts_, {app_.version, MILLRACE_VERSION, MILLRACE_REVISION}));
   hooks_.push_back(metrics::add_cgroup_metrics(counts_));
@@ -286,7 +287,7 @@ result<process::candidate> process::make_worker() {
   candidate made;
   made.thread = std::make_unique<worker>(system_clock());
   made.counts = &counts_.add_shard();
-  made.thread->loop().measure_turns(made.counts->histogram(process_families(declared_).turns));
+  made.thread->loop().measure_turns(worker_metrics(made.counts).turns);
   auto ports = connections_->attach(made.thread->loop(), *made.counts);
   if (!ports) return ports.error();
   made.ports = std::move(*ports);

@@ -5,17 +5,7 @@
 namespace millrace::app {
 namespace {
 
-using metrics::label;
-using metrics::merge;
-using metrics::unit;
 using nlohmann::json;
-
-constexpr std::size_t brokers_max = 64;
-constexpr std::size_t topics_max = 256;
-constexpr std::size_t partitions_max = 4'096;
-
-label clients() { return label::closed("client", {"consumer", "producer"}); }
-std::vector<label> by_broker() { return {clients(), label::open("broker", brokers_max)}; }
 
 double number(const json& of, const char* key) {
   const auto found = of.find(key);
@@ -29,11 +19,11 @@ const json& object(const json& of, const char* key) {
   return found != of.end() && found->is_object() ? *found : none;
 }
 
-// A window of librdkafka: what happened in the last interval.
+// A window of librdkafka covers the last interval.
 bool is_empty(const json& window) { return number(window, "cnt") <= 0; }
 
-// The id of a broker; what is asked before it is known is "bootstrap", the coordinator's connection has its
-// own. Empty: none that is worth a series.
+// The id of a broker; "bootstrap" before it is known; the connection to the coordinator has its own name.
+// Empty: internal, not shown.
 std::string broker_name(const json& broker) {
   const std::string source = broker.value("source", "");
   if (source == "internal") return {};
@@ -43,67 +33,6 @@ std::string broker_name(const json& broker) {
 }
 
 }  // namespace
-
-kafka_statistics::families::families(metrics::catalogue& in)
-    : connected(in.gauge({.name = "millrace_kafka_broker_connected_clients",
-                          .help = "Clients of this process that are connected to the broker.",
-                          .labels = by_broker()})),
-      rtt(in.gauge({.name = "millrace_kafka_broker_rtt_seconds",
-                    .help = "Round trip to the broker within the last second: mean and 99th percentile, of "
-                            "the slowest client. Fetches that wait for records are part of it.",
-                    .unit = unit::seconds,
-                    .labels = {clients(), label::open("broker", brokers_max),
-                               label::closed("statistic", {"mean", "p99"})},
-                    .merge = merge::max})),
-      throttle(in.gauge({.name = "millrace_kafka_broker_throttle_seconds",
-                         .help = "Time by which the broker delayed answers because of a quota, mean of the "
-                                 "last second.",
-                         .unit = unit::seconds,
-                         .labels = by_broker(),
-                         .merge = merge::max})),
-      in_flight(in.gauge({.name = "millrace_kafka_broker_requests_in_flight",
-                          .help = "Requests that the broker has not answered.",
-                          .labels = by_broker()})),
-      queued(in.gauge({.name = "millrace_kafka_broker_requests_queued",
-                       .help = "Requests that wait to be sent to the broker.",
-                       .labels = by_broker()})),
-      queue_records(in.gauge({.name = "millrace_kafka_queue_records",
-                              .help = "Records in the clients' queues: fetched and not taken, produced and "
-                                      "not acknowledged.",
-                              .labels = {label::closed("queue", {"fetch", "produce"})}})),
-      queue_bytes(in.gauge({.name = "millrace_kafka_queue_bytes",
-                            .help = "Bytes in these queues.",
-                            .unit = unit::bytes,
-                            .labels = {label::closed("queue", {"fetch", "produce"})}})),
-      open(in.gauge({.name = "millrace_kafka_open_transaction_records",
-                     .help = "Records behind an open transaction: they can be read when it ends.",
-                     .labels = {label::open("topic", topics_max), label::open("partition", partitions_max)},
-                     .merge = merge::max})),
-      requests(in.counter({.name = "millrace_kafka_broker_requests_total",
-                           .help = "Requests sent to the broker.",
-                           .labels = by_broker()})),
-      retries(in.counter({.name = "millrace_kafka_broker_retries_total",
-                          .help = "Requests sent again.",
-                          .labels = by_broker()})),
-      timeouts(in.counter({.name = "millrace_kafka_broker_timeouts_total",
-                           .help = "Requests that the broker did not answer in time.",
-                           .labels = by_broker()})),
-      errors(in.counter({.name = "millrace_kafka_broker_errors_total",
-                         .help = "Requests that could not be sent and answers that could not be read.",
-                         .labels = by_broker()})),
-      disconnects(in.counter({.name = "millrace_kafka_broker_disconnects_total",
-                              .help = "Connections to the broker that ended, by either side.",
-                              .labels = by_broker()})),
-      sent(in.counter({.name = "millrace_kafka_broker_sent_bytes_total",
-                       .help = "Bytes sent to the broker.",
-                       .unit = unit::bytes,
-                       .labels = by_broker()})),
-      received(in.counter({.name = "millrace_kafka_broker_received_bytes_total",
-                           .help = "Bytes received from the broker.",
-                           .unit = unit::bytes,
-                           .labels = by_broker()})) {}
-
-void declare_kafka_statistics(metrics::catalogue& into) { const kafka_statistics::families declared(into); }
 
 kafka_statistics::kafka_statistics(metrics::registry& counts)
     : families_(counts.declared()), hook_(counts.at_scrape([this](metrics::samples& to) { sample(to); })) {}
@@ -167,7 +96,7 @@ void kafka_statistics::sample_client(const latest& from, const std::string& text
       bytes += number(of, "fetchq_size");
       const double high = number(of, "hi_offset");
       const double stable = number(of, "ls_offset");
-      // Negative offsets are not known yet; and a partition of another member is none of ours.
+      // A negative offset is not known yet. A partition of another member is not active here.
       if (partition == "-1" || stable < 0 || high < stable || of.value("fetch_state", "") != "active")
         continue;
       to.set(families_.open, {topic, partition}, high - stable);

@@ -14,7 +14,7 @@
 namespace millrace::app {
 namespace {
 
-// The possible values of the label `setting`.
+// Values of the label `setting`.
 constexpr std::string_view kafka_protocol = "kafka.properties.security.protocol";
 constexpr std::string_view kafka_verification = "kafka.properties.enable.ssl.certificate.verification";
 constexpr std::string_view kafka_identity = "kafka.properties.ssl.endpoint.identification.algorithm";
@@ -31,29 +31,27 @@ constexpr std::string_view database_authority = "cql.ca_file";
 constexpr std::string_view database_certificate = "cql.certificate_file";
 constexpr std::string_view tracing_authority = "tracing.ca_file";
 
-struct families {
-  explicit families(metrics::catalogue& in)
-      : insecure(in.gauge({.name = "millrace_insecure_config",
-                           .help = "1 for each setting of the configuration that gives protection up.",
-                           .labels = {metrics::label::closed(
-                               "setting", {std::string(kafka_protocol), std::string(kafka_verification),
-                                           std::string(kafka_identity), std::string(registry_urls),
-                                           std::string(database_tls), std::string(admin_token),
-                                           std::string(tracing_endpoint)})},
-                           .merge = metrics::merge::max})),
-        certificate_end(
-            in.gauge({.name = "millrace_certificate_expiry_timestamp_seconds",
-                      .help = "When the certificate of this setting ends, seconds since 1970; of a bundle of "
-                              "authorities, the last one.",
-                      .unit = metrics::unit::seconds,
-                      .labels = {metrics::label::closed(
-                          "setting", {std::string(kafka_authority), std::string(kafka_certificate),
-                                      std::string(registry_authority), std::string(registry_certificate),
-                                      std::string(token_authority), std::string(database_authority),
-                                      std::string(database_certificate), std::string(tracing_authority)})},
-                      .merge = metrics::merge::min})) {}
+constexpr std::string_view insecure_names[] = {kafka_protocol,  kafka_verification, kafka_identity,
+                                               registry_urls,   database_tls,       admin_token,
+                                               tracing_endpoint};
+constexpr std::string_view certificate_names[] = {kafka_authority,      kafka_certificate, registry_authority,
+                                                  registry_certificate, token_authority,   database_authority,
+                                                  database_certificate, tracing_authority};
 
-  metrics::gauge_family insecure, certificate_end;
+struct families : metrics::table {
+  using table::table;
+
+  metrics::gauge_family insecure =
+      gauge_rows({.name = "millrace_insecure_config",
+                  .help = "1 for each setting of the configuration that disables a protection.",
+                  .labels = {metrics::closed("setting", insecure_names)},
+                  .merge = metrics::merge::max});
+  metrics::gauge_family certificate_end = gauge_rows(
+      {.name = "millrace_certificate_expiry_timestamp_seconds",
+       .help = "Unix time at which the certificate of the setting expires; the latest of a CA bundle.",
+       .unit = metrics::unit::seconds,
+       .labels = {metrics::closed("setting", certificate_names)},
+       .merge = metrics::merge::min});
 };
 
 std::string property(const app_config& of, const std::string& name) {

@@ -1,5 +1,4 @@
-// What an operator has to know of the configuration's safety: settings that give protection up, and the dates
-// on which certificates end.
+// Security checks of a configuration: settings that disable a protection, and the expiry of certificates.
 #pragma once
 
 #include <optional>
@@ -8,7 +7,7 @@
 #include <vector>
 
 #include <millrace/app/app_config.h>
-#include <millrace/metrics/registry.h>
+#include <millrace/metrics/table.h>
 
 namespace millrace::app {
 
@@ -21,14 +20,14 @@ struct insecure_setting {
 struct configured_certificate {
   std::string_view setting;
   std::string file;        // PEM
-  bool is_bundle = false;  // of authorities, of which the last to end counts; else the first certificate does
+  bool is_bundle = false;  // of CAs: the latest expiry counts. Otherwise that of the first certificate
 };
 [[nodiscard]] std::vector<configured_certificate> configured_certificates(const app_config& of);
-// Seconds since 1970; nothing when the file cannot be read.
+// Unix time of the expiry; nothing if the file cannot be read.
 [[nodiscard]] std::optional<double> end_of(const configured_certificate& which);
 
 void declare_security_check_metrics(metrics::catalogue& into);
-// Certificates are read anew at each scrape: they are replaced while the process runs.
+// Certificates are read again at each scrape: they can be replaced while the process runs.
 metrics::scrape_hook add_security_check_metrics(metrics::registry& to, const app_config& of);
 
 }  // namespace millrace::app

@@ -103,17 +103,21 @@ void append_spans(json& to, const followed_record& record, const trace_resource&
   }
 }
 
-metrics::counter_family exported(metrics::catalogue& in) {
-  return in.counter({.name = "millrace_traces_total",
-                     .help =
-                         "Records that were sampled as traces: sent to the collector, or dropped because it "
-                         "was slow or away.",
-                     .labels = {metrics::label::closed("result", {"sent", "dropped"})}});
-}
+constexpr std::string_view export_results[] = {"sent", "dropped"};
+
+struct tracing_metrics : metrics::table {
+  using table::table;
+
+  metrics::counter_family traces =
+      counter_rows({.name = "millrace_traces_total",
+                    .help = "Records sampled as traces, by result: sent to the collector, or dropped because "
+                            "it was slow or unavailable.",
+                    .labels = {metrics::closed("result", export_results)}});
+};
 
 }  // namespace
 
-void declare_tracing_metrics(metrics::catalogue& into) { static_cast<void>(exported(into)); }
+void declare_tracing_metrics(metrics::catalogue& into) { const tracing_metrics declared(into); }
 
 std::string otlp_json(const std::vector<followed_record>& records, const trace_resource& resource) {
   json spans = json::array();
@@ -143,9 +147,9 @@ trace_exporter::trace_exporter(const tracing_config& settings, http::endpoint to
       authorization_(settings.bearer_token.empty() ? ""
                                                    : "Bearer " + std::string(settings.bearer_token.reveal())),
       resource_(std::move(resource)),
-      hook_(counts.at_scrape([this, what = exported(counts.declared())](metrics::samples& out) {
-        out.set(what, {"sent"}, static_cast<double>(sent_.load()));
-        out.set(what, {"dropped"}, static_cast<double>(dropped_.load()));
+      hook_(counts.at_scrape([this, what = tracing_metrics(counts.declared())](metrics::samples& out) {
+        out.set(what.traces, {"sent"}, static_cast<double>(sent_.load()));
+        out.set(what.traces, {"dropped"}, static_cast<double>(dropped_.load()));
       })),
       thread_([this] { serve(); }) {}
 

@@ -16,7 +16,7 @@
 #include <millrace/app/app_config.h>
 #include <millrace/engine/observer.h>
 #include <millrace/http/exchange.h>
-#include <millrace/metrics/registry.h>
+#include <millrace/metrics/table.h>
 
 #include "tap.h"
 

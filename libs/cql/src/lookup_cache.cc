@@ -13,7 +13,6 @@
 namespace millrace::cql::internal {
 namespace {
 
-constexpr std::size_t lookups_max = 200;
 // What an allocation costs besides its bytes.
 constexpr std::size_t block_bytes = 16;
 
@@ -54,74 +53,16 @@ void cached_row::destroy() noexcept {
   ::operator delete(static_cast<void*>(this));
 }
 
-namespace {
-
-struct metric_families {
-  explicit metric_families(metrics::catalogue& in)
-      : hits(counter(in, "millrace_lookup_hits_total", "Lookups answered by a cached row.")),
-        negative_hits(counter(in, "millrace_lookup_negative_hits_total",
-                              "Lookups answered by a cached \"there is no row\".")),
-        shared(counter(in, "millrace_lookup_shared_total",
-                       "Lookups that joined a request that was on its way.")),
-        misses(counter(in, "millrace_lookup_misses_total", "Lookups that sent a request to the database.")),
-        absent(counter(in, "millrace_lookup_absent_total", "Lookups that found no row, cached or not.")),
-        evictions(
-            counter(in, "millrace_lookup_evictions_total", "Cached answers that made room, or found none.")),
-        invalidations(counter(in, "millrace_lookup_invalidations_total",
-                              "Cached answers, and requests on their way, that a write made stale.")),
-        entries(
-            in.gauge({.name = "millrace_lookup_entries", .help = "Cached answers.", .labels = {label()}})),
-        bytes(in.gauge({.name = "millrace_lookup_bytes",
-                        .help = "Memory of cached answers and their index.",
-                        .unit = metrics::unit::bytes,
-                        .labels = {label()}})) {}
-
-  static metrics::label label() { return metrics::label::open("lookup", lookups_max); }
-  static metrics::counter_family counter(metrics::catalogue& in, const char* name, const char* help) {
-    return in.counter({.name = name, .help = help, .labels = {label()}});
-  }
-
-  metrics::counter_family hits, negative_hits, shared, misses, absent, evictions, invalidations;
-  metrics::gauge_family entries, bytes;
-};
-
-}  // namespace
-
-void declare_lookup_metrics(metrics::catalogue& into) { const metric_families declared(into); }
-
-lookup_metrics::lookup_metrics(metrics::shard* counts, const std::string& lookup) {
-  if (counts == nullptr) {
-    std::size_t counters_used = 0;
-    for (metrics::counter** each :
-         {&hits, &negative_hits, &shared, &misses, &absent, &evictions, &invalidations}) {
-      *each = &own_counters_[counters_used++];
-    }
-    entries = &own_gauges_[0];
-    bytes = &own_gauges_[1];
-    return;
-  }
-  const metric_families declared(counts->declared());
-  hits = &counts->counter(declared.hits, {lookup});
-  negative_hits = &counts->counter(declared.negative_hits, {lookup});
-  shared = &counts->counter(declared.shared, {lookup});
-  misses = &counts->counter(declared.misses, {lookup});
-  absent = &counts->counter(declared.absent, {lookup});
-  evictions = &counts->counter(declared.evictions, {lookup});
-  invalidations = &counts->counter(declared.invalidations, {lookup});
-  entries = &counts->gauge(declared.entries, {lookup});
-  bytes = &counts->gauge(declared.bytes, {lookup});
-}
-
 statements::lookup_statistics lookup_metrics::read() const noexcept {
-  return {.hits = hits->total(),
-          .negative_hits = negative_hits->total(),
-          .shared = shared->total(),
-          .misses = misses->total(),
-          .absent = absent->total(),
-          .evictions = evictions->total(),
-          .invalidations = invalidations->total(),
-          .entries = static_cast<std::uint64_t>(entries->value()),
-          .bytes = static_cast<std::uint64_t>(bytes->value())};
+  return {.hits = hits.total(),
+          .negative_hits = negative_hits.total(),
+          .shared = shared.total(),
+          .misses = misses.total(),
+          .absent = absent.total(),
+          .evictions = evictions.total(),
+          .invalidations = invalidations.total(),
+          .entries = static_cast<std::uint64_t>(entries.value()),
+          .bytes = static_cast<std::uint64_t>(bytes.value())};
 }
 
 lookup_cache::lookup_cache(std::string cql, const statements::lookup_options& options,
@@ -151,11 +92,11 @@ lookup_start lookup_cache::begin(stream::context ctx, const lookup_base& asker, 
       entry->unlink();
       by_use_.push_back(*entry);
       if (entry->row_count == 0) {
-        metrics_.negative_hits->add();
-        metrics_.absent->add();
+        metrics_.negative_hits.add();
+        metrics_.absent.add();
         return {};
       }
-      metrics_.hits->add();
+      metrics_.hits.add();
       entry->retain();
       return {.row = entry};
     }
@@ -163,10 +104,10 @@ lookup_start lookup_cache::begin(stream::context ctx, const lookup_base& asker, 
     show();
   }
   if (lookup_flight* flight = flights_.find(hash, key)) {
-    metrics_.shared->add();
+    metrics_.shared.add();
     return {.flight = flight};
   }
-  metrics_.misses->add();
+  metrics_.misses.add();
   lookup_flight& flight = take_flight();
   flight.asker = &asker;
   flight.statement = &asker.statement();
@@ -231,7 +172,7 @@ void lookup_cache::on_answer(lookup_flight& flight) {
   // Resumed ones may look up again, also this key; the flight is off the table and theirs no more.
   for (lookup_waiter* waiter = flight.first; waiter != nullptr;) {
     lookup_waiter* const next = waiter->next;
-    if (none) metrics_.absent->add();
+    if (none) metrics_.absent.add();
     waiter->answer = &answer;
     waiter->waiting.resume();
     waiter = next;
@@ -262,7 +203,7 @@ stream::rows_ref lookup_cache::keep(const lookup_flight& flight, stream::rows_re
     }
   }
   if (made == nullptr) {
-    metrics_.evictions->add();
+    metrics_.evictions.add();
     show();
     return answer;
   }
@@ -286,7 +227,7 @@ void lookup_cache::remove(cached_row& entry) noexcept {
 
 void lookup_cache::evict() noexcept {
   remove(*by_use_.front());
-  metrics_.evictions->add();
+  metrics_.evictions.add();
 }
 
 void lookup_cache::read_inbox() {
@@ -298,27 +239,27 @@ void lookup_cache::invalidate(bytes_view key) {
   const std::uint64_t hash = key_hash(key, seed_);
   if (cached_row* entry = entries_.find(hash, key)) {
     remove(*entry);
-    metrics_.invalidations->add();
+    metrics_.invalidations.add();
   }
   if (lookup_flight* flight = flights_.find(hash, key)) {
     flights_.remove(*flight);
     flight->stale = true;
-    metrics_.invalidations->add();
+    metrics_.invalidations.add();
   }
 }
 
 void lookup_cache::invalidate_everything() {
-  metrics_.invalidations->add(entry_count_);
+  metrics_.invalidations.add(entry_count_);
   while (cached_row* entry = by_use_.front()) remove(*entry);
   flights_.take_all([this](lookup_flight& flight) {
     flight.stale = true;
-    metrics_.invalidations->add();
+    metrics_.invalidations.add();
   });
 }
 
 void lookup_cache::show() noexcept {
-  metrics_.entries->set(static_cast<double>(entry_count_));
-  metrics_.bytes->set(static_cast<double>(entry_bytes_ + entries_.bytes()));
+  metrics_.entries.set(static_cast<double>(entry_count_));
+  metrics_.bytes.set(static_cast<double>(entry_bytes_ + entries_.bytes()));
 }
 
 }  // namespace millrace::cql::internal

@@ -5,7 +5,6 @@
 // nor joined. So an answer that was read before the write reaches only those who had asked before.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -14,7 +13,7 @@
 
 #include <millrace/base/clock.h>
 #include <millrace/cql/lookup.h>
-#include <millrace/metrics/cells.h>
+#include <millrace/metrics/table.h>
 #include <millrace/runtime/intrusive.h>
 #include <millrace/statement/lookup.h>
 #include <millrace/stream/store.h>
@@ -105,26 +104,42 @@ struct lookup_flight final : stream::store_request {
   bool stale = false;
 };
 
-void declare_lookup_metrics(metrics::catalogue& into);
+inline constexpr metrics::label_declaration by_lookup = metrics::open("lookup", 200);
 
-class lookup_metrics {
- public:
-  lookup_metrics(metrics::shard* counts, const std::string& lookup);
+// One lookup. Without a shard its statistics are kept and shown nowhere.
+struct lookup_metrics : metrics::table {
+  using table::table;
   [[nodiscard]] statements::lookup_statistics read() const noexcept;
 
-  metrics::counter* hits;
-  metrics::counter* negative_hits;
-  metrics::counter* shared;
-  metrics::counter* misses;
-  metrics::counter* absent;
-  metrics::counter* evictions;
-  metrics::counter* invalidations;
-  metrics::gauge* entries;
-  metrics::gauge* bytes;
-
- private:
-  std::array<metrics::counter, 7> own_counters_;  // used without a shard
-  std::array<metrics::gauge, 2> own_gauges_;
+  metrics::counter& hits = counter({.name = "millrace_lookup_hits_total",
+                                    .help = "Lookups answered from the cache with a row.",
+                                    .labels = {by_lookup}});
+  metrics::counter& negative_hits = counter({.name = "millrace_lookup_negative_hits_total",
+                                             .help = "Lookups answered from the cache with \"no row\".",
+                                             .labels = {by_lookup}});
+  metrics::counter& shared = counter({.name = "millrace_lookup_shared_total",
+                                      .help = "Lookups that joined a request in flight for the same key.",
+                                      .labels = {by_lookup}});
+  metrics::counter& misses = counter({.name = "millrace_lookup_misses_total",
+                                      .help = "Lookups that sent a request to the database.",
+                                      .labels = {by_lookup}});
+  metrics::counter& absent = counter({.name = "millrace_lookup_absent_total",
+                                      .help = "Lookups that found no row, in the cache or in the database.",
+                                      .labels = {by_lookup}});
+  metrics::counter& evictions =
+      counter({.name = "millrace_lookup_evictions_total",
+               .help = "Cached answers evicted, and answers not cached for lack of memory.",
+               .labels = {by_lookup}});
+  metrics::counter& invalidations =
+      counter({.name = "millrace_lookup_invalidations_total",
+               .help = "Cached answers and requests in flight invalidated by writes.",
+               .labels = {by_lookup}});
+  metrics::gauge& entries =
+      gauge({.name = "millrace_lookup_entries", .help = "Cached answers.", .labels = {by_lookup}});
+  metrics::gauge& bytes = gauge({.name = "millrace_lookup_bytes",
+                                 .help = "Memory of cached answers and their index.",
+                                 .unit = metrics::unit::bytes,
+                                 .labels = {by_lookup}});
 };
 
 class lookup_cache final : public statements::lookup_state {

@@ -74,8 +74,21 @@ TEST_F(direct, counts_by_node) {
   EXPECT_TRUE(has("millrace_node_requests_in_flight" + node + "} 0\n")) << page;
   EXPECT_TRUE(has("millrace_node_limit" + node + "} ")) << page;
   EXPECT_TRUE(has("millrace_direct_requests_total 4\n")) << page;
-  EXPECT_TRUE(has("millrace_node_limit_shrunk_total ")) << page;
+  EXPECT_TRUE(has("millrace_node_limit_reductions_total ")) << page;
   EXPECT_TRUE(has("millrace_driver_nodes{state=\"connected\"} ")) << page;
+}
+
+TEST_F(direct, failed_executions_declare_no_metric) {
+  write("ada", "gold", 1.5);
+  ASSERT_EQ(why(finish(select_(context(), "ada"))), "ok");
+  catalogue_.seal();
+  const std::uint64_t declarations = catalogue_.declarations();
+  server_->inject({.kind = fault_kind::overloaded, .on = operation::select, .times = 20});
+  for (int k = 0; k < 20; ++k) EXPECT_FALSE(finish(select_(context(), "ada")));
+  EXPECT_EQ(catalogue_.declarations(), declarations);
+  const metrics::snapshot now = registry_.take_snapshot();
+  EXPECT_EQ(now.value("millrace_node_failures_total", {{"error", "db_overloaded"}}), 20);
+  EXPECT_EQ(now.value("millrace_statement_failures_total", {{"error", "db_overloaded"}}), 20);
 }
 
 TEST_F(direct, leaves_batches_conditions_and_traces_to_the_driver) {

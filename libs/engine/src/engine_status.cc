@@ -208,19 +208,18 @@ void engine_core::update_gauges() {
     ++paused[static_cast<std::size_t>(a->paused_for)];
     const std::array<std::string_view, 2> values{a->topic, a->number};
     const metrics::label_values labels{std::span<const std::string_view>(values)};
-    const metric_families& f = metrics_.families();
     auto* oldest = a->unsettled.front();
     const nanoseconds age =
         oldest == nullptr ? nanoseconds(0) : ports_.loop.now() - static_cast<envelope&>(*oldest).taken_at;
-    metrics_.cells().gauge(f.oldest_age, labels).set(static_cast<double>(age.count()) * 1e-9);
-    metrics_.cells().gauge(f.window, labels).set(static_cast<double>(a->window()));
+    metrics_.cells().gauge(metrics_.oldest_age, labels).set(static_cast<double>(age.count()) * 1e-9);
+    metrics_.cells().gauge(metrics_.window, labels).set(static_cast<double>(a->window()));
     const std::optional<std::int64_t> high = ports_.source.high_watermark(id);
     if (!high) continue;
-    metrics_.cells().gauge(f.high_watermark, labels).set(static_cast<double>(*high));
+    metrics_.cells().gauge(metrics_.high_watermark, labels).set(static_cast<double>(*high));
     if (const std::optional<std::int64_t> position = a->tracker.position()) {
       const auto lag = std::max<std::int64_t>(*high - *position, 0);
-      metrics_.cells().gauge(f.lag, labels).set(static_cast<double>(lag));
-      metrics_.cells().gauge(f.time_lag, labels).set(time_lag_seconds(*a, lag));
+      metrics_.cells().gauge(metrics_.lag, labels).set(static_cast<double>(lag));
+      metrics_.cells().gauge(metrics_.time_lag, labels).set(time_lag_seconds(*a, lag));
     }
   }
   for (std::size_t reason = 1; reason < pause_reason_count; ++reason)

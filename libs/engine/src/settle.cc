@@ -183,8 +183,7 @@ void engine_core::close(assignment& a) {
   a.state = assignment::phase::closed;
   forget_commit_of(a);
   const engine_metrics& m = metrics_;
-  for (const metrics::gauge_family family : {m.families().oldest_age, m.families().time_lag, m.families().lag,
-                                             m.families().high_watermark, m.families().window}) {
+  for (const metrics::gauge_family family : {m.oldest_age, m.time_lag, m.lag, m.high_watermark, m.window}) {
     metrics_.cells().retire(family, {a.topic, a.number});
   }
   last_found_ = nullptr;

@@ -54,6 +54,34 @@ bool same(const family& a, const family& b) {
          a.labels == b.labels && same_buckets();
 }
 
+bucket_layout layout_of(const std::vector<nanoseconds>& durations) {
+  std::vector<std::uint64_t> bounds;
+  bounds.reserve(durations.size());
+  for (const nanoseconds bound : durations) {
+    invariant(bound.count() > 0, "a duration bucket's bound is positive");
+    bounds.push_back(static_cast<std::uint64_t>(bound.count()));
+  }
+  return bucket_layout(bounds);
+}
+
+bool same(const label& a, const label_declaration& b) {
+  return a.name == b.name && a.values_max == b.values_max && std::ranges::equal(a.values, b.values);
+}
+
+std::span<const label_declaration> present(const label_declarations& labels) {
+  const auto end = std::ranges::find(labels, std::string_view(), &label_declaration::name);
+  return {labels.begin(), end};
+}
+
+unit unit_of(kind what, const declaration& row) { return what == kind::histogram ? unit::seconds : row.unit; }
+
+bool same(const family& a, kind what, const declaration& b) {
+  const auto labels = present(b.labels);
+  return a.kind == what && a.help == b.help && a.unit == unit_of(what, b) && a.merge == b.merge &&
+         std::ranges::equal(a.labels, labels,
+                            [](const label& x, const label_declaration& y) { return same(x, y); });
+}
+
 void append_quoted(std::string& to, std::string_view text) {
   to += '"';
   for (const char c : text) {
@@ -155,12 +183,17 @@ label label::open(std::string_view name, std::size_t values_max) {
 }
 
 label label::errors() {
-  std::vector<std::string> names;
-  names.reserve(errc_count);
-  for (std::size_t i = 0; i < errc_count; ++i) {
-    names.emplace_back(millrace::to_string(static_cast<errc>(i)));
-  }
-  return closed("error", std::move(names));
+  const auto names = metrics::errors().values;
+  return closed("error", {names.begin(), names.end()});
+}
+
+label_declaration errors() {
+  static const std::array<std::string_view, errc_count> names = [] {
+    std::array<std::string_view, errc_count> all;
+    for (std::size_t i = 0; i < errc_count; ++i) all[i] = millrace::to_string(static_cast<errc>(i));
+    return all;
+  }();
+  return closed("error", names);
 }
 
 catalogue::catalogue()
@@ -193,6 +226,21 @@ result<void> catalogue::set_bounds(scale of, std::vector<nanoseconds> bounds) {
   return {};
 }
 
+void catalogue::seal() {
+  const std::scoped_lock lock(mutex_);
+  sealed_ = true;
+}
+
+std::uint64_t catalogue::declarations() const {
+  const std::scoped_lock lock(mutex_);
+  return declarations_;
+}
+
+const family* catalogue::known(std::string_view name) {
+  const auto found = std::ranges::find(families_, name, &family::name);
+  return found == families_.end() ? nullptr : &*found;
+}
+
 const family& catalogue::declare(family wanted) {
   check_name(wanted);
   check_labels(wanted);
@@ -201,13 +249,39 @@ const family& catalogue::declare(family wanted) {
   invariant(std::any_of(prefixes_.begin(), prefixes_.end(),
                         [&](const std::string& prefix) { return wanted.name.starts_with(prefix); }),
             "a metric's name starts with an allowed prefix");
-  for (const family& known : families_) {
-    if (known.name == wanted.name) {
-      invariant(same(known, wanted), "a metric is declared twice, differently");
-      return known;
-    }
+  ++declarations_;
+  if (const family* found = known(wanted.name)) {
+    invariant(same(*found, wanted), "a metric is declared twice, differently");
+    return *found;
   }
+  invariant(!sealed_, "a metric is declared before its catalogue is sealed");
   return families_.emplace_back(std::move(wanted));
+}
+
+const family& catalogue::declare(kind what, const declaration& row) {
+  std::vector<nanoseconds> bounds;
+  {
+    const std::scoped_lock lock(mutex_);
+    if (const family* found = known(row.name)) {
+      ++declarations_;
+      invariant(same(*found, what, row), "a metric is declared twice, differently");
+      return *found;
+    }
+    bounds = bounds_[static_cast<std::size_t>(row.scale)];
+  }
+  family wanted{.name = std::string(row.name),
+                .help = std::string(row.help),
+                .kind = what,
+                .unit = unit_of(what, row),
+                .merge = row.merge,
+                .labels = {},
+                .buckets = std::nullopt};
+  for (const label_declaration& each : present(row.labels)) {
+    wanted.labels.push_back(
+        {std::string(each.name), {each.values.begin(), each.values.end()}, each.values_max});
+  }
+  if (what == kind::histogram) wanted.buckets = layout_of(bounds);
+  return declare(std::move(wanted));
 }
 
 counter_family catalogue::counter(counter_spec spec) {
@@ -230,18 +304,12 @@ gauge_family catalogue::gauge(gauge_spec spec) {
 }
 
 histogram_family catalogue::histogram(histogram_spec spec) {
-  std::vector<std::uint64_t> bounds;
-  bounds.reserve(spec.buckets.size());
-  for (const nanoseconds bound : spec.buckets) {
-    invariant(bound.count() > 0, "a duration bucket's bound is positive");
-    bounds.push_back(static_cast<std::uint64_t>(bound.count()));
-  }
   return histogram_family(declare({.name = std::move(spec.name),
                                    .help = std::move(spec.help),
                                    .kind = kind::histogram,
                                    .unit = unit::seconds,
                                    .labels = std::move(spec.labels),
-                                   .buckets = bucket_layout(bounds)}));
+                                   .buckets = layout_of(spec.buckets)}));
 }
 
 size_histogram_family catalogue::histogram(size_histogram_spec spec) {

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include <millrace/metrics/cgroup.h>
+#include <millrace/metrics/table.h>
 
 namespace millrace::metrics {
 namespace {
@@ -11,31 +12,26 @@ namespace {
 // Version 1 writes "no limit" as the largest whole number of pages.
 constexpr double no_limit_bytes = 9e18;
 
-struct families {
-  gauge_family memory, memory_limit, cpu_limit;
-  counter_family periods, throttled_periods, throttled;
-};
+struct families : table {
+  using table::table;
 
-families declare(catalogue& in) {
-  return {
-      .memory = in.gauge({.name = "millrace_cgroup_memory_bytes",
-                          .help = "Memory that the process's control group uses, page cache included.",
-                          .unit = unit::bytes}),
-      .memory_limit = in.gauge({.name = "millrace_cgroup_memory_limit_bytes",
-                                .help = "Memory that the control group may use; absent without a limit.",
-                                .unit = unit::bytes}),
-      .cpu_limit = in.gauge({.name = "millrace_cgroup_cpu_limit_cores",
-                             .help = "CPU time a second that the control group may use; absent without a "
-                                     "limit."}),
-      .periods = in.counter({.name = "millrace_cgroup_cpu_periods_total",
-                             .help = "Periods in which the control group's CPU time was limited."}),
-      .throttled_periods = in.counter({.name = "millrace_cgroup_cpu_throttled_periods_total",
-                                       .help = "Of these, the periods in which it had to wait."}),
-      .throttled = in.counter({.name = "millrace_cgroup_cpu_throttled_seconds_total",
-                               .help = "Time that threads of the control group waited for the next period.",
-                               .unit = unit::seconds}),
-  };
-}
+  gauge_family memory =
+      gauge_rows({"millrace_cgroup_memory_bytes",
+                  "Memory charged to the cgroup of the process, including the page cache.", unit::bytes});
+  gauge_family memory_limit =
+      gauge_rows({"millrace_cgroup_memory_limit_bytes",
+                  "Memory limit of the cgroup; absent if there is no limit.", unit::bytes});
+  gauge_family cpu_limit = gauge_rows(
+      {"millrace_cgroup_cpu_limit_cores", "CPU limit of the cgroup in cores; absent if there is no limit."});
+  counter_family periods = counter_rows({"millrace_cgroup_cpu_periods_total",
+                                         "CPU enforcement periods of the cgroup in which it was runnable."});
+  counter_family throttled_periods =
+      counter_rows({"millrace_cgroup_cpu_throttled_periods_total",
+                    "CPU enforcement periods in which the cgroup was throttled."});
+  counter_family throttled =
+      counter_rows({"millrace_cgroup_cpu_throttled_seconds_total",
+                    "Time for which threads of the cgroup were throttled.", unit::seconds});
+};
 
 std::optional<double> number_in(const std::string& file) {
   std::ifstream in(file);
@@ -57,8 +53,8 @@ std::optional<double> number_in(const std::string& file, std::string_view wanted
 
 bool exists(const std::string& file) { return std::ifstream(file).good(); }
 
-// Where a controller's files are: below the group's path, or at the mount, as a container without a view of
-// the host sees its own group.
+// The folder of a controller's files: below the cgroup's path, or at the mount in a container without a view of
+// the host.
 std::string folder(const std::string& mount, const std::string& path, std::string_view file) {
   std::string below = mount + (path == "/" ? "" : path);
   return exists(below + "/" + std::string(file)) ? below : mount;
@@ -122,11 +118,11 @@ void sample_version_1(const families& what, const cgroup_paths& paths, samples& 
 
 }  // namespace
 
-void declare_cgroup_metrics(catalogue& into) { static_cast<void>(declare(into)); }
+void declare_cgroup_metrics(catalogue& into) { const families declared(into); }
 
 scrape_hook add_cgroup_metrics(registry& to, cgroup_paths paths) {
   const bool version_2 = exists(paths.mount + "/cgroup.controllers");
-  return to.at_scrape([what = declare(to.declared()), version_2, paths = std::move(paths)](samples& out) {
+  return to.at_scrape([what = families(to.declared()), version_2, paths = std::move(paths)](samples& out) {
     version_2 ? sample_version_2(what, paths, out) : sample_version_1(what, paths, out);
   });
 }

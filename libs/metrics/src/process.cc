@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <millrace/metrics/process.h>
+#include <millrace/metrics/table.h>
 
 namespace millrace::metrics {
 namespace {
@@ -20,40 +21,32 @@ constexpr std::string_view compiler = "clang " __clang_version__;
 constexpr std::string_view compiler = "gcc " __VERSION__;
 #endif
 
-struct families {
-  counter_family cpu;
-  gauge_family resident, virtual_size, open_fds, max_fds, threads, started;
-  counter_family switches;
-  gauge_family build;
-};
+constexpr std::string_view switch_types[] = {"voluntary", "involuntary"};
 
-families declare(catalogue& in) {
-  return {
-      .cpu = in.counter({.name = "process_cpu_seconds_total",
-                         .help = "User and system CPU time spent.",
-                         .unit = unit::seconds}),
-      .resident = in.gauge(
-          {.name = "process_resident_memory_bytes", .help = "Resident memory size.", .unit = unit::bytes}),
-      .virtual_size = in.gauge(
-          {.name = "process_virtual_memory_bytes", .help = "Virtual memory size.", .unit = unit::bytes}),
-      .open_fds = in.gauge({.name = "process_open_fds", .help = "Open file descriptors."}),
-      .max_fds = in.gauge({.name = "process_max_fds", .help = "Limit of open file descriptors."}),
-      .threads = in.gauge({.name = "process_threads", .help = "Threads of the process."}),
-      .started = in.gauge({.name = "process_start_time_seconds",
-                           .help = "Start of the process, seconds since 1970-01-01T00:00Z.",
-                           .unit = unit::seconds}),
-      .switches =
-          in.counter({.name = "process_context_switches_total",
-                      .help = "Context switches: voluntary ones wait, involuntary ones were preempted.",
-                      .labels = {label::closed("type", {"voluntary", "involuntary"})}}),
-      .build =
-          in.gauge({.name = "millrace_build_info",
-                    .help = "Always 1; the labels say which build runs: of the application, of Millrace.",
-                    .labels = {label::open("version", 4), label::open("millrace", 4),
-                               label::open("revision", 4), label::open("compiler", 4)},
-                    .merge = merge::max}),
-  };
-}
+struct families : table {
+  using table::table;
+
+  counter_family cpu =
+      counter_rows({"process_cpu_seconds_total", "User and system CPU time.", unit::seconds});
+  gauge_family resident = gauge_rows({"process_resident_memory_bytes", "Resident memory size.", unit::bytes});
+  gauge_family virtual_size =
+      gauge_rows({"process_virtual_memory_bytes", "Virtual memory size.", unit::bytes});
+  gauge_family open_fds = gauge_rows({"process_open_fds", "Open file descriptors."});
+  gauge_family max_fds = gauge_rows({"process_max_fds", "Limit of open file descriptors."});
+  gauge_family threads = gauge_rows({"process_threads", "Threads of the process."});
+  gauge_family started =
+      gauge_rows({"process_start_time_seconds", "Unix time of the start of the process.", unit::seconds});
+  counter_family switches = counter_rows(
+      {"process_context_switches_total",
+       "Context switches, by type: voluntary (the thread waited) or involuntary (it was preempted).",
+       unit::none,
+       {closed("type", switch_types)}});
+  gauge_family build = gauge_rows(
+      {.name = "millrace_build_info",
+       .help = "Always 1. The labels identify the build of the application and of Millrace.",
+       .labels = {open("version", 4), open("millrace", 4), open("revision", 4), open("compiler", 4)},
+       .merge = merge::max});
+};
 
 // Fields of /proc/self/stat from the third on: the second, the program's name, may hold spaces (proc(5)).
 struct process_stat {
@@ -144,11 +137,11 @@ void sample(const families& what, std::optional<double> boot, samples& to) {
 
 }  // namespace
 
-void declare_process_metrics(catalogue& into) { static_cast<void>(declare(into)); }
+void declare_process_metrics(catalogue& into) { const families declared(into); }
 
 scrape_hook add_process_metrics(registry& to, build_info build) {
   return to.at_scrape(
-      [what = declare(to.declared()), boot = boot_time_seconds(), build = std::move(build)](samples& out) {
+      [what = families(to.declared()), boot = boot_time_seconds(), build = std::move(build)](samples& out) {
         sample(what, boot, out);
         out.set(what.build, {build.version, build.millrace, build.revision, compiler}, 1);
       });

@@ -138,10 +138,14 @@ void shard::retire(gauge_family what, label_values labels) {
   found->second.cell->set(0);
 }
 
-counter& counters_by_value::resolve(std::string_view value) {
-  counter& cell = cells_->counter(what_, {value});
-  if (known_.size() < known_max) known_.push_back({std::string(value), &cell});
-  return cell;
+void shard::retire(const metrics::gauge& cell) {
+  const std::scoped_lock lock(cells_->mutex);
+  for (auto& [key, entry] : cells_->gauges) {
+    if (entry.cell != &cell) continue;
+    entry.shown = false;
+    entry.cell->set(0);
+    return;
+  }
 }
 
 void samples::put(const family& what, label_values labels, double value) {

@@ -6,6 +6,7 @@
 
 #include <millrace/metrics/exposition.h>
 #include <millrace/metrics/registry.h>
+#include <millrace/metrics/table.h>
 
 namespace millrace::metrics {
 namespace {

@@ -1,120 +1,58 @@
 #include "registry_metrics.h"
 
 #include <numeric>
-#include <string>
-#include <vector>
+#include <utility>
 
 #include <millrace/registry/client.h>
 
 namespace millrace::registry {
 namespace {
 
-using metrics::label;
-
-const std::vector<std::string> asked_names{"answered",     "not_found", "refused",
-                                           "unauthorized", "limited",   "server_error",
-                                           "unusable",     "no_answer", "tls_refused"};
-const std::vector<std::string> looked_up_names{"memory", "remembered_missing", "shared",
-                                               "disk",   "registry",           "failed"};
-const std::vector<std::string> disk_names{"read", "corrupt", "write"};
-
-template <std::size_t Count>
-void resolve(metrics::shard& shard, metrics::counter_family what, const std::vector<std::string>& names,
-             std::array<metrics::counter*, Count>& into) {
-  for (std::size_t i = 0; i < Count; ++i) into[i] = &shard.counter(what, {names[i]});
-}
-
 template <typename Enum>
 std::size_t place(Enum value) {
   return static_cast<std::size_t>(value);
 }
 
-struct metric_families {
-  explicit metric_families(metrics::catalogue& in)
-      : requests(in.counter({.name = "millrace_schema_registry_requests_total",
-                             .help = "Requests to the schema registry, by what came of them.",
-                             .labels = {label::closed("outcome", asked_names)}})),
-        lookups(
-            in.counter({.name = "millrace_schema_lookups_total",
-                        .help = "Schemas asked for by workers, by where they were found: memory, a lookup "
-                                "under way, disk, the registry, or nowhere.",
-                        .labels = {label::closed("found", looked_up_names)}})),
-        disk_failures(
-            in.counter({.name = "millrace_schema_disk_cache_failures_total",
-                        .help = "Files of the schema cache that could not be read, were corrupt, or "
-                                "could not be written.",
-                        .labels = {label::closed("operation", disk_names)}})),
-        tokens(in.counter({.name = "millrace_schema_registry_tokens_total",
-                           .help = "Requests to the OAuth token endpoint.",
-                           .labels = {label::closed("outcome", {"failed", "answered"})}})),
-        seconds(
-            in.histogram({.name = "millrace_schema_registry_request_seconds",
-                          .help = "Duration of one request to the registry, connecting included, whatever "
-                                  "came of it.",
-                          .buckets = in.bounds(metrics::scale::request)})),
-        entries(in.gauge({.name = "millrace_schema_cache_entries",
-                          .help = "Schemas in memory.",
-                          .merge = metrics::merge::max})),
-        bytes(in.gauge({.name = "millrace_schema_cache_bytes",
-                        .help = "Size of the schemas in memory.",
-                        .unit = metrics::unit::bytes,
-                        .merge = metrics::merge::max})),
-        on_disk(in.gauge({.name = "millrace_schema_disk_cache_entries",
-                          .help = "Schemas and registrations in the cache folder.",
-                          .merge = metrics::merge::max})),
-        resting(
-            in.gauge({.name = "millrace_schema_registry_resting",
-                      .help = "Registry URLs that are not asked now because they failed or asked for less.",
-                      .merge = metrics::merge::max})),
-        waiting(in.gauge({.name = "millrace_schema_lookups_waiting",
-                          .help = "Distinct schemas being looked up.",
-                          .merge = metrics::merge::max})) {}
-
-  metrics::counter_family requests, lookups, disk_failures, tokens;
-  metrics::histogram_family seconds;
-  metrics::gauge_family entries, bytes, on_disk, resting, waiting;
-};
-
 }  // namespace
 
-void declare_metrics(metrics::catalogue& into) { const metric_families declared(into); }
+void declare_metrics(metrics::catalogue& into) { const client_metrics declared(into); }
+
+// Every series is shown from the start.
+client_metrics::client_metrics(metrics::shard& cells) : table(&cells) {
+  for (const std::string_view each : asked_names) static_cast<void>(requests.of(each));
+  for (const std::string_view each : looked_up_names) static_cast<void>(lookups.of(each));
+  for (const std::string_view each : disk_names) static_cast<void>(disk_failures.of(each));
+  for (const std::string_view each : token_names) static_cast<void>(tokens.of(each));
+}
 
 meters::meters(metrics::registry* counts) : counts_(counts) {
-  if (counts == nullptr) return;
-  metrics::shard& shard = counts->add_shard();
-  const metric_families declared(counts->declared());
-  resolve(shard, declared.requests, asked_names, cells_.asked);
-  resolve(shard, declared.lookups, looked_up_names, cells_.looked_up);
-  resolve(shard, declared.disk_failures, disk_names, cells_.disk);
-  cells_.tokens = {&shard.counter(declared.tokens, {"failed"}),
-                   &shard.counter(declared.tokens, {"answered"})};
-  cells_.seconds = &shard.histogram(declared.seconds);
+  if (counts != nullptr) shown_.emplace(counts->add_shard());
 }
 
 void meters::count(asked how, nanoseconds took) {
   const std::lock_guard lock(mutex_);
   ++asked_[place(how)];
-  if (counts_ == nullptr) return;
-  cells_.asked[place(how)]->add();
-  cells_.seconds->observe(took);
+  if (!shown_) return;
+  shown_->requests(how);
+  shown_->seconds.observe(took);
 }
 
 void meters::count(looked_up where) {
   const std::lock_guard lock(mutex_);
   ++looked_up_[place(where)];
-  if (counts_ != nullptr) cells_.looked_up[place(where)]->add();
+  if (shown_) shown_->lookups(where);
 }
 
 void meters::count(disk_problem what) {
   const std::lock_guard lock(mutex_);
   ++disk_;
-  if (counts_ != nullptr) cells_.disk[place(what)]->add();
+  if (shown_) shown_->disk_failures(what);
 }
 
 void meters::count_token(bool good) {
   const std::lock_guard lock(mutex_);
   ++tokens_;
-  if (counts_ != nullptr) cells_.tokens[good ? 1 : 0]->add();
+  if (shown_) shown_->tokens(token_names[good ? 1 : 0]);
 }
 
 std::uint64_t meters::total(looked_up where) const {
@@ -140,15 +78,14 @@ std::uint64_t meters::disk_problems() const {
 }
 
 void meters::at_scrape(std::function<gauges()> read) {
-  if (counts_ == nullptr) return;
-  const metric_families of(counts_->declared());
-  hook_ = counts_->at_scrape([=, read = std::move(read)](metrics::samples& out) {
+  if (!shown_) return;
+  hook_ = counts_->at_scrape([this, read = std::move(read)](metrics::samples& out) {
     const gauges now = read();
-    out.set(of.entries, {}, now.entries);
-    out.set(of.bytes, {}, now.bytes);
-    out.set(of.on_disk, {}, now.disk_entries);
-    out.set(of.resting, {}, now.resting);
-    out.set(of.waiting, {}, now.waiting);
+    out.set(shown_->entries, {}, now.entries);
+    out.set(shown_->bytes, {}, now.bytes);
+    out.set(shown_->disk_entries, {}, now.disk_entries);
+    out.set(shown_->resting, {}, now.resting);
+    out.set(shown_->waiting, {}, now.waiting);
   });
 }
 

@@ -209,11 +209,11 @@ TEST_F(registry_test, EverythingIsCounted) {
   EXPECT_TRUE(says("millrace_schema_registry_requests_total{outcome=\"answered\"} 1")) << page;
   EXPECT_TRUE(says("millrace_schema_registry_requests_total{outcome=\"not_found\"} 1"));
   EXPECT_TRUE(says("millrace_schema_registry_requests_total{outcome=\"server_error\"} 1"));
-  EXPECT_TRUE(says("millrace_schema_lookups_total{found=\"memory\"} 1"));
-  EXPECT_TRUE(says("millrace_schema_lookups_total{found=\"registry\"} 1"));
+  EXPECT_TRUE(says("millrace_schema_lookups_total{source=\"memory\"} 1"));
+  EXPECT_TRUE(says("millrace_schema_lookups_total{source=\"registry\"} 1"));
   EXPECT_TRUE(says("millrace_schema_registry_request_seconds_count 3"));
   EXPECT_TRUE(says("millrace_schema_cache_entries 1"));
-  EXPECT_TRUE(says("millrace_schema_registry_resting 1"));
+  EXPECT_TRUE(says("millrace_schema_registry_urls_in_backoff 1"));
   registry.reset();
 }
 

@@ -1,20 +1,22 @@
-// What may be measured: every metric family is declared here before anything counts it. The catalogue is
-// where /metrics takes HELP, TYPE and buckets from, where the metrics reference is generated from, and where
-// a dashboard or an alert can be checked against.
+// Every metric family is declared in the catalogue before anything counts it. /metrics takes HELP, TYPE and
+// buckets from it, and the metrics reference, the dashboard and the alerts are generated from it.
 //
 //   catalogue declared;
-//   counter_family received = declared.counter({.name = "millrace_records_received_total",
-//                                               .help = "Records taken from Kafka.",
-//                                               .labels = {label::open("topic", 64)}});
+//   counter_family received = declared.counter({.name = "millrace_parcels_received_total",
+//                                               .help = "Parcels taken.",
+//                                               .labels = {label::open("depot", 64)}});
 //
-// Declaring the same family again yields the same family, so a component may declare what it counts in its
-// constructor. A declaration that breaks a naming rule, or that differs from an earlier one of the same name,
-// is a defect and breaks an invariant. Rules (Prometheus naming and instrumentation guides):
-//   * lower-case snake case, starting with an allowed prefix: millrace_, process_, or one added by
-//   allow_prefix();
-//   * a counter ends in _total and nothing else does; _sum, _count and _bucket belong to histograms;
-//   * the unit is in the name: _seconds, _bytes, _ratio (before _total), and only then;
-//   * an open label has a bound; `le` and names starting with __ are reserved.
+// The libraries declare theirs in tables (table.h), one line each; an application may use either form.
+//
+// Declaring the same family again yields the same family. A declaration that breaks a naming rule, or that
+// differs from an earlier one of the same name, is a defect and breaks an invariant. Rules (Prometheus naming
+// and instrumentation guides):
+//
+//   * The name is lower-case snake case and starts with an allowed prefix: millrace_, process_, or one of
+//     allow_prefix().
+//   * The name of a counter ends in _total, no other does. _sum, _count and _bucket belong to histograms.
+//   * The unit is the end of the name (_seconds, _bytes, _ratio; before _total), and only then.
+//   * An open label has a bound. `le` and names starting with __ are reserved.
 //
 // Threads: a catalogue may be used from any thread. Families live as long as their catalogue.
 //
@@ -34,6 +36,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -49,7 +52,7 @@ inline constexpr std::size_t open_label_values_max = 10'000;
 
 enum class unit : std::uint8_t { none, seconds, bytes, ratio };
 enum class kind : std::uint8_t { counter, gauge, histogram };
-// What a histogram measures, and with it the bounds of its buckets. A configuration may replace the bounds.
+// The bounds of a histogram's buckets, by the kind of duration. A configuration may replace them.
 enum class scale : std::uint8_t {
   decode,      // one record on the CPU
   request,     // one request over the network: a statement, a commit, a schema
@@ -91,16 +94,45 @@ struct family {
   std::vector<label> labels;
   std::optional<bucket_layout> buckets;  // histograms only
 
-  // What a cell's whole numbers are multiplied with to be shown: 1e-9 for seconds, 1 otherwise.
+  // A cell's whole number in the unit of the family: nanoseconds become seconds, others stay.
   [[nodiscard]] double shown(double whole) const noexcept {
     return unit == metrics::unit::seconds ? whole / 1e9 : whole;
   }
 };
 
-// Handles with a type, so that a histogram cannot be asked for as a counter.
+// A label of a declaration: as `label`, without memory of its own.
+struct label_declaration {
+  std::string_view name;
+  std::span<const std::string_view> values = {};
+  std::size_t values_max = 0;
+};
+[[nodiscard]] constexpr label_declaration open(std::string_view name, std::size_t values_max) {
+  return {name, {}, values_max};
+}
+// `values` must have static storage.
+[[nodiscard]] constexpr label_declaration closed(std::string_view name,
+                                                 std::span<const std::string_view> values) {
+  return {name, values, 0};
+}
+[[nodiscard]] label_declaration errors();
+using label_declarations = std::array<label_declaration, 4>;  // those without a name are absent
+
+// One row of a table: a counter, a gauge or a histogram of durations (table.h).
+struct declaration {
+  std::string_view name;
+  std::string_view help;
+  metrics::unit unit = metrics::unit::none;
+  label_declarations labels = {};
+  metrics::scale scale = metrics::scale::request;  // histograms, which are always in seconds
+  metrics::merge merge = metrics::merge::sum;      // gauges
+};
+
+// Handles with a type: a histogram cannot be used as a counter.
 template <kind Kind, typename Cell>
 class family_ref {
  public:
+  static constexpr metrics::kind declared_kind = Kind;
+
   explicit family_ref(const family& what) noexcept : family_(&what) {}
   [[nodiscard]] const family& operator*() const noexcept { return *family_; }
   [[nodiscard]] const family* operator->() const noexcept { return family_; }
@@ -156,24 +188,40 @@ class catalogue {
   histogram_family histogram(histogram_spec spec);
   size_histogram_family histogram(size_histogram_spec spec);
 
+  // The family of a row: counter_family, gauge_family or histogram_family. Only the first declaration of a
+  // name builds one.
+  template <typename Family>
+  [[nodiscard]] Family declare(const declaration& what) {
+    return Family(declare(Family::declared_kind, what));
+  }
+  // From now on a family that is not known yet is a defect: declaring it breaks an invariant.
+  void seal();
+  // How often anything was declared, found or built.
+  [[nodiscard]] std::uint64_t declarations() const;
+
   // The bounds of a scale, for histogram_spec::buckets: those of set_bounds(), or the default.
   [[nodiscard]] std::vector<nanoseconds> bounds(scale of) const;
-  // Before the families of that scale are declared. errc::config_invalid when they are no bounds: 1 to
-  // histogram_bounds_max positive durations in ascending order.
+  // Call it before the families of that scale are declared. errc::config_invalid unless they are 1 to
+  // histogram_bounds_max positive durations in ascending order; the present bounds stay then.
   [[nodiscard]] result<void> set_bounds(scale of, std::vector<nanoseconds> bounds);
 
   // Sorted by name.
   [[nodiscard]] std::vector<const family*> families() const;
   // nullptr when nothing of that name is declared.
   [[nodiscard]] const family* find(std::string_view name) const;
-  // Everything that is declared, as a JSON document: {"metrics": [{"name", "type", "unit", "help", "labels":
-  // [{"name", "values" or "values_max"}], "buckets"}]}, sorted by name; buckets in the base unit.
+  // Every family as a JSON document, sorted by name, buckets in the base unit:
+  //   {"metrics": [{"name", "type", "unit", "help", "labels": [{"name", "values" or "values_max"}],
+  //   "buckets"}]}
   [[nodiscard]] std::string to_json() const;
 
  private:
   const family& declare(family wanted);
+  const family& declare(kind what, const declaration& row);
+  const family* known(std::string_view name);  // the mutex is held
 
   mutable std::mutex mutex_;
+  bool sealed_ = false;
+  std::uint64_t declarations_ = 0;
   std::vector<std::string> prefixes_;
   std::array<std::vector<nanoseconds>, scale_count> bounds_;
   std::deque<family> families_;
@@ -181,14 +229,20 @@ class catalogue {
 
 // Bucket bounds that fit what they measure.
 namespace buckets {
-[[nodiscard]] std::vector<nanoseconds> decode();  // 250 ns to 10 ms: one record on the CPU
-[[nodiscard]] std::vector<nanoseconds>
-request();  // 50 µs to 15 s: a CQL statement, up to the server's timeout
-[[nodiscard]] std::vector<nanoseconds> end_to_end();  // 500 µs to 60 s: from a record's creation to its end
-[[nodiscard]] std::vector<nanoseconds> stage();       // 1 µs to 60 s: what a record waits for
-[[nodiscard]] std::vector<nanoseconds> loop();        // 1 µs to 1 s: a turn of an event loop
-[[nodiscard]] std::vector<std::uint64_t> bytes();     // 64 B to 16 MiB
-[[nodiscard]] std::vector<std::uint64_t> batch();     // 1 to 4096 things
+// 250 ns to 10 ms: one record on the CPU.
+[[nodiscard]] std::vector<nanoseconds> decode();
+// 50 µs to 15 s: one CQL statement, up to the server's timeout.
+[[nodiscard]] std::vector<nanoseconds> request();
+// 500 µs to 60 s: from a record's creation to its end.
+[[nodiscard]] std::vector<nanoseconds> end_to_end();
+// 1 µs to 60 s: one wait of a record.
+[[nodiscard]] std::vector<nanoseconds> stage();
+// 1 µs to 1 s: one turn of an event loop.
+[[nodiscard]] std::vector<nanoseconds> loop();
+// 64 B to 16 MiB.
+[[nodiscard]] std::vector<std::uint64_t> bytes();
+// 1 to 4096 items.
+[[nodiscard]] std::vector<std::uint64_t> batch();
 }  // namespace buckets
 
 }  // namespace millrace::metrics

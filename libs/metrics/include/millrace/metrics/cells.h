@@ -1,4 +1,4 @@
-// What the record path touches: counters, gauges and histograms of one shard.
+// Counters, gauges and histograms of one shard: the cells that the record path writes.
 //
 // A cell has one writer, the thread that owns its shard (registry.h); any thread may read it. Writing is a
 // relaxed load and a relaxed store: no lock, no read-modify-write, no allocation, a few nanoseconds. A reader
@@ -29,7 +29,7 @@ class shard;
 
 inline constexpr std::size_t histogram_bounds_max = 40;
 
-// A number that only grows. A family in seconds counts nanoseconds and is shown in seconds.
+// A number that only grows. A counter of a family in seconds counts nanoseconds and is exposed in seconds.
 class counter {
  public:
   counter() = default;
@@ -43,8 +43,8 @@ class counter {
   void add(nanoseconds by) noexcept {
     add(by.count() > 0 ? static_cast<std::uint64_t>(by.count()) : std::uint64_t{0});
   }
-  // Mirrors a total that somebody else keeps (a client library's statistics). Ignores a value below the
-  // present one.
+  // Mirrors a total from elsewhere, e.g. the statistics of a client library. A value below the current one is
+  // ignored.
   void advance_to(std::uint64_t total) noexcept {
     if (total > total_.load(std::memory_order_relaxed)) total_.store(total, std::memory_order_relaxed);
   }
@@ -69,9 +69,9 @@ class gauge {
   std::atomic<double> value_{0.0};
 };
 
-// The upper bounds of a histogram's buckets (inclusive, ascending) and the way to find the bucket of a value
-// without a branch per bound: the value's bit width gives the first candidate, and the bounds inside one
-// octave are compared side by side.
+// The upper bounds of a histogram's buckets (inclusive, ascending), and an index that finds the bucket of a value
+// without a branch for each bound: the bit width of the value selects the first candidate, and the bounds inside
+// one octave are compared side by side.
 class bucket_layout {
  public:
   // 1 to histogram_bounds_max strictly ascending bounds, all below UINT64_MAX; breaks an invariant otherwise.
@@ -126,7 +126,7 @@ class histogram_cells {
   std::atomic<double> sum_{0.0};
 };
 
-// Durations; shown in seconds. A negative duration (a record from a clock ahead of ours) counts as zero.
+// Durations, exposed in seconds. A negative duration (a record from a clock that is ahead) counts as zero.
 class histogram final : public histogram_cells {
  public:
   using histogram_cells::histogram_cells;
@@ -135,7 +135,7 @@ class histogram final : public histogram_cells {
   }
 };
 
-// Sizes and numbers of things: bytes, records, rows. Below 2^63.
+// Sizes and counts: bytes, records, rows. Below 2^63.
 class size_histogram final : public histogram_cells {
  public:
   using histogram_cells::histogram_cells;

@@ -1,13 +1,5 @@
-// What the control group of the process allows and withholds: memory against its limit, and CPU throttling,
-// the reason for latency that nothing else shows. Read at each scrape; versions 1 and 2.
-//
-// Example:
-//
-//   metrics::catalogue declared;
-//   metrics::registry counts(declared);
-//   const metrics::scrape_hook limits = metrics::add_cgroup_metrics(counts);  // ends before `counts`
-//
-// Threads: any; the values are read on the scraping thread.
+// Limits of the cgroup of the process: memory against its limit, and CPU throttling, which raises latencies without
+// any other sign. Read at each scrape; cgroup versions 1 and 2.
 #pragma once
 
 #include <string>
@@ -23,8 +15,8 @@ struct cgroup_paths {
 
 // millrace_cgroup_memory_bytes, millrace_cgroup_memory_limit_bytes, millrace_cgroup_cpu_limit_cores,
 // millrace_cgroup_cpu_periods_total, millrace_cgroup_cpu_throttled_periods_total,
-// millrace_cgroup_cpu_throttled_seconds_total. What the group does not limit is left out. The hook must not
-// outlive the registry.
+// millrace_cgroup_cpu_throttled_seconds_total. A limit that is not set is left out. The hook must not outlive the
+// registry.
 scrape_hook add_cgroup_metrics(registry& to, cgroup_paths paths = {});
 void declare_cgroup_metrics(catalogue& into);
 

@@ -1,24 +1,16 @@
-// Who counts: a registry holds one shard of cells per thread that counts, and sums them when asked.
+// A registry holds one shard of cells for each counting thread, and sums them at a snapshot.
 //
-//   catalogue declared;            // both live as long as the process
+//   catalogue declared;                                      // both live as long as the process
 //   registry counts(declared);
 //   shard& mine = counts.add_shard();                        // one per worker, driver thread, ...
 //   counter& received = mine.counter(received_family, {"navigation"});   // once
 //   received.add(records);                                   // on the record path
 //   std::string page = to_text(counts.take_snapshot());      // admin thread
 //
-// Threads: a shard belongs to one thread at a time, which alone resolves and writes its cells. Resolving a
-// cell takes a lock and may allocate: do it at start-up, at assignment, or on the first failure of a kind,
-// never per record. A registry may be used from any thread. Cells live as long as the registry.
-//
-// Example:
-//
-//   metrics::catalogue declared;
-//   const auto received_family = declared.counter({.name = "millrace_parcels_received_total", .help = "Parcels taken."});
-//   metrics::registry counts(declared);
-//   metrics::counter& received = counts.add_shard().counter(received_family);  // once
-//   received.add(3);                                                           // on the record path
-//   const metrics::snapshot page = counts.take_snapshot();                     // on the admin thread
+// Threads: a shard belongs to one thread at a time, which alone resolves and writes its cells. Resolving a cell
+// takes a lock and may allocate: resolve at start-up, at assignment, or at the first failure of a kind, never for
+// each record. A registry may be used from any thread.
+// Lifetime: cells live as long as the registry.
 #pragma once
 
 #include <functional>
@@ -63,12 +55,13 @@ class shard {
   [[nodiscard]] metrics::histogram& histogram(histogram_family what, label_values labels = {});
   [[nodiscard]] metrics::size_histogram& histogram(size_histogram_family what, label_values labels = {});
 
-  // Takes a gauge off the page, e.g. that of a partition which was revoked; resolving it again brings it
-  // back, at zero. The reference stays valid. Counters and histograms never go away: their sums must not
-  // fall.
+  // Removes a gauge from the page, e.g. that of a revoked partition. Resolving it again shows it again, at zero.
+  // The reference stays valid. Counters and histograms are never removed: their sums must not fall.
   void retire(gauge_family what, label_values labels = {});
+  // The same for a gauge of this shard, found by its address.
+  void retire(const metrics::gauge& cell);
 
-  // Where to declare what this shard counts.
+  // The catalogue of the registry.
   [[nodiscard]] catalogue& declared() const noexcept;
 
  private:
@@ -80,34 +73,8 @@ class shard {
   std::unique_ptr<cells> cells_;
 };
 
-// The counters of a family with one open label, each resolved at its first use and found without a lock from
-// then on. For values that are few but known only when they come: a topic, a reason. For the shard's thread.
-class counters_by_value {
- public:
-  counters_by_value(shard& cells, counter_family what) : cells_(&cells), what_(what) {}
-
-  [[nodiscard]] counter& of(std::string_view value) {
-    for (const known& k : known_) {
-      if (k.value == value) return *k.cell;
-    }
-    return resolve(value);
-  }
-
- private:
-  static constexpr std::size_t known_max = 64;  // the rest is resolved every time
-  struct known {
-    std::string value;
-    counter* cell;
-  };
-  counter& resolve(std::string_view value);
-
-  shard* cells_;
-  counter_family what_;
-  std::vector<known> known_;
-};
-
-// What a scrape hook fills: values that are computed when asked for. Counters and gauges, in the base unit;
-// added to (or merged with) what the shards hold for the same labels.
+// Values computed by a scrape hook: counters and gauges, in the base unit. They are added to (or merged with) the
+// cells of the shards with the same labels.
 class samples {
  public:
   void set(counter_family what, label_values labels, double value) { put(*what, labels, value); }
@@ -127,7 +94,7 @@ class samples {
   std::vector<sample> all_;
 };
 
-// Keeps a hook registered. Once its destructor has returned, the hook does not run and will not.
+// Keeps a hook registered. After its destructor has returned the hook is not called.
 class [[nodiscard]] scrape_hook {
  public:
   scrape_hook() = default;
@@ -154,15 +121,15 @@ class registry {
   registry(const registry&) = delete;
   registry& operator=(const registry&) = delete;
 
-  // For one more thread that counts. At most shards_max.
+  // A shard for one more counting thread. More than shards_max break an invariant.
   static constexpr std::size_t shards_max = 1024;
   [[nodiscard]] shard& add_shard();
 
-  // Calls `hook` on the scraping thread at every snapshot, one scrape at a time. It may read only what is
-  // safe to read from that thread, and must not take snapshots or add or drop hooks.
+  // Calls `hook` on the scraping thread at every snapshot, one scrape at a time. The hook may read only data that
+  // is safe to read from that thread, and must not take snapshots or add or remove hooks.
   scrape_hook at_scrape(std::function<void(samples&)> hook);
 
-  // The present values. Counters and histograms without labels are there from the start, at zero.
+  // The current values. Counters and histograms without labels are present from the start, at zero.
   [[nodiscard]] snapshot take_snapshot();
 
   // The catalogue of the registry.
@@ -174,8 +141,8 @@ class registry {
   friend class scrape_hook;
   struct state;
 
-  // Checks number and closed values, bounds open ones. Breaks an invariant on a wrong number or unknown
-  // closed value.
+  // Checks the number of labels and the values of closed ones, and bounds open ones. A wrong number or an unknown
+  // value of a closed label breaks an invariant.
   std::vector<std::string> bounded(const family& what, label_values labels);
   void drop_hook(std::uint64_t id) noexcept;
 
