@@ -1,7 +1,8 @@
-"""The files made from the catalogue of metrics are fresh, consistent and accepted by those who read them."""
+"""The files generated from the catalogue of metrics are up to date, consistent and accepted by Prometheus and Grafana."""
 
 from __future__ import annotations
 
+import functools
 import json
 import pathlib
 import re
@@ -12,9 +13,10 @@ import pytest
 from observability import made
 from observability.made import ROOT, alerts, catalogue, dashboard, panels
 
-GENERATED = ("docs/metrics.md", "docs/runbook", "deploy/grafana/millrace.json", "deploy/prometheus")
+GENERATED = ("docs/reference/metrics.md", "docs/runbook", "deploy/grafana/millrace.json", "deploy/prometheus")
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("libs/*/README.md"), *ROOT.glob("deploy/**/*.md"),
                     *ROOT.glob("libs/app/src/front_page.html")])  # fmt: skip
+DOCUMENTS.remove(ROOT / "CHANGELOG.md")  # names metrics of earlier versions
 
 
 def files_of(folder: pathlib.Path) -> dict[str, str]:
@@ -24,12 +26,12 @@ def files_of(folder: pathlib.Path) -> dict[str, str]:
     return {name: text for name, text in texts.items() if name not in made_by_hand}
 
 
-def test_the_committed_files_are_what_the_program_makes(tmp_path: pathlib.Path):
+def test_the_committed_files_equal_the_generated_ones(tmp_path: pathlib.Path):
     ended = made.generate(tmp_path)
     assert ended.returncode == 0, ended.stderr
     fresh, committed = files_of(tmp_path), files_of(ROOT)
-    stale = sorted(name for name in {*fresh, *committed} if fresh.get(name) != committed.get(name))
-    assert not stale, f"run ./dev generate; stale: {stale}"
+    outdated = sorted(name for name in {*fresh, *committed} if fresh.get(name) != committed.get(name))
+    assert not outdated, f"run ./dev generate; outdated: {outdated}"
 
 
 @pytest.mark.parametrize(
@@ -39,13 +41,13 @@ def test_the_committed_files_are_what_the_program_makes(tmp_path: pathlib.Path):
         (lambda metrics: metrics.append(metrics[0] | {"name": "millrace_new_total"}), "shown in no panel and no alert"),
         (lambda metrics: next(m for m in metrics if m["name"] == "millrace_stage_seconds")["labels"].clear(), "stage"),
         (lambda metrics: next(m for m in metrics if m["name"] == "millrace_schema_registry_requests_total")["labels"][0]
-         ["values"].remove("no_answer"), "outcome is never"),
+         ["values"].remove("no_response"), "outcome is never"),
         (lambda metrics: next(m for m in metrics if m["name"] == "millrace_record_e2e_seconds")["buckets"].remove(5),
          "has no bucket 5"),
     ],
     ids=["metric", "unused metric", "label", "value", "bucket"],
 )  # fmt: skip
-def test_what_does_not_exist_is_refused(tmp_path: pathlib.Path, change, complaint: str):
+def test_a_name_that_does_not_exist_is_rejected(tmp_path: pathlib.Path, change, complaint: str):
     document = json.loads(made.catalogue_file().read_text())
     change(document["metrics"])
     file = tmp_path / "catalogue.json"
@@ -70,7 +72,7 @@ def test_promtool_accepts_the_rules():
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
-# The rules of Grafana's dashboard linter, and ours.
+# The rules of Grafana's dashboard linter, and some more.
 
 
 def all_panels() -> list[dict]:
@@ -100,7 +102,7 @@ def test_every_panel_is_described_has_a_unit_and_uses_the_variables(panel: dict)
         assert panel["targets"][0]["format"] == "heatmap" and "sum by (le)" in panel["targets"][0]["expr"]
 
 
-def test_panels_lie_beside_each_other():
+def test_panels_do_not_overlap():
     taken: set[tuple[int, int]] = set()
     for panel in dashboard.build()["panels"]:
         place = panel["gridPos"]
@@ -109,18 +111,55 @@ def test_panels_lie_beside_each_other():
         taken |= cells
 
 
-def test_every_alert_has_its_page():
-    for alert in alerts.alerts(alerts.Time(1)):
-        page = (ROOT / "docs" / "runbook" / f"{alert.name}.md").read_text()
-        assert "## Look" in page and "## Act" in page
-        assert len(alert.look) >= 1 and alert.severity in (alerts.PAGE, alerts.TICKET)
+PAGE_SECTIONS = ["Meaning", "Impact", "Diagnosis", "Mitigation", "Related"]
+ALERTS = alerts.alerts(alerts.Time(1))
+
+
+@pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.name)
+def test_every_alert_has_its_page(alert):
+    page = (ROOT / "docs" / "runbook" / f"{alert.name}.md").read_text()
+    assert re.findall("^## (.*)$", page, re.MULTILINE) == PAGE_SECTIONS
+    assert alert.severity in (alerts.PAGE, alerts.TICKET)
+    assert alert.diagnosis and alert.mitigation and alert.related
+    for text in (alert.summary, alert.meaning, alert.impact, *(shows for _, shows in alert.diagnosis), *alert.mitigation):
+        assert text.endswith("."), text
+    for link in re.findall(r"\]\(([^)]+)\)", page):
+        assert (ROOT / "docs" / "runbook" / link).is_file(), link
+
+
+@functools.cache
+def sources() -> str:
+    return "".join(file.read_text() for file in ROOT.glob("libs/*/src/**/*.cc"))
+
+
+@functools.cache
+def commands() -> set[str]:
+    """The commands of the program, as its help names them."""
+    told = subprocess.run([made.PROGRAM, "--help"], capture_output=True, text=True, timeout=60).stdout
+    return set(re.findall(r"^  ([a-z]+) ", told, re.MULTILINE))
+
+
+@pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.name)
+def test_the_commands_paths_events_and_settings_of_a_page_exist(alert):
+    page = (ROOT / "docs" / "runbook" / f"{alert.name}.md").read_text()
+    for name in re.findall(r"`millrace ([a-z]+)", page):
+        assert name in commands(), f"millrace {name} (of {sorted(commands())})"
+    for name in re.findall(r"millrace dlq ([a-z]+)", page):
+        helped = subprocess.run([made.PROGRAM, "dlq", name, "--help"], capture_output=True, timeout=60)
+        assert helped.returncode == 0, f"millrace dlq {name}"
+    for path in re.findall(r"HOST:9464(/[a-z]+)", page):
+        assert f'"{path}"' in sources(), path
+    for event in re.findall(r"event=([a-z_]+)", page):
+        assert f'"{event}"' in sources(), event
+    for setting in re.findall(r"`(?:admin|cql|engine|kafka|log|registry|tap|tracing)\.([a-z_.]+)`", page):
+        assert f'"{setting.rpartition(".")[2]}"' in sources(), setting
 
 
 def test_durations_are_divided():
     slow, fast = alerts.alerts(alerts.Time(1)), alerts.alerts(alerts.Time(60))
     by_name = {alert.name: alert for alert in fast}
-    stuck = next(alert for alert in slow if alert.name == "PartitionStuck")
-    assert "> 300" in stuck.expression and "> 5" in by_name["PartitionStuck"].expression
+    stalled = next(alert for alert in slow if alert.name == "PartitionStalled")
+    assert "> 300" in stalled.expression and "> 5" in by_name["PartitionStalled"].expression
     assert next(a for a in slow if a.name == "DbErrors").hold == "5m" and by_name["DbErrors"].hold == "5s"
 
 

@@ -1,4 +1,4 @@
-"""The live page in a real browser: it shows what happens, complains about nothing and fits the screen.
+"""The live page in a real browser: it shows the state of the process, logs no errors and fits the screen.
 
 Screenshots are left in the build folder, under screenshots/.
 """
@@ -50,7 +50,7 @@ def show(browser: Browser, stage: Stage, size: str, anchor: str = "") -> None:
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_the_page_fits_the_screen_and_complains_about_nothing(browser: Browser, stage: Stage, size: str):
+def test_the_page_fits_the_screen_and_logs_no_errors(browser: Browser, stage: Stage, size: str):
     show(browser, stage, size)
     browser.wait_for(f"{DONE} > 0")
     browser.wait_for("document.querySelector('#heat_range').textContent !== ''")
@@ -71,13 +71,13 @@ def test_the_page_fits_the_screen_and_complains_about_nothing(browser: Browser, 
     assert browser.console == []
 
 
-def test_it_asks_nobody_but_the_process(browser: Browser, stage: Stage):
+def test_it_sends_requests_to_the_process_only(browser: Browser, stage: Stage):
     show(browser, stage, "wide")
     asked = browser.evaluate("performance.getEntriesByType('resource').map(e => new URL(e.name).host)")
     assert set(asked) == {f"127.0.0.1:{stage.port}"}
 
 
-def test_the_switch_makes_the_database_slow_and_well_again(browser: Browser, stage: Stage):
+def test_the_switch_slows_the_database_down_and_restores_it(browser: Browser, stage: Stage):
     show(browser, stage, "wide", f"#switch={stage.control_port}")
     browser.wait_for(f"{P50_MS} > 0")
     browser.evaluate("document.querySelector('#slower').click()")
@@ -89,12 +89,12 @@ def test_the_switch_makes_the_database_slow_and_well_again(browser: Browser, sta
     assert browser.console == []
 
 
-def test_without_a_switch_there_is_none(browser: Browser, stage: Stage):
+def test_the_switch_is_hidden_without_its_port(browser: Browser, stage: Stage):
     show(browser, stage, "wide")
     assert browser.evaluate("document.querySelector('#experiment').hidden")
 
 
-def test_failures_and_the_record_that_is_held_up_are_seen(browser: Browser, stage: Stage):
+def test_errors_and_the_oldest_record_in_flight_are_shown(browser: Browser, stage: Stage):
     stage.order("/stuck/1")
     stage.order("/poison/3")
     show(browser, stage, "wide")

@@ -29,7 +29,7 @@ INTERVAL = "10s"  # $__rate_interval of a scrape every second
 
 
 @dataclasses.dataclass
-class World:
+class Environment:
     stage: Stage
     prometheus: Prometheus
     fired: dict[str, set[str]] = dataclasses.field(default_factory=dict)
@@ -42,21 +42,21 @@ class World:
             calm_since = None if firing else calm_since or time.monotonic()
             time.sleep(0.5)
 
-    def provoke(self, fault: Callable[[], None], heal: Callable[[], None], expected: set[str]) -> set[str]:
-        """Repeats `fault` until all of `expected` fire, then heals. Everything that fired until it was calm again."""
+    def provoke(self, fault: Callable[[], None], recover: Callable[[], None], expected: set[str]) -> set[str]:
+        """Repeats `fault` until all of `expected` fire, then recovers. Returns every alert that fired until none fires."""
         began = time.time()
         deadline, seen = time.monotonic() + FIRES_WITHIN_S, set()
         while not expected <= seen and time.monotonic() < deadline:
             fault()
             seen |= self.prometheus.firing()
             time.sleep(0.5)
-        heal()
+        recover()
         self.wait_calm()
         return self.prometheus.fired_since(began)
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
     folder = tmp_path_factory.mktemp("observability")
     generated = made.generate(folder / "made", "--faster", str(FASTER))
     assert generated.returncode == 0, generated.stderr
@@ -66,54 +66,54 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     try:
         stage.start()
         stage.order(f"/latency/{CALM_LATENCY}")
-        time.sleep(5)  # what the start cost leaves the windows
+        time.sleep(5)  # the latencies of the start leave the windows
         prometheus.start()
-        made_world = World(stage, prometheus)
+        started = Environment(stage, prometheus)
         time.sleep(10)
-        made_world.wait_calm()
-        yield made_world
+        started.wait_calm()
+        yield started
     finally:
         prometheus.stop()
         stage.stop()
 
 
-def test_nothing_fires_while_all_is_well(world: World):
+def test_no_alert_fires_in_a_healthy_cluster(environment: Environment):
     began = time.time()
     time.sleep(10)
-    assert world.prometheus.fired_since(began) == set()
+    assert environment.prometheus.fired_since(began) == set()
 
 
-def test_a_database_16_times_slower_fires_its_alert_alone(world: World):
-    slow = lambda: world.stage.order(f"/latency/{SLOW_LATENCY}")  # noqa: E731
-    calm = lambda: world.stage.order(f"/latency/{CALM_LATENCY}")  # noqa: E731
-    assert world.provoke(slow, calm, {"DbLatencyHigh"}) == {"DbLatencyHigh"}
+def test_a_database_16_times_slower_fires_its_alert_alone(environment: Environment):
+    slow = lambda: environment.stage.order(f"/latency/{SLOW_LATENCY}")  # noqa: E731
+    calm = lambda: environment.stage.order(f"/latency/{CALM_LATENCY}")  # noqa: E731
+    assert environment.provoke(slow, calm, {"DbLatencyHigh"}) == {"DbLatencyHigh"}
 
 
-def test_a_burst_of_dead_letters_fires_its_alert_alone(world: World):
-    poison = lambda: world.stage.order("/poison/20")  # noqa: E731
-    assert world.provoke(poison, lambda: None, {"DlqRateHigh"}) == {"DlqRateHigh"}
+def test_a_burst_of_dead_letters_fires_its_alert_alone(environment: Environment):
+    poison = lambda: environment.stage.order("/poison/20")  # noqa: E731
+    assert environment.provoke(poison, lambda: None, {"DlqRateHigh"}) == {"DlqRateHigh"}
 
 
-def test_failing_statements_fire_their_alert_alone(world: World):
-    failing = lambda: world.stage.order("/failing/8")  # noqa: E731
-    healed = lambda: world.stage.order("/failing/0")  # noqa: E731
-    assert world.provoke(failing, healed, {"DbErrors"}) == {"DbErrors"}
+def test_failing_statements_fire_their_alert_alone(environment: Environment):
+    failing = lambda: environment.stage.order("/failing/8")  # noqa: E731
+    recovered = lambda: environment.stage.order("/failing/0")  # noqa: E731
+    assert environment.provoke(failing, recovered, {"DbErrors"}) == {"DbErrors"}
 
 
-def test_a_stuck_record_fires_for_its_partition(world: World):
-    world.stage.order("/stuck/1")
-    expected = {"PartitionStuck", "TimeLagHigh"}
-    assert world.provoke(lambda: None, lambda: None, expected) == expected
+def test_a_stuck_record_fires_for_its_partition(environment: Environment):
+    environment.stage.order("/stuck/1")
+    expected = {"PartitionStalled", "TimeLagHigh"}
+    assert environment.provoke(lambda: None, lambda: None, expected) == expected
 
 
-def test_members_that_come_and_go_fire_the_storm_alone(world: World):
+def test_members_that_come_and_go_fire_the_storm_alone(environment: Environment):
     members = []
 
     def come_and_go() -> None:
         if members:
             members.pop().stop(timeout_s=20)
         else:
-            members.append(world.stage.another_member(len(members)))
+            members.append(environment.stage.another_member(len(members)))
             members[-1].launch()
             time.sleep(1.5)
 
@@ -121,28 +121,28 @@ def test_members_that_come_and_go_fire_the_storm_alone(world: World):
         while members:
             members.pop().stop(timeout_s=20)
 
-    assert world.provoke(come_and_go, end, {"RebalanceStorm"}) == {"RebalanceStorm"}
+    assert environment.provoke(come_and_go, end, {"RebalanceStorm"}) == {"RebalanceStorm"}
 
 
-def test_an_insecure_setting_fires_its_alert_alone(world: World, tmp_path: pathlib.Path):
-    port, own = free_port(), f"127.0.0.1:{world.stage.port}"
-    member = world.stage.another_member(
+def test_an_insecure_setting_fires_its_alert_alone(environment: Environment, tmp_path: pathlib.Path):
+    port, own = free_port(), f"127.0.0.1:{environment.stage.port}"
+    member = environment.stage.another_member(
         99, f"admin.port={port}", f"kafka.properties.ssl.ca.location={Certificates(tmp_path).ca}",
         "kafka.properties.enable.ssl.certificate.verification=false",
     )  # fmt: skip
     member.launch()
     member.wait_ready(lambda: listening(port), READY_TIMEOUT_S)
-    world.prometheus.scrape([own, f"127.0.0.1:{port}"])
+    environment.prometheus.scrape([own, f"127.0.0.1:{port}"])
 
     def end() -> None:
-        world.prometheus.scrape([own])
+        environment.prometheus.scrape([own])
         member.stop(timeout_s=20)
 
-    assert world.provoke(lambda: None, end, {"InsecureConfig"}) == {"InsecureConfig"}
+    assert environment.provoke(lambda: None, end, {"InsecureConfig"}) == {"InsecureConfig"}
 
 
 def queries() -> list[tuple[str, str, str]]:
-    """Of every panel: its title, why it may be empty, and the expression as Grafana would ask it."""
+    """For each query of each panel: the title, the reason to be empty, and the expression as Grafana sends it."""
     found = []
     for row, of_row in panels.ROWS:
         for panel in of_row:
@@ -152,10 +152,10 @@ def queries() -> list[tuple[str, str, str]]:
     return found
 
 
-def test_every_panel_has_data_after_all_this(world: World):
+def test_every_panel_has_data_after_the_faults(environment: Environment):
     wrong = []
     for title, may_be_empty, expression in queries():
-        series = world.prometheus.range(expression)
+        series = environment.prometheus.range(expression)
         if has_nan(series):
             wrong.append(f"{title}: NaN: {expression}")
         elif not has_data(series) and not may_be_empty:
@@ -163,33 +163,33 @@ def test_every_panel_has_data_after_all_this(world: World):
     assert not wrong, "\n".join(wrong)
 
 
-def test_what_may_be_empty_is_filled_by_faults(world: World):
-    """The faults above happened: only what they do not touch may have stayed empty."""
-    empty = {title for title, _, expression in queries() if not has_data(world.prometheus.range(expression))}
+def test_the_faults_fill_the_panels_that_may_be_empty(environment: Environment):
+    """Only the panels that the faults above do not affect may be empty."""
+    empty = {title for title, _, expression in queries() if not has_data(environment.prometheus.range(expression))}
     untouched = {
-        "Flow: Failed attempts, P99", "Kafka: Failed commits", "ScyllaDB: Lookups", "ScyllaDB: Cached rows", "ScyllaDB: Memory of cached rows",
-        "Avro and schema registry: Decode errors", "Avro and schema registry: Undecodable records",
-        "Resources: Traces", "Dead letters: Skipped by reason", "Dead letters: Failures to write dead letters", "Resources: CPU",
+        "Flow: Failed attempts, P99", "Kafka: Failed commits", "ScyllaDB: Lookups", "ScyllaDB: Lookup cache entries",
+        "ScyllaDB: Lookup cache size", "Avro and schema registry: Decode errors", "Avro and schema registry: Failed decodes",
+        "Resources: Traces", "Dead letters: Skipped by reason", "Dead letters: Dead-letter errors", "Resources: CPU",
         "Resources: Memory",
     }  # fmt: skip
     assert empty <= untouched, empty - untouched
 
 
-def test_every_rule_is_evaluated_without_error(world: World):
-    for rule in world.prometheus.rules():
+def test_every_rule_is_evaluated_without_error(environment: Environment):
+    for rule in environment.prometheus.rules():
         assert rule["health"] == "ok", (rule["name"], rule.get("lastError"))
     for recording in alerts.recordings(alerts.Time(FASTER)):
-        series = world.prometheus.range(recording.name)
+        series = environment.prometheus.range(recording.name)
         assert has_data(series) and not has_nan(series), recording.name
     for alert in alerts.alerts(alerts.Time(FASTER)):
-        assert not has_nan(world.prometheus.range(alert.expression)), alert.name
+        assert not has_nan(environment.prometheus.range(alert.expression)), alert.name
 
 
-def test_everything_that_is_scraped_is_in_the_catalogue(world: World):
-    scraped = set(re.findall(r"^# TYPE (\S+) ", get(world.stage.port, "/metrics"), re.MULTILINE))
+def test_everything_that_is_scraped_is_in_the_catalogue(environment: Environment):
+    scraped = set(re.findall(r"^# TYPE (\S+) ", get(environment.stage.port, "/metrics"), re.MULTILINE))
     declared = {metric.name for metric in made.catalogue().metrics}
     assert scraped <= declared
-    # What needs a fault of its own, or a limit of the machine, to appear.
+    # Metrics that appear with a fault that is not injected here, or with a limit of the machine.
     absent = declared - scraped
     rare = {
         "millrace_cgroup_cpu_limit_cores", "millrace_cgroup_memory_limit_bytes", "millrace_cgroup_memory_bytes",

@@ -1,5 +1,5 @@
-"""Each alert with its real durations, in promtool's unit tests: it fires when it should, and nothing fires when all is
-well."""
+"""Each alert with its real durations, in promtool's unit tests: it fires when it should, and none fires for a healthy
+instance."""
 
 from __future__ import annotations
 
@@ -77,13 +77,13 @@ BY_JOB, BY_INSTANCE = {"job": "millrace"}, {"job": "millrace", "instance": "a"}
 CASES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "FreshnessSLOBurn": (growing("millrace_record_e2e_seconds_bucket", 4800, 'le="5"'), BY_JOB),
     "ConsumerStalled": ({**STALLED, **growing("millrace_record_e2e_seconds_count", 0)}, BY_INSTANCE),
-    "PartitionStuck": (
+    "PartitionStalled": (
         constant("millrace_partition_oldest_inflight_age_seconds", 301, 'topic="t",partition="0"'),
         BY_INSTANCE | {"topic": "t", "partition": "0"}),
     "TimeLagHigh": (constant("millrace_time_lag_seconds", 301, 'topic="t",partition="0"'), BY_JOB | {"topic": "t"}),
     "LagGrowing": (growing("millrace_consumer_lag_records", 1200, 'topic="t",partition="0"'), BY_JOB),
     "OffsetGapDetected": (growing("millrace_offset_gap_records_total", 1), BY_INSTANCE),
-    "BooksDoNotBalance": (constant("millrace_in_flight_records", 1), BY_INSTANCE),
+    "RecordAccountingMismatch": (constant("millrace_in_flight_records", 1), BY_INSTANCE),
     "DlqRateHigh": (
         {**growing("millrace_records_dead_lettered_total", 120, 'reason="truncated"'), **growing("millrace_records_done_total", 5880)},
         BY_JOB),
@@ -105,7 +105,7 @@ CASES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "NoInstances": ({key: "" for key in constant("millrace_build_info", 1, 'version="1",millrace="1",revision="r",compiler="gcc"')}, {}),
     "CrashLoop": (growing("process_start_time_seconds", 60, start=1_700_000_000), BY_INSTANCE),
     "NotReady": (constant("millrace_ready", 0), BY_INSTANCE),
-    "WorkerStuck": (constant("millrace_worker_since_turn_seconds", 31, 'worker="0"'), BY_INSTANCE | {"worker": "0"}),
+    "EventLoopBlocked": (constant("millrace_worker_since_turn_seconds", 31, 'worker="0"'), BY_INSTANCE | {"worker": "0"}),
     "CpuThrottled": (growing("millrace_cgroup_cpu_throttled_periods_total", 200), BY_INSTANCE),
     "MemoryNearLimit": (constant("millrace_cgroup_memory_bytes", 95e6), BY_INSTANCE),
     "FdsNearLimit": (constant("process_open_fds", 900), BY_INSTANCE),
@@ -123,7 +123,7 @@ def run(folder: pathlib.Path, input_series: dict[str, str], expected: dict[str, 
     """At the end of the series exactly the `expected` alerts fire, with these labels."""
     tests = []
     for name, rule in RULES.items():
-        annotations = {"summary": rule.summary, "description": rule.means, "runbook_url": dashboard.RUNBOOK.format(name)}
+        annotations = {"summary": rule.summary, "description": rule.description, "runbook_url": dashboard.RUNBOOK.format(name)}
         alerts_of = [
             {"exp_labels": labels | {"severity": rule.severity}, "exp_annotations": annotations} for labels in expected.get(name, [])
         ]
@@ -145,7 +145,7 @@ def run(folder: pathlib.Path, input_series: dict[str, str], expected: dict[str, 
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
-def test_nothing_fires_when_all_is_well(tmp_path: pathlib.Path):
+def test_no_alert_fires_for_a_healthy_instance(tmp_path: pathlib.Path):
     run(tmp_path, HEALTHY, {})
 
 

@@ -1,14 +1,14 @@
-"""Recording rules and alerts, with what their runbook pages say. Durations are written once, in seconds, and can be
-divided, so that a test sees in seconds what production sees in minutes."""
+"""Recording rules, alerts, and the texts of their runbook pages. Durations are written once, in seconds, and can be
+divided, so that a test covers minutes of production in seconds."""
 
 from __future__ import annotations
 
 import dataclasses
 
-OBJECTIVE_SECONDS = 5  # records are done within so long of their creation,
-OBJECTIVE_RATIO = 0.99  # so many of them
+OBJECTIVE_SECONDS = 5  # latency objective: from the creation of a record to its completion
+OBJECTIVE_RATIO = 0.99  # share of the records that must meet it
 TIME_LAG_SECONDS = 300
-STUCK_SECONDS = 300
+STALLED_SECONDS = 300
 STATEMENT_P99_SECONDS = 0.1
 CERTIFICATE_DAYS = 14
 REBALANCES_PER_INSTANCE = 6  # in ten minutes; a rollout of one instance costs two to four
@@ -30,9 +30,15 @@ class Alert:
     expression: str
     hold: str  # "" or a duration: how long the expression must hold
     summary: str
-    means: str
-    look: tuple[tuple[str, str], ...]  # an expression or a command, and what it tells
-    act: tuple[str, ...]
+    meaning: str
+    impact: str
+    diagnosis: tuple[tuple[str, str], ...]  # an expression or a command, and what its result shows
+    mitigation: tuple[str, ...]
+    related: tuple[str, ...]  # names of alerts, or paths of documents
+
+    @property
+    def description(self) -> str:
+        return f"{self.meaning} {self.impact}"
 
 
 class Time:
@@ -83,7 +89,7 @@ def recordings(time: Time) -> list[Recording]:
         Recording("job:millrace_consumer_lag_records:sum", "sum by (job) (millrace_consumer_lag_records)"),
         Recording("job_instance:millrace_records_ended:increase", ended(five)),
         Recording(
-            "job_instance:millrace_books:balance",
+            "job_instance:millrace_record_accounting:balance",
             f"sum {BY} (millrace_records_received_total) - sum {BY} (millrace_records_done_total)"
             f" - (sum {BY} (millrace_records_skipped_total) or {zero})"
             f" - (sum {BY} (millrace_records_dead_lettered_total) or {zero})"
@@ -93,289 +99,397 @@ def recordings(time: Time) -> list[Recording]:
 
 
 def alerts(time: Time) -> list[Alert]:
-    two, five, ten = time.window(2 * MINUTE), time.window(5 * MINUTE), time.window(10 * MINUTE)
-    fifteen = time.window(15 * MINUTE)
-    budget = 1 - OBJECTIVE_RATIO
-    lag = f"sum {BY} (millrace_consumer_lag_records)"
-    status = ("millrace top http://HOST:9464", "what each worker and partition does, and its oldest record")
+    return [*_flow(time), *_kafka(time), *_schemas(time), *_database(time), *_process(time), *_resources(time)]
 
+
+LAG = f"sum {BY} (millrace_consumer_lag_records)"
+TOP = ("millrace top http://HOST:9464", "Activity of each worker and partition, and the oldest record of each partition.")
+DEAD_LETTERS = "docs/dead-letters.md"
+
+
+def _flow(time: Time) -> list[Alert]:
+    five, ten, fifteen = time.window(5 * MINUTE), time.window(10 * MINUTE), time.window(15 * MINUTE)
+    budget = 1 - OBJECTIVE_RATIO
+    received = f"sum by (job) (rate(millrace_records_received_total[{fifteen}]))"
     return [
         Alert(
             "FreshnessSLOBurn", PAGE,
             f"(job:millrace_late_records:ratio_hour > {14.4 * budget:g} and job:millrace_late_records:ratio_short > {14.4 * budget:g})"
             f" or (job:millrace_late_records:ratio_six_hours > {6 * budget:g} and job:millrace_late_records:ratio_half_hour > {6 * budget:g})",
-            "", "Too many records are done later than {} s after their creation.".format(OBJECTIVE_SECONDS),
-            f"The objective is that {OBJECTIVE_RATIO:.0%} of the records are done within {OBJECTIVE_SECONDS} s of their "
-            "creation. At this rate the budget of a month is used up within days: whoever reads the tables sees old data.",
-            (("max by (topic) (millrace_time_lag_seconds)", "how old the data is now"),
-             ("topk(5, sum by (stage) (rate(millrace_stage_seconds_sum[5m])))", "which wait grew"), status),
-            ("Time lag grows: see LagGrowing; more is produced than finished.",
-             "`fetch_wait` is most of it and lag is 0: the producers stamp records late, or their clock is behind.",
-             "Statements are most of it: see DbLatencyHigh."),
+            "", f"Too many records are done later than {OBJECTIVE_SECONDS} s after their creation.",
+            f"The objective is {OBJECTIVE_RATIO:.0%} of the records done within {OBJECTIVE_SECONDS} s of their creation. "
+            "At the current rate the error budget of a month is exhausted within days.",
+            "Readers of the tables see old data.",
+            (("max by (topic) (millrace_time_lag_seconds)", "Current age of the data."),
+             ("topk(5, sum by (stage) (rate(millrace_stage_seconds_sum[5m])))", "The wait that increased."), TOP),
+            ("If the time lag increases, follow LagGrowing: the input rate exceeds the processing rate.",
+             "If `fetch_wait` dominates and the lag is 0, check the clocks and timestamps of the producers.",
+             "If statements dominate, follow DbLatencyHigh."),
+            ("TimeLagHigh", "LagGrowing", "DbLatencyHigh"),
         ),
         Alert(
             "ConsumerStalled", PAGE,
-            f"{lag} > 0 and job_instance:millrace_records_ended:increase == 0 and max {BY} (millrace_state) == 1",
-            five, "Records wait, and none ends.",
-            "The instance is running and has records to process, and for minutes none was finished, skipped or dead-lettered.",
-            (("max by (instance, dependency) (millrace_breaker_state)", "is a dependency down?"),
-             ("max by (instance, worker) (millrace_worker_since_turn_seconds)", "does a loop not turn?"), status),
-            ("A breaker is open: the database or the broker is down; nothing is lost, it goes on by itself.",
-             "A loop does not turn: see WorkerStuck.",
-             "Neither: `kill -TERM` one instance; it drains and the group gives its partitions to another. Keep its log."),
+            f"{LAG} > 0 and job_instance:millrace_records_ended:increase == 0 and max {BY} (millrace_state) == 1",
+            five, "Records wait, and none is finished.",
+            "The instance is running and has lag, but no record was done, skipped or dead-lettered for five minutes.",
+            "The data of its partitions gets older. No record is lost.",
+            (("max by (instance, dependency) (millrace_breaker_state)", "Circuit breakers that are not closed."),
+             ("max by (instance, worker) (millrace_worker_since_turn_seconds)", "Blocked event loops."), TOP),
+            ("If a breaker is open, restore the database or the broker. Processing resumes without intervention.",
+             "If an event loop is blocked, follow EventLoopBlocked.",
+             "Otherwise keep the log of the instance and stop it with `kill -TERM`. It drains, and the group assigns its "
+             "partitions to other instances."),
+            ("BreakerOpen", "EventLoopBlocked", "PartitionStalled"),
         ),
         Alert(
-            "PartitionStuck", PAGE,
-            f"max by (job, instance, topic, partition) (millrace_partition_oldest_inflight_age_seconds) > {time.value(STUCK_SECONDS)}",
-            "", "A record has been in flight for minutes and holds up its partition's commit.",
-            "The other records of the partition go on, but nothing is committed past this one: a crash would repeat all of "
-            "them, and at `partition_window_max` the partition is paused.",
-            (("topk(5, max by (topic, partition) (millrace_partition_oldest_inflight_age_seconds))", "which partition"),
-             ("curl -s http://HOST:9464/status", "`oldest`: its offset, key, stage, processor, attempt and last error")),
-            ("Stage `retry`: its error says why. If it can never succeed, order it: `POST /records/TOPIC/PARTITION/OFFSET/dead-letter` (docs/dead-letters.md).",
-             "Stage `process` for long: a processor waits for something without a time limit.",
-             "Stage `dead_letter` or `emit`: the broker does not accept what is produced, see DlqWriteFailing."),
+            "PartitionStalled", PAGE,
+            f"max by (job, instance, topic, partition) (millrace_partition_oldest_inflight_age_seconds) > {time.value(STALLED_SECONDS)}",
+            "", "A record has been in flight for minutes and prevents commits of its partition.",
+            f"The oldest record of the partition was received more than {STALLED_SECONDS} s ago and is not finished.",
+            "Other records of the partition are processed, but no later offset is committed. A crash repeats all of them, and "
+            "the partition is paused at 100,000 uncommitted records.",
+            (("topk(5, max by (topic, partition) (millrace_partition_oldest_inflight_age_seconds))", "The partition."),
+             ("curl -s http://HOST:9464/status", "`oldest` of the partition: offset, key, stage, processor, attempt, last error.")),
+            ("Stage `retry`: correct the cause of the last error. If the record can never succeed, send it to the dead-letter "
+             "topic with the operator command `POST /records/TOPIC/PARTITION/OFFSET/dead-letter`.",
+             "Stage `process`: find the operation of the processor that has no timeout.",
+             "Stage `dead_letter` or `emit`: follow DlqWriteFailing; the broker does not accept produced records."),
+            ("DlqWriteFailing", "ConsumerStalled", DEAD_LETTERS),
         ),
         Alert(
             "TimeLagHigh", PAGE,
             f"max by (job, topic) (millrace_time_lag_seconds) > {time.value(TIME_LAG_SECONDS)}", five,
             "The oldest unfinished record is minutes old.",
-            "What is read from the tables misses what happened since then, at least for one partition.",
-            (("max by (topic, partition) (millrace_time_lag_seconds)", "one partition, or all?"),
-             ("millrace lag config.yaml", "lag of the group in records and in time, as the brokers see it")),
-            ("One partition: see PartitionStuck.", "All of them: see ConsumerStalled and LagGrowing."),
+            f"At least one partition has an unfinished record that was created more than {TIME_LAG_SECONDS} s ago.",
+            "The tables lack the data of that partition since then.",
+            (("max by (topic, partition) (millrace_time_lag_seconds)", "One partition, or all of them."),
+             ("millrace lag config.yaml", "Lag of the group in records and in time, as the brokers report it.")),
+            ("One partition: follow PartitionStalled.", "All partitions: follow ConsumerStalled and LagGrowing."),
+            ("PartitionStalled", "ConsumerStalled", "LagGrowing"),
         ),
         Alert(
             "LagGrowing", TICKET,
-            f"deriv(job:millrace_consumer_lag_records:sum[{fifteen}]) > 0.1 * sum by (job) (rate(millrace_records_received_total[{fifteen}]))"
-            f" and job:millrace_consumer_lag_records:sum > sum by (job) (rate(millrace_records_received_total[{fifteen}])) * {time.value(MINUTE)}",
-            fifteen, "More is produced than processed.",
-            "Lag has grown for a quarter of an hour by more than a tenth of what is processed, and is more than a minute of work.",
-            (("sum(rate(millrace_partition_high_watermark_offset[5m]))", "what is produced"),
-             ("sum(millrace_in_flight_records) / sum(millrace_in_flight_records_max)", "near 1: the window limits the rate"),
-             ("sum(rate(process_cpu_seconds_total[5m]))", "near the number of workers: the CPU limits it")),
-            ("The window limits: statements became slow (DbLatencyHigh), or raise `engine.in_flight_records_max`.",
-             "The CPU limits: add instances, up to the number of partitions.",
-             "Neither: one partition gets most records; choose a key that spreads."),
+            f"deriv(job:millrace_consumer_lag_records:sum[{fifteen}]) > 0.1 * {received}"
+            f" and job:millrace_consumer_lag_records:sum > {received} * {time.value(MINUTE)}",
+            fifteen, "The lag grows.",
+            "For a quarter of an hour the lag has grown by more than a tenth of the processing rate, and it exceeds one minute "
+            "of processing.",
+            "The data gets older until the processing rate exceeds the input rate.",
+            (("sum(rate(millrace_partition_high_watermark_offset[5m]))", "Input rate."),
+             ("sum(millrace_in_flight_records) / sum(millrace_in_flight_records_max)", "Near 1: the limit of records in flight limits the rate."),
+             ("sum(rate(process_cpu_seconds_total[5m]))", "Near the number of workers: the CPU limits the rate.")),
+            ("If records in flight limit the rate, follow DbLatencyHigh, or raise `engine.in_flight_records_max`.",
+             "If the CPU limits the rate, add instances, up to the number of partitions.",
+             "If neither limits the rate, one partition has most of the records: choose a key with a better distribution."),
+            ("DbLatencyHigh", "CpuThrottled", "TimeLagHigh"),
         ),
         Alert(
             "OffsetGapDetected", PAGE, f"sum by (job, instance) (increase(millrace_offset_gap_records_total[{ten}])) > 0", "",
-            "Records were deleted by the broker before they were read.",
-            "`kafka.on_offset_out_of_range` lets the group go on where the log now begins: what was before is lost for it.",
-            (("sum(increase(millrace_offset_gap_records_total[1d]))", "how many"),
-             ("millrace lag config.yaml", "what is left, and how old it is")),
-            ("Raise the topic's retention above the longest outage you want to survive.",
-             "Fill the gap from the source of the records; the log names topic, partition and offsets."),
+            "The broker deleted records before they were read.",
+            "The committed offset was no longer in the log. `kafka.on_offset_out_of_range` allows the group to continue at the "
+            "beginning of the log.",
+            "The deleted records are lost for this group.",
+            (("sum(increase(millrace_offset_gap_records_total[1d]))", "Number of lost records."),
+             ("millrace lag config.yaml", "Remaining lag and its age.")),
+            ("Raise the retention of the topic above the longest outage that must be survived.",
+             "Restore the lost records from their source. The log names topic, partition and offsets."),
+            ("LagGrowing", "TimeLagHigh"),
         ),
         Alert(
-            "BooksDoNotBalance", PAGE,
-            f"min_over_time(abs(job_instance:millrace_books:balance)[{ten}:{time.window(30)}]) > 0", "",
-            "Records are missing from the books.",
-            "Every record taken is done, skipped, dead-lettered, abandoned or in flight. A sum that is wrong for ten minutes "
-            "without a moment of truth is a defect of Millrace: please report it.",
-            (("job_instance:millrace_books:balance", "how many, and since when"),
-             ("curl -s http://HOST:9464/status", "`books` of the process itself")),
-            ("Keep /metrics, /status and the log of the instance.", "Restart it: what was not committed is delivered again."),
+            "RecordAccountingMismatch", PAGE,
+            f"min_over_time(abs(job_instance:millrace_record_accounting:balance)[{ten}:{time.window(30)}]) > 0", "",
+            "The record accounting does not add up.",
+            "The number of received records must equal the sum of the records done, skipped, dead-lettered, abandoned and in "
+            "flight. The difference was never 0 for ten minutes. The cause is a defect of Millrace.",
+            "Records may be lost or counted twice.",
+            (("job_instance:millrace_record_accounting:balance", "The difference, and its beginning."),
+             ("curl -s http://HOST:9464/status", "`accounting` of the process.")),
+            ("Save /metrics, /status and the log of the instance, and report the defect.",
+             "Restart the instance. Records without a commit are delivered again."),
+            ("OffsetGapDetected", "ConsumerStalled"),
         ),
         Alert(
             "DlqRateHigh", TICKET,
             f"sum by (job) (rate(millrace_records_dead_lettered_total[{five}])) > 0.01 * sum by (job) (rate(millrace_records_received_total[{five}]))",
-            five, "More than one in a hundred records is dead-lettered.",
-            "They are kept with the reason, and nothing else waits for them; but somebody must look at them.",
-            (("sum by (reason) (rate(millrace_records_dead_lettered_total[5m]))", "why"),
-             ("millrace dlq ls config.yaml", "by reason, processor, topic and partition"),
-             ("millrace dlq show config.yaml OFFSET", "one of them")),
-            ("A producer began to write something else: tell its owner.",
-             "A table or a schema changed: repair it, then `millrace dlq redrive config.yaml`.",
-             "When most records end there, the dead-letter brake stops the line by itself."),
+            five, "More than 1 % of the records are dead-lettered.",
+            "Processors reject records, or their attempts are exhausted.",
+            "The records are kept in the dead-letter topic with their reason. Other records are not delayed.",
+            (("sum by (reason) (rate(millrace_records_dead_lettered_total[5m]))", "Rate by reason."),
+             ("millrace dlq ls config.yaml", "Counts by reason, processor, topic and partition."),
+             ("millrace dlq show config.yaml OFFSET", "One dead-letter record.")),
+            ("If a producer changed its records, notify its owner.",
+             "If a table or a schema changed, correct it, then run `millrace dlq redrive config.yaml`.",
+             "If most of the records are dead-lettered, the dead-letter rate limit stops the record engine."),
+            ("ProcessorThrows", "SchemaNotFound", "DlqWriteFailing", DEAD_LETTERS),
         ),
         Alert(
             "ProcessorThrows", TICKET, f"sum by (job, processor) (increase(millrace_processor_exceptions_total[{five}])) > 0", "",
-            "Exceptions leave process().",
-            "Each is an error of its attempt. The record is retried, and after the last attempt it is dead-lettered; other records go on.",
-            (("sum by (processor) (increase(millrace_processor_exceptions_total[1h]))", "which processor, how often"),
-             ("event=processor_threw", "in the log: the record, the type of the exception and what() of one per processor and type in ten seconds"),
-             ("millrace dlq ls config.yaml --reason processor_threw", "which records")),
-            ("Always on the same records: the processor does not expect what they hold. Repair it, then `millrace dlq redrive config.yaml --reason processor_threw`.",
-             "Return a failure that the processor expects: an error with its code, or `outcome::dead_letter`, which is not retried.",
-             "`std::bad_alloc`: memory is short, or the size of something comes from the record."),
+            "A processor throws exceptions.",
+            "An exception left process(). It is counted as an error of the attempt.",
+            "The record is retried, and dead-lettered after the last attempt. Other records are not affected.",
+            (("sum by (processor) (increase(millrace_processor_exceptions_total[1h]))", "The processor and the number of exceptions."),
+             ("event=processor_threw", "Log event with the record, the type of the exception and its what(); one for each processor and type in ten seconds."),
+             ("millrace dlq ls config.yaml --reason processor_threw", "The affected records.")),
+            ("If the same records fail each time, correct the processor, then run `millrace dlq redrive config.yaml --reason processor_threw`.",
+             "Return an error with its code, or `outcome::dead_letter`, which is not retried, instead of throwing.",
+             "`std::bad_alloc`: the memory is exhausted, or a size is taken from the record without a check."),
+            ("DlqRateHigh", DEAD_LETTERS),
         ),
         Alert(
-            "DlqWriteFailing", PAGE, f'sum by (job, instance) (increase(millrace_errors_total{{stage="dead_letter"}}[{five}])) > 0', two,
-            "Dead letters cannot be written.",
-            "Their records stay in flight, their partitions are not committed past them, and stop in the end.",
-            (('sum by (error) (rate(millrace_errors_total{stage="dead_letter"}[5m]))', "why"),
-             ("millrace dlq ls config.yaml", "can the topic be read?")),
-            ("Does the topic of `engine.dead_letter_topic` exist, and may the user write to it?",
-             "`produce_rejected`: its `max.message.bytes` is below the source topic's."),
+            "DlqWriteFailing", PAGE, f'sum by (job, instance) (increase(millrace_errors_total{{stage="dead_letter"}}[{five}])) > 0',
+            time.window(2 * MINUTE), "Dead-letter records cannot be produced.",
+            "The broker does not acknowledge records of the dead-letter topic.",
+            "The records stay in flight, no later offset of their partitions is committed, and finally the partitions are paused.",
+            (('sum by (error) (rate(millrace_errors_total{stage="dead_letter"}[5m]))', "Error codes."),
+             ("millrace dlq ls config.yaml", "Whether the topic can be read.")),
+            ("Verify that the topic of `engine.dead_letter_topic` exists and that the user may write to it.",
+             "`produce_rejected`: raise `max.message.bytes` of the dead-letter topic to that of the source topic."),
+            ("PartitionStalled", "BreakerOpen", DEAD_LETTERS),
         ),
+    ]
+
+
+def _kafka(time: Time) -> list[Alert]:
+    two, five, ten = time.window(2 * MINUTE), time.window(5 * MINUTE), time.window(10 * MINUTE)
+    return [
         Alert(
             "RebalanceStorm", TICKET,
             f"sum by (job) (increase(millrace_rebalances_total[{ten}])) > {REBALANCES_PER_INSTANCE} * count by (job) (millrace_workers)", "",
-            "The consumer group rebalances again and again.",
-            "Each time partitions change hands, work in flight is drained or done twice.",
-            (("sum by (instance, type) (increase(millrace_rebalances_total[10m]))", "who: one instance, or all"),
-             ("changes(process_start_time_seconds[15m])", "restarts"),
-             ("max by (instance, worker) (millrace_worker_since_turn_seconds)", "loops that do not turn miss their heartbeats")),
-            ("Restarts: see CrashLoop; a rollout ends by itself. Static members (`kafka.instance_id`) keep their partitions.",
-             "No restarts: raise `session.timeout.ms`, and look for a processor that blocks (EventLoopLag).",
-             "An autoscaler that follows the lag up and down: give it a longer window."),
+            "The consumer group rebalances repeatedly.",
+            f"The assignment changed more than {REBALANCES_PER_INSTANCE} times for each instance within ten minutes.",
+            "Each rebalance drains the records in flight or repeats them.",
+            (("sum by (instance, type) (increase(millrace_rebalances_total[10m]))", "One instance, or all of them."),
+             ("changes(process_start_time_seconds[15m])", "Restarts."),
+             ("max by (instance, worker) (millrace_worker_since_turn_seconds)", "Blocked event loops, which miss heartbeats.")),
+            ("Restarts: follow CrashLoop. During a rollout, wait; static members (`kafka.instance_id`) keep their partitions.",
+             "No restarts: raise `session.timeout.ms`, and find the processor that blocks (EventLoopLag).",
+             "Autoscaling that follows the lag: lengthen its stabilisation window."),
+            ("CrashLoop", "EventLoopLag", "EventLoopBlocked"),
         ),
         Alert(
             "CommitFailing", PAGE,
-            f"sum {BY} (increase(millrace_commit_failures_total[{five}])) > 0 and sum {BY} (increase(millrace_commits_total[{five}])) == 0 and {lag} > 0",
+            f"sum {BY} (increase(millrace_commit_failures_total[{five}])) > 0 and sum {BY} (increase(millrace_commits_total[{five}])) == 0 and {LAG} > 0",
             two, "Offsets cannot be committed.",
-            "Records are processed, but after a restart all of them since the last commit are processed again.",
-            (("sum by (error) (increase(millrace_commit_failures_total[5m]))", "why"),
-             ("time() - max(millrace_last_commit_timestamp_seconds)", "since when")),
-            ("`broker_fenced`: a second process has the same `kafka.instance_id`.",
-             "`broker_unauthorized`: the user may not write to the group.",
-             "`broker_unavailable`: the group's coordinator is away; it goes on by itself."),
+            "Every commit of the last five minutes failed.",
+            "Records are processed. After a restart all records since the last commit are processed again.",
+            (("sum by (error) (increase(millrace_commit_failures_total[5m]))", "Error codes."),
+             ("time() - max(millrace_last_commit_timestamp_seconds)", "Time since the last commit.")),
+            ("`broker_fenced`: find the second process with the same `kafka.instance_id`, and stop it.",
+             "`broker_unauthorized`: permit the user to read the group.",
+             "`broker_unavailable`: the coordinator of the group is unavailable. Commits resume without intervention."),
+            ("RebalanceStorm", "BreakerOpen"),
         ),
+    ]
+
+
+def _schemas(time: Time) -> list[Alert]:
+    five = time.window(5 * MINUTE)
+    return [
         Alert(
             "RegistryErrors", TICKET,
-            f'sum by (job) (increase(millrace_schema_registry_requests_total{{outcome=~"server_error|unusable|no_answer|tls_refused|limited"}}[{five}])) > 0.01 * sum by (job) (increase(millrace_schema_registry_requests_total[{five}]))',
-            five, "The schema registry does not answer.",
-            "Schemas that are known go on; records with a new schema wait, and hold up their partitions.",
-            (("sum by (outcome) (increase(millrace_schema_registry_requests_total[5m]))", "what came of its requests"),
-             ('sum(rate(millrace_stage_seconds_count{stage="schema_wait"}[5m]))', "records that had to wait")),
-            ("Is the registry up, and does `registry.urls` name all of its instances?",
-             "Nothing is lost: the id is asked for until the registry answers."),
+            f'sum by (job) (increase(millrace_schema_registry_requests_total{{outcome=~"server_error|invalid_response|no_response|tls_refused|rate_limited"}}[{five}])) > 0.01 * sum by (job) (increase(millrace_schema_registry_requests_total[{five}]))',
+            five, "Requests to the schema registry fail.",
+            "More than 1 % of the requests to the schema registry failed.",
+            "Records with cached schemas are processed. Records with a new schema wait, and no later offset of their "
+            "partitions is committed. No record is lost: the request is retried until the registry responds.",
+            (("sum by (outcome) (increase(millrace_schema_registry_requests_total[5m]))", "Outcomes of the requests."),
+             ('sum(rate(millrace_stage_seconds_count{stage="schema_wait"}[5m]))', "Records that waited for a schema.")),
+            ("Verify that the registry is available and that `registry.urls` names all of its instances.",),
+            ("SchemaNotFound", "PartitionStalled"),
         ),
         Alert(
             "SchemaNotFound", TICKET, f'sum by (job) (increase(millrace_errors_total{{stage="schema",error="schema_not_found"}}[{five}])) > 0', "",
-            "Records name schemas that the registry does not know.",
-            "After a short grace they are dead-lettered.",
-            (('sum(increase(millrace_errors_total{error="schema_not_found"}[1h]))', "how often"),
-             ("millrace dlq ls config.yaml --reason schema_not_found", "which records")),
-            ("The producer wrote with another registry, or without one: its first five bytes are no schema id.",
-             "A schema was deleted: register it again under the same id, then `millrace dlq redrive`."),
+            "Records refer to schemas that the registry does not have.",
+            "The registry reported that the schema id of a record does not exist.",
+            "The records are dead-lettered after a grace period.",
+            (('sum(increase(millrace_errors_total{error="schema_not_found"}[1h]))', "Number of errors."),
+             ("millrace dlq ls config.yaml --reason schema_not_found", "The affected records.")),
+            ("If the producer uses another registry, or none, correct the producer: the first five bytes of its values are "
+             "not a valid schema id.",
+             "If a schema was deleted, register it again with the same id, then run `millrace dlq redrive config.yaml`."),
+            ("RegistryErrors", "DlqRateHigh", DEAD_LETTERS),
         ),
+    ]
+
+
+def _database(time: Time) -> list[Alert]:
+    five = time.window(5 * MINUTE)
+    return [
         Alert(
             "DbErrors", TICKET,
             f"sum by (job) (rate(millrace_statement_failures_total[{five}])) > 0.01 * sum by (job) (rate(millrace_statement_seconds_count[{five}]))",
-            five, "More than one in a hundred statements fails.",
-            "They are retried within the retry budget; records take longer, and end as dead letters after the last attempt.",
-            (("sum by (statement, error) (rate(millrace_statement_failures_total[5m]))", "which, and why"),
-             ("sum(millrace_retrying_records)", "records that wait for their next attempt")),
-            ("`db_overloaded`, `db_timeout`: the cluster is short of capacity; see its own dashboard.",
-             "`db_client_timeout`: is `cql.request_timeout` below the server's own timeout?",
-             "`db_unavailable`: nodes are down, or `cql.consistency` asks for more replicas than are up."),
+            five, "More than 1 % of the statements fail.",
+            "The database rejects statements, or they time out.",
+            "Statements are retried within the retry budget. Records take longer, and are dead-lettered after the last attempt.",
+            (("sum by (statement, error) (rate(millrace_statement_failures_total[5m]))", "Statements and error codes."),
+             ("sum(millrace_retrying_records)", "Processor runs that wait for their next attempt.")),
+            ("`db_overloaded`, `db_timeout`: the cluster lacks capacity; see its own dashboard.",
+             "`db_client_timeout`: raise `cql.request_timeout` above the timeout of the server.",
+             "`db_unavailable`: restore the nodes that are down, or lower `cql.consistency`."),
+            ("DbLatencyHigh", "BreakerOpen", "DlqRateHigh"),
         ),
         Alert(
             "DbLatencyHigh", TICKET,
             f"histogram_quantile(0.99, sum by (job, le, statement) (rate(millrace_statement_seconds_bucket[{five}]))) > {STATEMENT_P99_SECONDS:g}",
             five, "Statements are slow.",
-            f"One in a hundred takes longer than {STATEMENT_P99_SECONDS * 1000:g} ms. Millrace absorbs this by having more records in flight.",
-            (("histogram_quantile(0.99, sum by (le, statement) (rate(millrace_statement_seconds_bucket[5m])))", "which statement"),
-             ("sum(millrace_in_flight_records) / sum(millrace_in_flight_records_max)", "near 1: soon the rate will fall")),
-            ("All statements: the database; compaction, repair, a slow node, too few connections.",
-             "One statement: its partitions are large, or it reads tombstones.",
-             "In flight is at its limit: raise `engine.in_flight_records_max` if memory allows."),
+            f"The 99th percentile of a statement exceeds {STATEMENT_P99_SECONDS * 1000:g} ms.",
+            "The number of records in flight rises. The processing rate falls when it reaches its limit.",
+            (("histogram_quantile(0.99, sum by (le, statement) (rate(millrace_statement_seconds_bucket[5m])))", "Latency by statement."),
+             ("histogram_quantile(0.99, sum by (le, node) (rate(millrace_node_seconds_bucket[5m])))", "Latency by node."),
+             ("sum(millrace_in_flight_records) / sum(millrace_in_flight_records_max)", "Near 1: the processing rate is about to fall.")),
+            ("All statements: check the database for compaction, repair, or a slow node.",
+             "One statement: check the size of its partitions, and tombstones.",
+             "Records in flight at their limit: raise `engine.in_flight_records_max` if the memory permits."),
+            ("DbErrors", "LagGrowing"),
         ),
         Alert(
             "BreakerOpen", TICKET, "max by (job, instance, dependency) (millrace_breaker_state) > 0", five,
             "A circuit breaker has been open for minutes.",
-            "More than half of the requests to the dependency failed. Nothing is taken from Kafka until probes succeed; nothing is lost.",
-            (("max by (instance, dependency) (millrace_breaker_state)", "which dependency, of all instances or one"),
-             ("sum by (error) (rate(millrace_errors_total[5m]))", "how its requests fail"), status),
-            ("All instances: the dependency is down. One instance: its network, its certificates.",
-             "It closes by itself after a few probes."),
+            "More than half of the requests to the dependency failed.",
+            "No records are received from Kafka until probes succeed. No record is lost.",
+            (("max by (instance, dependency) (millrace_breaker_state)", "The dependency, and whether one instance or all are affected."),
+             ("sum by (error) (rate(millrace_errors_total[5m]))", "Error codes."), TOP),
+            ("All instances: restore the dependency. One instance: check its network and its certificates.",
+             "The breaker closes after successful probes, without intervention."),
+            ("DbErrors", "ConsumerStalled", "NotReady"),
+        ),
+    ]
+
+
+def _process(time: Time) -> list[Alert]:
+    five, ten, fifteen = time.window(5 * MINUTE), time.window(10 * MINUTE), time.window(15 * MINUTE)
+    return [
+        Alert(
+            "InstanceDown", TICKET, "up == 0", five, "Prometheus cannot scrape an instance.",
+            "The process ended, is blocked, or its admin endpoint is not reachable.",
+            "The group assigns the partitions of an ended process to other instances.",
+            (("up", "The instance."),
+             ("kubectl logs --previous POD", "`event=stopped` or `event=failed` names the reason.")),
+            ("Exit code 78: correct the configuration. Exit code 1: the last error of the log names the failure.",
+             "If the process runs: set `admin.address`, whose default 127.0.0.1 is not reachable from another machine."),
+            ("NoInstances", "CrashLoop", "EventLoopBlocked"),
         ),
         Alert(
-            "InstanceDown", TICKET, "up == 0", five, "Prometheus does not reach an instance.",
-            "It ended, hangs, or its admin endpoint cannot be reached. The group gives its partitions to others.",
-            (("up", "which"), ("kubectl logs --previous POD", "its last words: `event=stopped` says why")),
-            ("Exit code 78: the configuration is wrong. 1: a failure, named in the line before.",
-             "It runs: `admin.address` is 127.0.0.1 unless configured; a scrape from outside needs another."),
+            "NoInstances", PAGE, "absent(millrace_build_info)", five, "No instance is scraped.",
+            "No process of Millrace runs, or the monitoring lost all of them.",
+            "If no process runs, no record is processed.",
+            (("count(up) by (job)", "Targets that are scraped."),
+             ("millrace lag config.yaml", "Whether the committed offsets of the group advance.")),
+            ("If the offsets advance, repair the scrape configuration.",
+             "Otherwise start the application. It continues at its committed offsets."),
+            ("InstanceDown", "CrashLoop"),
         ),
         Alert(
-            "NoInstances", PAGE, "absent(millrace_build_info)", five, "Nothing runs.",
-            "No instance is scraped at all: nothing is processed, or monitoring lost all of them.",
-            (("count(up) by (job)", "what is scraped at all"), ("millrace lag config.yaml", "does the group still move?")),
-            ("The group moves: repair the scrape configuration.", "It does not: start it; it goes on where it was."),
-        ),
-        Alert(
-            "CrashLoop", TICKET, f"changes(process_start_time_seconds[{fifteen}]) > 2", "", "An instance restarts again and again.",
-            "Each restart costs a rebalance and repeats what was not committed.",
-            (("changes(process_start_time_seconds[1h])", "which"), ("kubectl logs --previous POD", "`event=failed` or `not_started` says why")),
-            ("The same record each time: `event=failed` names its offset; see docs/dead-letters.md.",
-             "Killed for memory: see MemoryNearLimit."),
+            "CrashLoop", TICKET, f"changes(process_start_time_seconds[{fifteen}]) > 2", "", "An instance restarts repeatedly.",
+            "The process started more than twice within a quarter of an hour.",
+            "Each restart causes a rebalance and repeats the records without a commit.",
+            (("changes(process_start_time_seconds[1h])", "The instance, and the number of restarts."),
+             ("kubectl logs --previous POD", "`event=failed` or `event=not_started` names the reason.")),
+            ("If the same record fails each time, `event=failed` names its offset; see docs/dead-letters.md.",
+             "If the process was killed for memory, follow MemoryNearLimit."),
+            ("MemoryNearLimit", "RebalanceStorm", DEAD_LETTERS),
         ),
         Alert(
             "NotReady", TICKET, "min by (job, instance) (millrace_ready) == 0", ten, "An instance is not ready.",
-            "It has not joined the group, a dependency is not usable, or a worker stands still. /readyz says which.",
-            (("curl -s http://HOST:9464/readyz", "the reasons"), status),
-            ("A dependency: see BreakerOpen.", "A worker: see WorkerStuck.", "Not joined: more workers than partitions idle."),
+            "The instance has not joined the group, a dependency is not usable, or an event loop is blocked.",
+            "A rollout waits for the instance. Its partitions may not be processed.",
+            (("curl -s http://HOST:9464/readyz", "The reasons."), TOP),
+            ("A dependency: follow BreakerOpen.", "A worker: follow EventLoopBlocked.",
+             "Not joined: check the group's coordinator and the permissions of the user. Workers beyond the number of partitions stay idle."),
+            ("BreakerOpen", "EventLoopBlocked", "docs/observability.md"),
         ),
         Alert(
-            "WorkerStuck", PAGE, f"max by (job, instance, worker) (millrace_worker_since_turn_seconds) > {time.value(30)}", "",
-            "A worker's loop does not turn.",
-            "A processor blocks its thread. The worker polls nothing, so the group takes its partitions away.",
-            (("max by (instance, worker) (millrace_worker_since_turn_seconds)", "which"),
-             ("curl -s http://HOST:9464/healthz", "the processor and record that were entered last")),
-            ("Liveness fails, so that the orchestrator restarts it.",
-             "Wait with co_await in processors; never sleep, lock or read a file there."),
-        ),
-        Alert(
-            "CpuThrottled", TICKET,
-            f"sum {BY} (rate(millrace_cgroup_cpu_throttled_periods_total[{five}])) > 0.25 * sum {BY} (rate(millrace_cgroup_cpu_periods_total[{five}]))",
-            fifteen, "The control group has no CPU time left in a quarter of its periods.",
-            "Threads wait up to 100 ms at a time: latencies show it everywhere and explain it nowhere.",
-            (("sum by (instance) (rate(process_cpu_seconds_total[5m]))", "what it uses"),
-             ("min(millrace_cgroup_cpu_limit_cores)", "what it may use")),
-            ("Remove the CPU limit, or raise it to whole cores: workers plus one.",),
-        ),
-        Alert(
-            "MemoryNearLimit", TICKET,
-            f"max {BY} (millrace_cgroup_memory_bytes) > 0.9 * max {BY} (millrace_cgroup_memory_limit_bytes)", ten,
-            "The control group's memory is nearly used up.",
-            "The kernel kills the process at the limit: a crash, and what was not committed is repeated.",
-            (("max(process_resident_memory_bytes)", "resident"), ("max(millrace_in_flight_bytes)", "of it, records in flight"),
-             ("max(millrace_kafka_queue_bytes)", "of it, fetched and produced records")),
-            ("Lower `engine.memory_max` or `kafka.fetch_bytes_max`, or raise the limit.",
-             "Neither grows, resident memory does: a leak; please report it with /metrics."),
-        ),
-        Alert(
-            "FdsNearLimit", TICKET, f"max {BY} (process_open_fds) > 0.8 * max {BY} (process_max_fds)", ten,
-            "File descriptors are nearly used up.",
-            "New connections will fail.",
-            (("max by (instance) (process_open_fds)", "how many"), ("ls -l /proc/PID/fd", "which")),
-            ("Raise the limit (`ulimit -n`, `LimitNOFILE`).", "They grow for ever: a leak; please report it."),
-        ),
-        Alert(
-            "EventLoopLag", TICKET,
-            f"histogram_quantile(0.99, sum by (job, instance, le) (rate(millrace_loop_turn_seconds_bucket[{five}]))) > 0.1", five,
-            "Turns of the event loop are long.",
-            "One turn in a hundred works for more than 100 ms: everything else waits meanwhile, heartbeats too.",
-            (("histogram_quantile(0.99, sum by (instance, le) (rate(millrace_loop_turn_seconds_bucket[5m])))", "which instance"),
-             ("histogram_quantile(0.99, sum by (le) (rate(millrace_decode_seconds_bucket[5m])))", "is it decoding?")),
-            ("Look for computation in a processor; split it or move it out.", "CPU is short: see CpuThrottled."),
+            "EventLoopBlocked", PAGE, f"max by (job, instance, worker) (millrace_worker_since_turn_seconds) > {time.value(30)}", "",
+            "The event loop of a worker is blocked.",
+            "The event loop has not begun a turn for 30 s. A processor blocks its thread.",
+            "The worker does not poll Kafka. The group revokes its partitions when its session times out.",
+            (("max by (instance, worker) (millrace_worker_since_turn_seconds)", "The worker."),
+             ("curl -s http://HOST:9464/healthz", "The processor and the record that were entered last.")),
+            ("Liveness fails, and the orchestrator restarts the process.",
+             "Correct the processor: it must wait with co_await, and must not sleep, take locks or read files."),
+            ("EventLoopLag", "ConsumerStalled", "RebalanceStorm"),
         ),
         Alert(
             "VersionSkew", TICKET, "count by (job) (count by (job, version, millrace) (millrace_build_info)) > 1", time.window(30 * MINUTE),
             "Instances run different versions.",
-            "A rollout takes minutes; after half an hour somebody was forgotten.",
-            (("count by (instance, version, millrace, revision) (millrace_build_info)", "who runs what"),),
-            ("Finish the rollout, or take it back.",),
+            "The instances of a job have run more than one version for half an hour.",
+            "Records are processed by different code, depending on their partition.",
+            (("count by (instance, version, millrace, revision) (millrace_build_info)", "Version of each instance."),),
+            ("Complete the rollout, or roll it back.",),
+            ("CrashLoop", "NotReady"),
         ),
         Alert(
             "CertExpiry", TICKET,
             f"min by (job, setting) (millrace_certificate_expiry_timestamp_seconds) - time() < {CERTIFICATE_DAYS * DAY}", "",
-            f"A certificate ends within {CERTIFICATE_DAYS} days.",
-            "From that moment new connections are refused; those that there are stay until they break.",
-            (("min by (setting) (millrace_certificate_expiry_timestamp_seconds) - time()", "which one, and how long it has left"),
-             ("openssl x509 -noout -enddate -in FILE", "the date")),
-            ("Replace the file. Those of the registry are read anew for each connection; those of Kafka and the database by a "
-             "restart.",),
+            f"A certificate expires within {CERTIFICATE_DAYS} days.",
+            "The certificate in the file of the setting is close to its expiry.",
+            "After the expiry new connections are rejected. Established connections continue until they are closed.",
+            (("min by (setting) (millrace_certificate_expiry_timestamp_seconds) - time()", "The setting, and the remaining seconds."),
+             ("openssl x509 -noout -enddate -in FILE", "The date of expiry.")),
+            ("Replace the file. Certificates of the registry are read for each connection. Those of Kafka and of the database "
+             "need a restart.",),
+            ("InsecureConfig", "RegistryErrors", "BreakerOpen"),
         ),
         Alert(
             "InsecureConfig", TICKET, "max by (job, setting) (millrace_insecure_config) == 1", fifteen,
-            "A setting of the configuration gives protection up.",
-            "A password crosses the network unencrypted, or a server's certificate is not verified. The process warns of it at "
-            "each start: `event=insecure_config`.",
-            (("max by (job, instance, setting) (millrace_insecure_config)", "which setting, where"),),
+            "A setting disables a protection.",
+            "A password or a token crosses the network unencrypted, or the certificate of a server is not verified. The "
+            "process logs `event=insecure_config` at each start.",
+            "An attacker with access to the network can read credentials or impersonate a server.",
+            (("max by (job, instance, setting) (millrace_insecure_config)", "The setting and the instance."),),
             ("Encrypt the connection (`SASL_SSL`, https, `cql.tls`), and verify certificates.",
-             "A network that nobody else can reach: silence the alert for it, with a reason."),
+             "For an isolated network, silence the alert with a reason."),
+            ("CertExpiry",),
+        ),
+    ]
+
+
+def _resources(time: Time) -> list[Alert]:
+    five, ten, fifteen = time.window(5 * MINUTE), time.window(10 * MINUTE), time.window(15 * MINUTE)
+    return [
+        Alert(
+            "CpuThrottled", TICKET,
+            f"sum {BY} (rate(millrace_cgroup_cpu_throttled_periods_total[{five}])) > 0.25 * sum {BY} (rate(millrace_cgroup_cpu_periods_total[{five}]))",
+            fifteen, "The CPU of the process is throttled.",
+            "The cgroup exhausted its CPU quota in more than a quarter of the periods.",
+            "Threads wait up to 100 ms at a time. All latencies rise.",
+            (("sum by (instance) (rate(process_cpu_seconds_total[5m]))", "CPU cores used."),
+             ("min(millrace_cgroup_cpu_limit_cores)", "CPU limit in cores.")),
+            ("Remove the CPU limit, or raise it to whole cores: the number of workers plus one.",),
+            ("EventLoopLag", "LagGrowing"),
+        ),
+        Alert(
+            "MemoryNearLimit", TICKET,
+            f"max {BY} (millrace_cgroup_memory_bytes) > 0.9 * max {BY} (millrace_cgroup_memory_limit_bytes)", ten,
+            "The memory of the cgroup is nearly exhausted.",
+            "The cgroup uses more than 90 % of its memory limit.",
+            "The kernel kills the process at the limit. Records without a commit are repeated.",
+            (("max(process_resident_memory_bytes)", "Resident memory."),
+             ("max(millrace_in_flight_bytes)", "Part held by records in flight."),
+             ("max(millrace_kafka_queue_bytes)", "Part held by the queues of the Kafka clients.")),
+            ("Lower `engine.memory_max` or `kafka.fetch_bytes_max`, or raise the limit.",
+             "If only the resident memory grows, report a memory leak together with /metrics."),
+            ("CrashLoop",),
+        ),
+        Alert(
+            "FdsNearLimit", TICKET, f"max {BY} (process_open_fds) > 0.8 * max {BY} (process_max_fds)", ten,
+            "The file descriptors are nearly exhausted.",
+            "The process uses more than 80 % of its file descriptors.",
+            "At the limit new connections fail.",
+            (("max by (instance) (process_open_fds)", "Open file descriptors."), ("ls -l /proc/PID/fd", "Their targets.")),
+            ("Raise the limit (`ulimit -n`, `LimitNOFILE`).", "If the number grows without a bound, report a leak."),
+            ("InstanceDown",),
+        ),
+        Alert(
+            "EventLoopLag", TICKET,
+            f"histogram_quantile(0.99, sum by (job, instance, le) (rate(millrace_loop_turn_seconds_bucket[{five}]))) > 0.1", five,
+            "Turns of the event loop take long.",
+            "The 99th percentile of the duration of a turn exceeds 100 ms.",
+            "All other records and the heartbeats of the worker wait during the turn.",
+            (("histogram_quantile(0.99, sum by (instance, le) (rate(millrace_loop_turn_seconds_bucket[5m])))", "Duration by instance."),
+             ("histogram_quantile(0.99, sum by (le) (rate(millrace_decode_seconds_bucket[5m])))", "Share of decoding.")),
+            ("Find long computations in processors, and split them or move them to another thread.",
+             "If the CPU is exhausted, follow CpuThrottled."),
+            ("CpuThrottled", "EventLoopBlocked"),
         ),
     ]

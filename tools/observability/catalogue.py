@@ -1,4 +1,4 @@
-"""The catalogue of metrics as `millrace metrics` prints it, and what an expression may say about it."""
+"""The catalogue of metrics (output of `millrace metrics`), and the check of expressions against it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pathlib
 import re
 
 HISTOGRAM_SUFFIXES = ("_bucket", "_sum", "_count")
-# Labels that Prometheus adds, and the one of histograms.
+# Labels that Prometheus adds, and the label of histogram buckets.
 SCRAPE_LABELS = {"job", "instance", "le"}
 SCRAPE_METRICS = {"up"}
 OWN_METRIC = re.compile(r"\b((?:millrace|process)_[a-z0-9_]+)(?![a-z0-9_]*:)")
@@ -51,7 +51,7 @@ class Catalogue:
         return cls([_metric(entry) for entry in json.loads(file.read_text())["metrics"]])
 
     def used_in(self, expression: str) -> set[str]:
-        """Names of the families that an expression reads; what is no family of ours raises."""
+        """The families that an expression reads. Raises ValueError for a name that the catalogue lacks."""
         used = set()
         for name in OWN_METRIC.findall(expression):
             if name not in self.by_series:
@@ -60,7 +60,7 @@ class Catalogue:
         return used
 
     def check(self, expression: str, recorded: set[str] = frozenset()) -> set[str]:
-        """As used_in(), and every label that is matched or grouped by exists and may have that value."""
+        """As used_in(). Also checks that every label in a matcher or grouping exists and can have the value."""
         used = self.used_in(expression)
         for name in RECORDED_METRIC.findall(expression):
             if name not in recorded:
@@ -78,7 +78,7 @@ class Catalogue:
             for labels in GROUPING.findall(expression):
                 unknown = {label.strip() for label in labels.split(",") if label.strip()} - known
                 if unknown:
-                    raise ValueError(f"no metric of it has the labels {sorted(unknown)} (in: {expression})")
+                    raise ValueError(f"no metric in it has the labels {sorted(unknown)} (in: {expression})")
         return used
 
     def by_series_of(self, family: str) -> Metric:

@@ -7,7 +7,7 @@ from panels import ALL, ROWS, Panel
 UID = "millrace"
 SCHEMA_VERSION = 39
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
-RUNBOOK = "https://runbook.example/millrace/{}.md"  # ./dev generate --runbook says where yours are
+RUNBOOK = "https://runbook.example/millrace/{}.md"  # ./dev generate --runbook sets another URL
 WIDTH = 24
 PANEL_HEIGHT = 8
 STAT_HEIGHT = 4
@@ -91,7 +91,7 @@ def _target(panel: Panel, index: int, expression: str, legend: str) -> dict:
 def _defaults(panel: Panel) -> dict:
     defaults: dict = {"unit": panel.unit}
     if panel.kind == "timeseries":
-        defaults["min"] = 0 if panel.title != "Books" else None
+        defaults["min"] = 0 if panel.title != "Record accounting" else None
         defaults["custom"] = {
             "lineWidth": 1, "fillOpacity": 60 if panel.stacked else 8, "showPoints": "never", "spanNulls": True,
             "stacking": {"mode": "normal" if panel.stacked else "none", "group": "A"},
