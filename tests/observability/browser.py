@@ -1,4 +1,4 @@
-"""Headless Chromium over its debugging pipe: no driver and no package needed."""
+"""Headless Chromium, controlled over its debugging pipe without a driver or a package."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Browser:
         self.console: list[str] = []
 
     def open(self, url: str, width: int, height: int, dark: bool = False) -> None:
-        """A page of its own; what it complains about goes to `console`."""
+        """Opens a page. Its warnings and errors are appended to `console`."""
         target = self._call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):

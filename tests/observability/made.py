@@ -1,4 +1,4 @@
-"""What tools/observability makes, and the program whose catalogue it is made from."""
+"""The output of tools/observability, and the program whose catalogue it reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real Prometheus in a folder of its own."""
+"""A real Prometheus with its own folder."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Prometheus:
         )  # fmt: skip
 
     def scrape(self, targets: list[str]) -> None:
-        """Only these from now on."""
+        """Replaces the scraped targets."""
         made = self.folder / "targets.json.new"
         made.write_text(json.dumps([{"targets": targets}]))
         made.rename(self.folder / "targets.json")
@@ -67,7 +67,7 @@ class Prometheus:
             raise QueryError(json.load(refused)["error"]) from None
 
     def range(self, expression: str, step_s: float = 5) -> list[list[float]]:
-        """The values of every series from the beginning to now."""
+        """The values of every series from the start of Prometheus to now."""
         found = self._get("query_range", query=expression, start=f"{self.began:.3f}", end=f"{time.time():.3f}", step=f"{step_s}")
         return [[float(value) for _, value in series["values"]] for series in found["result"]]
 
@@ -75,7 +75,7 @@ class Prometheus:
         return {alert["labels"]["alertname"] for alert in self._get("alerts")["alerts"] if alert["state"] == "firing"}
 
     def fired_since(self, when: float) -> set[str]:
-        """Every alert that fired at some moment since then, however short."""
+        """Every alert that fired at any moment since then."""
         found = self._get(
             "query_range", query='ALERTS{alertstate="firing"}', start=f"{when:.3f}", end=f"{time.time():.3f}", step="1"
         )

@@ -1,4 +1,4 @@
-"""The running example with something to show: the demo under a steady load, and its switches."""
+"""The running example: the demo under a steady load, and its fault switches."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from servers.process import Process, free_port
 
 READY_TIMEOUT_S = 60
 FOR_EVER_S = 86_000
-# A statement that is never answered holds its record up for so long.
+# The client-side timeout of a statement without a response.
 STATEMENT_TIMEOUT_S = 20
 # The mock cluster rebalances at once with this one; with the classic protocol it waits for the session's timeout.
 PROTOCOL = "kafka.protocol=consumer"
@@ -60,7 +60,7 @@ class Stage:
         return next(self.folder.glob("temporary/*/config.yaml"))
 
     def another_member(self, number: int, *settings: str) -> Process:
-        """A second process in the group, not scraped."""
+        """A second process of the group, which is not scraped."""
         overrides = ["admin.port=0", PROTOCOL, *settings]
         return Process(
             f"member-{number}", self.folder,

@@ -24,7 +24,7 @@ TRACED_WITHIN_S = 60
 
 
 class Collector(http.server.BaseHTTPRequestHandler):
-    """A collector of OTLP over HTTPS that keeps what it is sent with the token."""
+    """A collector of OTLP over HTTPS. It stores the requests that carry the token."""
 
     requests: list[tuple[str, str, dict]] = []
 
@@ -96,7 +96,7 @@ def test_top_shows_the_process_and_its_statements(stage: Stage):
         assert words in text, text
 
 
-def test_top_of_a_process_that_is_not_there_says_so(stage: Stage):
+def test_top_names_an_unreachable_process(stage: Stage):
     nobody = free_port()
     text = run("top", f":{stage.port}", f":{nobody}", "--once")
     assert f"127.0.0.1:{nobody}: Connection refused" in text
@@ -131,15 +131,15 @@ def test_tap_shows_records_with_their_latencies_and_effects(stage: Stage):
 def test_tap_filters(stage: Stage):
     key = samples(stage, "--limit", "1")[0]["key"]
     assert {sample["partition"] for sample in samples(stage, "--partition", "7", "--limit", "3")} == {7}
-    # Only what happens while somebody listens is shown, so bad records keep coming until the command has seen its two.
+    # The tap shows records that are processed while it is connected: bad records are produced until it has seen two.
     with concurrent.futures.ThreadPoolExecutor(max_workers=1) as pool:
         tapped = pool.submit(samples, stage, "--outcome", "dead_lettered", "--limit", "2")
         while not tapped.done():
             stage.order("/poison/5")
             concurrent.futures.wait([tapped], timeout=1)
-    letters = tapped.result()
-    assert {sample["outcome"] for sample in letters} == {"dead_lettered"}
-    assert all("undecodable" in sample["value"] for sample in letters)
+    samples = tapped.result()
+    assert {sample["outcome"] for sample in samples} == {"dead_lettered"}
+    assert all("undecodable" in sample["value"] for sample in samples)
     assert key
 
 
@@ -164,7 +164,7 @@ def test_traces_reach_the_collector(stage: Stage):
     assert abs(int(root["endTimeUnixNano"]) / 1e9 - time.time()) < TRACED_WITHIN_S + 30
 
 
-def test_the_log_is_one_line_an_event_without_payloads(stage: Stage):
+def test_the_log_has_one_line_for_each_event_and_no_payloads(stage: Stage):
     log = pathlib.Path(stage.configuration).with_name("application.log").read_text()
     assert "event=running" in log and "event=admin_listening" in log
     for line in log.splitlines():

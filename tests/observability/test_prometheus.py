@@ -169,7 +169,7 @@ def test_the_faults_fill_the_panels_that_may_be_empty(environment: Environment):
     untouched = {
         "Flow: Failed attempts, P99", "Kafka: Failed commits", "ScyllaDB: Lookups", "ScyllaDB: Lookup cache entries",
         "ScyllaDB: Lookup cache size", "Avro and schema registry: Decode errors", "Avro and schema registry: Failed decodes",
-        "Resources: Traces", "Dead letters: Skipped by reason", "Dead letters: Dead-letter errors", "Resources: CPU",
+        "Resources: Traces", "Dead-letter topic: Skipped by reason", "Dead-letter topic: Dead-letter errors", "Resources: CPU",
         "Resources: Memory",
     }  # fmt: skip
     assert empty <= untouched, empty - untouched

@@ -28,7 +28,7 @@ def constant(name: str, value: float, labels: str = "") -> dict[str, str]:
     return series(name, f"{value}+0{EACH}", labels)
 
 
-# An instance that takes and finishes 6,000 records a minute, fast and without failures.
+# An instance that receives and finishes 6,000 records a minute, fast and without failures.
 HEALTHY = {
     **constant("up", 1),
     **constant("millrace_build_info", 1, 'version="1",millrace="1",revision="r",compiler="gcc"'),
@@ -73,7 +73,7 @@ HEALTHY = {
 STALLED = {**growing("millrace_records_received_total", 0), **growing("millrace_records_done_total", 0)}
 BY_JOB, BY_INSTANCE = {"job": "millrace"}, {"job": "millrace", "instance": "a"}
 
-# By alert: what is different, and the labels it fires with.
+# For each alert: the series that differ from HEALTHY, and the labels of the alert.
 CASES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "FreshnessSLOBurn": (growing("millrace_record_e2e_seconds_bucket", 4800, 'le="5"'), BY_JOB),
     "ConsumerStalled": ({**STALLED, **growing("millrace_record_e2e_seconds_count", 0)}, BY_INSTANCE),

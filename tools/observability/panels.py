@@ -381,6 +381,6 @@ ROWS = (
     ("Kafka", KAFKA),
     ("Avro and schema registry", AVRO),
     ("ScyllaDB", DATABASE),
-    ("Dead letters", DEAD_LETTERS),
+    ("Dead-letter topic", DEAD_LETTERS),
     ("Resources", RESOURCES),
 )

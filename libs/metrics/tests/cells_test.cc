@@ -38,7 +38,7 @@ TEST(Gauge, IsSetAndMoved) {
   EXPECT_DOUBLE_EQ(g.value(), 1.5);
 }
 
-// What the fast lookup must agree with.
+// The reference for the fast lookup.
 std::size_t first_bound_not_below(const std::vector<std::uint64_t>& bounds, std::uint64_t value) {
   return static_cast<std::size_t>(std::lower_bound(bounds.begin(), bounds.end(), value) - bounds.begin());
 }

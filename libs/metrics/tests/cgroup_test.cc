@@ -8,7 +8,7 @@
 namespace millrace::metrics {
 namespace {
 
-// A control group in a folder of its own.
+// The files of a cgroup in a temporary folder.
 class Cgroup : public testing::Test {
  protected:
   Cgroup() {
