@@ -137,9 +137,9 @@ def test_tap_filters(stage: Stage):
         while not tapped.done():
             stage.order("/poison/5")
             concurrent.futures.wait([tapped], timeout=1)
-    samples = tapped.result()
-    assert {sample["outcome"] for sample in samples} == {"dead_lettered"}
-    assert all("undecodable" in sample["value"] for sample in samples)
+    dead_lettered = tapped.result()
+    assert {sample["outcome"] for sample in dead_lettered} == {"dead_lettered"}
+    assert all("undecodable" in sample["value"] for sample in dead_lettered)
     assert key
 
 
