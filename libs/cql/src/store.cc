@@ -152,9 +152,7 @@ result<void> channel_store::prepare(statements::statement_declaration& declarati
   if (!prepared) return prepared.error().in(where);
   if (auto fits = declaration.check((*prepared)->parameters, (*prepared)->columns); !fits) return fits;
   const statements::statement_options& options = declaration.options();
-  const milliseconds own = options.timeout;
-  const milliseconds timeout =
-      own == statements::statement_options{}.timeout ? settings_.request_timeout : own;
+  const milliseconds timeout = options.timeout.value_or(settings_.request_timeout);
   // What the driver does and a plain execution does not.
   const bool plain = !options.trace && !(settings_.speculative && options.idempotent);
   declaration.prepared_as(static_cast<std::uint32_t>(statements_.size()));

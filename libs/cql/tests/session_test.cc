@@ -91,6 +91,21 @@ TEST_F(session_test, an_answer_that_never_comes_is_a_timeout_of_its_own) {
   EXPECT_EQ(why(finish(impatient_(context(), "ada"))), "ok");
 }
 
+TEST_F(session_test, a_timeout_of_the_statement_takes_precedence_over_that_of_the_session) {
+  write("ada", "gold", 0.5);
+  session_options hurried;
+  hurried.request_timeout = short_timeout;
+  session_ = opened(*server_, hurried);
+  statement<profile(std::string_view)> unhurried{"SELECT segment, score FROM profile WHERE  id = ?",
+                                                 with_timeout(milliseconds(5'000))};
+  attach({});
+  server_->set_latency(operation::select, {.p50 = milliseconds(500)});
+  EXPECT_EQ(why(finish(unhurried(context(), "ada"))), "ok");
+  const auto late = finish(select_(context(), "ada"));
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().code(), errc::db_client_timeout);
+}
+
 TEST_F(session_test, an_endlessly_unprepared_statement_ends_at_its_deadline_or_before) {
   server_->inject({.kind = fault_kind::unprepared, .on = operation::select});
   EXPECT_FALSE(finish(impatient_(context(), "ada")));

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -41,10 +42,11 @@ inline constexpr char no_lookup[] = "-";
 
 // Options of one statement.
 struct statement_options {
-  milliseconds timeout{5'000};   // the client's deadline; keep it above the server's own timeout
-  bool idempotent = true;        // under at-least-once delivery every statement must be
-  std::string consistency = {};  // "" = the session's default
-  // SERIAL or LOCAL_SERIAL, of statements with IF; "" = the server's, SERIAL
+  // Deadline of the client; longer than the server's own timeout. Empty: the session's request_timeout.
+  std::optional<milliseconds> timeout = {};
+  bool idempotent = true;        // required under at-least-once delivery; false: never speculative
+  std::string consistency = {};  // "": the session's
+  // SERIAL or LOCAL_SERIAL, for statements with IF; "": the server's default, SERIAL
   std::string serial_consistency = {};
   std::uint32_t page_rows = 1'000;  // of a SELECT: rows per page
   bool trace = false;               // the server keeps a trace of every execution; costly
