@@ -12,6 +12,7 @@
 #include <millrace/app/app_config.h>
 #include <millrace/app/application.h>
 #include <millrace/app/exit_code.h>
+#include <millrace/app/config_commands.h>
 #include <millrace/app/metric_catalogue.h>
 #include <millrace/avro/schema.h>
 #include <millrace/metrics/cgroup.h>
@@ -22,7 +23,6 @@
 #include "connections.h"
 #include "error_hints.h"
 #include "front_page.h"
-#include "load_settings.h"
 #include "log.h"
 #include "lookups.h"
 #include "operator_commands.h"
@@ -73,7 +73,7 @@ class process {
         counts_(declared_),
         budget_(static_cast<std::size_t>(settings_.engine.memory_max.bytes)),
         retries_(settings_.engine.retry_budget),
-        watchdog_(settings_.engine.stuck_after),
+        watchdog_(settings_.engine.stall_timeout),
         tap_(system_clock()) {}
 
   int run();
@@ -161,7 +161,7 @@ int process::run() {
       counts_,
       {static_cast<double>(settings_.engine.in_flight_records_max) * worker_count(settings_),
        static_cast<double>(settings_.engine.memory_max.bytes), settings_.kafka.group,
-       settings_.kafka.protocol == group_protocol::consumer ? "consumer" : "classic"},
+       settings_.kafka.protocol == kafka::group_protocol::consumer ? "consumer" : "classic"},
       [this] { return pulses(); }, [this] { return readiness_.not_ready_because().empty(); }));
   hooks_.push_back(add_security_check_metrics(counts_, settings_));
   for (const insecure_setting& each : insecure_settings(settings_)) {
@@ -445,7 +445,7 @@ process_view process::view() const {
   seen.started = started_;
   if (!started_) seen.waits_for = waits_for_;
   seen.uptime = now - began_;
-  seen.stuck_after = settings_.engine.stuck_after;
+  seen.stuck_after = settings_.engine.stall_timeout;
   for (const auto& w : workers_) {
     seen.workers.push_back({w->status(), w->pulse_at(now)});
     w->add_lookups(seen.lookups);
@@ -500,16 +500,12 @@ admin_page process::order(const admin_request& wanted) {
 
 int run(const application& app, const run_arguments& arguments) {
   set_up_log(log_level::info, log_format::logfmt);
-  auto settings = load_settings(arguments);
+  auto settings = load_config(arguments, std::cerr);
   if (!settings) return exit_config;
-  set_up_log(settings->log.level, settings->log.format);
-  return process(app, std::move(*settings)).run();
+  set_up_log(settings->value.log.level, settings->value.log.format);
+  return process(app, std::move(settings->value)).run();
 }
 
-int validate(const run_arguments& arguments) {
-  if (!load_settings(arguments)) return exit_config;
-  std::cout << arguments.config_file << ": ok\n";
-  return exit_ok;
-}
+int validate(const run_arguments& arguments) { return validate_config(arguments, std::cout, std::cerr); }
 
 }  // namespace millrace::app

@@ -4,17 +4,14 @@
 
 #include <CLI/CLI.hpp>
 
-#include <millrace/app/app_config.h>
 #include <millrace/app/application.h>
 #include <millrace/app/command_line.h>
+#include <millrace/app/config_commands.h>
 #include <millrace/app/exit_code.h>
 #include <millrace/app/metric_catalogue.h>
-#include <millrace/config/load.h>
-#include <millrace/config/reference.h>
 
 #include "command_reference.h"
 #include "commands/built_in.h"
-#include "load_settings.h"
 
 namespace millrace::app {
 namespace {
@@ -30,25 +27,35 @@ command with_config(std::string name, std::string summary, action act) {
           }};
 }
 
-int show_config(const run_arguments& arguments) {
-  const auto settings = load_settings(arguments);
-  if (!settings) return exit_config;
-  std::cout << config::show(app_spec(), *settings);
-  return exit_ok;
+int print(config_document which, const run_arguments& arguments) {
+  return print_config(which, arguments, std::cout, std::cerr);
 }
 
 void declare_config_command(CLI::App& self, int& code) {
   self.require_subcommand(1);
   self.add_subcommand("reference", "Print the reference of all settings in Markdown")->callback([&code] {
-    std::cout << config::to_markdown(app_spec());
-    code = exit_ok;
+    code = print(config_document::reference, {});
   });
   self.add_subcommand("schema", "Print the JSON Schema of the configuration file")->callback([&code] {
-    std::cout << config::to_json_schema(app_spec(), "Millrace configuration") << "\n";
-    code = exit_ok;
+    code = print(config_document::schema, {});
   });
-  const command show = with_config("show", "Print the effective configuration", show_config);
+  const command show =
+      with_config("show", "Print the effective configuration and the origin of every value",
+                  [](const run_arguments& arguments) { return print(config_document::show, arguments); });
   show.declare(*self.add_subcommand(show.name, show.summary), code);
+}
+
+void declare_validate_command(CLI::App& self, int& code) {
+  struct arguments {
+    run_arguments run;
+    bool fix = false;
+  };
+  auto given = std::make_shared<arguments>();
+  add_configuration(self, given->run);
+  self.add_flag("--fix", given->fix, "Replace former names of settings in the file");
+  self.callback([given, &code] {
+    code = given->fix ? fix_config(given->run, std::cout, std::cerr) : validate(given->run);
+  });
 }
 
 void declare_metrics_command(CLI::App& self, int& code) {
@@ -130,7 +137,7 @@ std::vector<command> commands_of(const application& app) {
   std::vector<command> all = {
       with_config("run", "Run until SIGTERM or a failure",
                   [&app](const run_arguments& arguments) { return run(app, arguments); }),
-      with_config("validate", "Check a configuration", validate),
+      {"validate", "Check a configuration", declare_validate_command},
       {"config", "Print the settings: their reference, their JSON Schema or their effective values",
        declare_config_command},
       {"metrics", "Print the catalogue of metrics as JSON", declare_metrics_command},

@@ -26,42 +26,6 @@ namespace {
 constexpr milliseconds kafka_check_timeout{10'000};
 constexpr milliseconds schema_timeout{500};
 
-kafka::start_position start_of(offset_policy policy) {
-  switch (policy) {
-    case offset_policy::fail:
-      return kafka::start_position::fail;
-    case offset_policy::earliest:
-      return kafka::start_position::earliest;
-    case offset_policy::latest:
-      return kafka::start_position::latest;
-  }
-  return kafka::start_position::fail;
-}
-
-kafka::out_of_range out_of_range_of(offset_policy policy) {
-  switch (policy) {
-    case offset_policy::fail:
-      return kafka::out_of_range::fail;
-    case offset_policy::earliest:
-      return kafka::out_of_range::earliest;
-    case offset_policy::latest:
-      return kafka::out_of_range::latest;
-  }
-  return kafka::out_of_range::fail;
-}
-
-kafka::assignor assignor_of(group_assignor which) {
-  switch (which) {
-    case group_assignor::cooperative_sticky:
-      return kafka::assignor::cooperative_sticky;
-    case group_assignor::range:
-      return kafka::assignor::range;
-    case group_assignor::round_robin:
-      return kafka::assignor::round_robin;
-  }
-  return kafka::assignor::cooperative_sticky;
-}
-
 // librdkafka's own words at the level they were said with (syslog's numbers).
 void log_kafka(const kafka::log_line& line) {
   // `kafka.properties` are for consumers and producers: what one of them has no use for is not worth a
@@ -75,31 +39,22 @@ void log_kafka(const kafka::log_line& line) {
   log_limited(level, "kafka_client", line.facility, {{"facility", line.facility}, {"text", line.text}});
 }
 
-kafka::client_config client_of(const kafka_config& from, const std::string& application) {
-  kafka::client_config client;
-  client.bootstrap_servers = from.bootstrap_servers;
+kafka::client_config client_of(const kafka_settings& from, const std::string& application) {
+  kafka::client_config client = from.client;
   client.client_id = application;
-  client.properties = from.properties;
   client.on_log = log_kafka;
   return client;
 }
 
-kafka::consumer_config consumer_of(const kafka_config& from, const std::string& application, unsigned index) {
-  kafka::consumer_config consumer;
+kafka::consumer_config consumer_of(const kafka_settings& from, const std::string& application,
+                                   unsigned index) {
+  kafka::consumer_config consumer = static_cast<const kafka::consumer_config&>(from);
   consumer.client = client_of(from, application);
-  consumer.group_id = from.group;
-  consumer.topics = from.topics;
   if (!from.instance_id.empty()) consumer.instance_id = from.instance_id + "-w" + std::to_string(index);
-  consumer.protocol = from.protocol == group_protocol::consumer ? kafka::group_protocol::consumer
-                                                                : kafka::group_protocol::classic;
-  consumer.assignment = assignor_of(from.assignor.value_or(group_assignor::cooperative_sticky));
-  consumer.start_from = start_of(from.start_from);
-  consumer.on_offset_out_of_range = out_of_range_of(from.on_offset_out_of_range);
-  consumer.fetch_bytes_max = static_cast<std::size_t>(from.fetch_bytes_max.bytes);
   return consumer;
 }
 
-kafka::producer_config producer_of(const kafka_config& from, const std::string& application) {
+kafka::producer_config producer_of(const kafka_settings& from, const std::string& application) {
   kafka::producer_config producer;
   producer.client = client_of(from, application);
   for (const auto& [name, value] : from.producer_properties) producer.client.properties[name] = value;
@@ -110,30 +65,9 @@ kafka::producer_config producer_of(const kafka_config& from, const std::string& 
   return producer;
 }
 
-cql::session_options session_of(const cql_config& from, const std::string& application,
+cql::session_options session_of(const cql_settings& from, const std::string& application,
                                 const std::string& version) {
-  cql::session_options session;
-  session.contact_points = from.contact_points;
-  session.keyspace = from.keyspace;
-  session.user = from.user;
-  session.password = std::string(from.password.reveal());
-  session.tls = from.tls;
-  session.ca_file = from.ca_file;
-  session.certificate_file = from.certificate_file;
-  session.key_file = from.key_file;
-  session.datacenter = from.datacenter;
-  session.rack = from.rack;
-  session.datacenter_failover = from.datacenter_failover;
-  session.consistency = from.consistency;
-  session.connect_timeout = from.connect_timeout;
-  session.request_timeout = from.request_timeout;
-  session.keepalive = from.keepalive;
-  session.speculative_after = from.speculative_after;
-  session.speculative_max = from.speculative_max;
-  session.prepared_max = from.prepared_max;
-  session.io_threads = from.io_threads;
-  session.plane =
-      from.data_plane == cql_data_plane::driver ? cql::data_plane::driver : cql::data_plane::direct;
+  cql::session_options session = static_cast<const cql::session_options&>(from);
   session.application_name = application;
   session.application_version = version;
   return session;
@@ -144,8 +78,8 @@ result<void> check_files(const app_config& settings) {
   std::vector<std::pair<std::string, std::string>> files;  // key, path
   for (const std::string name :
        {"ssl.ca.location", "ssl.certificate.location", "ssl.key.location", "ssl.keystore.location"}) {
-    const auto given = settings.kafka.properties.find(name);
-    if (given == settings.kafka.properties.end() || given->second == "probe") continue;
+    const auto given = settings.kafka.client.properties.find(name);
+    if (given == settings.kafka.client.properties.end() || given->second == "probe") continue;
     files.emplace_back("kafka.properties." + name, given->second);
   }
   if (settings.registry) {
@@ -212,8 +146,7 @@ class real_connections final : public connections {
     worker_ports ports;
     ports.schemas = registry::make_schemas(*registry_, loop);
     if (session_) {
-      cql::store_options options;
-      options.in_flight_max = settings_.cql->in_flight_max;
+      cql::store_options options = settings_.cql->store;
       options.on_trace = [](const statements::statement_declaration& statement, const uuid& trace) {
         log_event(log_level::info, "statement_traced",
                   {{"statement", statement.name()}, {"session_id", trace.to_string()}});
@@ -265,7 +198,7 @@ class real_connections final : public connections {
                    "the configuration has no `registry` section, and records carry schema ids");
     }
     if (!registry_) {
-      registry::client_options options = registry_options_of(*settings_.registry);
+      registry::client_options options = static_cast<const registry::client_options&>(*settings_.registry);
       options.on_event = [](const std::string& event) {
         log_event(log_level::warning, "registry", {{"text", event}});
       };

@@ -13,8 +13,8 @@ void override_with(To& value, const std::optional<From>& configured) {
 }
 
 result<void> check_names(const statements::declarations& declared,
-                         const std::vector<lookup_config>& configured) {
-  for (const lookup_config& each : configured) {
+                         const std::vector<lookup_settings>& configured) {
+  for (const lookup_settings& each : configured) {
     const auto is_it = [&each](const statements::lookup_declaration* l) { return l->name() == each.name; };
     if (std::any_of(declared.lookups.begin(), declared.lookups.end(), is_it)) continue;
     std::string known;
@@ -42,9 +42,9 @@ result<void> check_memory(const std::map<std::string, std::size_t>& bytes_of, co
 }  // namespace
 
 statements::lookup_options options_of(const statements::lookup_declaration& lookup,
-                                      const std::vector<lookup_config>& configured) {
+                                      const std::vector<lookup_settings>& configured) {
   statements::lookup_options options = lookup.declared();
-  for (const lookup_config& each : configured) {
+  for (const lookup_settings& each : configured) {
     if (each.name != lookup.name()) continue;
     override_with(options.entries_max, each.entries_max);
     if (each.bytes_max) options.bytes_max = static_cast<std::size_t>(each.bytes_max->bytes);

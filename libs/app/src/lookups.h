@@ -14,11 +14,11 @@ namespace millrace::app {
 
 // As declared, with what the configuration says of a lookup of that name.
 [[nodiscard]] statements::lookup_options options_of(const statements::lookup_declaration& lookup,
-                                                    const std::vector<lookup_config>& configured);
+                                                    const std::vector<lookup_settings>& configured);
 
 // What the process must hold for all of it to work.
 struct lookup_frame {
-  const std::vector<lookup_config>& configured;
+  const std::vector<lookup_settings>& configured;
   std::size_t workers;
   std::size_t memory_bytes_max;  // of the process
 };

@@ -64,10 +64,10 @@ std::optional<parsed> parse(std::string_view path) {
   return out;
 }
 
-bool authorized(std::string_view header, const config::secret& token) {
+bool authorized(std::string_view header, const secret& token) {
   constexpr std::string_view scheme = "Bearer ";
   if (!header.starts_with(scheme)) return false;
-  return config::secret(header.substr(scheme.size())) == token;  // in constant time
+  return secret(header.substr(scheme.size())) == token;  // in constant time
 }
 
 admin_page ask_workers(const parsed& order, const std::vector<worker_command>& workers) {
@@ -97,7 +97,7 @@ admin_page ask_workers(const parsed& order, const std::vector<worker_command>& w
 
 }  // namespace
 
-admin_page handle(const admin_request& order, const config::secret& token,
+admin_page handle(const admin_request& order, const secret& token,
                   const std::vector<worker_command>& workers) {
   if (token.empty()) {
     return text(403, "these verbs are off: the configuration has no `admin.token`");

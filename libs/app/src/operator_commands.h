@@ -7,7 +7,7 @@
 #include <vector>
 
 #include <millrace/app/admin_server.h>
-#include <millrace/config/secret.h>
+#include <millrace/base/secret.h>
 #include <millrace/engine/operator_command.h>
 
 namespace millrace::app {
@@ -18,7 +18,7 @@ using worker_command = std::function<std::optional<engine::command_answer>(const
 
 // 200 done, with what happened; 401 without the right token; 403 when the configuration has none; 404 no such
 // path or record; 409 the record's state does not allow it; 503 a worker that may have it does not answer.
-[[nodiscard]] admin_page handle(const admin_request& order, const config::secret& token,
+[[nodiscard]] admin_page handle(const admin_request& order, const secret& token,
                                 const std::vector<worker_command>& workers);
 
 }  // namespace millrace::app

@@ -55,8 +55,8 @@ struct families : metrics::table {
 };
 
 std::string property(const app_config& of, const std::string& name) {
-  const auto found = of.kafka.properties.find(name);
-  if (found == of.kafka.properties.end()) return {};
+  const auto found = of.kafka.client.properties.find(name);
+  if (found == of.kafka.client.properties.end()) return {};
   std::string value = found->second;
   std::transform(value.begin(), value.end(), value.begin(),
                  [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
@@ -78,7 +78,7 @@ std::vector<insecure_setting> insecure_settings(const app_config& of) {
   std::vector<insecure_setting> found;
   const std::string protocol = property(of, "security.protocol");
   const bool has_password =
-      of.kafka.properties.contains("sasl.password") || property(of, "sasl.mechanism") == "plain";
+      of.kafka.client.properties.contains("sasl.password") || property(of, "sasl.mechanism") == "plain";
   if (has_password && protocol == "sasl_plaintext")
     found.push_back({kafka_protocol, "the password crosses the network unencrypted"});
   if (property(of, "enable.ssl.certificate.verification") == "false")
@@ -86,7 +86,7 @@ std::vector<insecure_setting> insecure_settings(const app_config& of) {
   else if (property(of, "ssl.endpoint.identification.algorithm") == "none")
     found.push_back({kafka_identity, "whoever has any certificate of the authority can pose as a broker"});
   if (of.registry) {
-    const registry_config& r = *of.registry;
+    const registry_settings& r = *of.registry;
     const bool has_secret = !r.password.empty() || !r.bearer_token.empty() || r.oauth.has_value();
     const auto is_clear = [](const std::string& url) { return url.starts_with("http://"); };
     if (has_secret && std::any_of(r.urls.begin(), r.urls.end(), is_clear))
@@ -108,8 +108,8 @@ std::vector<configured_certificate> configured_certificates(const app_config& of
     if (!file.empty() && file != "probe") all.push_back({setting, file, is_bundle});
   };
   const auto path = [&of](const std::string& name) {
-    const auto found = of.kafka.properties.find(name);
-    return found == of.kafka.properties.end() ? std::string() : found->second;
+    const auto found = of.kafka.client.properties.find(name);
+    return found == of.kafka.client.properties.end() ? std::string() : found->second;
   };
   add(kafka_authority, path("ssl.ca.location"), true);
   add(kafka_certificate, path("ssl.certificate.location"), false);

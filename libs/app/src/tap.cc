@@ -88,7 +88,7 @@ void redact(ordered_json& value, std::string_view path) {
   }
 }
 
-ordered_json decoded(bytes_view framed_value, const tap_config& settings, const schema_source& schemas) {
+ordered_json decoded(bytes_view framed_value, const tap_settings& settings, const schema_source& schemas) {
   const auto framed = avro::split_frame(framed_value);
   if (!framed) return ordered_json{{"undecodable", framed.error().message()}};
   const std::string text = schemas(framed->schema_id);
@@ -104,11 +104,11 @@ ordered_json decoded(bytes_view framed_value, const tap_config& settings, const 
 
 double milliseconds_of(nanoseconds time) { return static_cast<double>(time.count()) / 1e6; }
 
-bool hides_key(const tap_config& settings) {
+bool hides_key(const tap_settings& settings) {
   return std::ranges::find(settings.redact, "key") != settings.redact.end();
 }
 
-ordered_json key_of(const std::optional<byte_buffer>& key, const tap_config& settings) {
+ordered_json key_of(const std::optional<byte_buffer>& key, const tap_settings& settings) {
   if (!key) return nullptr;
   return hides_key(settings) ? std::string(redacted) : shown(*key);
 }
@@ -193,7 +193,7 @@ std::vector<engine::followed_record> tap::collect(const tap_filter& filter, nano
   return std::exchange(taken_, {});
 }
 
-std::string describe(const engine::followed_record& record, const tap_config& settings,
+std::string describe(const engine::followed_record& record, const tap_settings& settings,
                      const schema_source& schemas) {
   ordered_json out = {
       {"topic", record.topic},
@@ -242,7 +242,7 @@ admin_page tap_page(const admin_request& order, const app_config& settings, tap&
   }
   constexpr std::string_view scheme = "Bearer ";
   if (!order.authorization.starts_with(scheme) ||
-      !(config::secret(order.authorization.substr(scheme.size())) == settings.admin.token)) {
+      !(secret(order.authorization.substr(scheme.size())) == settings.admin.token)) {
     admin_page refused = text(401, "this needs the header `Authorization: Bearer TOKEN`");
     refused.asks_for_token = true;
     return refused;

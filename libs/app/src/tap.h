@@ -17,7 +17,7 @@
 #include <millrace/app/app_config.h>
 #include <millrace/base/clock.h>
 #include <millrace/base/result.h>
-#include <millrace/config/secret.h>
+#include <millrace/base/secret.h>
 #include <millrace/engine/observer.h>
 
 namespace millrace::app {
@@ -69,7 +69,7 @@ using schema_source = std::function<std::string(std::int32_t id)>;
 
 // One line of JSON: place, outcome, latency by stage, effects, and the value decoded with its writer's
 // schema. Fields named in `redact` ("visitor_id", "page.url"; "key" is the record's key) are replaced.
-[[nodiscard]] std::string describe(const engine::followed_record& record, const tap_config& settings,
+[[nodiscard]] std::string describe(const engine::followed_record& record, const tap_settings& settings,
                                    const schema_source& schemas);
 
 // Answers POST /tap/...: one line for each record. 401 without the token, 403 when it is off.

@@ -130,7 +130,7 @@ std::string otlp_json(const std::vector<followed_record>& records, const trace_r
   return all.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
-result<std::unique_ptr<trace_exporter>> trace_exporter::start(const tracing_config& settings,
+result<std::unique_ptr<trace_exporter>> trace_exporter::start(const tracing_settings& settings,
                                                               trace_resource resource,
                                                               metrics::registry& counts) {
   auto to = http::parse_url(settings.endpoint);
@@ -139,7 +139,7 @@ result<std::unique_ptr<trace_exporter>> trace_exporter::start(const tracing_conf
       new trace_exporter(settings, std::move(*to), std::move(resource), counts));
 }
 
-trace_exporter::trace_exporter(const tracing_config& settings, http::endpoint to, trace_resource resource,
+trace_exporter::trace_exporter(const tracing_settings& settings, http::endpoint to, trace_resource resource,
                                metrics::registry& counts)
     : to_(std::move(to)),
       path_(to_.path.empty() ? "/v1/traces" : ""),
@@ -211,7 +211,7 @@ result<void> trace_exporter::send(const std::string& body) const {
   return {};
 }
 
-record_sampler::record_sampler(tap& samples, trace_exporter* traces, const tracing_config& settings,
+record_sampler::record_sampler(tap& samples, trace_exporter* traces, const tracing_settings& settings,
                                std::uint64_t seed)
     : tap_(samples),
       traces_(traces),

@@ -40,7 +40,7 @@ class trace_exporter {
   static constexpr std::size_t batch_max = 100;
 
   // errc::config_invalid when the endpoint is no URL.
-  [[nodiscard]] static result<std::unique_ptr<trace_exporter>> start(const tracing_config& settings,
+  [[nodiscard]] static result<std::unique_ptr<trace_exporter>> start(const tracing_settings& settings,
                                                                      trace_resource resource,
                                                                      metrics::registry& counts);
   trace_exporter(const trace_exporter&) = delete;
@@ -52,7 +52,7 @@ class trace_exporter {
   void add(engine::followed_record&& record);
 
  private:
-  trace_exporter(const tracing_config& settings, http::endpoint to, trace_resource resource,
+  trace_exporter(const tracing_settings& settings, http::endpoint to, trace_resource resource,
                  metrics::registry& counts);
   void serve();
   [[nodiscard]] result<void> send(const std::string& body) const;
@@ -75,7 +75,7 @@ class trace_exporter {
 // A worker's observer: for the tap, and for traces when there is an exporter.
 class record_sampler final : public engine::record_observer {
  public:
-  record_sampler(tap& samples, trace_exporter* traces, const tracing_config& settings, std::uint64_t seed);
+  record_sampler(tap& samples, trace_exporter* traces, const tracing_settings& settings, std::uint64_t seed);
 
   [[nodiscard]] bool follows(const stream::record_block& block, engine::followed_record& as) override;
   void ended(engine::followed_record&& record) override;

@@ -25,7 +25,7 @@ std::string problems(const std::string& text) { return config::to_text(load(text
 TEST(AppConfig, TheSmallestFileHasSafeDefaults) {
   const auto loaded = load(smallest);
   ASSERT_TRUE(loaded.ok()) << problems(smallest);
-  EXPECT_EQ(loaded.value.kafka.on_offset_out_of_range, offset_policy::fail);
+  EXPECT_EQ(loaded.value.kafka.on_offset_out_of_range, kafka::out_of_range::fail);
   EXPECT_EQ(loaded.value.admin.address, "127.0.0.1");
   const auto options = engine_options_of(loaded.value, 1);
   EXPECT_EQ(options.dead_letter_topic, "t-dlq");
@@ -185,10 +185,10 @@ TEST(AppConfig, TheAssignorIsOfTheClassicProtocolOnly) {
     return "kafka:\n  bootstrap_servers: b:9092\n  group: g\n  topics: [t]\n" + lines +
            "engine:\n  dead_letter_topic: t-dlq\n";
   };
-  EXPECT_FALSE(load(smallest).value.kafka.assignor) << "cooperative-sticky, or the brokers' own";
+  EXPECT_FALSE(load(smallest).value.kafka.assignment) << "cooperative-sticky, or the brokers' own";
   const auto eager = load(with("  assignor: roundrobin\n"));
   ASSERT_TRUE(eager.ok());
-  EXPECT_EQ(eager.value.kafka.assignor, group_assignor::round_robin);
+  EXPECT_EQ(eager.value.kafka.assignment, kafka::assignor::round_robin);
   EXPECT_TRUE(load(with("  protocol: classic\n  assignor: cooperative-sticky\n")).ok());
   EXPECT_TRUE(load(with("  protocol: consumer\n")).ok());
   const std::string both = with("  protocol: consumer\n  assignor: range\n");
@@ -204,7 +204,7 @@ TEST(AppConfig, TheRegistryHasSafeDefaults) {
   const auto loaded = load(with_registry);
   ASSERT_TRUE(loaded.ok()) << problems(with_registry);
   EXPECT_TRUE(loaded.diagnostics.empty()) << problems(with_registry);
-  EXPECT_TRUE(loaded.value.registry->register_outputs);
+  EXPECT_TRUE(loaded.value.registry->registers);
   EXPECT_FALSE(loaded.value.registry->oauth);
   EXPECT_EQ(loaded.value.registry->subject_naming, registry::subject_naming::topic);
   EXPECT_EQ(engine_options_of(loaded.value, 1).schema_not_found_grace,
@@ -229,14 +229,14 @@ TEST(AppConfig, EverySettingOfTheRegistryIsRead) {
   from.environment = {{"KEY", "canary-4f1c"}};
   const auto loaded = config::load(app_spec(), from);
   ASSERT_TRUE(loaded.ok()) << config::to_text(loaded.diagnostics, false);
-  const registry_config& read = *loaded.value.registry;
+  const registry_settings& read = *loaded.value.registry;
   EXPECT_EQ(read.context, ".staging");
   EXPECT_EQ(read.oauth->client_secret.reveal(), "canary-4f1c");
   EXPECT_EQ(read.proxy->url, "http://proxy:3128");
   EXPECT_EQ(read.headers.at("target-sr-cluster"), "lsrc-1");
   EXPECT_EQ(read.cache_folder, "/var/cache/schemas");
   EXPECT_EQ(read.subject_naming, registry::subject_naming::topic_record);
-  EXPECT_FALSE(read.register_outputs);
+  EXPECT_FALSE(read.registers);
   EXPECT_EQ(engine_options_of(loaded.value, 1).schema_not_found_grace, seconds(42));
   EXPECT_EQ(config::show(app_spec(), loaded.value).find("canary-4f1c"), std::string::npos);
 }
@@ -288,7 +288,7 @@ TEST(AppConfig, LookupsThatContradictThemselvesAreRefused) {
   const std::string base = std::string(smallest) + "lookups:\n";
   EXPECT_NE(problems(base + "  - {name: a}\n  - {name: a}\n").find("configured twice"), std::string::npos);
   EXPECT_NE(problems(base + "  - {name: a, on_miss: retry, retry_delay: 1s, negative_ttl: 2s}\n")
-                .find("would see the cached miss"),
+                .find("would read the cached miss"),
             std::string::npos);
   EXPECT_NE(problems(base + "  - {name: a, on_miss: sometimes}\n").find("dead_letter"), std::string::npos);
   EXPECT_NE(problems(base + "  - {ttl: 1s}\n").find("name"), std::string::npos);

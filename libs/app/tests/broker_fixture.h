@@ -193,7 +193,7 @@ class broker_test : public cluster_test {
   // Everything in a topic, read by a group of its own.
   [[nodiscard]] std::vector<kafka::seen_record> contents(std::string topic, std::size_t at_least) const {
     kafka::consumer_config config = reading({std::move(topic)});
-    config.group_id = "reader of " + config.topics.front();
+    config.group = "reader of " + config.topics.front();
     member reader(config);
     EXPECT_TRUE(reader.until_records(at_least));
     for (int i = 0; i < 50; ++i) reader.turn();

@@ -68,13 +68,13 @@ class dlq_test : public testing::Test {
     ASSERT_TRUE(registry) << registry.error().to_string();
     registry_ = std::move(*registry);
     registry_->put(7, schema);
-    settings.kafka.bootstrap_servers = kafka_->bootstrap_servers();
+    settings.kafka.client.bootstrap_servers = kafka_->bootstrap_servers();
     settings.kafka.group = "navigation";
     settings.kafka.topics = {"visits"};
-    settings.kafka.properties["fetch.wait.max.ms"] = "5";
+    settings.kafka.client.properties["fetch.wait.max.ms"] = "5";
     // The mock cluster lets the next member of a group that everybody left wait for almost a session timeout.
-    settings.kafka.properties["session.timeout.ms"] = "4000";
-    settings.kafka.properties["heartbeat.interval.ms"] = "500";
+    settings.kafka.client.properties["session.timeout.ms"] = "4000";
+    settings.kafka.client.properties["heartbeat.interval.ms"] = "500";
     settings.registry.emplace();
     settings.registry->urls = {registry_->url()};
     settings.engine.dead_letter_topic = dead_letter_topic;

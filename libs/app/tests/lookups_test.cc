@@ -10,15 +10,15 @@ namespace {
 using namespace std::chrono_literals;
 using namespace std::string_literals;
 
-lookup_config named(std::string name) {
-  lookup_config made;
+lookup_settings named(std::string name) {
+  lookup_settings made;
   made.name = std::move(name);
   return made;
 }
 
 class lookups_test : public ::testing::Test {
  protected:
-  std::string why(const std::vector<lookup_config>& configured, std::size_t workers = 2,
+  std::string why(const std::vector<lookup_settings>& configured, std::size_t workers = 2,
                   std::size_t memory = std::size_t{64} << 20U) {
     const auto opened = open_lookups(declared_, room_, {configured, workers, memory});
     return opened ? "opened" : opened.error().message();
@@ -33,11 +33,11 @@ class lookups_test : public ::testing::Test {
 };
 
 TEST_F(lookups_test, TheConfigurationOverridesWhatItNames) {
-  lookup_config other = named("other");
+  lookup_settings other = named("other");
   other.ttl = 1ms;
-  lookup_config of = named("prices");
+  lookup_settings of = named("prices");
   of.entries_max = 7;
-  of.bytes_max = config::byte_size{4'096};
+  of.bytes_max = byte_size{4'096};
   of.on_miss = statements::miss_policy::retry;
   of.retry_delay = 3s;
   const statements::lookup_options options = options_of(prices_, {other, of});
@@ -54,7 +54,7 @@ TEST_F(lookups_test, ALookupThatNobodyDeclaresIsNamedWithThoseThereAre) {
 }
 
 TEST_F(lookups_test, OptionsThatContradictThemselvesNameTheLookup) {
-  lookup_config of = named("prices");
+  lookup_settings of = named("prices");
   of.on_miss = statements::miss_policy::retry;
   of.retry_delay = 1s;
   EXPECT_EQ(

@@ -26,7 +26,7 @@ TEST(MetricCatalogue, DeclaresTheMetricsOfEveryPart) {
 
 TEST(MetricCatalogue, TheBucketsOfAConfigurationAreUsed) {
   metrics::catalogue all;
-  metrics_config settings;
+  metrics_settings settings;
   settings.buckets.request = {1ms, 5s};
   use_buckets(settings, all);
   declare_metrics(all);

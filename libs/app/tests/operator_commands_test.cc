@@ -12,7 +12,7 @@ using kind = command_answer::kind;
 
 // Workers that answer as a test says, and remember what they were asked.
 struct office {
-  config::secret token{"s3cret"};
+  secret token{"s3cret"};
   std::vector<std::optional<command_answer>> answers;  // of the workers, in order
   std::vector<std::string> asked;
 
@@ -31,7 +31,7 @@ struct office {
 
 TEST(RecordOrders, AreOffWithoutATokenInTheConfigurationAndSaySo) {
   office o;
-  o.token = config::secret();
+  o.token = secret();
   o.answers = {command_answer{kind::obeyed, "done"}};
   for (const std::string authorization : {"", "Bearer ", "Bearer x"}) {
     const admin_page page = o.post("/records/visits/0/7/skip", authorization);

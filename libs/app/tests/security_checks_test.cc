@@ -27,34 +27,34 @@ TEST(security_finding, a_configuration_without_secrets_or_with_tls_gives_nothing
   config.registry.emplace().urls = {"http://registry:8081"};
   config.cql.emplace();
   EXPECT_TRUE(settings_of(config).empty()) << "nothing secret crosses the network";
-  config.kafka.properties = {{"security.protocol", "SASL_SSL"}, {"sasl.password", "x"}};
+  config.kafka.client.properties = {{"security.protocol", "SASL_SSL"}, {"sasl.password", "x"}};
   config.registry->urls = {"https://registry:8081"};
-  config.registry->password = config::secret("x");
+  config.registry->password = secret("x");
   config.cql->user = "app";
   config.cql->tls = true;
-  config.admin.token = config::secret("x");
+  config.admin.token = secret("x");
   config.tracing.endpoint = "https://collector:4318";
-  config.tracing.bearer_token = config::secret("x");
+  config.tracing.bearer_token = secret("x");
   EXPECT_TRUE(settings_of(config).empty());
 }
 
 TEST(security_finding, every_setting_that_gives_protection_up_is_named) {
   app_config config;
-  config.kafka.properties = {{"security.protocol", "SASL_PLAINTEXT"},
-                             {"sasl.password", "x"},
-                             {"enable.ssl.certificate.verification", "False"}};
+  config.kafka.client.properties = {{"security.protocol", "SASL_PLAINTEXT"},
+                                    {"sasl.password", "x"},
+                                    {"enable.ssl.certificate.verification", "False"}};
   config.registry.emplace().urls = {"https://a:8081", "http://b:8081"};
-  config.registry->bearer_token = config::secret("x");
+  config.registry->bearer_token = secret("x");
   config.cql.emplace().user = "app";
   config.admin.address = "0.0.0.0";
-  config.admin.token = config::secret("x");
+  config.admin.token = secret("x");
   config.tracing.endpoint = "http://collector:4318";
-  config.tracing.bearer_token = config::secret("x");
+  config.tracing.bearer_token = secret("x");
   EXPECT_EQ(settings_of(config),
             (std::vector<std::string>{"kafka.properties.security.protocol",
                                       "kafka.properties.enable.ssl.certificate.verification", "registry.urls",
                                       "cql.tls", "admin.token", "tracing.endpoint"}));
-  config.kafka.properties = {{"ssl.endpoint.identification.algorithm", "none"}};
+  config.kafka.client.properties = {{"ssl.endpoint.identification.algorithm", "none"}};
   EXPECT_EQ(settings_of(config).front(), "kafka.properties.ssl.endpoint.identification.algorithm");
 }
 

@@ -51,14 +51,14 @@ followed_record visit() {
   return r;
 }
 
-json described(const followed_record& r, const tap_config& settings) {
+json described(const followed_record& r, const tap_settings& settings) {
   const std::string line = describe(r, settings, [](std::int32_t) { return std::string(schema); });
   EXPECT_EQ(line.find('\n'), line.size() - 1);
   return json::parse(line);
 }
 
 TEST(Tap, ASampleSaysWhatHappenedToTheRecord) {
-  tap_config settings;
+  tap_settings settings;
   settings.statement_values = true;
   const json line = described(visit(), settings);
   EXPECT_EQ(line["topic"], "navigation");
@@ -79,7 +79,7 @@ TEST(Tap, ASampleSaysWhatHappenedToTheRecord) {
 }
 
 TEST(Tap, FieldsAreRedactedEverywhere) {
-  tap_config settings;
+  tap_settings settings;
   settings.redact = {"visitor", "page.url", "key"};
   const std::string line = describe(visit(), settings, [](std::int32_t) { return std::string(schema); });
   EXPECT_EQ(line.find("v1"), std::string::npos) << line;
@@ -95,7 +95,7 @@ TEST(Tap, ABatchShowsTheValuesOfEachOfItsStatements) {
   followed_record record = visit();
   record.statements[0].bound.push_back(record.statements[0].bound[0]);
   record.statements[0].bound[1].statement = "insert visit";
-  tap_config settings;
+  tap_settings settings;
   settings.statement_values = true;
   const json batch = described(record, settings)["statements"][0]["batch"];
   ASSERT_EQ(batch.size(), 2U);
@@ -165,14 +165,14 @@ class TapPage : public testing::Test {
 };
 
 TEST_F(TapPage, IsOffUnlessEnabledAndNeedsTheToken) {
-  settings_.admin.token = config::secret("t0ken");
+  settings_.admin.token = secret("t0ken");
   EXPECT_EQ(status("Bearer t0ken"), 403U);
   settings_.tap.enabled = true;
   EXPECT_EQ(status(""), 401U);
   EXPECT_EQ(status("Bearer wrong"), 401U);
   EXPECT_EQ(status("Bearer t0ken", "/tap/x=1"), 404U);
   EXPECT_EQ(status("Bearer t0ken"), 200U);
-  settings_.admin.token = config::secret("");
+  settings_.admin.token = secret("");
   EXPECT_EQ(status("Bearer "), 403U) << "without a token nobody may look";
 }
 

@@ -121,7 +121,7 @@ TEST(Otlp, ARecordIsASpanWithItsStagesAndStatementsInside) {
 class Exporter : public testing::Test {
  protected:
   std::unique_ptr<trace_exporter> start(const std::string& endpoint) {
-    tracing_config settings;
+    tracing_settings settings;
     settings.endpoint = endpoint;
     auto made = trace_exporter::start(settings, resource, counts_);
     EXPECT_TRUE(made);
@@ -168,7 +168,7 @@ TEST_F(Exporter, ACollectorThatIsAwayCostsTracesOnly) {
 
 TEST_F(Exporter, TheEndpointIsAUrl) {
   for (const char* wrong : {"collector:4318", "ftp://collector", "http://", "http://:4318"}) {
-    tracing_config settings;
+    tracing_settings settings;
     settings.endpoint = wrong;
     EXPECT_FALSE(trace_exporter::start(settings, resource, counts_)) << wrong;
   }
@@ -185,7 +185,7 @@ class Sampler : public Exporter {
     return sampler_->follows(*block, record_);
   }
   void sample(double ratio, std::uint32_t per_second = 1'000'000) {
-    tracing_config settings;
+    tracing_settings settings;
     settings.endpoint = collector_.url();
     settings.sample_ratio = ratio;
     settings.records_per_second = per_second;

@@ -71,11 +71,11 @@ std::string_view describe(problem code) noexcept {
     case problem::bad_syntax:
       return "The file is not one valid YAML document.";
     case problem::duplicate_key:
-      return "The same key is set twice in one section; only one can be meant.";
+      return "A key is set twice in one section.";
     case problem::unknown_key:
-      return "No setting of this name exists here; a typing error would be ignored silently.";
+      return "No setting of this name exists in this section.";
     case problem::wrong_type:
-      return "A section, a list or a single value stands where another of them belongs.";
+      return "A section, a list or a single value was found where another kind is expected.";
     case problem::bad_value:
       return "The text is not a value of the setting's type.";
     case problem::out_of_range:
@@ -83,19 +83,19 @@ std::string_view describe(problem code) noexcept {
     case problem::missing_required:
       return "A setting that has no default is absent or empty.";
     case problem::unresolved_reference:
-      return "A ${env:...} or ${file:...} reference leads nowhere.";
+      return "A ${env:...} or ${file:...} reference cannot be resolved.";
     case problem::bad_override:
       return "An environment variable or --set flag does not name one setting.";
     case problem::secret_in_arguments:
-      return "A secret stands on the command line, which every user of the host can read.";
+      return "A secret is on the command line, which every user of the host can read.";
     case problem::inconsistent:
       return "Settings that are valid alone contradict each other.";
     case problem::literal_secret:
-      return "A secret stands in the file itself instead of being referred to.";
+      return "A secret is written in the file; a reference keeps it elsewhere.";
     case problem::deprecated_key:
       return "The key has a new name; the old one is still read.";
     case problem::error_hint:
-      return "The configuration is allowed, but probably not what was meant.";
+      return "The configuration is valid but probably unintended.";
   }
   return "";
 }

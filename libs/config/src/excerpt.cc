@@ -106,6 +106,15 @@ std::string_view excerpts::harmless_part(std::size_t line) const {
   return text;
 }
 
+std::string_view excerpts::without_credentials(std::string_view kept) {
+  // A password may hold any character but the last '@' ends it.
+  const std::size_t at = kept.rfind('@');
+  if (at == std::string_view::npos) return kept;
+  if (const std::size_t scheme = kept.find("://"); scheme < at) return kept.substr(0, scheme + 3);
+  const auto key = next_key(kept, 0);
+  return kept.substr(0, key && key->end <= at ? key->end : indent_of(kept));
+}
+
 void excerpts::show(diagnostic& one, position at, std::size_t width, bool hidden) const {
   one.line = at.line + 1;
   one.column = at.column + 1;
@@ -113,11 +122,12 @@ void excerpts::show(diagnostic& one, position at, std::size_t width, bool hidden
   const std::string_view line = lines_[at.line];
   std::string_view kept = harmless_part(at.line);
   if (hidden) kept = kept.substr(0, at.column);
+  kept = without_credentials(kept);
   const bool cut = kept.size() < line.size();
   kept = kept.substr(0, excerpt_bytes_max);
   const std::size_t column = std::min(at.column, line.size());
   one.column = characters(line.substr(0, column)) + 1;
-  one.excerpt = printable(kept) + (cut ? (kept.ends_with(' ') ? "***" : " ***") : "");
+  one.excerpt = printable(kept) + (cut ? (kept.ends_with(' ') || kept.ends_with('/') ? "***" : " ***") : "");
   const std::size_t length = characters(one.excerpt);
   const std::size_t room = length >= one.column ? length - one.column + 1 : 1;
   one.width = std::clamp<std::size_t>(characters(line.substr(column, width)), 1, room);

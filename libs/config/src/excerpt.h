@@ -27,6 +27,9 @@ class excerpts {
   // key, an entry of a map. Lines without a key continue the nearest key above them that is indented less.
   [[nodiscard]] std::string_view harmless_part(std::size_t line) const;
   [[nodiscard]] bool is_harmless(std::string_view key) const;
+  // Cuts a line after the scheme of its first URL, or after its first key, when an '@' follows: what precedes
+  // the '@' may be a password.
+  [[nodiscard]] static std::string_view without_credentials(std::string_view kept);
 
   std::vector<std::string_view> lines_;
   std::vector<std::string> harmless_;  // sorted: keys that no section declares as a secret

@@ -29,7 +29,7 @@ struct place {
 };
 
 std::string joined(const std::string& path, std::string_view key) {
-  return path.empty() ? std::string(key) : path + "." + std::string(key);
+  return path.empty() ? std::string(key) : key.empty() ? path : path + "." + std::string(key);
 }
 
 std::string form_name(const raw_value& value) {
@@ -201,7 +201,8 @@ class loader {
       return current;
     }
     at_position(add(severity::warning, problem::deprecated_key, old_path,
-                    "`" + field.formerly + "` is now called `" + field.key + "`", "rename the key"),
+                    "`" + field.formerly + "` is renamed to `" + field.key + "`",
+                    "rename the key, or run `validate --fix`; the old name is accepted until 0.3"),
                 former->at, former->key.size());
     return former;
   }
@@ -289,6 +290,7 @@ class loader {
                    "`" + path + "` must be a section of key: value entries; found " + form_name(value));
     }
     entries.clear();
+    if (value.entries.empty()) report_.origins[path] = origin_of(value, {});
     for (raw_entry& entry : value.entries) {
       const std::string entry_path = joined(path, entry.key);
       places_[entry_path] = {entry.value.from, entry.value.name, entry.at, entry.key.size()};
@@ -354,8 +356,8 @@ class loader {
       // What is written between the braces of something that is no reference may be a part of a secret.
       const bool quoted = !hidden || text.error().code() != errc::malformed;
       blame(problem::unresolved_reference, path, value, hidden,
-            "`" + printable(path) + "`: " +
-                (quoted ? printable(text.error().message()) : "`${` starts a reference and this is none"),
+            "`" + printable(path) +
+                "`: " + (quoted ? printable(text.error().message()) : "not a valid reference"),
             quoted ? "" : "write ${env:NAME} or ${file:/path}, and $${ for a literal ${");
       return std::nullopt;
     }
@@ -374,8 +376,8 @@ class loader {
                     const raw_entry& entry) {
     if (!used.empty() || value.from != source::file || value.text.empty()) return;
     at_position(add(severity::warning, problem::literal_secret, path,
-                    "`" + printable(path) + "` is a secret and stands in the file itself",
-                    "keep it elsewhere and refer to it: ${file:/path} or ${env:NAME}"),
+                    "`" + printable(path) + "` is a secret that is written in the file",
+                    "use a reference: ${file:/path} or ${env:NAME}"),
                 entry.at, entry.key.size(), false);
   }
 
@@ -456,9 +458,10 @@ bool sounds_secret(std::string_view key) {
   for (const std::string_view place : {".url", ".location", ".file", ".path"}) {
     if (lower.ends_with(place)) return false;  // where it is, not what it is
   }
-  return std::ranges::any_of(std::initializer_list<std::string_view>{"password", "passphrase", "secret",
-                                                                     "token", "credential", "key.pem"},
-                             [&](std::string_view word) { return lower.find(word) != std::string::npos; });
+  return std::ranges::any_of(
+      std::initializer_list<std::string_view>{"password", "passphrase", "secret", "token", "credential",
+                                              "authorization", "key.pem"},
+      [&](std::string_view word) { return lower.find(word) != std::string::npos; });
 }
 
 }  // namespace millrace::config

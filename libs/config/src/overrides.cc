@@ -50,18 +50,18 @@ class override_writer {
       const field_info* field = find(*section, keys[i]);
       if (field == nullptr) return unknown(*section, path, keys, i);
       path += (path.empty() ? "" : ".") + field->key;
+      if (keys[i] != shown(field->key)) warn_former(*field, path);
       if (at->is == raw_value::form::empty) at->is = raw_value::form::map;
       if (at->is != raw_value::form::map) return;  // the file is wrong here, and the loader says so
       const bool last = i + 1 == keys.size();
       if (field->type.kind == kind::section && !last) {
-        at = &child(*at, field->key);
+        at = &child(*at, *field);
         section = field->type.settings.get();
         continue;
       }
-      if (field->type.kind == kind::map)
-        return write_entry(*field, child(*at, field->key), path, keys, i, value);
+      if (field->type.kind == kind::map) return write_entry(*field, child(*at, *field), path, keys, i, value);
       if (!last) return refuse(path, "`" + path + "` is one value and has no settings inside");
-      return write_value(*field, child(*at, field->key), path, value);
+      return write_value(*field, child(*at, *field), path, value);
     }
   }
 
@@ -69,6 +69,7 @@ class override_writer {
   [[nodiscard]] const field_info* find(const section_info& section, const std::string& key) const {
     for (const field_info& field : section.fields) {
       if (key == shown(field.key)) return &field;
+      if (!field.formerly.empty() && key == shown(field.formerly)) return &field;
     }
     return nullptr;
   }
@@ -76,6 +77,22 @@ class override_writer {
     return from_ == source::environment ? upper(key) : std::string(key);
   }
 
+  void warn_former(const field_info& field, const std::string& path) {
+    diagnostic one;
+    one.level = severity::warning;
+    one.code = problem::deprecated_key;
+    one.path = path;
+    one.message = "`" + shown(field.formerly) + "` is renamed to `" + shown(field.key) + "`";
+    one.help = "use the new name; the old one is accepted until 0.3";
+    one.origin = name_;
+    problems_.push_back(std::move(one));
+  }
+
+  // Of the former name when the file uses that one.
+  static raw_value& child(raw_value& map, const field_info& field) {
+    raw_entry* former = field.formerly.empty() ? nullptr : map.find(field.formerly);
+    return former != nullptr ? former->value : child(map, field.key);
+  }
   static raw_value& child(raw_value& map, const std::string& key) {
     if (raw_entry* known = map.find(key)) return known->value;
     return map.entries.emplace_back(raw_entry{key, {}, {}}).value;
@@ -119,7 +136,7 @@ class override_writer {
   bool allowed_secret(const std::string& path, std::string_view value) {
     if (from_ != source::flag || value.find("${") != std::string_view::npos) return true;
     report(problem::secret_in_arguments, path,
-           "`" + path + "` is a secret and must not stand on the command line",
+           "`" + path + "` is a secret and must not be on the command line",
            "write --set '" + path + "=${file:/path}' or ${env:NAME}");
     return false;
   }

@@ -27,24 +27,17 @@ std::string cell(std::string_view text) {
   return clean;
 }
 
-std::string type_text(const type_info& type) {
-  if (type.kind == kind::list) {
-    return type.item->kind == kind::section ? "list of sections" : "list, each " + expectation(*type.item);
-  }
-  if (type.kind == kind::secret) return "secret";
-  return expectation(type);
-}
-
 class markdown_writer {
  public:
   void section(const section_info& settings, const std::string& path, const std::string& doc) {
-    if (!path.empty()) text_ += "\n## `" + path + "`\n\n";
-    if (!doc.empty()) text_ += doc + "\n\n";
+    if (!path.empty()) text_ += "\n## `" + path + "`\n";
+    if (!doc.empty()) text_ += "\n" + doc + "\n";
     const std::shared_ptr<void> defaults = settings.make();
     bool header = false;
     for (const field_info& field : settings.fields) {
       if (nested(field) != nullptr) continue;
-      if (!header) text_ += "| key | type | default | meaning |\n| --- | --- | --- | --- |\n";
+      if (!header)
+        text_ += "\n| setting | type | default | range | description |\n| --- | --- | --- | --- | --- |\n";
       header = true;
       row(field, field.member(defaults.get()));
     }
@@ -53,7 +46,7 @@ class markdown_writer {
       if (inner == nullptr) continue;
       const bool list = field.type.kind == kind::list;
       std::string about = field.doc;
-      if (field.type.present != nullptr) about += about.empty() ? "Optional." : " Optional.";
+      if (field.type.present != nullptr) about += about.empty() ? "Optional section." : " Optional section.";
       section(*inner, (path.empty() ? field.key : path + "." + field.key) + (list ? "[]" : ""), about);
     }
   }
@@ -66,17 +59,17 @@ class markdown_writer {
   }
 
   void row(const field_info& field, void* member) {
-    text_ += "| `" + field.key + "` | " + cell(type_text(field.type)) + " | ";
+    text_ += "| `" + field.key + "` | " + type_name(field.type) + " | ";
     if (field.required) {
       text_ += "**required**";
     } else if (field.type.kind == kind::map) {
       text_ += "`{}`";
-    } else if (const std::string value = inline_text(field.type, member); value.empty()) {
-      text_ += "not set";
+    } else if (const std::string value = inline_text(field.type, member); value.empty() || value == "\"\"") {
+      text_ += field.type.kind == kind::text && !value.empty() ? "empty" : "not set";
     } else {
       text_ += "`" + cell(value) + "`";
     }
-    text_ += " | " + cell(field.doc);
+    text_ += " | " + cell(range_text(field.type)) + " | " + cell(field.doc);
     if (!field.example.empty()) text_ += " Example: `" + cell(field.example) + "`.";
     if (!field.formerly.empty()) text_ += " Formerly `" + field.formerly + "`.";
     text_ += " |\n";
@@ -123,6 +116,7 @@ json type_schema(const type_info& type) {
     case kind::duration:
       return or_reference({{"type", json::array({"string", "integer"})},
                            {"pattern", R"(^(0|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h|d))+)$)"},
+                           {"minimum", 0},
                            {"maximum", 0}});
     case kind::size:
       return or_reference({{"type", json::array({"string", "integer"})},
@@ -158,6 +152,9 @@ json section_schema(const section_info& settings) {
   const std::shared_ptr<void> defaults = settings.make();
   for (const field_info& field : settings.fields) {
     json one = type_schema(field.type);
+    if (field.required && field.type.kind == kind::list)
+      one = {{"type", "array"}, {"items", one["items"]}, {"minItems", 1}};
+    if (field.required && field.type.kind == kind::text) one["minLength"] = 1;
     if (!field.doc.empty()) one["description"] = field.doc;
     if (!field.example.empty()) one["examples"] = json::array({field.example});
     const bool has_default = !field.required && is_scalar(field.type.kind) && field.type.present == nullptr &&

@@ -65,8 +65,8 @@ result<resolved_text> reference_reader::resolve(std::string_view text) const {
     const std::string_view inside = text.substr(at + 2, end - at - 2);
     const std::size_t colon = inside.find(':');
     if (colon == std::string_view::npos) {
-      return no_reference("`${" + std::string(inside) + "}` does not say where to look: write ${env:" +
-                          std::string(inside) + "} or ${file:/path}");
+      return no_reference("`${" + std::string(inside) +
+                          "}` has no scheme: write ${env:" + std::string(inside) + "} or ${file:/path}");
     }
     std::string used;
     auto value = follow(inside.substr(0, colon), inside.substr(colon + 1), used);

@@ -62,7 +62,7 @@ class shower {
     if (entries.empty()) return line(key + " {}", origin(path));
     text_ += key + "\n";
     for (const auto& [name, value] : entries) {
-      const std::string shown = sounds_secret(name) ? "***" : value;
+      const std::string shown = sounds_secret(name) ? "***" : without_credentials(value);
       std::string left = indent;
       left.append(yaml_quoted(name)).append(": ").append(yaml_quoted(shown));
       line(left, origin(path + "." + name));

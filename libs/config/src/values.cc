@@ -127,6 +127,57 @@ std::string number_text(double value) {
   return {digits.data(), end.ptr};
 }
 
+std::string without_credentials(std::string text) {
+  const std::size_t scheme = text.find("://");
+  const std::size_t at = text.rfind('@');
+  if (scheme == std::string::npos || at == std::string::npos || at < scheme) return text;
+  return text.replace(scheme + 3, at - scheme - 3, "***");
+}
+
+std::string type_name(const type_info& type) {
+  switch (type.kind) {
+    case kind::text:
+      return "text";
+    case kind::secret:
+      return "secret";
+    case kind::integer:
+      return "integer";
+    case kind::number:
+      return "number";
+    case kind::boolean:
+      return "boolean";
+    case kind::duration:
+      return "duration";
+    case kind::size:
+      return "size";
+    case kind::choice:
+      return "choice";
+    case kind::list:
+      return "list of " + type_name(*type.item) + "s";
+    case kind::map:
+      return "map";
+    case kind::section:
+      return "section";
+  }
+  return "";
+}
+
+std::string range_text(const type_info& type) {
+  if (type.item) return range_text(*type.item);
+  std::string names;
+  for (const choice& one : type.choices) names += (names.empty() ? "`" : ", `") + one.name + "`";
+  if (!names.empty()) return names;
+  const bool is_number = type.kind == kind::number;
+  const bool has_max = is_number ? std::isfinite(type.number_max) : type.max < no_max;
+  const bool counts_from_0 = !has_max && (type.kind == kind::duration || type.kind == kind::size);
+  const bool has_min = is_number ? std::isfinite(type.number_min) : type.min > (counts_from_0 ? 0 : no_min);
+  const std::string min = is_number ? number_text(type.number_min) : amount(type, type.min);
+  const std::string max = is_number ? number_text(type.number_max) : amount(type, type.max);
+  if (has_min && has_max) return min + " to " + max;
+  if (has_max) return "at most " + max;
+  return has_min ? "at least " + min : "";
+}
+
 std::string expectation(const type_info& type) {
   switch (type.kind) {
     case kind::text:
@@ -200,6 +251,7 @@ std::string scalar_text(const type_info& type, const void* member) {
       return found == type.choices.end() ? std::to_string(std::get<std::int64_t>(value)) : found->name;
     }
     case kind::text:
+      return without_credentials(std::get<std::string>(value));
     case kind::secret:
       return std::get<std::string>(value);
     case kind::list:

@@ -13,6 +13,10 @@ namespace millrace::config {
 // "an integer from 1 to 64", "a duration such as 250ms, 15s or 5m, at least 6s": fits behind "must be".
 [[nodiscard]] std::string expectation(const type_info& type);
 
+// The same in two parts, for a table: "duration", "6s to 30m". The second is empty without limits.
+[[nodiscard]] std::string type_name(const type_info& type);
+[[nodiscard]] std::string range_text(const type_info& type);
+
 struct refusal {
   problem code = problem::bad_value;  // or out_of_range
   std::string expected;
@@ -21,7 +25,7 @@ struct refusal {
 // For the scalar kinds. The type's own check is not applied.
 [[nodiscard]] std::variant<scalar, refusal> parse_scalar(const type_info& type, std::string_view text);
 
-// As it would be written in the file, unquoted; "***" for a secret that is set. The member is not an
+// As written in the file, unquoted; "***" for a secret that is set and for the credentials of a URL. The member is not an
 // optional.
 [[nodiscard]] std::string scalar_text(const type_info& type, const void* member);
 
@@ -32,5 +36,8 @@ struct refusal {
 [[nodiscard]] std::string inline_text(const type_info& type, const void* member);
 
 [[nodiscard]] std::string number_text(double value);
+
+// The text with "***" for what may be the credentials of a URL: all between the first "://" and the last '@'.
+[[nodiscard]] std::string without_credentials(std::string text);
 
 }  // namespace millrace::config

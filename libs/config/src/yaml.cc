@@ -12,8 +12,8 @@
 #include <yaml-cpp/parser.h>
 
 #include <millrace/base/assert.h>
+#include <millrace/base/secret.h>
 #include <millrace/config/load.h>
-#include <millrace/config/secret.h>
 
 namespace millrace::config {
 namespace {
@@ -95,8 +95,7 @@ class tree_builder final : public YAML::EventHandler {
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     const auto found = anchors_.find(anchor);
     if (found == anchors_.end()) {
-      throw stop_parsing{
-          {problem::bad_syntax, "an alias stands inside the value it refers to", "", at(mark)}};
+      throw stop_parsing{{problem::bad_syntax, "an alias refers to a value that contains it", "", at(mark)}};
     }
     charge_values(mark, count_values(found->second));
     charge_text(mark, count_text(found->second));

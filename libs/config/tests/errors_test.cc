@@ -261,10 +261,10 @@ TEST_F(SampleConfig, AFormerKeyIsReadWithAWarning) {
   EXPECT_TRUE(config.ok());
   EXPECT_EQ(config.value.kafka.bootstrap_servers, "b:1");
   EXPECT_EQ(to_text(config.diagnostics, false),
-            "config.yaml:2:3: warning[deprecated_key]: `brokers` is now called `bootstrap_servers`\n"
+            "config.yaml:2:3: warning[deprecated_key]: `brokers` is renamed to `bootstrap_servers`\n"
             "   2 |   brokers: b:1\n"
             "     |   ^^^^^^^\n"
-            "     = help: rename the key\n"
+            "     = help: rename the key, or run `validate --fix`; the old name is accepted until 0.3\n"
             "1 warning\n");
   EXPECT_EQ(read(with_rest("kafka:\n  brokers: b:1\n  bootstrap_servers: c:1\n")).diagnostics.front().code,
             problem::duplicate_key);

@@ -128,7 +128,7 @@ TEST_F(SampleConfig, AReferenceThatLeadsNowhereIsAnError) {
             "`kafka.bootstrap_servers`: the environment variable BROKERS is not set; a default is written "
             "${env:BROKERS:-default}\n"
             "`kafka.group`: cannot read /no/such/file: No such file or directory\n"
-            "`kafka.session_timeout`: `${TIMEOUT}` does not say where to look: write ${env:TIMEOUT} or "
+            "`kafka.session_timeout`: `${TIMEOUT}` has no scheme: write ${env:TIMEOUT} or "
             "${file:/path}\n"
             "`kafka.properties.a`: `${vault:...}` is unknown: use ${env:NAME} or ${file:/path}\n"
             "`kafka.properties.b`: `${` without a closing `}`; write $${ for a literal ${\n");

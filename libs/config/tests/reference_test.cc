@@ -14,43 +14,43 @@ TEST(Reference, IsATablePerSectionWithTypesAndDefaults) {
 
 How to reach Kafka.
 
-| key | type | default | meaning |
-| --- | --- | --- | --- |
-| `bootstrap_servers` | text | **required** | Brokers to start from. Example: `broker-1:9092,broker-2:9092`. Formerly `brokers`. |
-| `group` | text | `millrace` | Consumer group. |
-| `session_timeout` | a duration from 6s to 30m, such as 250ms, 15s or 5m | `45s` | How long a silent member stays. |
-| `properties` | a section of key: value entries | `{}` | Passed to librdkafka as they are. |
+| setting | type | default | range | description |
+| --- | --- | --- | --- | --- |
+| `bootstrap_servers` | text | **required** |  | Brokers to start from. Example: `broker-1:9092,broker-2:9092`. Formerly `brokers`. |
+| `group` | text | `millrace` |  | Consumer group. |
+| `session_timeout` | duration | `45s` | 6s to 30m | How long a silent member stays. |
+| `properties` | map | `{}` |  | Passed to librdkafka as they are. |
 
 ## `kafka.sasl`
 
-Authentication by user and password. Optional.
+Authentication by user and password. Optional section.
 
-| key | type | default | meaning |
-| --- | --- | --- | --- |
-| `user` | text | **required** | User name. |
-| `password` | secret | **required** | Password. |
+| setting | type | default | range | description |
+| --- | --- | --- | --- | --- |
+| `user` | text | **required** |  | User name. |
+| `password` | secret | **required** |  | Password. |
 
 ## `pipeline`
 
-| key | type | default | meaning |
-| --- | --- | --- | --- |
-| `order` | one of unordered, key, partition | `unordered` | What may overtake what. |
-| `in_flight` | an integer from 1 to 16384 | `1024` | Records in flight per worker. |
-| `bytes_in_flight` | a size from 1MiB to 16GiB, such as 64MiB, 512KiB or 4096 | `64MiB` | Bytes in flight. |
-| `dead_letter_ratio_max` | a number from 0 to 1 | `0.5` | The brake. |
-| `commit` | true or false | `true` | Whether offsets are committed. |
-| `drain_timeout` | a duration, such as 250ms, 15s or 5m | `20s` | Time to finish at a stop. |
-| `ignored_errors` | list, each text | `[rejected]` | Errors that are \| not counted. |
-| `dead_letter_topic` | text | not set | Where poison goes. |
+| setting | type | default | range | description |
+| --- | --- | --- | --- | --- |
+| `order` | choice | `unordered` | `unordered`, `key`, `partition` | What may overtake what. |
+| `in_flight` | integer | `1024` | 1 to 16384 | Records in flight per worker. |
+| `bytes_in_flight` | size | `64MiB` | 1MiB to 16GiB | Bytes in flight. |
+| `dead_letter_ratio_max` | number | `0.5` | 0 to 1 | The brake. |
+| `commit` | boolean | `true` |  | Whether offsets are committed. |
+| `drain_timeout` | duration | `20s` |  | Time to finish at a stop. |
+| `ignored_errors` | list of texts | `[rejected]` |  | Errors that are \| not counted. |
+| `dead_letter_topic` | text | not set |  | Where poison goes. |
 
 ## `sources[]`
 
 What is read.
 
-| key | type | default | meaning |
-| --- | --- | --- | --- |
-| `topic` | text | **required** | Topic to read. |
-| `processors` | an integer from 1 to 64 | `1` |  |
+| setting | type | default | range | description |
+| --- | --- | --- | --- | --- |
+| `topic` | text | **required** |  | Topic to read. |
+| `processors` | integer | `1` | 1 to 64 |  |
 )");
 }
 
@@ -79,6 +79,8 @@ TEST_F(Schema, SettingsCarryTypeLimitsDefaultAndDescription) {
   EXPECT_EQ(setting("pipeline", "order")["anyOf"][0]["enum"],
             (nlohmann::json::array({"unordered", "key", "partition"})));
   EXPECT_EQ(setting("pipeline", "drain_timeout")["default"], "20s");
+  EXPECT_EQ(schema_["properties"]["kafka"]["description"], "How to reach Kafka.");
+  EXPECT_EQ(setting("kafka", "bootstrap_servers")["minLength"], 1);
   EXPECT_EQ(schema_["properties"]["sources"]["items"]["required"], nlohmann::json::array({"topic"}));
   EXPECT_EQ(setting("kafka", "sasl")["required"], (nlohmann::json::array({"user", "password"})));
 }

@@ -23,20 +23,20 @@ class Secrets : public SampleConfig {
 TEST_F(Secrets, ALiteralInTheFileWorksWithAWarning) {
   const auto config = read(std::string(minimal) + "  in_flight: 2\n");
   EXPECT_TRUE(config.diagnostics.empty());
-  EXPECT_EQ(complaints("kafka:\n  bootstrap_servers: b:1\n  sasl:\n    user: ann\n    password: hunter2\n"
-                       "  properties:\n    ssl.key.password: hunter2\n    ssl.key.location: /k\n"
-                       "pipeline: {dead_letter_topic: d}\n"),
-            "config.yaml:5:5: warning[literal_secret]: `kafka.sasl.password` is a secret and stands in the "
-            "file itself\n"
-            "   5 |     password: ***\n"
-            "     |     ^^^^^^^^\n"
-            "     = help: keep it elsewhere and refer to it: ${file:/path} or ${env:NAME}\n"
-            "config.yaml:7:5: warning[literal_secret]: `kafka.properties.ssl.key.password` is a secret and "
-            "stands in the "
-            "file itself\n"
-            "   7 |     ssl.key.password: ***\n"
-            "     |     ^^^^^^^^^^^^^^^^\n"
-            "     = help: keep it elsewhere and refer to it: ${file:/path} or ${env:NAME}\n");
+  EXPECT_EQ(
+      complaints("kafka:\n  bootstrap_servers: b:1\n  sasl:\n    user: ann\n    password: hunter2\n"
+                 "  properties:\n    ssl.key.password: hunter2\n    ssl.key.location: /k\n"
+                 "pipeline: {dead_letter_topic: d}\n"),
+      "config.yaml:5:5: warning[literal_secret]: `kafka.sasl.password` is a secret that is written in "
+      "the file\n"
+      "   5 |     password: ***\n"
+      "     |     ^^^^^^^^\n"
+      "     = help: use a reference: ${file:/path} or ${env:NAME}\n"
+      "config.yaml:7:5: warning[literal_secret]: `kafka.properties.ssl.key.password` is a secret that is "
+      "written in the file\n"
+      "   7 |     ssl.key.password: ***\n"
+      "     |     ^^^^^^^^^^^^^^^^\n"
+      "     = help: use a reference: ${file:/path} or ${env:NAME}\n");
 }
 
 TEST_F(Secrets, AreNeverPrintedWhateverIsWrong) {
@@ -63,11 +63,20 @@ TEST_F(Secrets, AreNeverPrintedWhateverIsWrong) {
       "kafka:\n  api_key: hunter2\n",
       "kafka:\n  api_key:\n    - hunter2\n  group: [\n",
       "token: hunter2\n",
+      "kafka: {bootstrap_servers: 'http://ann:hunter2@b:1', group: [x]}\n",
+      "kafka: {bootstrap_servers: 'http://ann:hun@ter, hunter2@b:1', group: [x]}\n",
+      "pipeline:\n  ignored_errors:\n    - 'https://ann:hunter2@b:1': x\n",
+      "kafka:\n  properties: {Authorization: hunter2, a: [1]}\n",
   };
   for (const std::string& text : files) {
     const std::string said = everything_about(text);
     EXPECT_EQ(said.find(canary), std::string::npos) << text << "\n" << said;
   }
+}
+
+TEST_F(Secrets, TheExcerptEndsBeforeCredentialsOfAUrlWithoutItsScheme) {
+  EXPECT_EQ(complaints("kafka: {bootstrap_servers: 'ann:hunter2@b:1', group: [x]}\n").find(canary),
+            std::string::npos);
 }
 
 TEST_F(Secrets, FromVariablesAndReferencesAreMaskedToo) {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include <millrace/base/text.h>
+#include <millrace/cql/session.h>
 
 namespace millrace::cql {
 namespace {
@@ -88,6 +89,11 @@ std::string_view consistency_name(std::uint16_t number) noexcept {
     if (known.number == number) return known.name;
   }
   return "unknown";
+}
+
+std::optional<std::string> expected_consistency(std::string_view name) {
+  if (consistency_number(name)) return std::nullopt;
+  return "one of " + consistency_names();
 }
 
 std::string consistency_names() {

@@ -110,7 +110,7 @@ result<std::shared_ptr<const direct_options>> direct_options_of(const session_op
     made->as.tls = std::move(*tls);
   }
   made->as.user = options.user;
-  made->as.password = options.password;
+  made->as.password = std::string(options.password.reveal());
   made->as.startup = {{"DRIVER_NAME", "millrace"}, {"APPLICATION_NAME", options.application_name}};
   if (!options.application_version.empty()) {
     made->as.startup.emplace_back("APPLICATION_VERSION", options.application_version);
@@ -128,10 +128,11 @@ result<std::unique_ptr<session>> session::open(const session_options& options) {
             "the bridge is the version of its header");
   const auto consistency = consistency_number(options.consistency);
   if (!consistency) {
-    return error(errc::config_invalid,
-                 "consistency '" + options.consistency + "' is none of " + consistency_names());
+    return error(errc::config_invalid, "consistency '" + options.consistency +
+                                           "' is unknown; expected one of " + consistency_names());
   }
   const std::string contact_points = joined(options.contact_points, ",");
+  std::string password(options.password.reveal());  // with a closing zero
   auto config = sized<millrace_cql_config>();
   config.consistency = *consistency;
   config.contact_points = contact_points.c_str();
@@ -139,7 +140,7 @@ result<std::unique_ptr<session>> session::open(const session_options& options) {
   config.local_rack = options.rack.c_str();
   config.keyspace = options.keyspace.c_str();
   config.user = options.user.c_str();
-  config.password = options.password.c_str();
+  config.password = password.c_str();
   config.tls_ca_file = options.ca_file.c_str();
   config.tls_certificate_file = options.certificate_file.c_str();
   config.tls_key_file = options.key_file.c_str();
@@ -155,7 +156,9 @@ result<std::unique_ptr<session>> session::open(const session_options& options) {
   config.speculative_max = options.speculative_max;
   millrace_cql_session* opened = nullptr;
   auto failed = sized<millrace_cql_error>();
-  if (millrace_cql_session_open(&config, &opened, &failed) != MILLRACE_CQL_OK) return to_error(failed);
+  const auto status = millrace_cql_session_open(&config, &opened, &failed);
+  wipe(password);
+  if (status != MILLRACE_CQL_OK) return to_error(failed);
   session_handle handle(opened);
   channel_store::session_settings settings{.request_timeout = options.request_timeout,
                                            .consistency = *consistency,

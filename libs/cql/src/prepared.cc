@@ -24,8 +24,8 @@ result<void> apply(const statements::statement_options& options, millrace_cql_st
   if (!options.consistency.empty()) {
     const auto number = consistency_number(options.consistency);
     if (!number) {
-      return error(errc::config_invalid,
-                   "consistency '" + options.consistency + "' is none of " + consistency_names());
+      return error(errc::config_invalid, "consistency '" + options.consistency +
+                                             "' is unknown; expected one of " + consistency_names());
     }
     to.consistency = *number;
   }

@@ -305,7 +305,7 @@ TEST(direct_access, signs_in_and_encrypts_as_the_driver_does) {
   session_options options = direct_and(options_for(*emulator));
   options.plane = data_plane::direct;
   options.user = "app";
-  options.password = "secret";
+  options.password = secret("secret");
   options.tls = true;
   options.ca_file = server.authority;
   options.certificate_file = client.certificate;

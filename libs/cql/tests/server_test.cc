@@ -31,7 +31,7 @@ session_options options_of_environment() {
   session_options options;
   options.contact_points = {environment("MILLRACE_CQL_ADDRESS")};
   options.user = environment("MILLRACE_CQL_USER");
-  options.password = environment("MILLRACE_CQL_PASSWORD");
+  options.password = secret(environment("MILLRACE_CQL_PASSWORD"));
   options.ca_file = environment("MILLRACE_CQL_CA");
   options.tls = !options.ca_file.empty();
   options.consistency = "ONE";
@@ -473,7 +473,7 @@ TEST(secure_server, wants_the_right_password_authority_and_encryption) {
   if (environment("MILLRACE_CQL_CA").empty()) GTEST_SKIP() << "this server is open";
   EXPECT_EQ(opening(options_of_environment()), "opened");
   session_options wrong = options_of_environment();
-  wrong.password = "guess";
+  wrong.password = secret("guess");
   EXPECT_TRUE(opening(wrong).starts_with("db_unauthorized")) << opening(wrong);
   EXPECT_EQ(opening(wrong).find("guess"), std::string::npos);
   wrong = options_of_environment();
@@ -489,7 +489,7 @@ TEST(secure_server, refuses_what_a_role_may_not_do) {
   if (environment("MILLRACE_CQL_READER").empty()) GTEST_SKIP() << "this server has no roles";
   session_options reader = options_of_environment();
   reader.user = environment("MILLRACE_CQL_READER");
-  reader.password = environment("MILLRACE_CQL_READER");
+  reader.password = secret(environment("MILLRACE_CQL_READER"));
   const auto opened = session::open(reader);
   ASSERT_TRUE(opened) << opened.error().to_string();
   const auto refused = (*opened)->execute("INSERT INTO types.event (day, n) VALUES (1, 1)");

@@ -275,7 +275,7 @@ void engine_core::decode(envelope& e, plan_entry& plan, bytes_view body) {
     metrics_.decode_failed.observe(ended - begun);
     return condemn(e, consumed.error(), work_stage::decode);
   }
-  if (*consumed != body.size() && options_.trailing_bytes == trailing_bytes_policy::dead_letter) {
+  if (*consumed != body.size() && !options_.ignore_trailing_bytes) {
     metrics_.decode_failed.observe(ended - begun);
     return condemn(
         e,

@@ -215,7 +215,7 @@ TEST_F(record_engine_test, UndecodableRecordKillsTheConsumer) {
 }
 
 TEST_F(record_engine_test, TrailingBytesMayBeIgnored) {
-  options.trailing_bytes = trailing_bytes_policy::ignore;
+  options.ignore_trailing_bytes = true;
   start();
   assign({0});
   byte_buffer trailing = framed_parcel(schema_id, 3, "ok");

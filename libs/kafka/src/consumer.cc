@@ -9,15 +9,13 @@
 namespace millrace::kafka {
 namespace {
 
-constexpr std::size_t fetch_bytes_min = std::size_t{1} << 20;
-constexpr std::size_t fetch_bytes_limit = std::size_t{1} << 30;
 // librdkafka: the answer's limit must leave room for the protocol around a fetch.
 constexpr std::size_t receive_bytes_default = 100'000'000;
 constexpr std::size_t receive_overhead_bytes = 512;
 
 constexpr std::string_view commits_are_ours = "offsets are committed when everything before them is finished";
 constexpr managed_property managed[] = {
-    {"group.id", "use 'group_id'"},
+    {"group.id", "use 'group'"},
     {"group.instance.id", "use 'instance_id'"},
     {"group.protocol", "use 'group_protocol'"},
     {"partition.assignment.strategy", "use 'assignor'"},
@@ -41,26 +39,8 @@ constexpr managed_property managed_by_the_group[] = {
     {"group.protocol.type", "it has no meaning under group protocol 'consumer'"},
 };
 
-result<void> check(const consumer_config& config) {
-  if (config.group_id.empty()) return error(errc::config_invalid, "Kafka source: 'group_id' is empty");
-  if (config.topics.empty()) return error(errc::config_invalid, "Kafka source: 'topics' is empty");
-  for (auto topic = config.topics.begin(); topic != config.topics.end(); ++topic) {
-    if (topic->empty() || topic->front() == '^') {
-      return error(errc::config_invalid,
-                   "Kafka source: topic '" + *topic + "' is not a topic's name; patterns are not supported");
-    }
-    if (std::find(config.topics.begin(), topic, *topic) != topic) {
-      return error(errc::config_invalid, "Kafka source: topic '" + *topic + "' is listed twice");
-    }
-  }
-  if (config.fetch_bytes_max < fetch_bytes_min || config.fetch_bytes_max > fetch_bytes_limit) {
-    return error(errc::config_invalid, "Kafka source: 'fetch_bytes_max' must be between 1 MiB and 1 GiB");
-  }
-  return {};
-}
-
 result<void> set_group(conf_builder& conf, const consumer_config& config) {
-  if (result<void> done = conf.set("group.id", config.group_id); !done) return done;
+  if (result<void> done = conf.set("group.id", config.group); !done) return done;
   if (!config.instance_id.empty()) {
     if (result<void> done = conf.set("group.instance.id", config.instance_id); !done) return done;
   }
@@ -71,7 +51,7 @@ result<void> set_group(conf_builder& conf, const consumer_config& config) {
       break;
   }
   if (result<void> done = conf.set("group.protocol", "classic"); !done) return done;
-  switch (config.assignment) {
+  switch (config.assignment.value_or(assignor::cooperative_sticky)) {
     case assignor::cooperative_sticky:
       return conf.set("partition.assignment.strategy", "cooperative-sticky");
     case assignor::range:
@@ -83,13 +63,13 @@ result<void> set_group(conf_builder& conf, const consumer_config& config) {
 }
 
 result<void> set_fetching(conf_builder& conf, const consumer_config& config) {
-  const std::size_t fetch_bytes = std::max(config.fetch_bytes_max / 2, fetch_bytes_min);
+  const std::size_t fetch_bytes = std::max(config.fetch_bytes_max.count() / 2, fetch_bytes_least.count());
   const std::pair<const char*, std::string> properties[] = {
       {"enable.auto.commit", "false"},
       {"enable.auto.offset.store", "false"},
       {"enable.partition.eof", "false"},
       {"auto.offset.reset", "error"},  // the member decides (reading.cc)
-      {"queued.max.messages.kbytes", std::to_string(config.fetch_bytes_max / 1024)},
+      {"queued.max.messages.kbytes", std::to_string(config.fetch_bytes_max.count() / 1024)},
       {"queued.min.messages", "100000"},
       {"receive.message.max.bytes",
        std::to_string(std::max(receive_bytes_default, fetch_bytes + receive_overhead_bytes))},
@@ -128,8 +108,31 @@ result<client_handle> make_client(const consumer_config& config) {
 
 }  // namespace
 
+void check(const consumer_config& config, const config_problem& refuse) {
+  if (config.group.empty()) refuse("group", "no consumer group is set");
+  if (config.topics.empty()) refuse("topics", "no topic is set");
+  for (auto topic = config.topics.begin(); topic != config.topics.end(); ++topic) {
+    const std::string member = "topics[" + std::to_string(topic - config.topics.begin()) + "]";
+    if (topic->empty() || topic->front() == '^')
+      refuse(member, "'" + *topic + "' is not a topic name; patterns are not supported");
+    if (std::find(config.topics.begin(), topic, *topic) != topic)
+      refuse(member, "topic '" + *topic + "' is listed twice");
+  }
+  if (config.protocol == group_protocol::consumer && config.assignment) {
+    refuse("assignor",
+           "the brokers assign partitions under the group protocol `consumer`; remove the assignor "
+           "and set group.consumer.assignors on the brokers");
+  }
+  if (config.fetch_bytes_max < fetch_bytes_least || config.fetch_bytes_max > fetch_bytes_most)
+    refuse("fetch_bytes_max", "`fetch_bytes_max` must be from 1 MiB to 1 GiB");
+}
+
 result<std::unique_ptr<consumer>> consumer::create(consumer_config config, runtime::loop& worker) {
-  if (result<void> valid = check(config); !valid) return valid.error();
+  std::optional<error> wrong;
+  check(config, [&wrong](std::string_view member, const std::string& why) {
+    if (!wrong) wrong.emplace(errc::config_invalid, "Kafka source: " + std::string(member) + ": " + why);
+  });
+  if (wrong) return *wrong;
   result<client_handle> client = make_client(config);
   if (!client) return std::move(client).error().in("source");
   auto member = std::make_unique<group_member>(std::move(config), worker, std::move(client).value());

@@ -171,7 +171,7 @@ void consumer::group_member::forward_log(rd_kafka_event_t* event) {
 void consumer::group_member::fail(stream::source_events& events, const error& failure) {
   if (failed_) return;
   failed_ = true;
-  events.on_source_error(failure.in("source '" + config_.group_id + "'"), true);
+  events.on_source_error(failure.in("source '" + config_.group + "'"), true);
 }
 
 void consumer::group_member::on_error_event(rd_kafka_event_t* event, stream::source_events& events) {

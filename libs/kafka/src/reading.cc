@@ -190,7 +190,7 @@ void consumer::group_member::on_message_error(const rd_kafka_message_t& message,
     }
     return;
   }
-  std::string where = "source '" + config_.group_id + "'";
+  std::string where = "source '" + config_.group + "'";
   if (message.rkt != nullptr) {
     where = "topic '" + std::string(rd_kafka_topic_name(message.rkt)) + "' partition " +
             std::to_string(message.partition);

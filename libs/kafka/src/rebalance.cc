@@ -21,7 +21,8 @@ std::string_view metadata_of(const rd_kafka_topic_partition_t& partition) {
 }  // namespace
 
 bool consumer::group_member::eager() const noexcept {
-  return config_.protocol == group_protocol::classic && config_.assignment != assignor::cooperative_sticky;
+  return config_.protocol == group_protocol::classic &&
+         config_.assignment.value_or(assignor::cooperative_sticky) != assignor::cooperative_sticky;
 }
 
 std::vector<stream::partition_id> consumer::group_member::ids_of(
@@ -166,7 +167,7 @@ void consumer::group_member::serve_lookups(stream::source_events& events) {
       continue;
     }
     const error failure = client_error(answer->failure, rd_kafka_err2str(answer->failure))
-                              .in("committed offsets of group '" + config_.group_id + "'");
+                              .in("committed offsets of group '" + config_.group + "'");
     if (answer->final) {
       fail(events, failure);
     } else {
@@ -200,7 +201,7 @@ void consumer::group_member::start_reading(const lookup_answer& answer, stream::
       if (first->second.refused) {
         fail(events,
              error(errc::offset_out_of_range,
-                   describe(id) + ": group '" + config_.group_id +
+                   describe(id) + ": group '" + config_.group +
                        "' has no committed offset and 'start_from' is fail; set the group's offsets, or "
                        "choose earliest or latest"));
         return;

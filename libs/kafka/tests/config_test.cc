@@ -7,7 +7,7 @@ namespace {
 consumer_config valid() {
   consumer_config config;
   config.client.bootstrap_servers = "127.0.0.1:1";
-  config.group_id = "g";
+  config.group = "g";
   config.topics = {"t"};
   return config;
 }
@@ -82,8 +82,8 @@ TEST(kafka_config, a_secret_is_in_no_message) {
 
 TEST(kafka_config, topics_and_group_are_required_and_patterns_refused) {
   consumer_config config = valid();
-  config.group_id.clear();
-  EXPECT_TRUE(mentions(refusal_of(config), "group_id"));
+  config.group.clear();
+  EXPECT_TRUE(mentions(refusal_of(config), "group"));
   config = valid();
   config.topics.clear();
   EXPECT_TRUE(mentions(refusal_of(config), "topics"));
@@ -95,7 +95,7 @@ TEST(kafka_config, topics_and_group_are_required_and_patterns_refused) {
   config.client.bootstrap_servers.clear();
   EXPECT_TRUE(mentions(refusal_of(config), "bootstrap_servers"));
   config = valid();
-  config.fetch_bytes_max = 10;
+  config.fetch_bytes_max = {10};
   EXPECT_TRUE(mentions(refusal_of(config), "fetch_bytes_max"));
 }
 

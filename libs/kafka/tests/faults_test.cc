@@ -111,7 +111,7 @@ TEST_F(faults_test, without_a_committed_offset_the_policy_decides) {
   fill("t", 10);
   consumer_config config = reading({"t"});
   config.start_from = start_position::latest;
-  config.group_id = "latest";
+  config.group = "latest";
   member latest(config);
   ASSERT_TRUE(latest.until([&] { return latest.source().high_watermark({0, 0}).has_value(); }));
   fill("t", 1, 10);
@@ -119,7 +119,7 @@ TEST_F(faults_test, without_a_committed_offset_the_policy_decides) {
   EXPECT_EQ(*latest.records[0].value, "v10");
 
   config.start_from = start_position::fail;
-  config.group_id = "fail";
+  config.group = "fail";
   member failing(config);
   ASSERT_TRUE(failing.until([&] { return failing.fatal_error.has_value(); }));
   EXPECT_EQ(failing.fatal_error->code(), errc::offset_out_of_range);
@@ -167,7 +167,7 @@ TEST_F(faults_test, a_partition_that_was_added_after_the_group_began_starts_at_i
   fill("t", 40);
   for (const start_position policy : {start_position::latest, start_position::fail}) {
     consumer_config config = reading({"t"});
-    config.group_id = policy == start_position::latest ? "latest" : "fail";
+    config.group = policy == start_position::latest ? "latest" : "fail";
     {
       member first(config);
       ASSERT_TRUE(first.until([&] { return first.positions.size() == 4; }));
@@ -327,7 +327,7 @@ TEST_F(faults_test, an_unknown_topic_is_fatal_or_awaited_by_policy) {
 
   consumer_config config = reading({"later"});
   config.on_missing_topic = missing_topic::wait;
-  config.group_id = "patient";
+  config.group = "patient";
   member patient(config);
   ASSERT_TRUE(patient.until([&] { return !patient.errors.empty(); }));
   topic("later", 1);

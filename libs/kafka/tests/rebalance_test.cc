@@ -14,7 +14,7 @@ class rebalance_test : public cluster_test, public ::testing::WithParamInterface
   [[nodiscard]] consumer_config member_of_group() const {
     consumer_config config = reading({"t"});
     config.protocol = GetParam().protocol;
-    config.assignment = GetParam().assignment;
+    if (config.protocol == group_protocol::classic) config.assignment = GetParam().assignment;
     if (config.protocol == group_protocol::consumer) {
       config.client.properties.erase("session.timeout.ms");
       config.client.properties.erase("heartbeat.interval.ms");

@@ -37,13 +37,18 @@ credentials::credentials(const client_options& options, const http::limits& limi
       time_(time),
       counts_(counts),
       backoff_(options.backoff_first, options.backoff_max, std::random_device{}()) {
-  files_.ca_file = oauth_.ca_file.empty() ? options.ca_file : oauth_.ca_file;
-  if (!options.user.empty()) fixed_ = "Basic " + http::base64(options.user + ":" + options.password);
-  if (!options.bearer_token.empty()) fixed_ = "Bearer " + options.bearer_token;
-  for (const std::string& secret : {options.password, options.bearer_token, oauth_.client_secret,
-                                    options.key_password, options.proxy_password}) {
-    if (secret.size() >= secret_bytes_min) secrets_.push_back(secret);
-  }
+  files_.ca_file = !oauth_ || oauth_->ca_file.empty() ? options.ca_file : oauth_->ca_file;
+  if (!options.user.empty())
+    fixed_ = "Basic " + http::base64(options.user + ":" + std::string(options.password.reveal()));
+  if (!options.bearer_token.empty()) fixed_ = "Bearer " + std::string(options.bearer_token.reveal());
+  const auto hide = [this](const secret& value) {
+    if (value.reveal().size() >= secret_bytes_min) secrets_.emplace_back(value.reveal());
+  };
+  hide(options.password);
+  hide(options.bearer_token);
+  hide(options.key_password);
+  if (oauth_) hide(oauth_->client_secret);
+  if (options.proxy) hide(options.proxy->password);
   if (const auto space = fixed_.find(' '); space != std::string::npos)
     secrets_.push_back(fixed_.substr(space + 1));
 }
@@ -51,11 +56,12 @@ credentials::credentials(const client_options& options, const http::limits& limi
 result<credentials::token> credentials::ask_for_token() const {
   const std::string place = "token endpoint " + token_server_->text();
   http::request request{"POST", "", "grant_type=client_credentials"};
-  if (!oauth_.scope.empty()) request.body += "&scope=" + http::escaped(oauth_.scope);
+  if (!oauth_->scope.empty()) request.body += "&scope=" + http::escaped(oauth_->scope);
   request.headers = {
       // Not form-encoded first, whatever RFC 6749 says: Kafka's and Confluent's clients do not either, and a
       // server that decodes leaves what needs no encoding as it is.
-      {"Authorization", "Basic " + http::base64(oauth_.client_id + ":" + oauth_.client_secret)},
+      {"Authorization",
+       "Basic " + http::base64(oauth_->client_id + ":" + std::string(oauth_->client_secret.reveal()))},
       {"Content-Type", "application/x-www-form-urlencoded"},
       {"Accept", "application/json"}};
   const instant asked_at = time_.now();

@@ -38,7 +38,7 @@ class credentials {
 
   [[nodiscard]] result<token> ask_for_token() const;
 
-  const oauth_options oauth_;
+  const std::optional<oauth_options> oauth_;
   const http::limits limits_;
   const std::optional<http::endpoint> token_server_;
   const http::proxy_server* const proxy_;

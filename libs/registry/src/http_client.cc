@@ -44,7 +44,7 @@ std::string identity_of(const checked_options& options) {
 }
 
 http::limits limits_of(const client_options& options, const std::atomic<bool>* abandoned) {
-  return {options.connect_timeout,    options.timeout,     options.response_bytes_max, abandoned,
+  return {options.connect_timeout,    options.timeout,     options.response_bytes_max.count(), abandoned,
           errc::registry_unavailable, "response_bytes_max"};
 }
 
@@ -58,7 +58,7 @@ class http_client final : public client {
              options_.proxy ? &*options_.proxy : nullptr, time_, counts_),
         servers_(options_.given, limits_of(options_.given, &abandoned_), options_.urls,
                  options_.proxy ? &*options_.proxy : nullptr, options_.files, who_, time_, counts_),
-        cache_(options_.given.cached_ids_max, options_.given.cached_bytes_max) {}
+        cache_(options_.given.cached_ids_max, options_.given.cached_bytes_max.count()) {}
 
   http_client(const http_client&) = delete;
   http_client& operator=(const http_client&) = delete;
@@ -133,7 +133,7 @@ result<void> http_client::start() {
   if (!options_.given.cache_folder.empty()) {
     auto opened =
         disk_cache::open(options_.given.cache_folder, identity_of(options_), options_.given.disk_ids_max,
-                         2 * options_.given.response_bytes_max + file_bytes_overhead, counts_);
+                         2 * options_.given.response_bytes_max.count() + file_bytes_overhead, counts_);
     if (!opened) return opened.error();
     disk_ = std::move(*opened);
   }
@@ -219,7 +219,7 @@ result<client::document> http_client::ask_for(const std::string& key) {
   if (!body) return body.error().in(place);
   auto root = schema_of(*body);
   if (!root) return root.error().in(place);
-  auto made = complete(servers_, std::move(*root), options_.given.response_bytes_max);
+  auto made = complete(servers_, std::move(*root), options_.given.response_bytes_max.count());
   if (!made) return made.error().in(place);
   return made;
 }
@@ -290,7 +290,7 @@ result<subject_version> http_client::find(std::string_view subject, std::int32_t
   if (!found) return found.error().in(place);
   auto root = schema_of(*body);
   if (!root) return root.error().in(place);
-  auto schema = complete(servers_, std::move(*root), options_.given.response_bytes_max);
+  auto schema = complete(servers_, std::move(*root), options_.given.response_bytes_max.count());
   if (!schema) return schema.error().in(place);
   return subject_version{std::string(subject), *found, *id, **schema};
 }
@@ -349,68 +349,93 @@ bool fits_a_header(std::string_view text) {
                       [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; });
 }
 
-error unusable(std::string why) { return {errc::config_invalid, std::move(why)}; }
-
-// Messages name settings, never values that may be secret.
-result<void> check_credentials(const client_options& given) {
-  const int ways = (given.user.empty() ? 0 : 1) + (given.bearer_token.empty() ? 0 : 1) +
-                   (given.oauth.token_url.empty() ? 0 : 1);
-  if (ways > 1) return unusable("only one of user, bearer token and OAuth can be used");
-  if (given.user.empty() && !given.password.empty()) return unusable("a password is given without a user");
+void check_credentials(const client_options& given, const option_problem& refuse) {
+  const int ways =
+      (given.user.empty() ? 0 : 1) + (given.bearer_token.empty() ? 0 : 1) + (given.oauth ? 1 : 0);
+  if (ways > 1)
+    refuse("", "more than one of `user`, `bearer_token` and `oauth` is set; the registry takes one");
+  if (given.user.empty() && !given.password.empty()) refuse("user", "a password is set without a user");
   if (given.user.find(':') != std::string::npos)
-    return unusable("basic authentication has no users with a colon in their name");
-  if (!fits_a_header(given.bearer_token)) return unusable("the bearer token holds a control character");
-  if (!given.oauth.token_url.empty() && (given.oauth.client_id.empty() || given.oauth.client_secret.empty()))
-    return unusable("OAuth needs client id and secret");
+    refuse("user", "basic authentication does not allow a colon in a user name");
+  if (!fits_a_header(given.bearer_token.reveal()))
+    refuse("bearer_token", "the bearer token contains a control character");
+  if (given.oauth && given.oauth->client_id.empty()) refuse("oauth.client_id", "OAuth needs a client id");
+  if (given.oauth && given.oauth->client_secret.empty())
+    refuse("oauth.client_secret", "OAuth needs a client secret");
   for (const auto& [name, value] : given.headers) {
     if (name.empty() || name.find_first_of(": ") != std::string::npos || !fits_a_header(name) ||
         !fits_a_header(value)) {
-      return unusable("the header '" + http::printable(name) + "' is not one");
+      refuse("headers", "'" + http::printable(name) + "' is not a valid HTTP header");
     }
   }
-  return {};
+}
+
+std::optional<http::endpoint> endpoint_of(std::string_view option, const std::string& url,
+                                          const option_problem& refuse) {
+  auto parsed = http::parse_url(url);
+  if (parsed) return std::move(*parsed);
+  refuse(option, parsed.error().message());
+  return std::nullopt;
+}
+
+void check_addresses(const client_options& given, const option_problem& refuse) {
+  if (given.urls.empty()) refuse("urls", "no registry URL is set");
+  for (std::size_t i = 0; i < given.urls.size(); ++i)
+    (void)endpoint_of("urls[" + std::to_string(i) + "]", given.urls[i], refuse);
+  if (given.oauth) (void)endpoint_of("oauth.token_url", given.oauth->token_url, refuse);
+  if (!given.proxy) return;
+  const auto proxy = endpoint_of("proxy.url", given.proxy->url, refuse);
+  if (proxy && proxy->tls) refuse("proxy.url", "the proxy must be reached with http, not https");
+  if (given.proxy->user.empty() && !given.proxy->password.empty())
+    refuse("proxy.user", "a password is set without a user");
 }
 
 result<checked_options> checked(client_options given) {
+  std::optional<error> first;
+  check(given, [&first](std::string_view option, const std::string& why) {
+    if (!first) first.emplace(errc::config_invalid, (option.empty() ? "" : std::string(option) + ": ") + why);
+  });
+  if (first) return first->in("registry");
   checked_options made;
-  if (given.urls.empty()) return unusable("no registry URL is configured");
-  for (const std::string& url : given.urls) {
-    auto parsed = http::parse_url(url);
-    if (!parsed) return parsed.error().in("registry");
-    made.urls.push_back(std::move(*parsed));
+  const option_problem unexpected = [](std::string_view, const std::string&) {
+    invariant_broken("the options were checked");
+  };
+  for (const std::string& url : given.urls) made.urls.push_back(*endpoint_of("", url, unexpected));
+  if (given.oauth) made.token_server = endpoint_of("", given.oauth->token_url, unexpected);
+  if (given.proxy) {
+    made.proxy = http::proxy_server{*endpoint_of("", given.proxy->url, unexpected), ""};
+    if (!given.proxy->user.empty())
+      made.proxy->authorization =
+          "Basic " + http::base64(given.proxy->user + ":" + std::string(given.proxy->password.reveal()));
   }
-  if (auto good = check_credentials(given); !good) return good.error();
-  if (!given.oauth.token_url.empty()) {
-    auto parsed = http::parse_url(given.oauth.token_url);
-    if (!parsed) return parsed.error().in("token endpoint");
-    made.token_server = std::move(*parsed);
-  }
-  if (!given.proxy_url.empty()) {
-    auto parsed = http::parse_url(given.proxy_url);
-    if (!parsed) return parsed.error().in("proxy");
-    if (parsed->tls) return unusable("a proxy is spoken to with http, not https");
-    made.proxy = http::proxy_server{std::move(*parsed), ""};
-    if (!given.proxy_user.empty())
-      made.proxy->authorization = "Basic " + http::base64(given.proxy_user + ":" + given.proxy_password);
-  }
-  if (given.certificate_file.empty() != given.key_file.empty())
-    return unusable("a client certificate needs both its file and its key's");
-  if (given.connections_max == 0) return unusable("connections_max must be at least 1");
-  made.files = {given.ca_file, given.certificate_file, given.key_file, given.key_password};
+  made.files = {given.ca_file, given.certificate_file, given.key_file,
+                std::string(given.key_password.reveal())};
   made.given = std::move(given);
   const bool secure =
       std::any_of(made.urls.begin(), made.urls.end(), [](const http::endpoint& e) { return e.tls; });
   if (secure || !made.files.ca_file.empty() || !made.files.certificate_file.empty()) {
     if (auto readable = check(made.files); !readable) return readable.error();
   }
-  if (made.token_server && made.token_server->tls && !made.given.oauth.ca_file.empty()) {
-    if (auto readable = check(http::tls_files{.ca_file = made.given.oauth.ca_file}); !readable)
+  if (made.token_server && made.token_server->tls && !made.given.oauth->ca_file.empty()) {
+    if (auto readable = check(http::tls_files{.ca_file = made.given.oauth->ca_file}); !readable)
       return readable.error();
   }
   return made;
 }
 
 }  // namespace
+
+void check(const client_options& options, const option_problem& refuse) {
+  check_addresses(options, refuse);
+  check_credentials(options, refuse);
+  if (options.certificate_file.empty() != options.key_file.empty())
+    refuse("key_file", "a client certificate needs both `certificate_file` and `key_file`");
+  if (options.key_file.empty() && !options.key_password.empty())
+    refuse("key_password", "the password of a key is set without `key_file`");
+  if (options.backoff_first > options.backoff_max)
+    refuse("backoff_first", "`backoff_first` is longer than `backoff_max`");
+  if (options.connections_max == 0) refuse("connections_max", "`connections_max` must be at least 1");
+}
 
 result<void> check_url(std::string_view url) {
   const auto parsed = http::parse_url(url);

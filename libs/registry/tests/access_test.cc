@@ -12,9 +12,9 @@ constexpr const char* canary = "canary-4f1c";
 TEST_F(registry_test, BasicCredentialsAreSentAndWrongOnesToldWithoutThem) {
   start_server({.user = "reader", .password = "right"});
   options.user = "reader";
-  options.password = "right";
+  options.password = secret("right");
   EXPECT_TRUE(connect().check());
-  options.password = canary;
+  options.password = secret(canary);
   const auto refused = connect().check();
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code(), errc::registry_unauthorized);
@@ -23,15 +23,15 @@ TEST_F(registry_test, BasicCredentialsAreSentAndWrongOnesToldWithoutThem) {
 
 TEST_F(registry_test, BearerTokensAreSent) {
   start_server({.bearer_token = "t0ken-of-the-app"});
-  options.bearer_token = "t0ken-of-the-app";
+  options.bearer_token = secret("t0ken-of-the-app");
   EXPECT_TRUE(connect().check());
-  options.bearer_token = canary;
+  options.bearer_token = secret(canary);
   EXPECT_EQ(connect().check().error().code(), errc::registry_unauthorized);
 }
 
 TEST_F(registry_test, WhatAServerRepeatsOfASecretIsMasked) {
   start_server();
-  options.bearer_token = canary;
+  options.bearer_token = secret(canary);
   connect();
   server->inject({.status = 500, .code = 500, .message = std::string("no such token: ") + canary});
   const auto failed = registry->check();
@@ -53,15 +53,18 @@ TEST_F(registry_test, OptionsThatContradictEachOtherAreRefusedWithoutTheirSecret
     return std::string();
   };
   EXPECT_EQ(refused([](client_options& o) { o.urls.clear(); }), "");
-  EXPECT_EQ(refused([](client_options& o) { o.user = "a", o.bearer_token = canary; }), "");
-  EXPECT_EQ(refused([](client_options& o) { o.password = canary; }), "");
-  EXPECT_EQ(refused([](client_options& o) { o.bearer_token = std::string(canary) + "\r\nX-Admin: yes"; }),
-            "");
+  EXPECT_EQ(refused([](client_options& o) { o.user = "a", o.bearer_token = secret(canary); }), "");
+  EXPECT_EQ(refused([](client_options& o) { o.password = secret(canary); }), "");
+  EXPECT_EQ(
+      refused([](client_options& o) { o.bearer_token = secret(std::string(canary) + "\r\nX-Admin: yes"); }),
+      "");
   EXPECT_EQ(refused([](client_options& o) { o.headers = {{"X-A", "1\r\nX-Admin: yes"}}; }), "");
-  EXPECT_EQ(refused([](client_options& o) { o.oauth.token_url = "http://127.0.0.1:1/token"; }), "");
+  EXPECT_EQ(refused([](client_options& o) { o.oauth.emplace().token_url = "http://127.0.0.1:1/token"; }), "");
   EXPECT_EQ(refused([](client_options& o) { o.certificate_file = "/dev/null"; }), "");
-  EXPECT_EQ(refused([](client_options& o) { o.proxy_url = "https://127.0.0.1:1"; }), "");
-  EXPECT_EQ(refused([](client_options& o) { o.proxy_url = std::string("http://u:") + canary + "@h:1"; }), "");
+  EXPECT_EQ(refused([](client_options& o) { o.proxy.emplace().url = "https://127.0.0.1:1"; }), "");
+  EXPECT_EQ(
+      refused([](client_options& o) { o.proxy.emplace().url = std::string("http://u:") + canary + "@h:1"; }),
+      "");
   EXPECT_EQ(refused([](client_options& o) { o.connections_max = 0; }), "");
 }
 
@@ -70,7 +73,8 @@ class oauth_test : public registry_test {
   oauth_test() {
     start_server({.oauth_client = "app", .oauth_secret = "s3cret of the app", .token_life_s = 100});
     server->put(7, text);
-    options.oauth = {server->url() + "/oauth/token", "app", "s3cret of the app", "registry:read", ""};
+    options.oauth = oauth_options{server->url() + "/oauth/token", "app", secret("s3cret of the app"),
+                                  "registry:read", ""};
   }
 };
 
@@ -126,7 +130,7 @@ TEST_F(oauth_test, ATokenEndpointInTroubleIsLeftAlone) {
 }
 
 TEST_F(oauth_test, AClientThatIsRefusedIsToldWithoutItsSecret) {
-  options.oauth.client_secret = canary;
+  options.oauth->client_secret = secret(canary);
   connect();
   const auto refused = registry->check();
   ASSERT_FALSE(refused);
@@ -145,9 +149,9 @@ TEST_F(registry_test, AProxyIsAskedInTheRegistrysPlace) {
   start_server();  // as the proxy: it answers itself
   server->put(7, text);
   options.urls = {"http://registry.invalid:8081"};
-  options.proxy_url = server->url();
-  options.proxy_user = "app";
-  options.proxy_password = "secret";
+  options.proxy.emplace().url = server->url();
+  options.proxy->user = "app";
+  options.proxy->password = secret("secret");
   connect();
   EXPECT_EQ(failure_of(*registry, 7), std::nullopt);
   EXPECT_EQ(server->last_header("host"), "registry.invalid:8081");
@@ -157,7 +161,7 @@ TEST_F(registry_test, AProxyIsAskedInTheRegistrysPlace) {
 TEST_F(registry_test, AProxyThatIsDownIsNamed) {
   start_server();
   options.urls = {"http://registry.invalid:8081"};
-  options.proxy_url = "http://127.0.0.1:1";
+  options.proxy.emplace().url = "http://127.0.0.1:1";
   const auto failed = connect().check();
   ASSERT_FALSE(failed);
   EXPECT_EQ(failed.error().code(), errc::registry_unavailable);

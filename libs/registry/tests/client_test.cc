@@ -60,7 +60,7 @@ TEST_F(registry_test, TenThousandIdsAreKeptWithinTheBoundTheLongestUnusedGoesFir
 }
 
 TEST_F(registry_test, TheCacheIsBoundedInBytesToo) {
-  options.cached_bytes_max = 50'000;
+  options.cached_bytes_max = {50'000};
   connect();
   const std::string doc(10'000, 'd');
   for (std::int32_t id = 1; id <= 10; ++id) {

@@ -198,7 +198,7 @@ TEST_F(disk_test, NoSecretIsWrittenDown) {
   server->put(7, text);
   options.urls = {server->url()};
   options.user = "reader";
-  options.password = "canary-4f1c";
+  options.password = secret("canary-4f1c");
   ASSERT_TRUE(fetch(connect(), 7));
   for (const fs::path& each : files()) EXPECT_EQ(content(each).find("canary"), std::string::npos);
 }

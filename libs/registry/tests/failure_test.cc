@@ -86,7 +86,7 @@ TEST_F(registry_test, ASlowLorisEndsWithTheTimeout) {
 }
 
 TEST_F(registry_test, AHugeAnswerIsCutOff) {
-  options.response_bytes_max = 100'000;
+  options.response_bytes_max = {100'000};
   connect();
   registry_fault huge;
   huge.kind = registry_fault_kind::huge;

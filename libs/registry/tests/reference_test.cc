@@ -127,7 +127,7 @@ TEST_F(reference_test, AnEndlessChainIsCutOff) {
 }
 
 TEST_F(reference_test, TheBytesOfASchemaWithItsReferencesAreBounded) {
-  options.response_bytes_max = 3'000;
+  options.response_bytes_max = {3'000};
   connect();
   std::vector<schema_reference> all;
   for (int i = 0; i < 5; ++i) {

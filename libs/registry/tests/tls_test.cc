@@ -110,7 +110,7 @@ TEST_F(tls_test, AClientCertificateIsShown) {
   EXPECT_EQ(without.error().code(), errc::tls_error) << without.error().to_string();
   options.certificate_file = ours.file();
   options.key_file = ours.key_file();
-  options.key_password = "key-password";
+  options.key_password = secret("key-password");
   const auto with = connect().check();
   EXPECT_TRUE(with) << with.error().to_string();
 }
@@ -130,7 +130,7 @@ TEST_F(tls_test, FilesThatCannotBeUsedAreNamedAtStartUp) {
   options.ca_file = right.file();
   options.certificate_file = ours.file();
   options.key_file = ours.key_file();
-  options.key_password = "canary-4f1c";
+  options.key_password = secret("canary-4f1c");
   EXPECT_EQ(refused(ours.key_file()), "");
   EXPECT_EQ(client::create(options).error().message().find("canary-4f1c"), std::string::npos);
 }
@@ -233,9 +233,9 @@ TEST_F(tls_test, TlsGoesThroughTheProxyFromEndToEnd) {
   start_secure(right);
   const tunnel_proxy proxy(server->port());
   options.ca_file = right.file();
-  options.proxy_url = proxy.url();
-  options.proxy_user = "app";
-  options.proxy_password = "secret";
+  options.proxy.emplace().url = proxy.url();
+  options.proxy->user = "app";
+  options.proxy->password = secret("secret");
   const auto found = fetch(connect(), 7);
   EXPECT_TRUE(found) << found.error().to_string();
   const std::string heard = proxy.heard();

@@ -44,7 +44,7 @@ result<std::unique_ptr<load>> load::create(runtime::loop& loop, const std::strin
   made->sink_ = std::move(*sink);
   kafka::consumer_config consumer;
   consumer.client = client;
-  consumer.group_id = "millrace-demo-verifier";
+  consumer.group = "millrace-demo-verifier";
   consumer.topics = {"enriched-visits"};
   auto source = kafka::consumer::create(std::move(consumer), loop);
   if (!source) return source.error();

@@ -176,15 +176,16 @@ int ask(const std::string& text) {
   registry::client_options options;
   options.urls = given.at("urls").get<std::vector<std::string>>();
   options.user = given.value("user", "");
-  options.password = given.value("password", "");
+  options.password = secret(given.value("password", ""));
   options.ca_file = given.value("ca_file", "");
   options.cache_folder = given.value("cache_folder", "");
   options.context = given.value("context", "");
   options.normalizes = given.value("normalizes", false);
   if (given.contains("oauth")) {
-    options.oauth.token_url = given["oauth"].at("token_url");
-    options.oauth.client_id = given["oauth"].at("client_id");
-    options.oauth.client_secret = given["oauth"].at("client_secret");
+    registry::oauth_options& oauth = options.oauth.emplace();
+    oauth.token_url = given["oauth"].at("token_url");
+    oauth.client_id = given["oauth"].at("client_id");
+    oauth.client_secret = secret(given["oauth"].at("client_secret").get<std::string>());
   }
   auto client = registry::client::create(std::move(options));
   if (!client) {

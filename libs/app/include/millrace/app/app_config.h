@@ -1,7 +1,10 @@
-// The configuration of a Millrace application: what config.yaml, MILLRACE__SECTION__KEY and --set may say.
-// The spec declares every key once; the parser, the errors, the reference and `config show` come from it.
+// The configuration of a Millrace application: the settings of config.yaml, MILLRACE__SECTION__KEY and --set.
 //
-// Threads: plain values and pure functions, for start-up.
+// A section is the option struct of the library that uses it, extended by what only the application needs.
+// The libraries' headers hold the defaults and the meaning of the members; app_spec() holds names, ranges and
+// descriptions, which `config reference` prints (docs/reference/configuration.md).
+//
+// Threads: plain values, filled at start-up and not changed afterwards.
 #pragma once
 
 #include <chrono>
@@ -11,118 +14,44 @@
 #include <string>
 #include <vector>
 
+#include <millrace/base/byte_size.h>
 #include <millrace/base/clock.h>
-#include <millrace/config/secret.h>
+#include <millrace/base/secret.h>
 #include <millrace/config/spec.h>
-#include <millrace/config/units.h>
+#include <millrace/cql/session.h>
 #include <millrace/engine/options.h>
+#include <millrace/kafka/consumer.h>
 #include <millrace/metrics/catalogue.h>
+#include <millrace/registry/client.h>
 #include <millrace/registry/subject.h>
 #include <millrace/statement/lookup.h>
 
-namespace millrace::registry {
-struct client_options;
-}
-
 namespace millrace::app {
 
-enum class group_protocol : std::uint8_t { classic, consumer };
-enum class cql_data_plane : std::uint8_t { direct, driver };
-// Of the group protocol `classic`.
-enum class group_assignor : std::uint8_t { cooperative_sticky, range, round_robin };
-enum class offset_policy : std::uint8_t { fail, earliest, latest };
 enum class log_level : std::uint8_t { debug, info, warning, error };
 enum class log_format : std::uint8_t { logfmt, json };
 
-struct kafka_config {
-  std::string bootstrap_servers;
-  std::string group;
-  std::vector<std::string> other_groups;   // that read the same topics: what is redriven for them is skipped
-  std::vector<std::string> former_groups;  // whose dead letters this group redrives and processes
-  std::vector<std::string> topics;
-  std::string instance_id;  // static membership: worker N is "<instance_id>-w<N>"
-  group_protocol protocol = group_protocol::classic;
-  std::optional<group_assignor> assignor;  // empty: cooperative-sticky, or the brokers' under `consumer`
-  offset_policy start_from = offset_policy::earliest;
-  offset_policy on_offset_out_of_range = offset_policy::fail;
-  config::byte_size fetch_bytes_max{64U << 20U};
-  std::map<std::string, std::string> properties;
+// The source. The producer uses the same connection, with `producer_properties` over it.
+struct kafka_settings : kafka::consumer_config {
+  std::vector<std::string> other_groups;   // engine_options::other_groups
+  std::vector<std::string> former_groups;  // engine_options::former_groups
   std::map<std::string, std::string> producer_properties;
 };
 
-struct oauth_config {
-  std::string token_url;
-  std::string client_id;
-  config::secret client_secret;
-  std::string scope;
-  std::string ca_file;
-};
-
-struct proxy_config {
-  std::string url;
-  std::string user;
-  config::secret password;
-};
-
-struct registry_config {
-  std::vector<std::string> urls;
-  std::string context;
-  std::string user;
-  config::secret password;
-  config::secret bearer_token;
-  std::optional<oauth_config> oauth;
-  std::map<std::string, std::string> headers;
-  std::string ca_file;
-  std::string certificate_file;
-  std::string key_file;
-  config::secret key_password;
-  std::optional<proxy_config> proxy;
-  milliseconds connect_timeout{3'000};
-  milliseconds timeout{5'000};
-  milliseconds backoff_first{100};
-  milliseconds backoff_max{5'000};
-  std::uint32_t connections_max = 4;
-  config::byte_size response_bytes_max{4U << 20U};
-  milliseconds not_found_ttl{2'000};
-  milliseconds not_found_grace{10'000};
-  std::size_t cached_ids_max = 10'000;
-  config::byte_size cached_bytes_max{64U << 20U};
-  std::string cache_folder;
-  std::size_t disk_ids_max = 100'000;
+struct registry_settings : registry::client_options {
   registry::subject_naming subject_naming = registry::subject_naming::topic;
-  bool register_outputs = true;
-  bool normalize = false;
+  milliseconds not_found_grace = engine::engine_options{}.schema_not_found_grace;
 };
 
-struct cql_config {
-  std::vector<std::string> contact_points;
-  std::string keyspace;
-  std::string user;
-  config::secret password;
-  bool tls = false;
-  std::string ca_file;
-  std::string certificate_file;
-  std::string key_file;
-  std::string datacenter;
-  std::string rack;
-  bool datacenter_failover = false;
-  std::string consistency = "LOCAL_QUORUM";
-  milliseconds connect_timeout{15'000};
-  milliseconds request_timeout{5'000};
-  milliseconds keepalive{5'000};
-  milliseconds speculative_after{0};
-  std::uint32_t speculative_max = 1;
-  std::size_t in_flight_max = 4'096;
-  std::size_t prepared_max = 1'000;
-  std::uint32_t io_threads = 1;
-  cql_data_plane data_plane = cql_data_plane::direct;
+struct cql_settings : cql::session_options {
+  cql::store_options store;  // of each worker
 };
 
-// Of one lookup that a processor declares; what is not given stays as declared.
-struct lookup_config {
+// Settings of a lookup that a processor declares. An empty one keeps the declared value.
+struct lookup_settings {
   std::string name;
   std::optional<std::size_t> entries_max = {};
-  std::optional<config::byte_size> bytes_max = {};
+  std::optional<byte_size> bytes_max = {};
   std::optional<milliseconds> ttl = {};
   std::optional<milliseconds> negative_ttl = {};
   std::optional<statements::miss_policy> on_miss = {};
@@ -131,40 +60,29 @@ struct lookup_config {
   std::optional<statements::miss_policy> when_late = {};
 };
 
-struct engine_config {
+// The record engine of each worker, and the process around it.
+struct engine_settings : engine::engine_options {
   std::uint32_t workers = 0;  // 0: one, or the cores minus one from three cores on
-  std::size_t in_flight_records_max = 1'024;
-  config::byte_size memory_max{256U << 20U};
-  std::size_t emits_per_record_max = 1'000;
-  engine::order_mode order = engine::order_mode::unordered;
-  std::string dead_letter_topic;
-  engine::dead_letter_header_names dead_letter_headers = engine::dead_letter_header_names::millrace;
-  engine::retry_policy retry;
+  byte_size memory_max = mib(256);
   engine::retry_budget_policy retry_budget;
-  engine::breaker_policy breaker;
-  milliseconds commit_interval{1'000};
   milliseconds start_timeout{60'000};
-  milliseconds drain_timeout{30'000};
-  milliseconds leave_timeout{5'000};
-  milliseconds revoke_drain_timeout{5'000};
-  milliseconds stuck_after{10'000};
-  bool ignore_trailing_bytes = false;
+  milliseconds stall_timeout{10'000};
   std::map<std::string, std::string> outputs;
 };
 
-struct admin_config {
+struct admin_settings {
   std::string address = "127.0.0.1";
   std::uint16_t port = 9464;
-  config::secret token;  // of the verbs; empty: they are off
+  secret token;  // of the operator commands; empty: they are disabled
 };
 
-struct log_config {
+struct log_settings {
   log_level level = log_level::info;
   log_format format = log_format::logfmt;
 };
 
-// Empty: the default.
-struct bucket_config {
+// Upper bounds of histogram buckets. Empty: the default.
+struct bucket_settings {
   std::vector<nanoseconds> decode;
   std::vector<nanoseconds> request;
   std::vector<nanoseconds> end_to_end;
@@ -172,47 +90,46 @@ struct bucket_config {
   std::vector<nanoseconds> loop;
 };
 
-struct metrics_config {
-  bucket_config buckets;
+struct metrics_settings {
+  bucket_settings buckets;
 };
 
-struct tap_config {
+struct tap_settings {
   bool enabled = false;
   std::uint32_t records_per_second = 10;
   std::vector<std::string> redact;
   bool statement_values = false;
 };
 
-struct tracing_config {
+struct tracing_settings {
   std::string endpoint;  // empty: no traces are sent
   std::string ca_file;   // for https; empty: the system's authorities
-  config::secret bearer_token;
+  secret bearer_token;
   double sample_ratio = 0;
   std::uint32_t records_per_second = 100;  // of each worker
 };
 
 struct app_config {
-  kafka_config kafka;
-  std::optional<registry_config> registry;
-  std::optional<cql_config> cql;
-  std::vector<lookup_config> lookups;
-  engine_config engine;
-  admin_config admin;
-  log_config log;
-  metrics_config metrics;
-  tap_config tap;
-  tracing_config tracing;
+  kafka_settings kafka;
+  std::optional<registry_settings> registry;
+  std::optional<cql_settings> cql;
+  std::vector<lookup_settings> lookups;
+  engine_settings engine;
+  admin_settings admin;
+  log_settings log;
+  metrics_settings metrics;
+  tap_settings tap;
+  tracing_settings tracing;
 };
 
-// The declaration of every key.
+// The declaration of every setting. Thread-safe.
 [[nodiscard]] const config::spec<app_config>& app_spec();
 
-// Sets the buckets that the configuration names. Before anything is declared.
-void use_buckets(const metrics_config& from, metrics::catalogue& in);
+// Sets the bucket bounds that the configuration names, before any histogram is declared in `in`. The
+// configuration must have passed app_spec().
+void use_buckets(const metrics_settings& from, metrics::catalogue& in);
 
-// What a client of the registry is told, from the configuration; without its listeners and counts.
-[[nodiscard]] registry::client_options registry_options_of(const registry_config& from);
-// What a line is told, from the configuration.
+// The options of one worker's record engine. `seed` must differ between workers.
 [[nodiscard]] engine::engine_options engine_options_of(const app_config& from, std::uint64_t seed);
 
 }  // namespace millrace::app

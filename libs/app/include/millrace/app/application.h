@@ -30,7 +30,7 @@
 #include <string>
 #include <vector>
 
-#include <millrace/app/command_line.h>
+#include <millrace/app/command.h>
 #include <millrace/engine/processor.h>
 
 namespace millrace::app {

@@ -11,25 +11,14 @@
 //   }};
 #pragma once
 
-#include <functional>
 #include <string>
 #include <vector>
 
-namespace CLI {
-class App;
-}
+#include <millrace/app/command.h>
 
 namespace millrace::app {
 
 struct application;
-
-struct command {
-  std::string name;
-  std::string summary;  // one line, in the imperative, without a full stop
-  // Adds arguments and sub-commands to `self`. The callback of the command that was given sets `exit_code`,
-  // one of exit_code.h; both references are valid until run_program returns.
-  std::function<void(CLI::App& self, int& exit_code)> declare;
-};
 
 struct program {
   std::string name;

@@ -6,7 +6,6 @@
 
 #include "commands/built_in.h"
 #include "dlq_commands.h"
-#include "load_settings.h"
 
 namespace millrace::app {
 namespace dlq_commands {
@@ -26,8 +25,8 @@ void add_filter(CLI::App* command, dead_letter_filter& filter) {
 
 template <typename Command>
 int with_settings(const run_arguments& from, const Command& command) {
-  const auto settings = load_settings(from);
-  return settings ? command(*settings) : exit_config;
+  const auto settings = load_config(from, std::cerr);
+  return settings ? command(settings->value) : exit_config;
 }
 
 void add_ls(CLI::App* dlq, int& code) {

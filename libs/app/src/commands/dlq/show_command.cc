@@ -15,8 +15,8 @@ namespace millrace::app::dlq_commands {
 namespace {
 
 // The writer's schema, with what it refers to.
-result<avro::schema> writer_of(const app::registry_config& from, std::int32_t id) {
-  auto client = registry::client::create(app::registry_options_of(from));
+result<avro::schema> writer_of(const app::registry_settings& from, std::int32_t id) {
+  auto client = registry::client::create(static_cast<const registry::client_options&>(from));
   if (!client) return client.error();
   std::promise<result<registry::client::document>> told;
   auto answer = told.get_future();

@@ -18,15 +18,15 @@ constexpr seconds ready_within{90};
 constexpr seconds silent_at_end{15};
 constexpr seconds left_within{5};
 constexpr milliseconds turn_sleep_max{20};
-constexpr std::size_t fetch_bytes_max = std::size_t{16} << 20;
+constexpr byte_size fetch_bytes_max = mib(16);
 
 }  // namespace
 
 kafka::client_config client_of(const app::app_config& settings) {
   kafka::client_config client;
-  client.bootstrap_servers = settings.kafka.bootstrap_servers;
+  client.bootstrap_servers = settings.kafka.client.bootstrap_servers;
   client.client_id = "millrace-dlq";
-  client.properties = settings.kafka.properties;
+  client.properties = settings.kafka.client.properties;
   return client;
 }
 
@@ -46,10 +46,9 @@ result<std::unique_ptr<topic_walk>> topic_walk::open(const app::app_config& sett
   kafka::consumer_config config;
   config.client = client_of(settings);
   config.client.properties.emplace("fetch.wait.max.ms", "100");
-  config.group_id = group;
+  config.group = group;
   config.topics = {topic};
-  config.protocol = settings.kafka.protocol == app::group_protocol::consumer ? kafka::group_protocol::consumer
-                                                                             : kafka::group_protocol::classic;
+  config.protocol = settings.kafka.protocol;
   config.start_from = kafka::start_position::earliest;
   config.on_offset_out_of_range = kafka::out_of_range::earliest;
   config.fetch_bytes_max = fetch_bytes_max;

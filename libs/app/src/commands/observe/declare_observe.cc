@@ -3,11 +3,11 @@
 
 #include <CLI/CLI.hpp>
 
+#include <millrace/app/config_commands.h>
 #include <millrace/app/exit_code.h>
 
 #include "commands/built_in.h"
 #include "lag_command.h"
-#include "load_settings.h"
 #include "tap_command.h"
 #include "top_command.h"
 
@@ -37,8 +37,8 @@ void declare_lag(CLI::App& command, int& code) {
   command.add_flag("--json", given->arguments.json, "Print a JSON document");
   command.add_flag("--all", given->arguments.all, "Include partitions without lag");
   command.callback([given, &code] {
-    const auto settings = load_settings(given->from);
-    code = settings ? run_lag(*settings, given->arguments, std::cout, std::cerr) : exit_config;
+    const auto settings = load_config(given->from, std::cerr);
+    code = settings ? run_lag(settings->value, given->arguments, std::cout, std::cerr) : exit_config;
   });
 }
 

@@ -1,15 +1,5 @@
-// What is wrong with a configuration, for people and for programs. No diagnostic holds the value of a secret
-// field or of an unknown key: such values are cut out of the excerpt.
-//
-// Example:
-//
-//   config::diagnostic missing;
-//   missing.path = "kafka.group";
-//   missing.message = "`kafka.group` is required";
-//   const std::string text = config::to_text(missing, false);
-//   invariant(text.find("kafka.group") != std::string::npos, "the text names the setting");
-//
-// Threads: plain values. The functions are pure and callable from any thread.
+// Errors and warnings about a configuration, for people and for programs. No diagnostic holds the value of a
+// secret, the value of an unknown key, or the credentials of a URL: the excerpt ends before them.
 #pragma once
 
 #include <cstddef>
@@ -36,13 +26,13 @@ enum class problem : std::uint8_t {
   bad_value,             // text that is not a value of the setting's type
   out_of_range,          // a value outside its limits
   missing_required,      // a setting that has no default is absent or empty
-  unresolved_reference,  // ${env:X} or ${file:X} leads nowhere
+  unresolved_reference,  // ${env:X} or ${file:X} cannot be resolved
   bad_override,          // an override that names no single setting
   secret_in_arguments,   // a literal secret on the command line, where every user of the host can read it
-  inconsistent,          // settings that are fine alone and wrong together
+  inconsistent,          // settings that are valid alone and contradict each other
   literal_secret,        // warning: a secret written into the file itself
   deprecated_key,        // warning: a key that has a new name
-  error_hint,            // warning: allowed, but probably not meant
+  error_hint,            // warning: valid, but probably unintended
 };
 inline constexpr std::size_t problem_count = static_cast<std::size_t>(problem::error_hint) + 1;
 

@@ -1,12 +1,12 @@
-// From a file, the environment and flags to a struct.
+// Reads a struct from a file, the environment and flags.
 //
 // Precedence, lowest first: the struct's defaults; the YAML file; environment variables
 // MILLRACE__SECTION__KEY; flags
 // `--set section.key=value`. A list is overridden as a whole, its items separated by commas; entries of a map
 // can be overridden by flags only (section.map.any.key=value); a list of sections in the file only.
 //
-// References inside any value of the file, the environment and the flags are resolved after parsing, so that
-// what they lead to is one value and can never add a key or a line: ${env:NAME}, ${env:NAME:-default},
+// References inside a value of the file, the environment and the flags are resolved after parsing, so that a
+// reference is one value and cannot add a key or a line: ${env:NAME}, ${env:NAME:-default},
 // ${file:/path} (one trailing newline removed; a relative path is relative to the configuration file). $${
 // stands for ${.
 //
@@ -63,12 +63,12 @@ struct inputs {
 // The variables of this process. Not while another thread changes them.
 [[nodiscard]] std::map<std::string, std::string> process_environment();
 
-// Where values came from: by path, "config.yaml:12", "MILLRACE__KAFKA__GROUP", "--set kafka.group", with "via
-// ${file:...}" when a reference was followed. What is absent is a default.
+// Origins of values by path: "config.yaml:12", "MILLRACE__KAFKA__GROUP", "--set kafka.group", with "via
+// ${file:...}" when a reference was resolved. A path that is absent holds the default.
 using origins = std::map<std::string, std::string>;
 
-// A struct and what was said about it. `value` is complete when ok(), and a mix of read values and defaults
-// when not.
+// A struct and the diagnostics about it. `value` is complete when ok(), and a mix of read values and defaults
+// otherwise.
 template <typename T>
 struct [[nodiscard]] loaded {
   T value{};

@@ -1,23 +1,4 @@
-// Documents made from a spec.
-//
-// Example prelude:
-//
-//   struct server_options {
-//     std::string host = "localhost";
-//     milliseconds timeout{5'000};
-//   };
-//
-//   const config::spec<server_options> server_spec{
-//       config::field(&server_options::host, "host").doc("Name of the server."),
-//       config::field(&server_options::timeout, "timeout").doc("Deadline of a request."),
-//   };
-//
-// Example:
-//
-//   const std::string page = config::to_markdown(server_spec);
-//   invariant(page.find("timeout") != std::string::npos, "every setting is documented");
-//
-// Threads: the functions are pure and callable from any thread.
+// Documents generated from a spec. Thread-safe.
 #pragma once
 
 #include <string>
@@ -27,8 +8,8 @@
 
 namespace millrace::config {
 
-// Markdown: a table per section with key, type, default and description, sections in the order of their
-// declaration.
+// Markdown: a table per section with name, type, default, range and description of each setting, in the order
+// of declaration. Secrets have no default.
 [[nodiscard]] std::string to_markdown(const section_info& settings);
 // JSON Schema (draft 2020-12), for completion and checks in editors. Accepts ${...} references where the
 // loader does.

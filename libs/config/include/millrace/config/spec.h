@@ -1,43 +1,31 @@
-// One declaration per setting. From it come the parser, its defaults and errors, the overrides, the
-// reference, the JSON Schema and `config show`.
+// One declaration per setting. The parser, the errors, the overrides, the reference, the JSON Schema and
+// `config show` are derived from it.
 //
-//   struct kafka_config {
+//   struct kafka_options {
 //     std::string bootstrap_servers;
-//     milliseconds session_timeout{45s};                       // the default
+//     milliseconds session_timeout{45'000};  // the default
 //     std::map<std::string, std::string> properties;
-//     std::optional<sasl_config> sasl;
+//     std::optional<sasl_options> sasl;
 //   };
 //
-//   const spec<kafka_config> kafka_spec{
-//       field(&kafka_config::bootstrap_servers, "bootstrap_servers").required().doc("Brokers to start
-//       from."), field(&kafka_config::session_timeout, "session_timeout").range(6s, 30min).doc("..."),
-//       field(&kafka_config::properties, "properties").doc("Passed to librdkafka as they are."),
-//       section(&kafka_config::sasl, "sasl", sasl_spec).doc("..."),
+//   const spec<kafka_options> kafka_spec{
+//       field(&kafka_options::bootstrap_servers, "bootstrap_servers").required().doc("First brokers."),
+//       field(&kafka_options::session_timeout, "session_timeout").range(seconds(6), seconds(1'800)).doc("..."),
+//       field(&kafka_options::properties, "properties").doc("Properties of librdkafka."),
+//       section(&kafka_options::sasl, "sasl", sasl_spec).doc("..."),
 //   };
+//
+// A spec binds the option struct of the library that uses the settings. A default has one home, the member's
+// initialiser: the loader, the reference and the schema read it from a default-constructed struct. A range
+// and a description have one home, the spec.
 //
 // Member types: std::string, bool, integers, double, std::chrono durations, byte_size, secret, an enum (with
 // choices()), std::optional of these, std::vector of these, std::map<std::string, std::string>; a struct, an
-// optional struct or a vector of structs by section() and sections(). The default is what a
-// default-constructed struct holds.
+// optional struct or a vector of structs by section() and sections(). A spec<D> accepts the fields of D's
+// base structs, and field(&D::part, &part_type::member, key) reaches a member of a member.
 //
-// Threads: a spec is immutable once built. Building a wrong one (a key twice, an enum without choices, a
-// required setting that is optional) breaks an invariant.
-//
-// Example prelude:
-//
-//   struct server_options {
-//     std::string host = "localhost";
-//     milliseconds timeout{5'000};
-//   };
-//
-//   const config::spec<server_options> server_spec{
-//       config::field(&server_options::host, "host").doc("Name of the server."),
-//       config::field(&server_options::timeout, "timeout").doc("Deadline of a request."),
-//   };
-//
-// Example:
-//
-//   invariant(server_spec.info()->fields.size() == 2, "every field is declared once");
+// Threads: a spec is immutable after construction and may be shared. A wrong declaration (a key twice, an
+// enum without choices, a required setting that is optional) breaks an invariant.
 #pragma once
 
 #include <chrono>
@@ -55,14 +43,14 @@
 #include <vector>
 
 #include <millrace/base/clock.h>
-#include <millrace/config/secret.h>
+#include <millrace/base/secret.h>
 #include <millrace/config/types.h>
 #include <millrace/config/units.h>
 
 namespace millrace::config {
 
-// What a cross-field check reports. Paths are relative to the section that is checked: "drain_timeout",
-// "sasl.user".
+// Receives the findings of a check over several settings. Paths are relative to the section that is checked:
+// "drain_timeout", "sasl.user".
 class findings {
  public:
   virtual void error(std::string_view path, std::string message, std::string help = {}) = 0;
@@ -83,6 +71,7 @@ class bound_field {
   field_info info_;
 };
 
+// Declares one setting; every function returns the same object. Convertible to bound_field.
 template <typename T, typename M>
 class field_builder {
  public:
@@ -93,6 +82,14 @@ class field_builder {
     info_.type = std::move(type);
     info_.member = [member](void* object) -> void* { return &(static_cast<T*>(object)->*member); };
   }
+  template <typename P>
+  field_builder(P T::* part, M P::* member, std::string_view key, type_info type) {
+    info_.key = key;
+    info_.type = std::move(type);
+    info_.member = [part, member](void* object) -> void* {
+      return &(static_cast<T*>(object)->*part.*member);
+    };
+  }
 
   // One or two sentences for the reference and the schema.
   field_builder& doc(std::string_view text) { return info_.doc = text, *this; }
@@ -100,7 +97,7 @@ class field_builder {
   field_builder& example(std::string_view text) { return info_.example = text, *this; }
   // Must be present and not empty; there is no default.
   field_builder& required() { return info_.required = true, *this; }
-  // The key's earlier name, still read, with a warning.
+  // The key's former name: accepted with a warning, replaced by rename_former_keys(). At most one.
   field_builder& formerly(std::string_view key) { return info_.formerly = key, *this; }
 
   // Inclusive limits; for a list, of every item. Durations take any std::chrono duration.
@@ -148,7 +145,16 @@ class field_builder {
     return *this;
   }
 
-  operator bound_field<T>() const { return bound_field<T>(info_); }  // NOLINT(google-explicit-constructor)
+  template <typename D>
+    requires std::derived_from<D, T>
+  operator bound_field<D>() const {  // NOLINT(google-explicit-constructor)
+    if constexpr (std::same_as<D, T>) return bound_field<D>(info_);
+    field_info info = info_;
+    info.member = [of_base = info_.member](void* object) -> void* {
+      return of_base(static_cast<T*>(static_cast<D*>(object)));
+    };
+    return bound_field<D>(std::move(info));
+  }
 
  private:
   field_builder& limits(std::int64_t least, std::int64_t most) {
@@ -191,6 +197,12 @@ template <typename T, typename M>
   return {member, key, detail::type_of<M>::get()};
 }
 
+// The same of a member of a member.
+template <typename T, typename P, typename M>
+[[nodiscard]] field_builder<T, M> field(P T::* part, M P::* member, std::string_view key) {
+  return {part, member, key, detail::type_of<M>::get()};
+}
+
 // A struct, or an optional struct, with a spec of its own.
 template <typename T, typename S>
 [[nodiscard]] field_builder<T, S> section(S T::* member, std::string_view key, const spec<S>& of) {
@@ -201,7 +213,7 @@ template <typename T, typename S>
                                                          const spec<S>& of) {
   return {member, key, detail::optional_of<S>(detail::section_type(of.info()))};
 }
-// A list of structs.
+// A list of structs, each with a spec of its own.
 template <typename T, typename S>
 [[nodiscard]] field_builder<T, std::vector<S>> sections(std::vector<S> T::* member, std::string_view key,
                                                         const spec<S>& of) {

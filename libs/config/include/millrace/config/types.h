@@ -21,7 +21,7 @@
 #include <vector>
 
 #include <millrace/base/clock.h>
-#include <millrace/config/secret.h>
+#include <millrace/base/secret.h>
 #include <millrace/config/units.h>
 
 namespace millrace::config {
@@ -124,7 +124,7 @@ struct type_of {
     type_info type;
     if constexpr (std::same_as<M, std::string>) {
       type.kind = kind::text;
-    } else if constexpr (std::same_as<M, config::secret>) {
+    } else if constexpr (std::same_as<M, secret>) {
       type.kind = kind::secret;
     } else if constexpr (std::same_as<M, bool>) {
       type.kind = kind::boolean;
@@ -156,9 +156,9 @@ struct type_of {
   static void assign(M& member, scalar&& value) {
     if constexpr (std::same_as<M, std::string>) {
       member = std::get<std::string>(std::move(value));
-    } else if constexpr (std::same_as<M, config::secret>) {
+    } else if constexpr (std::same_as<M, secret>) {
       std::string& text = std::get<std::string>(value);
-      member = config::secret(text);
+      member = secret(text);
       wipe(text);
     } else if constexpr (std::same_as<M, bool> || std::same_as<M, double>) {
       member = std::get<M>(value);
@@ -173,7 +173,7 @@ struct type_of {
   static scalar read(const M& member) {
     if constexpr (std::same_as<M, std::string> || std::same_as<M, bool> || std::same_as<M, double>) {
       return member;
-    } else if constexpr (std::same_as<M, config::secret>) {
+    } else if constexpr (std::same_as<M, secret>) {
       return std::string(member.empty() ? "" : "***");
     } else if constexpr (std::same_as<M, byte_size>) {
       return static_cast<std::int64_t>(member.bytes);

@@ -9,24 +9,14 @@
 // Threads: the functions are pure and callable from any thread.
 #pragma once
 
-#include <compare>
-#include <cstdint>
 #include <string>
 #include <string_view>
 
+#include <millrace/base/byte_size.h>
 #include <millrace/base/clock.h>
 #include <millrace/base/result.h>
 
 namespace millrace::config {
-
-struct byte_size {
-  std::uint64_t bytes = 0;
-  friend constexpr auto operator<=>(byte_size, byte_size) = default;
-};
-// Sizes in powers of 1024.
-[[nodiscard]] constexpr byte_size kib(std::uint64_t n) { return {n << 10}; }
-[[nodiscard]] constexpr byte_size mib(std::uint64_t n) { return {n << 20}; }
-[[nodiscard]] constexpr byte_size gib(std::uint64_t n) { return {n << 30}; }
 
 // "250ms", "1.5s", "1m30s", "0": numbers with ns, us (µs), ms, s, m, h or d, not negative, below 292 years,
 // whole nanoseconds. errc::config_invalid with what was expected otherwise (a number without its unit is such

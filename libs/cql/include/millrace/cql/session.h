@@ -33,11 +33,14 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <millrace/base/clock.h>
 #include <millrace/base/result.h>
+#include <millrace/base/secret.h>
 #include <millrace/base/values.h>
 #include <millrace/metrics/registry.h>
 #include <millrace/runtime/loop.h>
@@ -54,10 +57,10 @@ namespace millrace::cql {
 enum class data_plane : std::uint8_t { direct, driver };
 
 struct session_options {
-  std::vector<std::string> contact_points = {};  // host or host:port; port 9042 by default
+  std::vector<std::string> contact_points = {};  // host or host:port; the default port is 9042
   std::string keyspace = {};                     // of statements that name none
   std::string user = {};
-  std::string password = {};
+  secret password = {};
   bool tls = false;          // no fallback to plaintext; certificates must carry the node's IP address
   std::string ca_file = {};  // PEM; "" = the system's authorities
   std::string certificate_file = {};  // PEM; for servers that ask for a client certificate
@@ -67,7 +70,7 @@ struct session_options {
   bool datacenter_failover = false;          // requests may leave the preferred datacentre when it is down
   std::string consistency = "LOCAL_QUORUM";  // default of statements; in any case, with or without '_'
   milliseconds connect_timeout{15'000};      // of open() as a whole
-  milliseconds request_timeout{5'000};       // of statements that keep statement_options' default
+  milliseconds request_timeout{5'000};       // of statements without a timeout of their own
   std::size_t prepared_max = 1'000;          // distinct statements
   milliseconds keepalive{5'000};             // a connection that is silent for twice as long is given up
   // An idempotent statement without an answer after this is also executed on another node, up to
@@ -80,7 +83,10 @@ struct session_options {
   std::string application_version = {};
 };
 
-// Declares the metrics of sessions and stores.
+// The names of the consistency levels when `name` is none of them, "one of ONE, TWO, ..."; empty otherwise.
+[[nodiscard]] std::optional<std::string> expected_consistency(std::string_view name);
+
+// What sessions and their stores count.
 void declare_metrics(metrics::catalogue& into);
 
 struct store_options {

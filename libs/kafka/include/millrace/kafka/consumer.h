@@ -47,6 +47,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -54,6 +55,7 @@
 #include <string_view>
 #include <vector>
 
+#include <millrace/base/byte_size.h>
 #include <millrace/base/result.h>
 #include <millrace/kafka/client.h>
 #include <millrace/kafka/start_position.h>
@@ -65,38 +67,47 @@ namespace millrace::kafka {
 
 // The rebalance protocol of the group.
 enum class group_protocol : std::uint8_t { classic, consumer };  // consumer: KIP-848, Kafka 4
-// Of the classic protocol; the brokers assign under `consumer`.
-// Of the last two, each rebalance takes everything from everybody first (the eager protocol); all members of
-// a group must use the same one.
+// Partition assignors of the protocol `classic`. Under range and round_robin each rebalance revokes all
+// partitions of all members first (the eager protocol). All members of a group must use the same kind.
 enum class assignor : std::uint8_t { cooperative_sticky, range, round_robin };
-// What to do where the committed offset is no longer in the log. `fail` stops before records are skipped.
+// Action where the group has no committed offset.
+enum class start_position : std::uint8_t { earliest, latest, fail };
+// Action where the committed offset is no longer in the log. `fail` stops before records are skipped.
 enum class out_of_range : std::uint8_t { fail, earliest, latest };
-// What to do when a subscribed topic does not exist (any more).
+// Action when a subscribed topic does not exist or no longer exists.
 enum class missing_topic : std::uint8_t { fail, wait };
+
+// Limits of consumer_config::fetch_bytes_max.
+inline constexpr byte_size fetch_bytes_least = mib(1);
+inline constexpr byte_size fetch_bytes_most = gib(1);
 
 struct consumer_config {
   client_config client;
-  std::string group_id;
+  std::string group;
   std::vector<std::string> topics;  // names, not patterns; the index is partition_id::topic
-  std::string instance_id;          // static membership; empty: dynamic
+  std::string instance_id;          // static membership; "": dynamic
   group_protocol protocol = group_protocol::classic;
-  assignor assignment = assignor::cooperative_sticky;
+  std::optional<assignor>
+      assignment;  // of `classic`; empty: cooperative_sticky. Under `consumer` brokers assign
   start_position start_from = start_position::earliest;
   out_of_range on_offset_out_of_range = out_of_range::fail;
   missing_topic on_missing_topic = missing_topic::fail;
-  // How long the broker may answer commits of a partition with "unknown topic or partition" before that
-  // counts: just after a topic was created or a leader moved, brokers say it of partitions that exist. Then
-  // the commit's failure is errc::topic_not_found, or with missing_topic::wait it stays one that is tried
-  // again.
+  // Period during which the response "unknown topic or partition" to a commit is retried. Brokers send it for
+  // partitions that exist just after a topic was created or a leader moved. After the period the commit fails
+  // with errc::topic_not_found, or with missing_topic::wait stays retryable.
   milliseconds unknown_topic_grace{30'000};
-  // The longest wait between two of the attempts to read a damaged batch, or a refused offset that exists;
-  // the first two are immediate, then the wait doubles from 100 ms.
+  // Upper bound of the wait between two attempts to read a damaged batch, or a refused offset that exists.
+  // The first two attempts are immediate, then the wait doubles from 100 ms.
   milliseconds reread_backoff_max{10'000};
-  // Prefetched but not yet taken, per consumer: at least 1 MiB. One fetch response may exceed it.
-  std::size_t fetch_bytes_max = std::size_t{16} * 1024 * 1024;
+  // Memory of records that are prefetched and not yet taken, per consumer. One fetch response may exceed it.
+  byte_size fetch_bytes_max = mib(64);
 };
 
-// Counters since the start.
+// Calls `refuse` for every rule that the configuration breaks, with the option's name ("topics[1]") and the
+// reason. Reaches no broker. Thread-safe.
+using config_problem = std::function<void(std::string_view option, std::string why)>;
+void check(const consumer_config& config, const config_problem& refuse);
+
 struct consumer_counters {
   std::uint64_t records = 0;  // passed to on_record()
   std::uint64_t bytes = 0;    // keys and values of those

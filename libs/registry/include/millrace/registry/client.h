@@ -43,12 +43,15 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include <millrace/base/byte_size.h>
 #include <millrace/base/clock.h>
 #include <millrace/base/result.h>
+#include <millrace/base/secret.h>
 #include <millrace/base/values.h>
 #include <millrace/runtime/loop.h>
 #include <millrace/stream/schemas.h>
@@ -60,64 +63,69 @@ class registry;
 
 namespace millrace::registry {
 
-// OAuth 2.0 client credentials: the token is fetched when it is needed, once for all threads, and renewed
-// before it expires (300 s before, or a fifth of its life when that is shorter).
+// OAuth 2.0 client credentials. The client fetches a token when it needs one, once for all threads, and
+// renews it 300 s before it expires, or a fifth of its life before when that is shorter.
 struct oauth_options {
-  std::string token_url;  // empty: no OAuth
+  std::string token_url;
   std::string client_id;
-  std::string client_secret;
-  std::string scope;
-  std::string ca_file;  // of the token endpoint; "" = the registry's
+  secret client_secret;
+  std::string scope;    // "": none is requested
+  std::string ca_file;  // PEM file of the authorities of the token endpoint; "": client_options::ca_file
+};
+
+struct proxy_options {
+  std::string url;   // http://host:port; https goes through a CONNECT tunnel
+  std::string user;  // "": the proxy asks for no credentials
+  secret password;
 };
 
 struct client_options {
-  // http://host:port[/path] or https://..., tried in order.
-  std::vector<std::string> urls;
-  // A registry's context such as ".staging", where ids have a meaning of their own. "": the default one.
-  std::string context;
+  std::vector<std::string> urls;  // http://host:port[/path] or https://..., tried in order
+  std::string context;  // such as ".staging"; ids are unique within a context. "": the default context
 
   // At most one of user, bearer_token and oauth.
   std::string user;  // basic authentication
-  std::string password;
-  std::string bearer_token;
-  oauth_options oauth;
+  secret password;
+  secret bearer_token;
+  std::optional<oauth_options> oauth;
   std::map<std::string, std::string> headers;  // sent with every request to a registry
 
-  // For https. Certificates are always verified, for authority and host name. Files are read anew for every
-  // connection.
-  std::string ca_file;           // "" = the system's authorities
-  std::string certificate_file;  // mutual TLS
+  // For https. The client always verifies authority and host name. It reads the files for every connection.
+  std::string ca_file;           // PEM; "": the system's authorities
+  std::string certificate_file;  // PEM; for mutual TLS, with key_file
   std::string key_file;
-  std::string key_password;
-  std::string proxy_url;  // http://host:port; https goes through a CONNECT tunnel
-  std::string proxy_user;
-  std::string proxy_password;
+  secret key_password;
+  std::optional<proxy_options> proxy;
 
-  milliseconds connect_timeout{3'000};  // of one connection, TLS included
-  milliseconds timeout{5'000};          // of one request on it, to the last byte of the answer
-  milliseconds backoff_first{100};
+  milliseconds connect_timeout{3'000};  // for one connection attempt, including TLS
+  milliseconds timeout{5'000};          // for one request, to the last byte of the response
+  milliseconds backoff_first{100};      // before a URL that failed is used again; doubles with each failure
   milliseconds backoff_max{5'000};
-  milliseconds retry_after_max{60'000};        // the longest rest that an answer may name
-  milliseconds not_found_ttl{2'000};           // how long "no such id" is remembered
-  std::uint32_t connections_max = 4;           // requests under way at a time
-  std::size_t response_bytes_max = 4U << 20U;  // of one answer, and of one schema with its references
+  milliseconds retry_after_max{60'000};   // upper bound of a Retry-After header
+  milliseconds not_found_ttl{2'000};      // for the cached response "no such id"
+  std::uint32_t connections_max = 4;      // concurrent requests
+  byte_size response_bytes_max = mib(4);  // for one response, and for one schema with its references
 
   std::size_t cached_ids_max = 10'000;
-  std::size_t cached_bytes_max = 64U << 20U;
-  std::string cache_folder;            // "": nothing on disk. Created when missing; may be shared
-  std::size_t disk_ids_max = 100'000;  // the oldest is removed for a new one
+  byte_size cached_bytes_max = mib(64);
+  std::string cache_folder;            // "": no cache on disk. Created when missing; processes may share it
+  std::size_t disk_ids_max = 100'000;  // files in the folder; the oldest is removed for a new one
 
-  // Whether register_schema() may register. Off: the schema must be there already.
-  bool registers = true;
+  bool registers = true;    // false: register_schema() finds the schema and fails when it is absent
   bool normalizes = false;  // the registry ignores differences without a meaning
 
-  // Told about changes of state, seldom, on any thread: "event=registry_down url=... error=...".
+  // Called on a change of state, on any thread: "event=registry_down url=... error=...". May be empty.
   std::function<void(const std::string&)> on_event;
   metrics::registry* counts = nullptr;  // must outlive the client
-  const clock* time = nullptr;          // for tests; thread-safe. Timeouts of sockets are real
+  const clock* time = nullptr;          // for tests; thread-safe. Socket timeouts use the real clock
 };
 
-// A reference of one schema to another: the name that it uses, and the subject and version that define it.
+// Calls `refuse` for every rule that the options break, with the option's name ("oauth.token_url") and the
+// reason, which repeats no value. Reads no file. Thread-safe.
+using option_problem = std::function<void(std::string_view option, std::string why)>;
+void check(const client_options& options, const option_problem& refuse);
+
+// How one schema uses another: the name it uses, and where that is defined.
 struct schema_reference {
   std::string name;
   std::string subject;

@@ -26,19 +26,18 @@
 
 namespace millrace::statements {
 
-// The action when there is no row: continue with the default row, skip the record, retry it later, or send it
-// to the dead-letter topic.
+// Action when there is no row: continue with the default row, end the record, or retry the lookup later.
 enum class miss_policy : std::uint8_t { use_default, skip, retry, dead_letter };
 
 // Options of one lookup. Limits are per worker.
 struct lookup_options {
-  std::size_t entries_max = 10'000;               // per worker; 0: nothing is cached
+  std::size_t entries_max = 10'000;               // per worker; 0: no cache
   std::size_t bytes_max = std::size_t{4} << 20U;  // per worker, keys and bookkeeping included
   milliseconds ttl{10'000};                       // of a row, from its request on; 0: rows are not cached
-  milliseconds negative_ttl{1'000};               // of "there is no row"; 0: not cached
+  milliseconds negative_ttl{1'000};               // of the response "no row"; 0: not cached
   miss_policy on_miss = miss_policy::use_default;
-  // For miss_policy::retry, when rows arrive later than the records that need them: the time between two
-  // attempts, the time since the first attempt after which the record is given up, and the action then.
+  // For miss_policy::retry, where a row may be written later than the record that needs it: the delay between
+  // two lookups, the period of retries from the first lookup on, and the action after it.
   milliseconds retry_delay{1'000};
   milliseconds retry_for{30'000};
   miss_policy when_late = miss_policy::dead_letter;  // not retry

@@ -3,9 +3,9 @@
 
 #include <gtest/gtest.h>
 
-#include <millrace/config/secret.h>
+#include <millrace/base/secret.h>
 
-namespace millrace::config {
+namespace millrace {
 namespace {
 
 static_assert(!std::is_convertible_v<secret, std::string> &&
@@ -49,4 +49,4 @@ TEST(Wipe, OverwritesTheWholeBuffer) {
 }
 
 }  // namespace
-}  // namespace millrace::config
+}  // namespace millrace

@@ -3,9 +3,9 @@
 #include <ostream>
 #include <utility>
 
-#include <millrace/config/secret.h>
+#include <millrace/base/secret.h>
 
-namespace millrace::config {
+namespace millrace {
 
 void wipe(std::string& text) noexcept {
   text.resize(text.capacity());  // also what an earlier, longer value left behind; within the capacity
@@ -52,4 +52,4 @@ bool operator==(const secret& a, const secret& b) noexcept {
 
 std::ostream& operator<<(std::ostream& to, const secret&) { return to << "***"; }
 
-}  // namespace millrace::config
+}  // namespace millrace

@@ -1,11 +1,10 @@
-// A password, token or key. It is never shown by accident: streams and show() print "***", no conversion to a
-// string exists, and the bytes are overwritten when the value goes away. Copies are secrets too.
+// A password, token or key. A stream prints "***", no conversion to a string exists, and the bytes are
+// overwritten when the value is destroyed. A copy is a secret too.
 //
-// What this cannot do: the text of a configuration file that holds a literal secret passes through the YAML
-// parser, whose buffers are not ours to overwrite. ${file:...} and ${env:...} references never enter the
-// parser.
+// Limit: a literal secret in a configuration file passes through the buffers of the YAML parser, which are not
+// overwritten. The text behind a ${file:...} or ${env:...} reference does not enter the parser.
 //
-// Threads: a plain value.
+// Threads: a plain value; concurrent reads are safe.
 #pragma once
 
 #include <cstddef>
@@ -14,7 +13,7 @@
 #include <string>
 #include <string_view>
 
-namespace millrace::config {
+namespace millrace {
 
 // Overwrites the text, then empties it. Not optimised away.
 void wipe(std::string& text) noexcept;
@@ -29,8 +28,7 @@ class secret {
   secret& operator=(secret&& other) noexcept;
   ~secret() { clear(); }
 
-  // The value itself, valid as long as this object is unchanged. Hand it to the library that needs it, never
-  // to a log.
+  // The value, valid while this object is unchanged. For the library that needs it, never for a log.
   [[nodiscard]] std::string_view reveal() const noexcept { return {bytes_.get(), size_}; }
   [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
   void clear() noexcept;
@@ -44,4 +42,4 @@ class secret {
   std::size_t size_ = 0;
 };
 
-}  // namespace millrace::config
+}  // namespace millrace

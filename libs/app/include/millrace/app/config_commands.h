@@ -1,0 +1,44 @@
+// What the commands about the configuration do: `config reference|schema|show`, `validate` and `validate
+// --fix`, in `millrace` and in every application.
+//
+// Each function writes its result to `out`, diagnostics to `err`, and returns the exit code: 0, 78
+// (EX_CONFIG) when the configuration cannot be used, or 1 when a file cannot be written. Call them from one
+// thread, before any other thread changes the environment.
+#pragma once
+
+#include <cstdint>
+#include <iosfwd>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <millrace/app/app_config.h>
+#include <millrace/app/application.h>
+#include <millrace/config/load.h>
+
+namespace millrace::app {
+
+// Every setting as Markdown: docs/reference/configuration.md.
+[[nodiscard]] std::string config_reference();
+// JSON Schema (draft 2020-12) of the YAML file.
+[[nodiscard]] std::string config_schema();
+
+enum class config_document : std::uint8_t { reference, schema, show };
+inline constexpr std::string_view config_document_names[] = {"reference", "schema", "show"};
+[[nodiscard]] std::optional<config_document> config_document_of(std::string_view name);
+
+// Reads file, environment and --set, and writes the diagnostics to `err`. Empty after errors.
+[[nodiscard]] std::optional<config::loaded<app_config>> load_config(const run_arguments& arguments,
+                                                                    std::ostream& err);
+
+// Prints a document. `show` prints the effective configuration: each value with its origin (file:line, the
+// environment variable, --set, default), secrets masked. The other two need no configuration file.
+[[nodiscard]] int print_config(config_document which, const run_arguments& arguments, std::ostream& out,
+                               std::ostream& err);
+// Checks the configuration and prints "FILE: ok" or the diagnostics.
+[[nodiscard]] int validate_config(const run_arguments& arguments, std::ostream& out, std::ostream& err);
+// Replaces former names of settings in the file, keeping comments and layout, prints each one, and checks the
+// configuration. The file is replaced atomically with its permissions, or left as it was.
+[[nodiscard]] int fix_config(const run_arguments& arguments, std::ostream& out, std::ostream& err);
+
+}  // namespace millrace::app

@@ -1,0 +1,22 @@
+// The specs of the sections of the configuration, one source file per library that uses them.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include <millrace/app/app_config.h>
+
+namespace millrace::app {
+
+[[nodiscard]] const config::spec<kafka_settings>& kafka_spec();
+[[nodiscard]] const config::spec<registry_settings>& registry_spec();
+[[nodiscard]] const config::spec<cql_settings>& cql_spec();
+[[nodiscard]] const config::spec<lookup_settings>& lookup_spec();
+[[nodiscard]] const config::spec<engine_settings>& engine_spec();
+[[nodiscard]] const config::spec<admin_settings>& admin_spec();
+[[nodiscard]] const config::spec<log_settings>& log_spec();
+[[nodiscard]] const config::spec<metrics_settings>& metrics_spec();
+[[nodiscard]] const config::spec<tap_settings>& tap_spec();
+[[nodiscard]] const config::spec<tracing_settings>& tracing_spec();
+
+}  // namespace millrace::app

@@ -1,0 +1,21 @@
+// A number of bytes, so that a limit in bytes is not mistaken for a count.
+#pragma once
+
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+
+namespace millrace {
+
+struct byte_size {
+  std::uint64_t bytes = 0;
+
+  // For containers and buffers; the product runs on 64-bit machines only.
+  [[nodiscard]] constexpr std::size_t count() const noexcept { return static_cast<std::size_t>(bytes); }
+  friend constexpr auto operator<=>(byte_size, byte_size) = default;
+};
+[[nodiscard]] constexpr byte_size kib(std::uint64_t n) { return {n << 10U}; }
+[[nodiscard]] constexpr byte_size mib(std::uint64_t n) { return {n << 20U}; }
+[[nodiscard]] constexpr byte_size gib(std::uint64_t n) { return {n << 30U}; }
+
+}  // namespace millrace

@@ -1,0 +1,32 @@
+// Rewrites a configuration file whose settings have new names: field(...).formerly("old_name").
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <millrace/base/result.h>
+#include <millrace/config/spec.h>
+
+namespace millrace::config {
+
+struct renamed_key {
+  std::string from;  // "engine.stuck_after"
+  std::string to;    // "engine.stall_timeout"
+  std::size_t line;  // counted from 1
+};
+
+struct renamed_file {
+  std::string text;  // differs from the input in these keys only: comments, quotes and layout are kept
+  std::vector<renamed_key> keys;
+};
+
+// Replaces every former name by the current one. A key is left alone where the current name is set too, which
+// load() reports. errc::config_invalid when the text is not valid YAML. Thread-safe; reads no file.
+[[nodiscard]] result<renamed_file> rename_former_keys(const section_info& settings, const std::string& text);
+
+template <typename T>
+[[nodiscard]] result<renamed_file> rename_former_keys(const spec<T>& settings, const std::string& text) {
+  return rename_former_keys(*settings.info(), text);
+}
+
+}  // namespace millrace::config
