@@ -4,6 +4,9 @@
 
 #include <CLI/CLI.hpp>
 
+#include <millrace/app/config_commands.h>
+#include <millrace/app/exit_code.h>
+
 #include "commands/built_in.h"
 #include "dlq_commands.h"
 
