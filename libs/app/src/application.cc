@@ -11,8 +11,8 @@
 #include <millrace/app/admin_server.h>
 #include <millrace/app/app_config.h>
 #include <millrace/app/application.h>
-#include <millrace/app/exit_code.h>
 #include <millrace/app/config_commands.h>
+#include <millrace/app/exit_code.h>
 #include <millrace/app/metric_catalogue.h>
 #include <millrace/avro/schema.h>
 #include <millrace/metrics/cgroup.h>

@@ -9,10 +9,9 @@
 #include <unistd.h>
 
 #include <millrace/app/config_commands.h>
+#include <millrace/app/exit_code.h>
 #include <millrace/config/reference.h>
 #include <millrace/config/rename.h>
-
-#include <millrace/app/exit_code.h>
 
 namespace millrace::app {
 namespace {
