@@ -59,6 +59,21 @@ class Consumer:
             for path in (str(SOURCE), str(self.build), "/usr/lib", str(stage)):
                 require(path not in file.read_text(), f"{file.relative_to(self.prefix)} holds the path {path}")
         run(self.millrace, "version")
+        self.check_requirements()
+
+    def check_requirements(self) -> None:
+        """A component or a version that the package does not have is refused by name."""
+        folder = self.work / "requirements"
+        folder.mkdir()
+        for wanted, message in (
+            ("0.1 CONFIG REQUIRED COMPONENTS app nothing", "unknown component nothing"),
+            ("99.0 CONFIG REQUIRED", "compatible with requested version"),
+        ):
+            (folder / "CMakeLists.txt").write_text(
+                f"cmake_minimum_required(VERSION 3.25)\nproject(x LANGUAGES CXX)\nfind_package(millrace {wanted})\n"
+            )
+            said = run("cmake", "-S", folder, "-B", folder / "build", f"-DCMAKE_PREFIX_PATH={self.prefix}", expect=1)
+            require(message in said, f"cmake does not say {message!r}")
 
     def project(self) -> pathlib.Path:
         folder = self.work / NAME
