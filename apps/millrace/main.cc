@@ -9,7 +9,7 @@
 
 int main(int argc, char** argv) {
   using namespace millrace;
-  const app::application navigation = workload::navigation_application();
+  const app::application& navigation = workload::navigation_application();
   return app::run_program(
       {"millrace",
        MILLRACE_VERSION,

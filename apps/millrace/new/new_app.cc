@@ -127,7 +127,7 @@ int create(const std::string& at) {
 result<std::string> name_of(const std::string& at) {
   std::error_code failed;
   const fs::path folder = fs::absolute(at, failed).lexically_normal();
-  const std::string name = (folder.has_filename() ? folder : folder.parent_path()).filename().string();
+  std::string name = (folder.has_filename() ? folder : folder.parent_path()).filename().string();
   const auto letter = [](char c) { return c >= 'a' && c <= 'z'; };
   const bool valid =
       !name.empty() && name.size() <= name_bytes_max && letter(name.front()) &&

@@ -147,7 +147,7 @@ TEST_F(avro_command, canonical_and_fingerprint) {
   EXPECT_EQ(out(), "3f2b87a9fe7cc9b13835598c3981cd45e3e355309e5090aa0933d7becb6fba45\n");
   arguments.file = write("bad.avsc", "\"nt\"");
   EXPECT_EQ(run(print_canonical, arguments), exit_config);
-  EXPECT_EQ(err(), "millrace avro: bad.avsc:1:1: $: unknown type 'nt'\n");
+  EXPECT_EQ(err(), "avro: bad.avsc:1:1: $: unknown type 'nt'\n");
 }
 
 TEST_F(avro_command, diff) {
@@ -295,7 +295,7 @@ TEST_F(avro_command, containers_of_every_codec) {
   }
   encode.codec = "lzma";
   EXPECT_EQ(run(encode_data, encode), exit_config);
-  EXPECT_EQ(err(), "millrace avro: the codec 'lzma' is not one of null, deflate, snappy, zstandard\n");
+  EXPECT_EQ(err(), "avro: the codec 'lzma' is not one of null, deflate, snappy, zstandard\n");
 }
 
 TEST_F(avro_command, decode_as_a_reader_schema) {
@@ -317,11 +317,10 @@ TEST_F(avro_command, decode_says_where_data_is_bad) {
   decode.schema_file = write("int.avsc", "\"int\"");
   decode.hex = "80";
   EXPECT_EQ(run(decode_data, decode), exit_failure);
-  EXPECT_EQ(err(), "millrace avro: --hex: the value: the message ends inside a value, at byte 0\n");
+  EXPECT_EQ(err(), "avro: --hex: the value: the message ends inside a value, at byte 0\n");
   decode.hex = "0204";
   EXPECT_EQ(run(decode_data, decode), exit_failure);
-  EXPECT_EQ(err(),
-            "millrace avro: --hex: 1 bytes after the datum, from byte 1 on; is it the right schema?\n");
+  EXPECT_EQ(err(), "avro: --hex: 1 bytes after the datum, from byte 1 on; is it the right schema?\n");
   decode.hex = "0g";
   EXPECT_EQ(run(decode_data, decode), exit_failure);
   decode.hex.reset();
@@ -329,11 +328,11 @@ TEST_F(avro_command, decode_says_where_data_is_bad) {
   decode.input = write("lines.hex", "02\n\n04\n0480\n");
   EXPECT_EQ(run(decode_data, decode), exit_failure);
   EXPECT_EQ(out(), "1\n2\n2\n");
-  EXPECT_TRUE(err().starts_with("millrace avro: lines.hex:4: ")) << err();
+  EXPECT_TRUE(err().starts_with("avro: lines.hex:4: ")) << err();
   decode.framed = true;
   decode.input = write("framed.hex", "0000000001\n");
   EXPECT_EQ(run(decode_data, decode), exit_failure);
-  EXPECT_TRUE(err().starts_with("millrace avro: framed.hex:1: after the frame: ")) << err();
+  EXPECT_TRUE(err().starts_with("avro: framed.hex:1: after the frame: ")) << err();
 
   decode = {};
   decode.input = write("text.avro", "hello");
@@ -356,7 +355,7 @@ TEST_F(avro_command, decode_prints_what_comes_before_the_damage) {
   decode.input = write("damaged.avro", as_text(file));
   EXPECT_EQ(run(decode_data, decode), exit_failure);
   EXPECT_EQ(out(), "1\n2\n");
-  EXPECT_TRUE(err().starts_with("millrace avro: damaged.avro: record 3: in the block at byte ")) << err();
+  EXPECT_TRUE(err().starts_with("avro: damaged.avro: record 3: in the block at byte ")) << err();
 }
 
 TEST_F(avro_command, encode_says_which_line_is_bad) {
@@ -365,11 +364,11 @@ TEST_F(avro_command, encode_says_which_line_is_bad) {
   encode.input = write("numbers.jsonl", "1\n\n\"x\"\n");
   encode.output = path("numbers.avro");
   EXPECT_EQ(run(encode_data, encode), exit_failure);
-  EXPECT_TRUE(err().starts_with("millrace avro: numbers.jsonl:3: ")) << err();
+  EXPECT_TRUE(err().starts_with("avro: numbers.jsonl:3: ")) << err();
   encode.form = encode_form::datum;
   encode.input = write("two.jsonl", "1\n2\n");
   EXPECT_EQ(run(encode_data, encode), exit_failure);
-  EXPECT_TRUE(err().starts_with("millrace avro: two.jsonl:2: a second record")) << err();
+  EXPECT_TRUE(err().starts_with("avro: two.jsonl:2: a second record")) << err();
   encode.form = encode_form::container;
   encode.framed_id = 1;
   EXPECT_EQ(run(encode_data, encode), exit_config);

@@ -39,7 +39,7 @@ int check_compatibility(const compat_arguments& arguments, const terminal& to) {
   const auto load = [&](const std::string& file) -> std::optional<side> {
     auto loaded = load_schema(file, arguments.schemas.references);
     if (loaded) return side{file, *std::move(loaded)};
-    to.err << "millrace avro: " << loaded.error().message() << "\n";
+    to.err << "avro: " << loaded.error().message() << "\n";
     return std::nullopt;
   };
   const auto before = load(arguments.schemas.before);

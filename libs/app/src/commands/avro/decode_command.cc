@@ -85,13 +85,13 @@ class decoding {
  private:
   [[nodiscard]] int fail(int code, const std::string& why) const {
     to_.out.flush();
-    to_.err << "millrace avro: " << why << "\n";
+    to_.err << "avro: " << why << "\n";
     return code;
   }
   [[nodiscard]] int incompatible(const error& why) const {
     if (!reader_) return fail(exit_failure, why.message());
     return fail(exit_failure, "the data cannot be read as " + arguments_.reader_file + ": " + why.message() +
-                                  " (millrace avro compat lists every reason)");
+                                  " (`avro compat` lists every reason)");
   }
   [[nodiscard]] bool enough() const { return arguments_.records_max && printed_ >= *arguments_.records_max; }
 
@@ -117,7 +117,7 @@ class decoding {
     if (!split) return std::move(split).error();
     if (split->fingerprint != fingerprint_) {
       return error(errc::bad_frame, "the message names another schema: its fingerprint is not that of " +
-                                        arguments_.schema_file + " (millrace avro schema fingerprint)");
+                                        arguments_.schema_file + " (`avro schema fingerprint`)");
     }
     return split->datum;
   }
@@ -189,12 +189,12 @@ int decode_data(const decode_arguments& arguments, const terminal& to) {
 int print_header(const std::string& file, const terminal& to) {
   auto input = avro::open_file(file);
   if (!input) {
-    to.err << "millrace avro: " << input.error().message() << "\n";
+    to.err << "avro: " << input.error().message() << "\n";
     return exit_config;
   }
   auto opened = avro::container_reader::open(*std::move(input));
   if (!opened) {
-    to.err << "millrace avro: " << file << ": " << opened.error().message() << "\n";
+    to.err << "avro: " << file << ": " << opened.error().message() << "\n";
     return exit_failure;
   }
   to.out << "codec: " << to_string((*opened)->codec()) << "\n";

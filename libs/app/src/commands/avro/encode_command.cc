@@ -123,7 +123,7 @@ class message_encoder {
 
 int encode_data(const encode_arguments& arguments, const terminal& to) {
   const auto fail = [&](int code, const std::string& why) {
-    to.err << "millrace avro: " << why << "\n";
+    to.err << "avro: " << why << "\n";
     return code;
   };
   auto writer = load_schema(arguments.schema_file, arguments.references);

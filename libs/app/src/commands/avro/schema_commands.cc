@@ -17,7 +17,7 @@ namespace {
                                                const terminal& to) {
   auto loaded = load_schema(file, references);
   if (loaded) return *std::move(loaded);
-  to.err << "millrace avro: " << loaded.error().message() << "\n";
+  to.err << "avro: " << loaded.error().message() << "\n";
   return std::nullopt;
 }
 
@@ -73,7 +73,7 @@ int print_fingerprint(const fingerprint_arguments& arguments, const terminal& to
   if (!loaded) return exit_config;
   auto digest = fingerprint_of(*loaded, arguments.algorithm);
   if (!digest) {
-    to.err << "millrace avro: " << digest.error().message() << "\n";
+    to.err << "avro: " << digest.error().message() << "\n";
     return exit_failure;
   }
   to.out << to_hex(*digest) << "\n";

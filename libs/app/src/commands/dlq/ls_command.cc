@@ -38,7 +38,7 @@ class counting final : public dead_letter_listener {
 
 int list_dead_letters(const app::app_config& settings, const ls_arguments& arguments, const terminal& to) {
   const auto failed = [&](const error& why) {
-    to.err << "millrace dlq ls: " << why.to_string() << "\n";
+    to.err << "dlq ls: " << why.to_string() << "\n";
     return exit_failure;
   };
   runtime::loop loop(system_clock());

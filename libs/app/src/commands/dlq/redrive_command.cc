@@ -138,11 +138,11 @@ result<void> redrive::open() {
 
 int redrive::run() {
   if (!arguments_.to_topic.empty() && !reads(arguments_.to_topic)) {
-    to_.err << "millrace dlq redrive: " << unread(arguments_.to_topic) << '\n';
+    to_.err << "dlq redrive: " << unread(arguments_.to_topic) << '\n';
     return exit_failure;
   }
   if (auto opened = open(); !opened) {
-    to_.err << "millrace dlq redrive: " << opened.error().to_string() << "\n";
+    to_.err << "dlq redrive: " << opened.error().to_string() << "\n";
     return exit_failure;
   }
   while (may_take() && !walk_->at_end()) walk_on();
@@ -357,8 +357,7 @@ int redrive::report() const {
             << "', --for-all for every group\n";
   }
   if (failure_) {
-    to_.err << "millrace dlq redrive: " << failure_->to_string()
-            << "; nothing is lost, run it again to go on\n";
+    to_.err << "dlq redrive: " << failure_->to_string() << "; nothing is lost, run it again to go on\n";
   }
   return failure_ || refused_ > 0 ? exit_failure : exit_ok;
 }

@@ -96,7 +96,7 @@ class searching final : public dead_letter_listener {
 
 int show_dead_letter(const app::app_config& settings, const show_arguments& arguments, const terminal& to) {
   const auto failed = [&](const std::string& why) {
-    to.err << "millrace dlq show: " << why << "\n";
+    to.err << "dlq show: " << why << "\n";
     return exit_failure;
   };
   runtime::loop loop(system_clock());

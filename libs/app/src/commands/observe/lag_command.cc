@@ -69,7 +69,7 @@ int run_lag(const app::app_config& settings, const lag_arguments& arguments, std
   const auto all = kafka::read_group_lag(dlq_commands::client_of(settings), settings.kafka.group,
                                          settings.kafka.topics, timeout);
   if (!all) {
-    err << "millrace lag: " << all.error().to_string() << "\n";
+    err << "lag: " << all.error().to_string() << "\n";
     return all.error().code() == errc::config_invalid || all.error().code() == errc::topic_not_found
                ? exit_config
                : exit_failure;

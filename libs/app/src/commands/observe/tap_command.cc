@@ -35,7 +35,7 @@ std::string tap_path(const tap_arguments& arguments, std::uint64_t wanted) {
 int run_tap(const tap_arguments& arguments, std::ostream& out, std::ostream& err) {
   const auto at = parse_address(arguments.address);
   if (!at) {
-    err << "millrace tap: " << at.error().message() << "\n";
+    err << "tap: " << at.error().message() << "\n";
     return exit_config;
   }
   std::signal(SIGINT, ask_tap_to_stop);
@@ -45,7 +45,7 @@ int run_tap(const tap_arguments& arguments, std::ostream& out, std::ostream& err
     const std::uint64_t wanted = arguments.limit == 0 ? batch_max : arguments.limit - seen;
     const auto lines = ask(*at, {"POST", tap_path(arguments, wanted), arguments.token}, timeout);
     if (!lines) {
-      err << "millrace tap: " << lines.error().message() << "\n";
+      err << "tap: " << lines.error().message() << "\n";
       return exit_failure;
     }
     out << *lines << std::flush;

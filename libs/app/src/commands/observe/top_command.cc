@@ -247,7 +247,7 @@ int run_top(const top_arguments& arguments, std::ostream& out, std::ostream& err
   for (const std::string& text : arguments.addresses) {
     auto at = parse_address(text);
     if (!at) {
-      err << "millrace top: " << at.error().message() << "\n";
+      err << "top: " << at.error().message() << "\n";
       return exit_config;
     }
     addresses.push_back(std::move(*at));
