@@ -22,7 +22,7 @@ class ReferenceRecords:
         self._random = random.Random(seed)
 
     def record(self, i: int) -> dict:
-        """The record number `i`; to be asked for in order."""
+        """The record number `i`; to be requested in order."""
         r = self._random
         visitor = int(r.paretovariate(1.1) * 1000) % 1_000_000
         return {

@@ -53,7 +53,7 @@ int codegen(const std::string& schema_file, const std::string& cpp_namespace,
 
 app::command codegen_command() {
   return {
-      "codegen", "Write the C++ header of an Avro schema", [](CLI::App& self, int& code) {
+      "codegen", "Generate the C++ header of an Avro schema", [](CLI::App& self, int& code) {
         struct arguments {
           std::string schema;
           std::string name_space;

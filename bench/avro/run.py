@@ -29,7 +29,7 @@ ROUNDS_OF_LONG_ROWS = 3
 
 
 class Program:
-    """A process with rows, which makes a pass over every record whenever it is told to."""
+    """A process with rows, which makes a pass over every record on request."""
 
     def __init__(self, name: str, command: list[str], flags: str) -> None:
         self.name, self.flags = name, flags
@@ -135,12 +135,12 @@ def print_table(report: dict) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="./dev bench avro", description=__doc__)
-    parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="write the table as JSON, too")
+    parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="also write the table as JSON")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--records", type=int, default=50_000)
     parser.add_argument("--seed", type=int, default=42)
-    parser.add_argument("--only", default="", metavar="REGEX", help="rows that match; ours is always measured")
-    parser.add_argument("--no-peers", action="store_true", help="our rows alone")
+    parser.add_argument("--only", default="", metavar="REGEX", help="only rows that match; Millrace is always measured")
+    parser.add_argument("--no-peers", action="store_true", help="measure Millrace only")
     parser.add_argument("--build", type=pathlib.Path, required=True, help="folder of the release build")
     parser.add_argument("--cache", type=pathlib.Path, required=True, help="folder of data and of the peers' builds")
     arguments = parser.parse_args()

@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--requests", type=int, default=200_000, help="per round")
     parser.add_argument("--in-flight", type=int, default=256)
-    parser.add_argument("--no-peer", action="store_true", help="without the Rust program")
+    parser.add_argument("--no-peer", action="store_true", help="omit the Rust program")
     arguments = parser.parse_args()
     program = str(arguments.build.resolve() / "bench/cql/bench_cql")
     contestants = {"millrace": [program, "load"]}

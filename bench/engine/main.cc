@@ -1,5 +1,5 @@
 // What a record costs the engine beyond taking and decoding it: rows by the protocol of run.py. A row is made
-// anew for every pass, warmed up, measured on this thread's CPU clock, and taken down.
+// again for every pass, warmed up, measured on this thread's CPU clock, and destroyed.
 //
 //   usage: bench_engine               prints the names of the rows, tab-separated, then answers lines
 //                                     "ROW<tab>RECORDS" with {"ns": per record, "allocations": per record}

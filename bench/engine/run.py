@@ -111,11 +111,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="./dev bench engine", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="write the table as JSON, too")
+    parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="also write the table as JSON")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--records", type=int, default=200_000, help="of one row in one round")
     parser.add_argument("--only", default="", metavar="REGEX", help=f"rows that match; '{FLOOR}' is always measured")
-    parser.add_argument("--no-instructions", action="store_true", help="time and allocations alone")
+    parser.add_argument("--no-instructions", action="store_true", help="measure time and allocations only")
     parser.add_argument("--build", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--cache", help=argparse.SUPPRESS)
     arguments = parser.parse_args()

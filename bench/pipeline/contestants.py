@@ -236,7 +236,7 @@ class Limits:
         began = time.monotonic()
         while True:
             if process.poll() is not None or time.monotonic() - began > self.RUN_SECONDS_MAX:
-                raise SystemExit("bench: a limit was not reached")
+                raise SystemExit("bench: a limit measurement failed")
             try:
                 done = int(total(ours.scrape(), "millrace_records_done_total"))
             except OSError:

@@ -1,4 +1,4 @@
-"""The registry and the CQL server of the benchmark, told what to do by lines (environment.h)."""
+"""The registry and the CQL server of the benchmark, controlled by lines (environment.h)."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def measure(
             status = status_of(process.pid)
             quantiles = contestant.quantiles(process)
         except ValueError:
-            raise SystemExit(f"bench: {group} did not say its latencies:\n{log.read_text()[-3000:]}") from None
+            raise SystemExit(f"bench: {group} did not report its latencies:\n{log.read_text()[-3000:]}") from None
         finally:
             process.send_signal(signal.SIGTERM)
             try:

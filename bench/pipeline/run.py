@@ -47,19 +47,19 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--build", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--cache", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
-    parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="write the results as JSON, too")
+    parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="also write the results as JSON")
     parser.add_argument("--records", type=int, default=200_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--in-flight", default="256,1024", metavar="N,N", help="limits of records in flight")
     parser.add_argument("--only", metavar="REGEX", help="contestants whose name matches, besides millrace")
     parser.add_argument(
-        "--rate", type=int, default=0, metavar="N", help="then once more, with N records a second offered to each"
+        "--rate", type=int, default=0, metavar="N", help="then repeat with an offered rate of N records per second"
     )
-    parser.add_argument("--growth", action="store_true", help="then how the cost of a record grows, of millrace alone")
+    parser.add_argument("--growth", action="store_true", help="then measure how the cost of a record grows (Millrace only)")
     parser.add_argument(
-        "--cassandra", type=int, default=0, metavar="N", help="then once more with a real Cassandra, N records each"
+        "--cassandra", type=int, default=0, metavar="N", help="then repeat with a real Cassandra and N records each"
     )
-    parser.add_argument("--no-limits", action="store_true", help="leave out consuming, decoding and the engine alone")
+    parser.add_argument("--no-limits", action="store_true", help="omit the separate measurements of consuming, decoding and the engine")
     return parser.parse_args()
 
 
@@ -112,7 +112,7 @@ def print_table(rows: list[dict]) -> None:
 
 
 def bars(rows: list[dict], limits: dict[str, float], growth: list[dict], in_flight: int) -> list[dict]:
-    """What was asked for, and what it came to."""
+    """The requirement and the measured value."""
     by_name = {row["name"]: row for row in rows if row["in_flight_max"] == in_flight}
     ours = by_name["millrace"]
     found = []
@@ -151,7 +151,7 @@ def print_bars(found: list[dict]) -> None:
 def offered(
     contestants: list[Contestant], kafka, environment: Environment, rate: int, seconds: int, in_flight: int, folder: pathlib.Path
 ) -> list[dict]:
-    """The same rate of records for everybody: what a record takes when nobody is at his limit."""
+    """Latency of each contestant at the same fixed offered rate, below saturation."""
     rows = []
     records = rate * seconds
     for number, contestant in enumerate(one for one in contestants if not one.missing):
@@ -191,7 +191,7 @@ def with_cassandra(
 
 
 def print_offered(rows: list[dict]) -> None:
-    print(f"\n{rows[0]['offered_per_second']} records a second offered to each, milliseconds from fetch to acknowledgement:")
+    print(f"\n{rows[0]['offered_per_second']} records/s offered to each, milliseconds from fetch to acknowledgement:")
     for row in rows:
         print(
             f"  {row['name']:<16}{row['p50_ms']:>8.2f}{row['p95_ms']:>8.2f}{row['p99_ms']:>8.2f}"
@@ -301,7 +301,7 @@ def main() -> None:
         whole = {"about": about, "rows": rows, "limits": medians, "offered": offered_rows, "cassandra": real_rows, "growth": growth, "bars": judged}
         arguments.json.write_text(json.dumps(whole, indent=1) + "\n")
     if not all(row["verified"] for row in rows + offered_rows + real_rows + growth):
-        sys.exit("a contestant's rows were not complete and correct: its figures are void")
+        sys.exit("the rows of a contestant were incomplete or wrong; its figures are invalid")
 
 
 if __name__ == "__main__":

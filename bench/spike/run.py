@@ -118,7 +118,7 @@ class Stage:
         return rate
 
     def spike(self, rate: int) -> tuple[list[Look], dict, bool]:
-        """The looks, what was found wrong, and whether everything was done in time."""
+        """The samples, the failures, and whether everything was done in time."""
         records = rate * (2 * AROUND_S + SLOW_S)
         with self.application() as running:
             running.begin()

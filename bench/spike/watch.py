@@ -1,4 +1,4 @@
-"""What the application's metrics say, look by look, and the latencies between two looks."""
+"""The application's metrics, sample by sample, and the latencies between two samples."""
 
 from __future__ import annotations
 

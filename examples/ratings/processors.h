@@ -4,7 +4,7 @@
 //             newest five-star book
 //
 // A reader who rates a book twice overwrites the first rating: the later record wins, whatever is retried or
-// replayed, because both tables are written at the record's write time. Books are entered by somebody else,
+// replayed, because both tables are written at the record's write time. Another application enters books,
 // and may come after their first rating: such a record looks again for a while.
 #pragma once
 

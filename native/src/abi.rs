@@ -246,7 +246,7 @@ unsafe fn config(from: &CConfig) -> Result<Config, Failure> {
         .filter(|point| !point.is_empty())
         .collect();
     if contact_points.is_empty() {
-        return Err(Failure::new(Status::Config, "there is no contact point"));
+        return Err(Failure::new(Status::Config, "no contact point is configured"));
     }
     let tls = Tls {
         ca_file: text(from.tls_ca_file)?,

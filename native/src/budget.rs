@@ -5,7 +5,7 @@
 //! hold more than its share of the window, so that a slow one does not hold up requests to the others. A request
 //! whose replicas are all at their limit waits for the first of them; beyond the share it is refused at once.
 //!
-//! The policy that the driver asks for a node lives as long as the session, on the I/O thread. What it needs to know
+//! The policy that chooses a node for the driver lives as long as the session, on the I/O thread. What it needs to know
 //! of the request that is being polled is kept per thread.
 
 use std::cell::{Cell, RefCell};
@@ -233,7 +233,7 @@ impl Budgets {
             self.nodes[node].waiting.retain(|waiting| *waiting != slot);
         }
         let mut taken = std::mem::take(&mut self.holdings[slot as usize].taken);
-        // Nothing is retried, so that a second node was asked besides the first.
+        // Nothing is retried, so that a second node was used besides the first.
         self.speculative += taken.len().saturating_sub(1) as u64;
         for (node, which) in taken.drain(..) {
             self.adapt(node, which, effect);
@@ -258,7 +258,7 @@ thread_local! {
     static CURRENT: Cell<Option<u32>> = const { Cell::new(None) };
 }
 
-/// While it lives, the driver's questions are about this slot's request.
+/// While it lives, calls of the driver concern this slot's request.
 pub struct Current(Option<u32>);
 
 impl Current {
@@ -289,7 +289,7 @@ pub fn admission(slot: u32) -> Admission {
             Admission::Refused(Failure::new(
                 Status::Overloaded,
                 format!(
-                    "node {} holds its share of the requests in flight already ({:.0}); other nodes go on",
+                    "node {} has reached its share of the requests in flight ({:.0}); other nodes are not affected",
                     budgets.nodes[node].name,
                     budgets.share()
                 ),
@@ -505,7 +505,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lone_node_may_fill_the_window_and_one_of_several_may_not() {
+    fn a_single_node_may_fill_the_window_and_one_of_several_may_not() {
         for (nodes, share) in [(1, 1000.0), (2, 750.0), (4, 500.0), (10, 200.0)] {
             let mut all = budgets(1000, nodes);
             assert_eq!(all.share(), share);
@@ -516,7 +516,7 @@ mod tests {
             all.block(9999, 0);
             assert!(all.holding(9999).state == State::Refused(0));
             if nodes > 1 {
-                assert!(all.try_take(10_000, 1), "the others go on");
+                assert!(all.try_take(10_000, 1), "the others continue");
             }
         }
     }
@@ -545,7 +545,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fails_for_other_reasons_changes_nothing_and_the_limit_has_an_end() {
+    fn other_failures_change_nothing_and_the_limit_has_a_floor() {
         let mut all = budgets(100, 1);
         for _ in 0..100 {
             assert!(all.try_take(1, 0));
@@ -560,7 +560,7 @@ mod tests {
     }
 
     #[test]
-    fn those_that_wait_are_called_in_order_and_a_late_one_does_not_overtake() {
+    fn waiters_are_served_in_order() {
         let mut all = budgets(100, 1);
         all.nodes[0].limit = Some(LIMIT_MIN);
         for slot in 0..8 {

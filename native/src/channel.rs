@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_never_taken_comes_back_cancelled_after_the_rest() {
+    fn requests_never_taken_are_cancelled_last() {
         let channel = channel(8);
         channel.submit(request(1));
         channel.submit(request(2));

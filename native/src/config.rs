@@ -211,7 +211,7 @@ fn check_datacenter(session: &Session, config: &Config) -> Result<(), Failure> {
     Err(Failure::new(
         Status::Config,
         format!(
-            "there is no datacentre '{wanted}'; the cluster has: {}",
+            "unknown datacentre '{wanted}', expected one of: {}",
             known.join(", ")
         ),
     ))
@@ -236,7 +236,7 @@ pub async fn connect(config: &Config) -> Result<Session, Failure> {
             // With TLS 1.3 the server's refusal comes after the handshake, and the driver loses it.
             failure
                 .message
-                .push_str(" (does the server ask for a client certificate? none is configured)");
+                .push_str(" (the server may require a client certificate; none is configured)");
         }
         failure.message = format!("cannot connect to {points}: {}", failure.message);
         failure
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn certificate_files_that_cannot_be_used_are_named() {
+    fn unusable_certificate_files_are_named() {
         let missing = Tls {
             ca_file: Some("/nonexistent/ca.pem".into()),
             ..Tls::default()

@@ -200,7 +200,7 @@ impl From<&ConnectionError> for Failure {
                 SetupError::BrokenConnection(broken) => broken.into(),
                 SetupError::MissingAuthentication => Failure::new(
                     Status::Unauthorized,
-                    "the server asks for a user and a password, and none is configured",
+                    "the server requires a user and a password, and none is configured",
                 ),
                 SetupError::StartAuthSessionError(_)
                 | SetupError::AuthChallengeEvaluationError(_)
@@ -317,7 +317,7 @@ impl From<&NewSessionError> for Failure {
                 "the name of no contact point could be resolved",
             ),
             NewSessionError::EmptyKnownNodesList => {
-                Failure::new(Status::Config, "there is no contact point")
+                Failure::new(Status::Config, "no contact point is configured")
             }
             _ => Failure::of(Status::Config, error),
         }
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn every_error_of_the_server_has_its_class_code_and_text() {
+    fn every_error_of_the_server_has_its_class_code_and_message() {
         let one = Consistency::One;
         let write_timeout = DbError::WriteTimeout {
             consistency: one,
@@ -412,7 +412,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_preferred_datacentre_says_so() {
+    fn a_wrong_preferred_datacentre_is_named() {
         let failure = Failure::from(&ExecutionError::EmptyPlan);
         assert_eq!(failure.status, Status::Unavailable);
         assert!(failure.message.contains("datacentre"));

@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::routes::{Routes, CLOSED};
 use crate::statement::Description;
 
-/// What other threads ask of an I/O thread.
+/// Requests of other threads to an I/O thread.
 pub enum Command {
     Open(Arc<Channel>),
     Close(Arc<Channel>),
@@ -126,7 +126,7 @@ impl Remote {
     }
 }
 
-/// What a thread that has ended answers; a dropped sender tells its receiver.
+/// The answer of a thread that has ended; a dropped sender notifies its receiver.
 fn refuse(command: Command) {
     if let Command::Open(channel) = command {
         channel.let_go();

@@ -70,7 +70,7 @@ impl<T> Ring<T> {
 
 impl<T> Drop for Ring<T> {
     fn drop(&mut self) {
-        // SAFETY: nobody else can hold the ring any more.
+        // SAFETY: no other thread holds the ring any more.
         while unsafe { self.pop() }.is_some() {}
     }
 }
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn drops_what_was_not_taken() {
+    fn drops_remaining_elements() {
         let element = Arc::new(());
         let ring = Ring::new(2);
         unsafe {

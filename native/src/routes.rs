@@ -83,7 +83,7 @@ pub struct Routes {
     executables: Vec<CExecutable>,
 }
 
-// SAFETY: the pointers lead into heap blocks of `content`, which nobody changes.
+// SAFETY: the pointers lead into heap blocks of `content`, which never change.
 unsafe impl Send for Routes {}
 unsafe impl Sync for Routes {}
 
@@ -236,7 +236,7 @@ impl Atlas {
             && *prepared.get_partitioner_name() == PartitionerName::Murmur3;
         let table = prepared.get_table_spec()?;
         let keyspace = cluster.get_keyspace(table.ks_name())?;
-        // Where tablets are is told to who asks for them, and that is the driver.
+        // Tablet locations are reported to the driver only, which requests them.
         if keyspace.tablet_based {
             return None;
         }

@@ -1,4 +1,4 @@
-//! Prepared statements: what they are told to C++ as, and how cells that C++ encoded reach the driver and rows come
+//! Prepared statements: their description for C++, and how cells that C++ encoded reach the driver and rows come
 //! back, both untouched.
 
 use std::ffi::{c_char, CString};
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn a_description_is_outdated_by_other_types_and_not_by_fields_that_were_appended() {
+    fn a_description_is_outdated_by_other_types_and_not_by_appended_fields() {
         let column = |name: &str, kind: &str| Column {
             name: text(name),
             kind: text(kind),

@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_pause_fires_everything_that_passed() {
+    fn a_long_pause_fires_every_expired_deadline() {
         let mut wheel = Wheel::new();
         for index in 0..1000 {
             wheel.start(index, u64::from(index) + 1);

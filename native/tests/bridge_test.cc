@@ -13,7 +13,7 @@
 
 namespace {
 
-// A port of 127.0.0.1 on which nobody listens: bound, so that nobody else takes it.
+// A port of 127.0.0.1 without a listener: bound, so that no other process takes it.
 class closed_port {
  public:
   closed_port() : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
@@ -66,7 +66,7 @@ bool contains(std::string_view text, std::string_view part) {
   return text.find(part) != std::string_view::npos;
 }
 
-TEST(bridge, is_the_version_of_its_header) {
+TEST(bridge, has_the_version_of_its_header) {
   EXPECT_EQ(millrace_cql_abi_version(), std::uint32_t{MILLRACE_CQL_ABI_VERSION});
 }
 

@@ -1,5 +1,5 @@
 """Where we and Avro for Java are known to differ, and on purpose: docs/concepts/avro-conformance.md has the reasons. Each rule
-looks at what both said and proves as much of its case as it can."""
+reads both answers and proves as much of its case as it can."""
 
 from __future__ import annotations
 

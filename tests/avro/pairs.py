@@ -17,7 +17,7 @@ BATCHES = range((PAIRS + BATCH - 1) // BATCH)
 @dataclasses.dataclass
 class Pair:
     writer: schemas.Schema
-    reader: schemas.Schema  # the writer's own, where that is what is asked for
+    reader: schemas.Schema  # the writer's own, where that is requested
     value: object
     datum: bytes  # in blocks as they may come
     plain: bytes  # in blocks as encoders make them

@@ -27,7 +27,7 @@ def encoded(schema: schemas.Schema, values: list[object]) -> str:
     return ",".join(data.Encoder().encode(schema, value).hex() for value in values)
 
 
-def test_ours_and_java_read_each_other(tmp_path: pathlib.Path) -> None:
+def test_millrace_and_java_read_each_other(tmp_path: pathlib.Path) -> None:
     files = [(codec, str(tmp_path / f"{codec}{i}.avro"), *make(i)) for codec in CODECS for i in range(FILES)]
     writes = [["write_file", path, codec, schemas.to_json(of), encoded(of, values)] for codec, path, of, values in files]
     reads = [["read_file", path] for _, path, _, _ in files]
@@ -43,7 +43,7 @@ def test_ours_and_java_read_each_other(tmp_path: pathlib.Path) -> None:
 
 
 @pytest.mark.parametrize("codec", BY_FASTAVRO)
-def test_ours_and_fastavro_read_each_other(codec: str, tmp_path: pathlib.Path) -> None:
+def test_millrace_and_fastavro_read_each_other(codec: str, tmp_path: pathlib.Path) -> None:
     for i in range(FILES):
         schema, values = make(i)
         text = schemas.to_json(schema, logical=False)

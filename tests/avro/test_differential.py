@@ -35,7 +35,7 @@ def read_by_fastavro(writer: str, reader: str | None, datum: bytes) -> tuple[str
 
 
 @pytest.mark.parametrize("batch", pairs.BATCHES)
-def test_data_is_read_and_written_back(batch: int) -> None:
+def test_data_round_trips_through_every_codec(batch: int) -> None:
     """Every implementation understands the bytes; ours writes them as the specification says."""
     made = pairs.make(batch, edited=False)
     requests = [pair.request("resolve") for pair in made]
@@ -50,7 +50,7 @@ def test_data_is_read_and_written_back(batch: int) -> None:
 
 
 @pytest.mark.parametrize("batch", pairs.BATCHES)
-def test_json_is_written_and_read(batch: int) -> None:
+def test_json_round_trips(batch: int) -> None:
     """Avro's JSON encoding, from ours to Java and back."""
     made = [pair for pair in pairs.make(batch, edited=False) if data.in_json(pair.value)]
     wanted = [pair.plain.hex() for pair in made]
@@ -69,7 +69,7 @@ def test_json_is_written_and_read(batch: int) -> None:
 
 
 @pytest.mark.parametrize("batch", pairs.BATCHES)
-def test_readers_of_another_schema(batch: int, record_testsuite_property: typing.Callable[[str, object], None]) -> None:
+def test_data_resolves_to_another_schema(batch: int, record_testsuite_property: typing.Callable[[str, object], None]) -> None:
     made = pairs.make(batch, edited=True)
     requests = [pair.request("resolve") for pair in made]
     ours, java = peers.ours(requests), peers.java(requests)
@@ -130,7 +130,7 @@ def singles(value: typing.Any) -> typing.Any:
 
 
 @pytest.mark.parametrize("batch", pairs.BATCHES)
-def test_compat_says_what_decoding_does(batch: int) -> None:
+def test_compat_predicts_decoding(batch: int) -> None:
     made = pairs.make(batch, edited=True)
     decoded = peers.ours([pair.request("resolve") for pair in made])
     verdicts = peers.ours([pair.request("compat") for pair in made])

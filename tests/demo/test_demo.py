@@ -49,7 +49,7 @@ class Demo:
             self.lines.append(line)
             if text in line:
                 return
-        raise AssertionError(f"the demo ended without saying {text!r}:\n{self.output}")
+        raise AssertionError(f"the demo ended without printing {text!r}:\n{self.output}")
 
     def finish(self) -> int:
         self.lines.extend(self.process.stdout)
@@ -119,7 +119,7 @@ def test_the_database_really_becomes_slower(watched):
         assert spike["during"][statement]["p50"] > scripted_us / 2
 
 
-def test_it_names_the_page_to_open_and_ends_with_a_summary(watched):
+def test_it_prints_the_page_address_and_a_summary(watched):
     demo, _, _ = watched
     assert f"http://127.0.0.1:{demo.port}/" in demo.output
     for words in ("Verified", "0 lost", "0 duplicated", "database ×16", "of CPU per record", "16 times slower"):
@@ -128,7 +128,7 @@ def test_it_names_the_page_to_open_and_ends_with_a_summary(watched):
     assert demo.leaves_nothing_behind()
 
 
-def test_the_pages_of_a_running_application(watched):
+def test_the_pages_of_a_running_application_are_served(watched):
     _, pages, _ = watched
     assert pages["/healthz"][0] == pages["/readyz"][0] == 200
     assert pages["/nowhere"][0] == 404
@@ -160,7 +160,7 @@ def test_prometheus_accepts_the_metrics(watched):
     assert checked.stdout + checked.stderr == "", "no remark either"
 
 
-def test_every_stage_is_timed_and_failures_apart(watched):
+def test_every_stage_is_timed_and_failures_separately(watched):
     body = watched[1]["/metrics"][2]
     for name in ("decode", "record", "commit", "statement"):
         assert f"# TYPE millrace_{name}_failed_seconds histogram" in body
@@ -195,7 +195,7 @@ def port_is_busy(port: int) -> bool:
         return attempt.connect_ex(("127.0.0.1", port)) == 0
 
 
-def test_a_busy_port_is_named_at_once():
+def test_a_port_in_use_is_named_at_once():
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()

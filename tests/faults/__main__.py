@@ -27,28 +27,28 @@ def main() -> int:
     storm = commands.add_parser(
         "chaos",
         prog="./dev chaos",
-        help="faults by seed on a group of processes, an offline check, a report",
-        description="Kills, stops, pauses and restarts the processes of one consumer group for some minutes, then "
+        help="faults by seed in a group of processes, with an offline check and a report",
+        description="Kills, stops, pauses and restarts the processes of one consumer group for a number of minutes, then "
         "checks that nothing was lost and prints a report. Without --application: the navigation example on servers "
-        "of its own, whose broker is restarted too, and every effect is checked. With it: your application on your "
-        "servers and your load, and what can be seen from outside.",
+        "of its own; the broker is restarted too and every effect is checked. With it: your application on your "
+        "servers with your load; the checks use what is visible from outside.",
     )
     storm.add_argument("--minutes", type=float, default=5.0)
-    storm.add_argument("--seed", type=int, help="of the faults and the records; printed, and random unless given")
+    storm.add_argument("--seed", type=int, help="seed of the faults and the records; random by default, and printed")
     storm.add_argument("--protocol", choices=chaos.PROTOCOLS, help="group protocol; classic unless given")
     storm.add_argument("--processes", type=int, default=3)
     storm.add_argument("--rate", type=float, default=chaos.RATE, help="records per second, of the example")
     storm.add_argument("--report", type=pathlib.Path, help="also write the report to this file")
-    storm.add_argument("--application", help="command of a Millrace application; it is given: run CONFIG --set ...")
-    storm.add_argument("--config", type=pathlib.Path, help="its configuration")
-    long = commands.add_parser("soak", prog="./dev soak", help="steady load; do memory, descriptors, latency drift?")
+    storm.add_argument("--application", help="command of a Millrace application, called with: run CONFIG --set ...")
+    storm.add_argument("--config", type=pathlib.Path, help="configuration of the application")
+    long = commands.add_parser("soak", prog="./dev soak", help="steady load; checks memory, descriptors and latency for growth")
     long.add_argument("hours", type=float)
     long.add_argument("--seed", type=int)
     long.add_argument("--rate", type=float, default=soak.RATE, help="records per second")
-    long.add_argument("--ignore-latency", action="store_true", help="show latency, judge only memory and descriptors")
+    long.add_argument("--ignore-latency", action="store_true", help="report latency without a verdict on it")
     arguments = parser.parse_args()
     if arguments.command == "chaos" and bool(arguments.application) != bool(arguments.config):
-        parser.error("--application and --config belong together")
+        parser.error("--application and --config must be given together")
     if arguments.seed is None:
         arguments.seed = chaos.default_seed()
     print(f"seed {arguments.seed}", flush=True)

@@ -36,7 +36,7 @@ def default_seed() -> int:
 
 @dataclasses.dataclass
 class Setup:
-    """What is under test, and who can be asked about it."""
+    """The system under test, and its observers."""
 
     title: dict[str, str]
     members: list[Member]
@@ -89,7 +89,7 @@ class Chaos:
         self._began = 0.0
 
     def run(self, happening: Callable[["Chaos"], None]) -> tuple[str, verdict.Verdict]:
-        """The members under load while `happening` plays; then healing, clean stops and the check. The report."""
+        """The members under load while `happening` plays; then recovery, clean stops and the check. The report."""
         setup = self.setup
         self._began = time.monotonic()
         writing = load.Load(setup.servers, setup.seed, setup.rate) if setup.servers else None
@@ -214,10 +214,10 @@ class Chaos:
     def _note_ends(self) -> None:
         for member in self.setup.members:
             if member.note_end():
-                self._tell(f"{member.name} ended by itself")
+                self._tell(f"{member.name} ended unexpectedly")
 
     def _wait_for_lag(self) -> int:
-        """Of the records that are there now, which are all unless somebody else writes: 0, or what is left when the
+        """The lag of the records present now, which are all unless another process writes: 0, or the rest when the
         time is over."""
         group = self._group
         ends = group.patiently(group.ends)

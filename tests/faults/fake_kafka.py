@@ -113,7 +113,7 @@ class FakeKafka:
         self.ask("POST", "/produce", {"topic": topic, "records": rows})
 
     def check(self, source: str, *outputs: str) -> None:
-        """Every commit for `source` is checked from now on; state() tells."""
+        """Every commit for `source` is checked from now on; see state()."""
         self.ask("POST", "/check", {"source": source, "outputs": list(outputs)})
 
     def state(self) -> dict:
@@ -132,7 +132,7 @@ class FakeKafka:
         self.ask("DELETE", f"/rules?id={rule}")
 
     def requests(self, api: int) -> list[dict]:
-        """What was asked, in its order: ms, broker, topic, partition, did, code."""
+        """The requests, in order: ms, broker, topic, partition, did, code."""
         return self.ask("GET", f"/journal?api={api}")
 
     def move_leader(self, topic: str, partition: int) -> int:

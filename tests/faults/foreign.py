@@ -26,7 +26,7 @@ def resolved(value: str) -> str:
         kind, name = reference.groups()
         if kind == "env":
             if name not in os.environ:
-                raise Unusable(f"the configuration refers to the environment's {name}, which is not set")
+                raise Unusable(f"the configuration refers to the environment variable {name}, which is not set")
             return os.environ[name]
         try:
             return pathlib.Path(name).read_text().rstrip("\n")
@@ -56,7 +56,7 @@ def application(
     """Its processes share the configuration; each gets an admin port, and a static id when there are static ids."""
     program = shutil.which(command[0]) if command else None
     if program is None:
-        raise Unusable(f"there is no program {command[0] if command else ''}")
+        raise Unusable(f"program not found: {command[0] if command else ''}")
     try:
         kafka, letters = config["kafka"], resolved(config["engine"]["dead_letter_topic"])
         group, topics = resolved(kafka["group"]), [resolved(topic) for topic in kafka["topics"]]

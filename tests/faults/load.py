@@ -1,4 +1,4 @@
-"""Records of the example, written steadily until told to stop, and what must have come of them."""
+"""Records of the example, written steadily until stop, and their expected effects."""
 
 from __future__ import annotations
 

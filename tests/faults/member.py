@@ -1,4 +1,4 @@
-"""A process of the group: its lives, what it shows of itself, and what it said when it stopped."""
+"""A process of the group: its lives, its metrics, and its `stopped` event."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Life:
     ending: str = ""
     exit_code: int | None = None
     ended_at: float = 0.0  # monotonic seconds
-    accounting: dict[str, int] | None = None  # of the closing line
+    accounting: dict[str, int] | None = None  # of the `stopped` event
     seen: dict[str, float] = dataclasses.field(default_factory=dict)  # metrics at the last look
 
     @property
@@ -46,7 +46,7 @@ class Life:
 
 
 def closing_counts(log: str) -> tuple[dict[str, int], int] | None:
-    """The counts and the exit code of the last closing line in the text."""
+    """The counts and the exit code of the last `stopped` event in the text."""
     found = CLOSING_LINE.findall(log)
     if not found:
         return None
@@ -116,7 +116,7 @@ class Member:
         self.paused = False
 
     def note_end(self) -> bool:
-        """Whether it ended although nobody asked it to."""
+        """Whether it ended without a request."""
         if not self.lives or self.lives[-1].ending or self.process.running:
             return False
         self._ended("itself")
@@ -132,7 +132,7 @@ class Member:
         return life.seen
 
     def partitions(self) -> set[tuple[str, int]] | None:
-        """Those it has and is not giving up, by its own account; None when it does not answer."""
+        """Its partitions that are not being revoked, as it reports them; None without an answer."""
         page = None if self.paused or not self.running else self._page("/status")
         if page is None:
             return None

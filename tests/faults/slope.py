@@ -39,7 +39,7 @@ class Trend:
 
 
 def quantile(histogram: str, before: dict[str, float], after: dict[str, float], q: float) -> float | None:
-    """Of what was observed between two looks at a histogram's buckets; None when nothing was."""
+    """Of the observations between two samples of a histogram's buckets; None without any."""
     bucket = re.compile(rf'^{histogram}_bucket\{{le="([^"]+)"\}}$')
     counts = sorted(
         (math.inf if found[1] == "+Inf" else float(found[1]), value - before.get(name, 0.0))

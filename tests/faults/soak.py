@@ -56,7 +56,7 @@ class Drift:
 
 
 def drifts(looks: list[Look], judge_latency: bool) -> list[Drift]:
-    """Of the looks after the warm-up."""
+    """Of the samples after the warm-up."""
     times = [look.at for look in looks]
     memory = Trend.of(times, [look.metrics["process_resident_memory_bytes"] for look in looks])
     descriptors = Trend.of(times, [look.metrics["process_open_fds"] for look in looks])
@@ -116,9 +116,9 @@ def run(
     warm = min(seconds * WARM_UP_SHARE, WARM_UP_S_MAX)
     judged = [look for look in looks if look.at >= warm and "process_open_fds" in look.metrics]
     say(f"soak         {time.monotonic() - began:.0f} s, {rate:.0f} records/s, {written} records, seed {seed}")
-    say(f"judged       {len(judged)} looks after a warm-up of {warm:.0f} s")
+    say(f"judged       {len(judged)} samples after a warm-up of {warm:.0f} s")
     if len(judged) < LOOKS_MIN:
-        problems.append(f"only {len(judged)} looks: too short to say anything")
+        problems.append(f"only {len(judged)} samples: the run is too short for a verdict")
     else:
         for drift in drifts(judged, judge_latency):
             say(str(drift))

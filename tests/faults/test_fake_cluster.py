@@ -60,7 +60,7 @@ def test_a_commit_past_a_record_without_output_is_found(cluster: FakeKafka, cons
     assert cluster.state()["backwards"] == 1
 
 
-def test_a_refused_commit_is_not_one(cluster: FakeKafka, consumer: Consumer):
+def test_a_refused_commit_has_no_effect(cluster: FakeKafka, consumer: Consumer):
     cluster.produce("source", [(0, "a", b"value")])
     cluster.rule("refuse", OFFSET_COMMIT, code=fake_kafka.ILLEGAL_GENERATION, count=1)
     with pytest.raises(Exception, match="ILLEGAL_GENERATION"):
@@ -69,7 +69,7 @@ def test_a_refused_commit_is_not_one(cluster: FakeKafka, consumer: Consumer):
     assert not state["violations"] and state["lag"] == 1
 
 
-def test_a_refused_request_has_no_effect_and_a_lost_answer_has(cluster: FakeKafka):
+def test_a_refused_request_has_no_effect_and_one_with_a_lost_answer_has(cluster: FakeKafka):
     assert produced(cluster, "a") is None
     cluster.rule("refuse", PRODUCE, topic="outputs", code=fake_kafka.STORAGE_ERROR, count=1)
     assert produced(cluster, "b").code() == fake_kafka.STORAGE_ERROR
@@ -83,7 +83,7 @@ def test_a_refused_request_has_no_effect_and_a_lost_answer_has(cluster: FakeKafk
     ]
 
 
-def test_a_closed_connection_before_and_after_the_effect(cluster: FakeKafka):
+def test_a_connection_is_closed_before_or_after_the_effect(cluster: FakeKafka):
     cluster.rule("drop", PRODUCE, count=1)
     assert produced(cluster, "a") is not None
     cluster.rule("cut", PRODUCE, count=1)
@@ -135,7 +135,7 @@ def test_one_fetch_answer_is_altered(cluster: FakeKafka, consumer: Consumer, do:
     assert errors == [error] and cluster.applied(altered) == 1
 
 
-def test_leaders_coordinators_and_partitions(cluster: FakeKafka):
+def test_leaders_coordinators_and_partitions_are_answered(cluster: FakeKafka):
     before = cluster.move_leader("outputs", 0)
     assert cluster.move_leader("outputs", 0) != before
     assert produced(cluster, "a", retries=5) is None

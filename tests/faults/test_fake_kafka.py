@@ -122,7 +122,7 @@ def test_refused_first_dead_letters_are_not_taken_for_acknowledged(cluster: Fake
     line = relay()
     refused = refuse_first_batches(cluster, DEAD_LETTERS, fake_kafka.NOT_LEADER)
     line.start()
-    for _ in range(30):  # fewer than the dead-letter brake minds
+    for _ in range(30):  # fewer than the dead-letter rate limit counts
         line.give(6)
         line.give(3, "dead_letter")
     state = assert_settled(line)
@@ -167,7 +167,7 @@ def test_a_damaged_batch_header_loses_nothing(cluster: FakeKafka, relay: Made, a
     assert line.stop().exit_code == 0
 
 
-def test_holes_of_transactions_are_passed_over(cluster: FakeKafka, relay: Made):
+def test_gaps_of_transactions_are_skipped(cluster: FakeKafka, relay: Made):
     line = relay()
     line.start()
     line.give_in_transactions(transactions=25, size=3, partition=0)
@@ -239,7 +239,7 @@ def test_a_stop_with_an_unanswered_commit_repeats_nothing(cluster: FakeKafka, re
     assert assert_settled(line)["repeated"] == 0
 
 
-def test_a_stop_without_a_coordinator_ends_in_time_and_says_what_is_not_committed(cluster: FakeKafka, relay: Made):
+def test_a_stop_without_a_coordinator_ends_in_time_and_reports_uncommitted_records(cluster: FakeKafka, relay: Made):
     line = relay()
     line.start()
     line.give(60)
@@ -272,7 +272,7 @@ def test_a_fenced_commit_is_followed_by_others_or_by_the_end(cluster: FakeKafka,
 # The producer
 
 
-def test_an_out_of_order_sequence_does_not_stop_the_line_for_ever(cluster: FakeKafka, relay: Made):
+def test_an_out_of_order_sequence_does_not_stop_the_engine_for_ever(cluster: FakeKafka, relay: Made):
     line = relay()
     line.start()
     line.give(60)
@@ -286,7 +286,7 @@ def test_an_out_of_order_sequence_does_not_stop_the_line_for_ever(cluster: FakeK
 @pytest.mark.parametrize(
     "code", [fake_kafka.CLUSTER_AUTHORIZATION_FAILED, fake_kafka.TRANSACTIONAL_ID_AUTHORIZATION_FAILED]
 )
-def test_a_refused_producer_id_does_not_stop_the_line_for_ever(cluster: FakeKafka, relay: Made, code: int):
+def test_a_refused_producer_id_does_not_stop_the_engine_for_ever(cluster: FakeKafka, relay: Made, code: int):
     line = relay()
     refused = cluster.rule("refuse", INIT_PRODUCER_ID, code=code, count=1)
     line.give(60)
@@ -298,7 +298,7 @@ def test_a_refused_producer_id_does_not_stop_the_line_for_ever(cluster: FakeKafk
 # Where reading begins
 
 
-def test_with_latest_what_comes_between_two_lives_is_read(cluster: FakeKafka, relay: Made):
+def test_with_latest_records_produced_between_two_runs_are_read(cluster: FakeKafka, relay: Made):
     line = relay(start_from="latest")
     line.start()
     assert line.stop().exit_code == 0
@@ -326,7 +326,7 @@ def test_with_latest_new_partitions_are_read_from_their_beginning(cluster: FakeK
 
 
 @pytest.mark.parametrize(("action", "number"), [("throw", 0), ("throw_foreign", 0), ("emit", 1_001), ("fail", 0)])
-def test_a_record_that_breaks_its_processor_is_a_dead_letter(
+def test_a_record_whose_processor_always_throws_is_a_dead_letter(
     cluster: FakeKafka, relay: Made, action: str, number: int
 ):
     line = relay()

@@ -1,4 +1,4 @@
-"""How somebody else's application is found in its configuration."""
+"""Reading the configuration of a foreign application."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def setup(tmp_path: pathlib.Path, monkeypatch):
     return foreign.application(["sh", "-x"], tmp_path / "config.yaml", CONFIG, tmp_path, 2, "consumer", 1)
 
 
-def test_the_checkers_clients_reach_what_the_application_reaches(setup):
+def test_the_checker_connects_with_the_settings_of_the_application(setup):
     assert setup.client_config == {
         "bootstrap.servers": "broker:9092",
         "security.protocol": "SASL_SSL",
@@ -38,7 +38,7 @@ def test_the_checkers_clients_reach_what_the_application_reaches(setup):
     assert (setup.group, setup.topics, setup.dead_letter_topic) == ("shop", ["orders", "returns"], "orders-dlq")
 
 
-def test_no_server_of_somebody_else_is_restarted_and_no_effects_are_computed(setup):
+def test_foreign_servers_are_not_restarted_and_effects_are_not_computed(setup):
     assert setup.broker is None and setup.servers is None
 
 
@@ -53,11 +53,11 @@ def test_processes_differ_in_admin_port_and_static_id_only(setup):
 @pytest.mark.parametrize(
     "command, config, because",
     [
-        (["no-such-program"], CONFIG, "no program no-such-program"),
+        (["no-such-program"], CONFIG, "program not found: no-such-program"),
         (["sh"], {"kafka": CONFIG["kafka"]}, "does not name 'engine'"),
         (["sh"], {**CONFIG, "kafka": {**CONFIG["kafka"], "group": "${env:FAULTS_UNSET}"}}, "FAULTS_UNSET"),
     ],
 )
-def test_what_cannot_be_used_is_one_message(tmp_path: pathlib.Path, command, config, because: str):
+def test_an_unusable_configuration_is_one_message(tmp_path: pathlib.Path, command, config, because: str):
     with pytest.raises(foreign.Unusable, match=because):
         foreign.application(command, tmp_path / "config.yaml", config, tmp_path, 2, None, 1)

@@ -38,10 +38,10 @@ def wait_until_shared(running: Chaos) -> None:
         if all(owned) and sum(map(len, owned)) == len(running.group.places):
             return
         time.sleep(0.2)
-    raise RuntimeError(f"the partitions were not shared: {[sorted(p) for p in owned]}")
+    raise RuntimeError(f"the partitions were not distributed over the members: {[sorted(p) for p in owned]}")
 
 
-def test_a_process_that_leaves_and_comes_back_repeats_nothing(run):
+def test_a_process_that_leaves_and_returns_repeats_nothing(run):
     def happening(running: Chaos) -> None:
         wait_until_shared(running)
         time.sleep(WORK_S)

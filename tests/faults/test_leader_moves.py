@@ -65,7 +65,7 @@ class Brokers:
         for topic in (OUTPUTS, DEAD_LETTERS):
             kafka.create_topic(topic, PARTITIONS, config={"min.insync.replicas": "2"})
         self._group = Group(kafka.client_config(), GROUP, [SOURCE])
-        self._group.patiently(self._group.committed)  # the first question creates the topic of the offsets
+        self._group.patiently(self._group.committed)  # the first request creates the topic of the offsets
         self._producer = Producer(kafka.client_config({"linger.ms": 0, "log_level": 0}))
 
     def register(self, subject: str, schema: str) -> int:

@@ -1,4 +1,4 @@
-"""What a soak judges, on made-up looks."""
+"""The verdict of a soak, on constructed samples."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MIB = 1 << 20
 
 
 def looks(memory_per_hour: float = 0.0, descriptors_per_hour: float = 0.0, slower_per_hour: float = 0.0):
-    """An hour of looks: 100 MiB, 40 descriptors, half of all records within 10 ms and all within 20 ms."""
+    """An hour of samples: 100 MiB, 40 descriptors, half of all records within 10 ms and all within 20 ms."""
     made = []
     fast, slow = 0.0, 0.0
     for number in range(721):
@@ -43,10 +43,10 @@ def rising(judge_latency: bool = True, **changes) -> list[str]:
         ({"slower_per_hour": 0.9}, ["latency p50"]),
     ],
 )
-def test_what_rises_is_found_and_nothing_else(changes: dict, found: list[str]):
+def test_only_rising_series_are_found(changes: dict, found: list[str]):
     assert rising(**changes) == found
 
 
-def test_latency_can_be_shown_without_being_judged():
+def test_latency_may_be_reported_without_a_verdict():
     assert rising(judge_latency=False, slower_per_hour=0.9) == []
     assert any("not judged" in str(drift) for drift in soak.drifts(looks(), judge_latency=False))

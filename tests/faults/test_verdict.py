@@ -1,4 +1,4 @@
-"""The judge itself: it accepts a right run and finds every planted fault; the seed decides the plan."""
+"""The verdict itself: it accepts a correct run and finds every mutation; the seed decides the plan."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def effects(**changes) -> Effects:
     return Effects(**(right | changes))
 
 
-def test_a_right_run_passes():
+def test_a_correct_run_passes():
     judged = verdict.judge(facts(), effects())
     assert judged.passed and judged.bound == 20
     assert "PASSED" in verdict.report({}, facts(), effects(), judged)
@@ -50,39 +50,39 @@ def test_a_right_run_passes():
         (lambda: (facts(), effects(wrong=2)), "2 effects are wrong"),
         (lambda: (facts(), effects(unexpected=3)), "3 effects are unexpected"),
         (lambda: (facts(), effects(produced=0)), "nothing was produced"),
-        (lambda: (facts(), effects(repeats={(PLACE, 39): 1})), "repeated without a cause, e.g. navigation/3 offset 39"),
+        (lambda: (facts(), effects(repeats={(PLACE, 39): 1})), "repeated without a cause, for example navigation/3 offset 39"),
         (lambda: (facts(), effects(repeats={(PLACE, 60): 1})), "repeated without a cause"),
         (lambda: (facts(), effects(repeats={(PLACE, 45): 2})), "repeated without a cause"),
         (lambda: (facts(), effects(repeats={(("navigation", 4), 45): 1})), "repeated without a cause"),
         (lambda: (facts(exposures=[]), effects()), "repeated without a cause"),
         (lambda: (facts(regressions=["navigation/3 went back from 9 to 8"]), effects()), "went back from 9 to 8"),
-        (lambda: (facts(looks=0), effects()), "never seen from outside"),
+        (lambda: (facts(looks=0), effects()), "never observed from outside"),
         (lambda: (facts(lag=7), effects()), "7 records were not committed"),
         (lambda: (facts(dead_lettered=1), effects()), "1 records were dead-lettered"),
-        (lambda: (facts(lives=[Life("m", "itself", 134)]), effects()), "ended by itself with code 134"),
+        (lambda: (facts(lives=[Life("m", "itself", 134)]), effects()), "ended unexpectedly with code 134"),
         (lambda: (facts(lives=[Life("m")]), effects()), "never stopped"),
-        (lambda: (facts(lives=[Life("m", "stop", 0)]), effects()), "without its closing line"),
+        (lambda: (facts(lives=[Life("m", "stop", 0)]), effects()), "without a `stopped` event"),
         (lambda: (facts(lives=[Life("m", "stop", 1, 2.0, CLEAN)]), effects()), "exit code 1 after stop"),
         (lambda: (facts(exposures=[], lives=[Life("m", "stop", 1, 2.0, COUNTS)]), effects()), "exit code 1 after stop"),
         (lambda: (facts(lives=[Life("m", "stop", 1, 99.0, COUNTS)]), effects()), "exit code 1 after stop"),
         (lambda: (facts(exposures=[AN_OTHERS], lives=[Life("m", "stop", 1, 2.0, COUNTS)]), effects()), "exit code 1"),
         (lambda: (facts(lives=[Life("m", "abort", 134, 2.0, CLEAN)]), effects()), "exit code 134 after abort"),
-        (lambda: (facts(lives=[Life("m", "stop", 0, 2.0, COUNTS | {"done": 91})]), effects()), "do not balance"),
+        (lambda: (facts(lives=[Life("m", "stop", 0, 2.0, COUNTS | {"done": 91})]), effects()), "record accounting mismatch"),
         (
             lambda: (facts(exposures=[], lives=[Life("m", "stop", 0, 2.0, CLEAN)]), effects(produced=99, repeats={})),
-            "100 records were done according to the closing lines, and 99 were produced",
+            "100 records were done according to the `stopped` events, and 99 were produced",
         ),
         (lambda: (facts(troubles=["member-2 did not start"]), effects()), "member-2 did not start"),
     ],
 )
-def test_every_planted_fault_is_found(broken, because: str):
+def test_every_mutation_is_found(broken, because: str):
     seen, made = broken()
     judged = verdict.judge(seen, made)
     assert any(because in violation for violation in judged.violations), judged.violations
     assert "FAILED" in verdict.report({}, seen, made, judged)
 
 
-def test_what_was_abandoned_may_be_repeated_once():
+def test_abandoned_records_may_be_repeated_once():
     lives = [Life("m", "stop", 0, 2.0, COUNTS)]
     five = {(PLACE, offset): 1 for offset in range(5)}
     assert verdict.judge(facts(exposures=[], lives=lives), effects(repeats=five)).passed
@@ -90,25 +90,25 @@ def test_what_was_abandoned_may_be_repeated_once():
     assert not verdict.judge(facts(exposures=[], lives=lives), effects(repeats=six)).passed
 
 
-def test_what_was_finished_and_not_committed_may_be_repeated_once():
+def test_uncommitted_records_may_be_repeated_once():
     lives = [Life("m", "stop", 0, 2.0, CLEAN | {"uncommitted": 5})]
     five = {(PLACE, offset): 1 for offset in range(5)}
     assert verdict.judge(facts(exposures=[], lives=lives), effects(repeats=five)).passed
     assert not verdict.judge(facts(exposures=[], lives=lives), effects(repeats=five | {(PLACE, 5): 1})).passed
 
 
-def test_a_process_may_learn_of_its_loss_while_it_stops():
+def test_a_process_may_detect_a_loss_while_it_stops():
     assert verdict.judge(facts(lives=[Life("m", "stop", 1, 2.0, COUNTS)]), effects()).passed
     late = CLEAN | {"uncommitted": 5}
     assert verdict.judge(facts(lives=[Life("m", "stop", 1, 2.0, late)]), effects()).passed
     assert not verdict.judge(facts(exposures=[], lives=[Life("m", "stop", 1, 2.0, late)]), effects(repeats={})).passed
 
 
-def test_dead_letters_of_somebody_elses_application_are_only_counted():
+def test_dead_letters_of_another_application_are_only_counted():
     assert verdict.judge(facts(dead_lettered=9, dead_letters_expected=True), None).passed
 
 
-def test_the_closing_line_is_read_from_the_log():
+def test_the_stopped_event_is_read_from_the_log():
     line = "level=info event=stopped received=7 done=4 skipped=1 dead_lettered=1 abandoned=1 uncommitted=2 exit=1"
     accounting, code = member.closing_counts(f"event=running\n{line}\n")
     assert list(accounting.values()) == [7, 4, 1, 1, 1, 2] and code == 1
@@ -132,7 +132,7 @@ def test_the_seed_decides_the_plan():
     assert {event.member for event in first(5)} == {0, 1, 2}
 
 
-def test_a_leak_is_told_from_noise():
+def test_a_leak_is_distinguished_from_noise():
     times = [float(second) for second in range(0, 600, 5)]
     noise = [(-1) ** number * 0.5 for number in range(len(times))]
     level = slope.Trend.of(times, [100.0 + n for n in noise])
@@ -143,7 +143,7 @@ def test_a_leak_is_told_from_noise():
     assert not loud.rises(allowed=0.1)
 
 
-def test_latency_between_two_looks_comes_from_the_buckets():
+def test_latency_between_two_scrapes_is_computed_from_the_buckets():
     before = {f'e_bucket{{le="{le}"}}': count for le, count in (("0.1", 10.0), ("0.2", 10.0), ("+Inf", 10.0))}
     after = {f'e_bucket{{le="{le}"}}': count for le, count in (("0.1", 60.0), ("0.2", 110.0), ("+Inf", 110.0))}
     assert slope.quantile("e", before, after, 0.5) == pytest.approx(0.1)

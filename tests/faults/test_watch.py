@@ -1,4 +1,4 @@
-"""What the watch makes of the looks it is given."""
+"""The watch, on given samples."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def look(seen: watch.Watch, clock: list[float], at: float, committed: int, end: 
     seen._note({PLACE: committed, OTHER: other}, {PLACE: end, OTHER: other})
 
 
-def test_an_offset_that_goes_back_is_kept(monkeypatch):
+def test_an_offset_that_goes_back_is_recorded(monkeypatch):
     clock = [0.0]
     _, seen = made(clock, monkeypatch)
     for at, committed in enumerate((5, 9, 7, 8)):
@@ -39,7 +39,7 @@ def test_an_offset_that_goes_back_is_kept(monkeypatch):
     assert seen.regressions == ["navigation/0 went back from 9 to 7"]
 
 
-def test_the_longest_standstill_is_that_of_a_partition_with_waiting_records(monkeypatch):
+def test_the_longest_stall_is_that_of_a_partition_with_waiting_records(monkeypatch):
     clock = [0.0]
     _, seen = made(clock, monkeypatch)
     look(seen, clock, 0, 5, 5)
@@ -50,7 +50,7 @@ def test_the_longest_standstill_is_that_of_a_partition_with_waiting_records(monk
     assert seen.standstill_s == 7
 
 
-def test_a_loss_that_no_fault_explains_exposes_what_was_uncommitted_before_it(monkeypatch):
+def test_a_loss_without_a_fault_allows_repeats_of_uncommitted_records_only(monkeypatch):
     clock, exposures = [100.0], []
     member, seen = made(clock, monkeypatch, exposures)
     look(seen, clock, 100, 5, 9)
@@ -60,7 +60,7 @@ def test_a_loss_that_no_fault_explains_exposes_what_was_uncommitted_before_it(mo
     assert [(exposure.ranges, exposure.members) for exposure in exposures] == [({PLACE: (5, 12)}, ("member-1",))]
 
 
-def test_a_loss_after_a_fault_is_that_faults_to_the_end_of_the_log_when_it_was_learnt(monkeypatch):
+def test_a_loss_after_a_fault_is_attributed_to_that_fault(monkeypatch):
     restart = Exposure("restart of the broker", 90.0, {PLACE: (3, 6)})
     of_another = Exposure("sleep of member-2", 95.0, {PLACE: (3, 6)}, ("member-2",))
     clock, exposures = [100.0], [restart, of_another]

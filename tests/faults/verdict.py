@@ -53,7 +53,7 @@ class Facts:
     uncommitted_most: int
     lag: int  # of what was there when the load and the faults had ended, after some time
     dead_lettered: int
-    dead_letters_expected: bool = False  # of somebody else's application: counted, not judged
+    dead_letters_expected: bool = False  # of another application: counted, without a verdict
     troubles: list[str] = dataclasses.field(default_factory=list)  # what kept the run from its plan
 
 
@@ -87,11 +87,11 @@ def judge(facts: Facts, effects: Effects | None) -> Verdict:
     violations = [*facts.troubles, *_exits(facts.lives, facts.exposures)]
     violations += [f"the committed offset of {where}" for where in facts.regressions]
     if facts.looks == 0:
-        violations.append("the group was never seen from outside: nothing is shown")
+        violations.append("the group was never observed from outside; the run proves nothing")
     if facts.lag:
         violations.append(f"{facts.lag} records were not committed after recovery")
     if facts.dead_lettered and not facts.dead_letters_expected:
-        violations.append(f"{facts.dead_lettered} records were dead-lettered, and none deserved it")
+        violations.append(f"{facts.dead_lettered} records were dead-lettered without cause")
     given_up = sum(_given_up(life) for life in facts.lives)
     bound = sum(exposure.records for exposure in facts.exposures) + given_up
     if effects:
@@ -106,15 +106,15 @@ def _exits(lives: Iterable[Life], exposures: list[Exposure]) -> Iterable[str]:
     for life in lives:
         shaken = any(exposure.shakes(life) for exposure in exposures)
         if life.ending == "itself":
-            yield f"{life.member} ended by itself with code {life.exit_code}"
+            yield f"{life.member} ended unexpectedly with code {life.exit_code}"
         elif not life.ending:
             yield f"{life.member} was never stopped"
         elif life.ending == "kill":
             continue
         elif life.accounting is None:
-            yield f"{life.member} ended after SIGTERM with code {life.exit_code} and without its closing line"
+            yield f"{life.member} ended after SIGTERM with code {life.exit_code} without a `stopped` event"
         elif not life.balanced:
-            yield f"{life.member}: the counts of its closing line do not balance: {life.accounting}"
+            yield f"{life.member}: record accounting mismatch in its `stopped` event: {life.accounting}"
         elif life.exit_code != 0 and not (
             life.exit_code == 1 and _given_up(life) > 0 and (shaken or life.ending == "abort")
         ):
@@ -130,7 +130,7 @@ def _given_up(life: Life) -> int:
 
 def _wrong_effects(effects: Effects) -> Iterable[str]:
     if effects.produced == 0:
-        yield "nothing was produced: nothing is shown"
+        yield "nothing was produced; the run proves nothing"
     for what in ("lost", "wrong", "unexpected"):
         if count := getattr(effects, what):
             yield f"{count} effects are {what}"
@@ -144,13 +144,13 @@ def _repeats_without_cause(effects: Effects, exposures: list[Exposure], given_up
         causes = sum(exposure.covers(place, offset) for exposure in exposures)
         unexplained += [f"{place[0]}/{place[1]} offset {offset}"] * max(repeats - causes, 0)
     if len(unexplained) > given_up:
-        yield f"{len(unexplained)} records were repeated without a cause, e.g. {', '.join(unexplained[:SHOWN_MAX])}"
+        yield f"{len(unexplained)} records were repeated without a cause, for example {', '.join(unexplained[:SHOWN_MAX])}"
 
 
 def _accounting_of_a_clean_run(effects: Effects, lives: list[Life]) -> Iterable[str]:
     done = sum(life.accounting["done"] for life in lives if life.accounting)
     if done != effects.produced:
-        yield f"{done} records were done according to the closing lines, and {effects.produced} were produced"
+        yield f"{done} records were done according to the `stopped` events, and {effects.produced} were produced"
 
 
 def repeats_by_offset(
@@ -171,8 +171,8 @@ def report(title: dict[str, str], facts: Facts, effects: Effects | None, verdict
     rows["starts"] = f"{len(facts.lives)}; ended by {ended_by}"
     rows["rebalances"] = rebalances
     stood = f"{facts.standstill_s:.0f} s"
-    rows["standstill"] = f"at most {stood} in which a partition's committed offset stood while records waited"
-    rows["uncommitted"] = f"at most {facts.uncommitted_most} records in the group, as the members showed it"
+    rows["stall"] = f"at most {stood} during which the committed offset of a partition stalled while records waited"
+    rows["uncommitted"] = f"at most {facts.uncommitted_most} records in the group, as reported by the members"
     if effects:
         verified = effects.produced - effects.lost
         counts = f"{effects.lost} lost, {effects.wrong} wrong, {effects.unexpected} unexpected"
@@ -180,7 +180,7 @@ def report(title: dict[str, str], facts: Facts, effects: Effects | None, verdict
         rows["repeated"] = f"{effects.repeated}; the faults of this run allow {verdict.bound}"
     rows["dead letters"] = str(facts.dead_lettered)
     rows["lag"] = f"{facts.lag} at the end"
-    rows["offsets"] = f"committed offsets went back {len(facts.regressions)} times in {facts.looks} looks"
+    rows["offsets"] = f"committed offsets went back {len(facts.regressions)} times in {facts.looks} polls"
     rows["verdict"] = "PASSED" if verdict.passed else f"FAILED, {len(verdict.violations)} violations"
     lines = [f"{name:<13}{value}" for name, value in rows.items()]
     return "\n".join([*lines, *(f"  - {violation}" for violation in verdict.violations)])

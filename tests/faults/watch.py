@@ -19,7 +19,7 @@ REMEMBERED_S = 45.0  # a member learns late that it has lost its partitions
 REGRESSIONS_MAX = 20
 UNCOMMITTED = "millrace_partition_uncommitted_records{"
 
-# While a broker is down its refused connections are no news.
+# While a broker is down its refused connections are not reported.
 _unheard = logging.getLogger("faults.librdkafka")
 _unheard.propagate = False
 _unheard.addHandler(logging.NullHandler())
@@ -60,7 +60,7 @@ class Group:
         return sum(max(ends[place] - committed[place], 0) for place in self.places)
 
     def patiently(self, ask):
-        """ask(), again for a while when the brokers do not answer."""
+        """ask(), with retries while the brokers do not answer."""
         deadline = time.monotonic() + REQUEST_TIMEOUT_S * 3
         while True:
             try:

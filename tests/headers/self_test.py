@@ -91,7 +91,7 @@ def findings(files: dict[str, str]) -> str:
             (pathlib.Path(folder) / name).write_text(text)
         run = subprocess.run([sys.executable, LINT, "--root", folder], capture_output=True, text=True, check=False)
         if run.returncode != (1 if run.stdout else 0) or run.stderr:
-            sys.exit(f"exit code {run.returncode} does not fit the output:\n{run.stdout}{run.stderr}")
+            sys.exit(f"exit code {run.returncode} does not match the output:\n{run.stdout}{run.stderr}")
         return run.stdout
 
 

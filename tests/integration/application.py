@@ -94,7 +94,7 @@ class Application:
         return f"{status}\n{self.process.log_tail()}"
 
     def _readiness(self) -> tuple[int, str]:
-        """Status and body of /readyz; 0 when nobody answers."""
+        """Status and body of /readyz; 0 without an answer."""
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.admin_port}/readyz", timeout=5) as answer:
                 return answer.status, answer.read().decode()

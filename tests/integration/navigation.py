@@ -1,4 +1,4 @@
-"""The example's world without the example: reference records, tables and topics, and how far the application got."""
+"""The example's environment without the example: reference records, tables and topics, and the application's progress."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def write(kafka: KafkaAccess, registry: RegistryAccess, records: Iterable[dict],
 
 def lag(kafka: KafkaAccess, group: str, topic: str = SOURCE_TOPIC) -> int:
     """Records of the topic that the group has not committed yet."""
-    consumer = Consumer(kafka.client_config({"group.id": group}))  # asks in the group's name and never joins it
+    consumer = Consumer(kafka.client_config({"group.id": group}))  # reads the group's offsets and never joins it
     try:
         partitions = consumer.list_topics(topic, timeout=METADATA_TIMEOUT_S).topics[topic].partitions
         positions = [TopicPartition(topic, partition) for partition in partitions]
@@ -147,7 +147,7 @@ def lag(kafka: KafkaAccess, group: str, topic: str = SOURCE_TOPIC) -> int:
 
 
 def _committed(consumer: Consumer, positions: list[TopicPartition]) -> list[TopicPartition]:
-    """A broker that has just started, or met its first group, asks to come back."""
+    """A broker that has just started, or serves its first group, answers "retry"."""
     deadline = time.monotonic() + METADATA_TIMEOUT_S
     while True:
         try:

@@ -81,7 +81,7 @@ def interrupted_run(world: World, rate: float, kill: bool) -> Interruption:
     deadline = time.monotonic() + FINISH_TIMEOUT_S
     while world.emitted() < world.count // 3:
         if not world.application.running or time.monotonic() > deadline:
-            raise RuntimeError(f"only {world.emitted()} records came out\n{world.application.account()}")
+            raise RuntimeError(f"only {world.emitted()} records were emitted\n{world.application.account()}")
         time.sleep(0.02)
     if kill:
         world.application.kill()

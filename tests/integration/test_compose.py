@@ -14,22 +14,22 @@ FOLDER = pathlib.Path(__file__).resolve().parents[2] / "deploy" / "compose"
 SERVICES = yaml.safe_load((FOLDER / "compose.yaml").read_text())["services"]
 
 
-def test_has_the_three_servers():
+def test_compose_defines_the_three_servers():
     assert set(SERVICES) == {"kafka", "schema-registry", "scylla"}
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_image_has_an_exact_tag(name: str):
+def test_every_image_has_an_exact_tag(name: str):
     assert re.fullmatch(r"[\w/-]+:\d+\.\d+\.\d+", SERVICES[name]["image"])
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_is_published_on_the_loopback_only(name: str):
+def test_every_port_is_published_on_the_loopback_only(name: str):
     assert all(port.startswith("127.0.0.1:") for port in SERVICES[name]["ports"])
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_can_be_waited_for(name: str):
+def test_every_server_has_a_health_check(name: str):
     assert SERVICES[name]["healthcheck"]["test"][0] == "CMD"
 
 

@@ -27,7 +27,7 @@ def run(cassandra: Cassandra, **environment: str) -> None:
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
 
 
-def test_every_type_and_answer(cassandra: Cassandra) -> None:
+def test_every_type_and_kind_of_answer_is_read(cassandra: Cassandra) -> None:
     run(cassandra)
     session = cassandra.session()
     row = session.execute("SELECT * FROM types.everything WHERE id = 'sample'").one()
@@ -54,7 +54,7 @@ def test_every_type_and_answer(cassandra: Cassandra) -> None:
     session.cluster.shutdown()
 
 
-def test_tls_passwords_and_roles(secure_cassandra: Cassandra, certificates) -> None:
+def test_tls_passwords_and_roles_are_enforced(secure_cassandra: Cassandra, certificates) -> None:
     admin = secure_cassandra.session(username="cassandra", password="cassandra")
     admin.execute("CREATE ROLE IF NOT EXISTS reader WITH PASSWORD = 'reader' AND LOGIN = true")
     admin.execute("GRANT SELECT ON ALL KEYSPACES TO reader")

@@ -49,7 +49,7 @@ def test_the_seed_decides_every_byte():
     assert digest.hexdigest() == "356d546017704416bb219ad3db2ff210443541ced2edaa1dccea536cbcd3f3b1"
 
 
-def test_records_hold_the_hard_cases_for_the_newest_visit(expected: expectations.Effects):
+def test_records_contain_the_hard_cases_for_the_newest_visit(expected: expectations.Effects):
     """Visits that come late, and visitors whose newest visit only the order in the topic decides."""
     last: dict[str, uuid.UUID] = {}
     visits_of: dict[tuple[str, int], int] = collections.Counter()
@@ -96,7 +96,7 @@ def test_the_right_result_is_exact(expected, found):
     assert [part.found for part in report.parts] == [COUNT, len(expected.last_seen), COUNT]
 
 
-def test_nothing_processed_is_everything_lost(expected):
+def test_without_processing_every_record_is_lost(expected):
     report = expectations.compare(expected, expectations.Effects())
     assert report.total("lost") == 2 * COUNT + len(expected.last_seen)
     assert not report.complete
@@ -128,7 +128,7 @@ def test_a_wrong_field_of_the_feed_is_reported_by_name(expected, found):
     assert "basket_value is" in str(report)
 
 
-def test_a_row_nobody_asked_for_is_reported(expected, found):
+def test_an_unexpected_row_is_reported(expected, found):
     found.last_seen["v99999999"] = (0, uuid.UUID(int=0), "CLICK", "")
     report = expectations.compare(expected, found)
     assert report.parts[1].unexpected == 1 and not report.complete
@@ -163,7 +163,7 @@ def repeat_one_feed_record(kafka) -> None:
     assert producer.flush(30) == 0
 
 
-def test_a_correct_application_is_exact_and_planted_faults_are_found(stack, expected):
+def test_a_correct_application_is_exact_and_mutations_are_found(stack, expected):
     kafka, cassandra, registry = stack
     run_stand_in(kafka, cassandra, registry)
     report = expectations.compare(expected, expectations.read(kafka, cassandra, registry))

@@ -30,12 +30,12 @@ def test_needs_only_the_libraries_of_every_machine(dynamic_section: str):
     assert needed <= LIBRARIES and "libc" in needed
 
 
-def test_what_it_needs_needs_nothing_else():
+def test_its_libraries_depend_on_no_others():
     loaded = {line.split()[0].rsplit("/", 1)[-1] for line in output_of("ldd", program("release")).splitlines()}
     assert {name.split(".so")[0] for name in loaded if not re.match(r"ld-linux|linux-(vdso|gate)", name)} <= LIBRARIES
 
 
-def test_finds_no_library_in_a_folder_of_its_builder(dynamic_section: str):
+def test_has_no_library_path_of_the_build_machine(dynamic_section: str):
     assert "RUNPATH" not in dynamic_section and "RPATH" not in dynamic_section
 
 

@@ -69,7 +69,7 @@ class Double(RegistryAccess):
 
 
 class Ours:
-    """Our client, asked through the driver."""
+    """Our client, controlled through the driver."""
 
     def __init__(self, access: RegistryAccess, **options):
         options = {"urls": [access.url]} | ({"ca_file": access.ca} if access.ca else {}) | options
@@ -114,14 +114,14 @@ def value_of(topic: str) -> SerializationContext:
     return SerializationContext(topic, MessageField.VALUE)
 
 
-def test_both_register_a_schema_under_one_id(ours: Ours, official: SchemaRegistryClient):
+def test_both_clients_register_a_schema_under_one_id(ours: Ours, official: SchemaRegistryClient):
     subject = unique("subject")
     schema_id = official.register_schema(subject, Schema(VISIT, "AVRO"))
     assert ours.ask("register", subject=subject, schema=VISIT) == {"id": schema_id}
     assert json.loads(ours.ask("fetch", id=schema_id)["schema"]) == json.loads(VISIT)
 
 
-def test_what_we_register_the_official_client_reads(ours: Ours, official: SchemaRegistryClient):
+def test_the_official_client_reads_our_schemas(ours: Ours, official: SchemaRegistryClient):
     subject = unique("subject")
     schema_id = ours.ask("register", subject=subject, schema=VISIT)["id"]
     assert json.loads(official.get_schema(schema_id).schema_str) == json.loads(VISIT)
@@ -129,7 +129,7 @@ def test_what_we_register_the_official_client_reads(ours: Ours, official: Schema
     assert subject in official.get_subjects()
 
 
-def test_what_the_official_serializer_writes_we_read(ours: Ours, official: SchemaRegistryClient):
+def test_data_of_the_official_serializer_is_read(ours: Ours, official: SchemaRegistryClient):
     topic = unique("topic")
     visit = {"visitor": "Zoë", "count": 2**40, "referrer": "https://example.org"}
     message = AvroSerializer(official, VISIT)(visit, value_of(topic))
@@ -137,7 +137,7 @@ def test_what_the_official_serializer_writes_we_read(ours: Ours, official: Schem
     assert ours.ask("decode", message=message.hex()) == {"datum": expected}
 
 
-def test_what_we_write_the_official_deserializer_reads(ours: Ours, official: SchemaRegistryClient):
+def test_the_official_deserializer_reads_our_data(ours: Ours, official: SchemaRegistryClient):
     topic = unique("topic")
     datum = {"visitor": "v-1", "count": -3, "referrer": None}
     message = bytes.fromhex(ours.ask("encode", subject=f"{topic}-value", schema=VISIT, datum=datum)["message"])
@@ -161,7 +161,7 @@ def test_a_schema_with_references_is_read_whole(ours: Ours, official: SchemaRegi
     assert ours.ask("decode", message=message.hex()) == {"datum": {"page": {"url": "/"}, "x": 7}}
 
 
-def test_what_we_register_with_references_the_official_client_reads(ours: Ours, official: SchemaRegistryClient):
+def test_the_official_client_reads_our_schemas_with_references(ours: Ours, official: SchemaRegistryClient):
     page, click = unique("page"), unique("click")
     ours.ask("register", subject=page, schema=PAGE)
     references = [{"name": "Page", "subject": page, "version": 1}]
@@ -218,7 +218,7 @@ def test_compatibility_is_the_registrys_verdict(registry: Registry):
     ours.stop()
 
 
-def test_the_real_registry_over_tls(secure_registry: Registry, certificates):
+def test_the_real_registry_is_reached_over_tls(secure_registry: Registry, certificates):
     ours = Ours(secure_registry)
     assert ours.ask("check") == {}
     assert "id" in ours.ask("register", subject=unique("subject"), schema=VISIT)
@@ -229,7 +229,7 @@ def test_the_real_registry_over_tls(secure_registry: Registry, certificates):
     trusting_another.stop()
 
 
-def test_the_cache_outlives_the_real_registry(registry: Registry, tmp_path):
+def test_the_cache_serves_while_the_real_registry_is_down(registry: Registry, tmp_path):
     """A restart forgets every schema; what was fetched before is still read, and registrations are known."""
     subject = unique("subject")
     before = Ours(registry, cache_folder=str(tmp_path))

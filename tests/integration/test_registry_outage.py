@@ -35,7 +35,7 @@ def test_a_process_starts_and_runs_while_the_registry_is_down(world: scenarios.W
         time.sleep(0.02)
     assert world.application.stop() == 0
     assert world.emitted() < COUNT
-    world.registry.pause()  # connections are accepted, and nobody answers
+    world.registry.pause()  # connections are accepted and never answered
     try:
         world.application.start()
         writing.join(scenarios.FINISH_TIMEOUT_S)

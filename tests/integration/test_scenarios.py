@@ -21,7 +21,7 @@ MakeWorld = Callable[[str], scenarios.World]
 
 @pytest.fixture
 def make_world(request, run_folder: pathlib.Path) -> Iterator[MakeWorld]:
-    """A world on the servers of the named fixture, `stack` or `secure_stack`."""
+    """An environment on the servers of the named fixture, `stack` or `secure_stack`."""
     folder = run_folder / re.sub(r"\W+", "-", request.node.name)
     worlds = []
 

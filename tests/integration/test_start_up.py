@@ -1,5 +1,5 @@
 """What a person sees when the application cannot start: one message that says what, where and what to do, an exit code
-that tells a wrong configuration (78) from a wrong environment (1), no stack trace, no hang, and no secret."""
+that distinguishes a wrong configuration (78) from a wrong environment (1), no stack trace, no hang, and no secret."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def test_unreachable_registry(application: Application):
     start(application).check(ENVIRONMENT, nobody, "refused", "registry.urls")
 
 
-def test_waits_for_what_does_not_answer_and_obeys_meanwhile(application: Application):
+def test_waits_for_an_unreachable_dependency_and_stops_on_request(application: Application):
     nobody = f"http://127.0.0.1:{free_port()}"
     application.configure("registry", urls=[nobody])
     application.launch()
@@ -226,12 +226,12 @@ def test_missing_keyspace(application: Application):
 @pytest.mark.parametrize(
     ("keyspace", "tables", "code", "words"),
     [
-        ("no_table", [PROFILES], ENVIRONMENT, ["statement 'insert visit'", "create what is missing"]),
+        ("no_table", [PROFILES], ENVIRONMENT, ["statement 'insert visit'", "create the missing tables"]),
         (
             "no_column",
             [PROFILES, VISITS.format("{}", "", "int")],
             ENVIRONMENT,
-            ["statement 'insert visit'", "country", "create what is missing"],
+            ["statement 'insert visit'", "country", "create the missing tables"],
         ),
         (
             "other_type",

@@ -59,7 +59,7 @@ def test_on_a_tie_a_deletion_beats_a_value_and_a_larger_value_a_smaller(session:
     assert table.row("tie") is None
 
 
-def test_a_record_may_delete_a_row_and_write_it_anew_and_the_next_one_deletes_that(session: Session):
+def test_a_record_may_delete_and_rewrite_a_row_that_the_next_record_deletes(session: Session):
     table = Table(session)
     for arrival in (("delete", "write"), ("write", "delete")):
         key = "-".join(arrival)

@@ -1,4 +1,4 @@
-"""Proves that check_layering.py can fail: a small tree that breaks every rule once, and the same tree kept well."""
+"""Proves that check_layering.py can fail: a small tree that breaks every rule once, and the same tree without violations."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def findings(files: dict[str, str]) -> str:
             (root / name).write_text(text)
         run = subprocess.run([sys.executable, CHECK, "--root", folder], capture_output=True, text=True, check=False)
         if run.returncode != (1 if run.stdout else 0) or run.stderr:
-            sys.exit(f"exit code {run.returncode} does not fit the output:\n{run.stdout}{run.stderr}")
+            sys.exit(f"exit code {run.returncode} does not match the output:\n{run.stdout}{run.stderr}")
         return run.stdout
 
 

@@ -62,7 +62,7 @@ class Browser:
     def wait_for(self, expression: str, seconds: float = ANSWERS_WITHIN_S) -> None:
         deadline = time.monotonic() + seconds
         while not self.evaluate(expression):
-            assert time.monotonic() < deadline, f"never true: {expression}\nthe page says: {self.evaluate('document.body.innerText')}"
+            assert time.monotonic() < deadline, f"never true: {expression}\nthe page shows: {self.evaluate('document.body.innerText')}"
             time.sleep(0.2)
 
     def screenshot(self, file: pathlib.Path) -> None:

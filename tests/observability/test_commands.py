@@ -128,7 +128,7 @@ def test_tap_shows_records_with_their_latencies_and_effects(stage: Stage):
         assert sample["value"]["page"]["url"]
 
 
-def test_tap_filters(stage: Stage):
+def test_tap_shows_matching_records_only(stage: Stage):
     key = samples(stage, "--limit", "1")[0]["key"]
     assert {sample["partition"] for sample in samples(stage, "--partition", "7", "--limit", "3")} == {7}
     # The tap shows records that are processed while it is connected: bad records are produced until it has seen two.

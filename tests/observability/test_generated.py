@@ -163,5 +163,5 @@ def test_durations_are_divided():
     assert next(a for a in slow if a.name == "DbErrors").hold == "5m" and by_name["DbErrors"].hold == "5s"
 
 
-def test_panels_have_a_reason_to_be_empty_or_none():
+def test_panels_that_may_be_empty_state_why():
     assert all(panel.empty_because or panel.queries for _, row in panels.ROWS for panel in row)

@@ -100,13 +100,13 @@ def test_failing_statements_fire_their_alert_alone(environment: Environment):
     assert environment.provoke(failing, recovered, {"DbErrors"}) == {"DbErrors"}
 
 
-def test_a_stuck_record_fires_for_its_partition(environment: Environment):
+def test_a_stalled_record_fires_for_its_partition(environment: Environment):
     environment.stage.order("/stuck/1")
     expected = {"PartitionStalled", "TimeLagHigh"}
     assert environment.provoke(lambda: None, lambda: None, expected) == expected
 
 
-def test_members_that_come_and_go_fire_the_storm_alone(environment: Environment):
+def test_repeated_rebalances_fire_their_alert_alone(environment: Environment):
     members = []
 
     def come_and_go() -> None:

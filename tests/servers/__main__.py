@@ -27,7 +27,7 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     up = commands.add_parser("up", help="start the servers and leave them running")
     up.add_argument("--tls", action="store_true", help="TLS everywhere, passwords on Kafka and Cassandra")
-    up.add_argument("--example", action="store_true", help="also make the tables, profiles and topics of the example")
+    up.add_argument("--example", action="store_true", help="also create the tables, profiles and topics of the example")
     commands.add_parser("down", help="stop them and delete their data")
     arguments = parser.parse_args()
     try:
@@ -44,7 +44,7 @@ def start(folder: pathlib.Path, tls: bool, example: bool) -> int:
     if state and any(_is_ours(server) for server in state["servers"].values()):
         if state["tls"] != tls:
             print(
-                f"servers: already up {'with' if state['tls'] else 'without'} --tls; take them down first",
+                f"servers: already up {'with' if state['tls'] else 'without'} --tls; stop them first with ./dev down",
                 file=sys.stderr,
             )
             return 1
@@ -73,7 +73,7 @@ def stop(folder: pathlib.Path) -> int:
     for data in folder.glob("*/data*"):
         shutil.rmtree(data, ignore_errors=True)
     (folder / "state.json").unlink(missing_ok=True)
-    print(f"stopped: {', '.join(running)}; logs stay in {folder}" if running else "nothing was running")
+    print(f"stopped: {', '.join(running)}; logs stay in {folder}" if running else "no server was running")
     return 0
 
 

@@ -56,7 +56,7 @@ class KafkaAccess:
     def create_topic(
         self, name: str, partitions: int = 1, replicas: int = 1, config: dict[str, str] | None = None
     ) -> None:
-        """Returns when every partition has a leader that clients can be told about."""
+        """Returns when every partition has a leader in the metadata that clients read."""
         topic = NewTopic(name, partitions, replication_factor=replicas, config=config or {})
         admin = self.admin()  # its requests die with it
         admin.create_topics([topic], operation_timeout=30)[name].result(timeout=ADMIN_TIMEOUT_S)
@@ -68,7 +68,7 @@ class KafkaAccess:
         _wait_until(led, f"Kafka made topic {name} and nobody leads it")
 
     def delete_topic(self, name: str) -> None:
-        """Returns when clients are told that the topic is gone."""
+        """Returns when the topic is absent from the metadata that clients read."""
         admin = self.admin()
         admin.delete_topics([name], operation_timeout=30)[name].result(timeout=ADMIN_TIMEOUT_S)
 

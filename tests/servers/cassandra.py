@@ -57,7 +57,7 @@ MODULES = [
     "-Dio.netty.tryReflectionSetAccessible=true",
 ]
 
-# A lone node has nobody to wait for.
+# A single node has no peer to wait for.
 FAST_START = [
     "-Dcassandra.skip_wait_for_gossip_to_settle=0",
     "-Dcassandra.ring_delay_ms=0",
@@ -193,7 +193,7 @@ class Cassandra(Server, CassandraAccess):
             self.session().cluster.shutdown()
         except NoHostAvailable as failure:
             raise ServerError(
-                f"Cassandra listens and serves nobody: {failure}\n{self.processes[0].log_tail()}"
+                f"Cassandra listens and does not answer: {failure}\n{self.processes[0].log_tail()}"
             ) from failure
 
     def _make_role(self) -> None:
@@ -207,7 +207,7 @@ class Cassandra(Server, CassandraAccess):
             except NoHostAvailable as failure:
                 refused = any(isinstance(error, AuthenticationFailed) for error in failure.errors.values())
                 if not refused or time.monotonic() - started > READY_TIMEOUT_S:
-                    raise ServerError(f"nobody can log in: {failure}\n{self.processes[0].log_tail()}") from failure
+                    raise ServerError(f"Cassandra refuses the login: {failure}\n{self.processes[0].log_tail()}") from failure
             time.sleep(0.1)
         session.execute(f"CREATE ROLE IF NOT EXISTS {self.username} WITH PASSWORD = '{self.password}' AND LOGIN = true")
         session.execute(f"GRANT ALL PERMISSIONS ON ALL KEYSPACES TO {self.username}")

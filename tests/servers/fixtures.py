@@ -45,7 +45,7 @@ def certificates(fleet: Fleet) -> Certificates:
     return fleet.certificates
 
 
-# The fixtures below are asked of the fleet for every test, so that a server which one test killed serves the next.
+# The fixtures below are requested from the fleet for every test, so that a server killed by one test serves the next.
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ class Fleet:
     """
 
     def __init__(self, folder: pathlib.Path, tied: bool = True, ports: dict[str, int] | None = None):
-        """`ports` by server: the ports to take where nobody has them yet; by default free ones."""
+        """`ports` by server: the ports to use if they are free; by default free ones."""
         self.folder = folder
         self._tied = tied
         self._ports = ports or {}
@@ -37,7 +37,7 @@ class Fleet:
         return self._certificates
 
     def need(self, *names: str) -> tuple:
-        """The named servers, ready to serve, in the order asked for. When one fails to start, all are killed."""
+        """The named servers, ready to serve, in the requested order. When one fails to start, all are killed."""
         servers = tuple(self._server(name) for name in names)
         idle = [server for server in servers if not all(process.running for process in server.processes)]
         try:

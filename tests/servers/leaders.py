@@ -26,7 +26,7 @@ class Leaders:
         self._kafka = kafka
 
     def of(self, topic: str) -> dict[int, int]:
-        """The leader of each partition, as clients are told."""
+        """The leader of each partition in the metadata that clients read."""
         known = self._kafka.admin().list_topics(topic, timeout=REQUEST_TIMEOUT_S).topics[topic].partitions
         return {partition: about.leader for partition, about in known.items()}
 
@@ -62,7 +62,7 @@ class Leaders:
         _refuse_error(answer, f"the leaders of {topic} could not be moved")
 
     def move(self, topic: str, orders: dict[int, list[int]], by: int) -> None:
-        """prefer() and elect(), and wait until clients are told."""
+        """prefer() and elect(), then wait until the metadata shows it."""
         self.prefer(topic, orders, by)
         self.elect(topic, list(orders), by)
         deadline = time.monotonic() + REQUEST_TIMEOUT_S
@@ -82,7 +82,7 @@ class Leaders:
 
 
 def _exactly(connection: socket.socket, count: int) -> bytes:
-    """recv() with a timeout may return less, also when it is asked to wait for all."""
+    """recv() with a timeout may return less, also with MSG_WAITALL."""
     read = b""
     while len(read) < count:
         part = connection.recv(count - len(read))

@@ -23,7 +23,7 @@ class ServerError(RuntimeError):
 
 
 def free_port() -> int:
-    """A loopback port nobody listens on. It stays usable over a restart of the server it was given to."""
+    """A free loopback port. It stays usable over a restart of the server it was given to."""
     ephemeral = pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range")
     limit = int(ephemeral.read_text().split()[0]) if ephemeral.exists() else 32_768
     limit = limit if limit > FIRST_PORT + PORT_ATTEMPTS_MAX else 65_535
@@ -42,7 +42,7 @@ def free_port() -> int:
 
 
 def port_or_free(port: int | None) -> int:
-    """`port`, when it is given and nobody listens on it; a free one otherwise."""
+    """`port`, if it is given and free; otherwise a free one."""
     return port if port and not listening(port) else free_port()
 
 
@@ -89,7 +89,7 @@ class Process:
         return self._child.poll() if self._child else None
 
     def launch(self) -> None:
-        """Starts the process and returns at once. wait_ready() tells when it serves."""
+        """Starts the process and returns at once. wait_ready() waits until it serves."""
         if self.running:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -146,7 +146,7 @@ class Process:
             self._child.wait()
 
     def pause(self) -> None:
-        """SIGSTOP: its sockets stay open and nobody answers. The effect is complete when this returns."""
+        """SIGSTOP: its sockets stay open without answers. The effect is complete when this returns."""
         os.kill(self.pid, signal.SIGSTOP)
         while self._state() not in ("T", "Z", "X"):
             time.sleep(0.001)

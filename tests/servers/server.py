@@ -1,4 +1,4 @@
-"""What Kafka, Cassandra and the registry have in common: a life."""
+"""The common life cycle of Kafka, Cassandra and the registry."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Server:
         self.start()
 
     def pause(self, node: int | None = None) -> None:
-        """SIGSTOP: connections stay open and nobody answers."""
+        """SIGSTOP: connections stay open without answers."""
         for process in self._chosen(node):
             process.pause()
 

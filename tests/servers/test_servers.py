@@ -87,13 +87,13 @@ def test_kafka_returns_what_was_produced(kafka: Kafka):
     assert consume(kafka, topic, 2) == [b"one", b"two"]
 
 
-def test_kafka_makes_the_partitions_asked_for(kafka: Kafka):
+def test_kafka_creates_the_requested_partitions(kafka: Kafka):
     topic = unique("topic")
     kafka.create_topic(topic, partitions=20)
     assert len(kafka.admin().list_topics(topic, timeout=TIMEOUT_S).topics[topic].partitions) == 20
 
 
-def test_kafka_creates_no_topic_by_the_way(kafka: Kafka):
+def test_kafka_creates_no_topic_implicitly(kafka: Kafka):
     consumer = Consumer(kafka.client_config({"group.id": "group", "allow.auto.create.topics": True}))
     absent = unique("absent")
     assert consumer.list_topics(absent, timeout=TIMEOUT_S).topics[absent].error is not None
@@ -248,7 +248,7 @@ def test_registry_gives_the_same_schema_the_same_id(registry: Registry):
     assert registry.client().register_schema(subject, SCHEMA) == registry.client().register_schema(subject, SCHEMA)
 
 
-def test_registry_says_40403_for_an_unknown_id(registry: Registry):
+def test_registry_answers_40403_for_an_unknown_id(registry: Registry):
     with pytest.raises(SchemaRegistryError) as refusal:
         registry.client().get_schema(2_000_000_000)
     assert (refusal.value.http_status_code, refusal.value.error_code) == (404, 40403)
@@ -272,14 +272,14 @@ def test_official_serializer_frames_with_the_registered_id(kafka: Kafka, registr
 # Starting, failing, ending
 
 
-def test_a_server_that_dies_at_once_reports_the_end_of_its_log(tmp_path: pathlib.Path):
+def test_a_server_that_ends_at_once_reports_the_end_of_its_log(tmp_path: pathlib.Path):
     doomed = Process("doomed", tmp_path, [sys.executable, "-c", "print('no disk left'); raise SystemExit(3)"])
     doomed.launch()
     with pytest.raises(ServerError, match=r"(?s)doomed ended with code 3 .*no disk left"):
         doomed.wait_ready(lambda: False, timeout_s=TIMEOUT_S)
 
 
-def test_a_server_that_is_never_ready_is_given_up(tmp_path: pathlib.Path):
+def test_a_server_that_never_becomes_ready_is_an_error(tmp_path: pathlib.Path):
     mute = Process(
         "mute", tmp_path, [sys.executable, "-c", "import signal; print('thinking', flush=True); signal.pause()"]
     )
@@ -291,7 +291,7 @@ def test_a_server_that_is_never_ready_is_given_up(tmp_path: pathlib.Path):
         mute.kill()
 
 
-def test_servers_die_with_the_program_that_started_them(tmp_path: pathlib.Path):
+def test_servers_end_with_the_program_that_started_them(tmp_path: pathlib.Path):
     program = f"""
 import os, pathlib, sys
 from servers.process import Process

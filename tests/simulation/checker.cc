@@ -85,7 +85,7 @@ class examination {
         break;
       case happening::released:
         if (of_.starts_at_end && h.last_commit < 0 && !committed_.contains(e.partition)) {
-          violated("I1 the partition began at the end of its log and is given up without a commit" + at(e));
+          violated("I1 the partition began at the end of its log and is released without a commit" + at(e));
         }
         h.held = false;
         break;
@@ -232,7 +232,7 @@ class examination {
     if (r.second_load) violated("I8 written twice without a crash" + at(e));
   }
 
-  // I5: two records of a key (or partition) are never at work together, and start in log order within an
+  // I5: two records of a key (or partition) never run together, and start in log order within an
   // assignment.
   [[nodiscard]] std::string lane(const event& e) const {
     if (of_.ordered == order::partition) return std::to_string(e.partition);
@@ -243,7 +243,7 @@ class examination {
     for (const char* processor : {"writing", "emitting"}) {
       const auto other = busy_.find({e.member, processor, lane(e)});
       if (other != busy_.end() && other->second != e.offset) {
-        violated("I5 offset " + std::to_string(other->second) + " of the same key is at work" + at(e));
+        violated("I5 offset " + std::to_string(other->second) + " of the same key is running" + at(e));
       }
     }
     busy_[{e.member, e.processor, lane(e)}] = e.offset;

@@ -12,7 +12,7 @@ struct verdict {
   std::vector<std::string> violations;  // "I1 …", the first few of each kind
   std::size_t records = 0;
   std::size_t effects = 0;
-  std::size_t repeated = 0;  // rows written more than once, all told
+  std::size_t repeated = 0;  // rows written more than once, in total
   std::size_t retries = 0;   // held against the retry budget
 };
 

@@ -72,7 +72,7 @@ cluster::cluster(std::uint64_t seed)
   history_.starts_at_end = random_.chance(0.2);
   history_.ordered = static_cast<order>(shared_.options.order);
   history_.attempts_max = shared_.options.retry.attempts_max;
-  // Probes of a breaker are outside the budget, and the history does not tell them apart.
+  // Probes of a breaker are outside the budget, and the history does not distinguish them.
   const engine::retry_budget_policy& budget = shared_.retries;
   history_.retries = {budget.ratio < 1 && shared_.options.breaker.ratio >= 1, budget.ratio, budget.reserve,
                       nanoseconds(budget.window).count()};
@@ -323,7 +323,7 @@ verdict cluster::run() {
     run_for(faulty_ms / 8, true);
   }
   recover();
-  // Old members whose work is stuck or whose ghosts still run: gone before the second load.
+  // Old members with stuck work or abandoned attempts that still run: gone before the second load.
   run_for(30'000, false);
   restart_cleanly();
   for (const auto& m : members_) m->stop();

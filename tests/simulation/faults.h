@@ -21,7 +21,7 @@ struct fault_plan {
 
   double database_error = 0;
   double database_stuck = 0;  // answers after 20 s
-  double database_stop = 0;   // an error that stops the line
+  double database_stop = 0;   // an error that stops the engine
   double slow = 1;            // factor during a spike
   bool outages = false;       // a spike is an outage of the database
   double produce_error = 0;
@@ -41,7 +41,7 @@ struct fault_plan {
   std::int64_t clock_jump_every_ms = 0;
 };
 
-// Of one that is not answered, and of one that is answered when all is well.
+// Of one that is not answered, and of one that is answered without faults.
 inline constexpr millrace::milliseconds commits_lost_apart_min{20'000};
 inline constexpr millrace::milliseconds commit_answer_max{20};
 

@@ -11,9 +11,9 @@
 namespace scenario {
 
 enum class happening : std::uint8_t {
-  assigned,          // the member was told
-  revoked,           // the member was told
-  lost,              // the member was told
+  assigned,          // the member was notified
+  revoked,           // the member was notified
+  lost,              // the member was notified
   released,          // the member gave the partition up
   delivered,         // a record was handed to the member
   commit_requested,  // by the member
@@ -68,7 +68,7 @@ struct logged {
 
 enum class order : std::uint8_t { unordered, key, partition };
 
-// What the members were told about retries that fail: within a window at most so many, and that share of the
+// The members' retry budget: within a window at most so many failed retries, and that share of the
 // first tries. Each member has a budget of its own here.
 struct retry_allowance {
   bool limited = false;
@@ -89,7 +89,7 @@ struct history {
   std::map<std::pair<std::int32_t, std::string>, std::int64_t>
       latest;  // the table at the end: offset of the row
   std::map<std::pair<std::int32_t, std::string>, std::int64_t> latest_written_us;  // its write timestamps
-  std::vector<std::string> complaints;  // of the ports and of the books, while running
+  std::vector<std::string> complaints;  // of the ports and of the record accounting, while running
 };
 
 }  // namespace scenario

@@ -18,11 +18,11 @@ namespace {
 
 constexpr int exit_usage = 64;
 
-constexpr std::array names{"assigned",       "revoked",        "lost",        "released", "delivered",
-                           "commit-request", "committed",      "paused",      "resumed",  "work-began",
-                           "work-ended",     "work-failed",    "row-written", "latest",   "emitted",
-                           "letter-sent",    "letter-written", "crashed",     "stopped",  "recovered",
-                           "second-load"};
+constexpr std::array names{
+    "assigned",    "revoked",   "lost",       "released",         "delivered",           "commit-request",
+    "committed",   "paused",    "resumed",    "work-began",       "work-ended",          "work-failed",
+    "row-written", "latest",    "emitted",    "dead-letter-sent", "dead-letter-written", "crashed",
+    "stopped",     "recovered", "second-load"};
 
 struct request {
   std::uint64_t seeds = 100;
@@ -72,7 +72,7 @@ void print(std::uint64_t seed, const scenario::verdict& verdict) {
               static_cast<unsigned long long>(seed));
 }
 
-// A broken invariant aborts: the seed must be told all the same, by what a signal's handler may call.
+// A broken invariant aborts: the seed is printed nevertheless, with async-signal-safe calls only.
 std::array<char, 160> last_words{};
 void on_abort(int signal) {
   static_cast<void>(!::write(STDOUT_FILENO, last_words.data(), std::strlen(last_words.data())));
@@ -116,7 +116,7 @@ int main(int argc, char** argv) {
   if (!asked.quiet) std::fprintf(stderr, "\r");
   std::printf(
       "%llu seeds from %llu: %zu records, %zu effects, %zu repeated by crashes and rebalances, %zu retries "
-      "held against the budget, %llu seeds failed\n",
+      "deferred by the budget, %llu seeds failed\n",
       static_cast<unsigned long long>(asked.seeds), static_cast<unsigned long long>(asked.from), records,
       effects, repeated, retries, static_cast<unsigned long long>(failed));
   return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;

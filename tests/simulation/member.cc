@@ -218,7 +218,7 @@ void member::run() {
   if (engine_->finished() && !end_noted_ && !crashed_) {
     end_noted_ = true;
     if (books.in_flight != 0) complain("I10 records in flight after the end");
-    // Without the topic's id the next owner is told nothing of what is finished beyond an abandoned record.
+    // Without the topic's id the next owner does not learn what is finished beyond an abandoned record.
     const bool remembers = shared_.second_load && !shared_.log.topic_id(0).empty();
     if (remembers && engine_->uncommitted_by_stop() != 0)
       complain("I8 a clean stop left records uncommitted");
@@ -236,7 +236,7 @@ void member::check_limits() {
     complain("I6 bytes are held after the end");
 }
 
-// One answer at a time may be lost: what is finished is committed all the same, within the line's times. It
+// One answer at a time may be lost: what is finished is still committed, within the engine's timeouts. It
 // looks whether a commit is due when something happens, and at least that often.
 void member::check_commit_waits() {
   const engine::engine_options& o = shared_.options;

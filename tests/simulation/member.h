@@ -1,4 +1,4 @@
-// One process of the group: a line with its ports and its loop, on the common clock.
+// One process of the group: an engine with its ports and its loop, on the common clock.
 #pragma once
 
 #include <cstdint>
@@ -90,7 +90,7 @@ class member {
     std::int64_t committed = -1;
     std::optional<millrace::instant> since;  // more is finished than the broker is known to have
   };
-  std::map<std::uint64_t, commit_wait> commit_waits_;  // by the line's epoch
+  std::map<std::uint64_t, commit_wait> commit_waits_;  // by the engine's epoch
   std::optional<millrace::instant> commit_lost_at_;
   std::map<std::int32_t, std::uint64_t> epochs_;               // by partition
   std::map<std::uint64_t, std::uint64_t> epochs_of_produced_;  // by the sink's number

@@ -67,7 +67,7 @@ def main() -> int:
     asked = parser.parse_args()
     bugs = run(asked.folder / "simulation_mutations", "list")[1].split()
     if not bugs:
-        sys.exit("the programs list no bugs")
+        sys.exit("the programs list no mutations")
 
     survivors = 0
     simulated = 0
@@ -75,7 +75,7 @@ def main() -> int:
         for bug, seed, cases in pool.map(lambda each: find(asked.folder, each, asked.seeds), ["", *bugs]):
             if not bug:
                 if seed or cases:
-                    sys.exit(f"without a bug: {seed or cases}")
+                    sys.exit(f"failure without a mutation: {seed or cases}")
                 continue
             simulated += seed is not None
             survivors += seed is None and not cases
@@ -83,7 +83,7 @@ def main() -> int:
             print(f"{bug:32} {'SURVIVES' if seed is None and not cases else 'found'}")
             print(f"{'':4}simulation: {seed or f'not in {asked.seeds} seeds'}")
             print(f"{'':4}unit tests: {shown or 'none'}", flush=True)
-    print(f"{len(bugs)} bugs planted, {simulated} found by the simulation, {survivors} survive")
+    print(f"{len(bugs)} mutations, {simulated} found by the simulation, {survivors} survive")
     return 1 if survivors else 0
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# ./dev mutations: every planted bug must be found by the simulation, or by a unit test of the engine.
+# ./dev mutations: every mutation must be found by the simulation, or by a unit test of the engine.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."

@@ -29,7 +29,7 @@ need_packages() { # SET...
   local wanted set
   mapfile -t wanted < <(for set in "$@"; do packages_of "$set"; done | tr ' ' '\n')
   if ! command -v dpkg-query >/dev/null; then
-    say "dev: not a Debian system; these packages, or what they are called here, must be present: ${wanted[*]}"
+    say "dev: not a Debian system; these packages, or their equivalents, must be present: ${wanted[*]}"
     return
   fi
   local missing

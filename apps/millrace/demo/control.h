@@ -1,5 +1,5 @@
 // The switches of a running demo: an HTTP endpoint on 127.0.0.1 that makes the embedded environment worse and
-// well again.
+// recovery.
 //
 //   POST /latency/FACTOR   every latency of the database times FACTOR, instead of the schedule's
 //   POST /latency/off      the schedule's again
@@ -28,7 +28,7 @@ class control {
   control& operator=(const control&) = delete;
 
   [[nodiscard]] std::uint16_t port() const noexcept { return server_->port(); }
-  // What was asked for; 0: the schedule's.
+  // The requested factor; 0: the schedule's.
   [[nodiscard]] double latency_factor() const noexcept { return factor_.load(std::memory_order_relaxed); }
   // How many records of poison are wanted since the last call.
   [[nodiscard]] std::uint64_t take_poison() noexcept { return poison_.exchange(0); }

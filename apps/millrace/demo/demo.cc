@@ -227,7 +227,7 @@ result<void> show::choose_port() {
   if (!is_free(arguments_.port)) {
     return error(errc::address_in_use,
                  fmt::format("port {} of 127.0.0.1 is in use by another process; choose another --port, or "
-                             "leave it out for a free one",
+                             "omit it for a free one",
                              arguments_.port));
   }
   port_ = arguments_.port;
@@ -291,8 +291,7 @@ result<void> show::drive() {
   double next_line = 1;
   std::fputs(live_heading(terminal_).c_str(), stdout);
   for (double now = 0; now < duration && !interrupted(); now = elapsed()) {
-    if (!application_.running())
-      return error(errc::internal, "the application ended in the middle of the demo");
+    if (!application_.running()) return error(errc::internal, "the application ended during the demo");
     const double scheduled = now >= slow_from && now < slow_until ? slowdown : 1;
     change_speed(control_->latency_factor() > 0 ? control_->latency_factor() : scheduled);
     load_->poison(control_->take_poison());
@@ -307,7 +306,8 @@ result<void> show::drive() {
   report_.interrupted = interrupted();
   report_.load_seconds = std::min(elapsed(), duration);
   if (report_.interrupted) {
-    std::fputs("\ninterrupted: finishing and verifying what was produced (again to stop at once)\n", stdout);
+    std::fputs("\ninterrupted: finishing and verifying the produced records (press again to stop at once)\n",
+               stdout);
     std::fflush(stdout);
   }
   // What the last turn left over, so that rate times duration is offered in all.

@@ -143,8 +143,8 @@ std::string cost(const report& all, const terminal& on) {
       all.load_seconds > 0 ? static_cast<double>(all.records_produced) / all.load_seconds : offered;
   if (taken < undisturbed_ratio * offered) {
     text += fmt::format(
-        "Offered were {} records/s; this machine, which also runs Kafka, the database and the\n"
-        "verifier, did {}.\n",
+        "The offered rate was {} records/s; this machine, which also runs Kafka, the database and the\n"
+        "verifier, processed {}.\n",
         grouped(offered), grouped(taken));
   }
   return text;
@@ -167,8 +167,9 @@ std::string opening(const plan_of_run& plan, const terminal& on) {
   return fmt::format(
       "Kafka ({} partitions), a schema registry and a CQL database run in this process; the application runs "
       "in\n"
-      "one of its own. {} records/s for {} s; half-way SELECT and INSERT become {:.0f} times slower.\n\n"
-      "Open {} meanwhile.  Ctrl-C ends early.\n\n",
+      "one of its own. {} records/s for {} s; in the third quarter SELECT and INSERT are {:.0f} times "
+      "slower.\n\n"
+      "Live page: {}  Ctrl-C ends the run early.\n\n",
       plan.partitions, grouped(static_cast<double>(plan.rate)), plan.duration_seconds, plan.slowdown,
       on.bold(fmt::format("http://127.0.0.1:{}/#switch={}", plan.port, plan.control_port)));
 }

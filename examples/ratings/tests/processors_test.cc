@@ -31,7 +31,7 @@ class ratings_test : public ::testing::Test {
   millrace::simulation::processor_runner<ratings> run;
 };
 
-TEST_F(ratings_test, looks_a_book_up_once_and_writes_each_rating) {
+TEST_F(ratings_test, looks_up_a_book_once_and_writes_each_rating) {
   run.database().prime(select_book, {{"Emma", "novel"}});
   rate("b1", 3);
   rate("b1", 4);
@@ -41,7 +41,7 @@ TEST_F(ratings_test, looks_a_book_up_once_and_writes_each_rating) {
   EXPECT_EQ(run.lookups("books").hits, 1U);
 }
 
-TEST_F(ratings_test, the_later_rating_of_one_millisecond_has_the_later_write_time) {
+TEST_F(ratings_test, of_two_ratings_in_one_millisecond_the_later_has_the_later_write_time) {
   run.database().prime(select_book, {{"Emma", "novel"}});
   const millrace::timestamp at(1'700'000'000'000ms);
   rate("b1", 3, {.created = at});
@@ -50,7 +50,7 @@ TEST_F(ratings_test, the_later_rating_of_one_millisecond_has_the_later_write_tim
   EXPECT_LT(written[0].write_timestamp_us, written[1].write_timestamp_us);
 }
 
-TEST_F(ratings_test, a_book_that_is_not_there_yet_puts_the_record_off_for_a_minute) {
+TEST_F(ratings_test, a_missing_book_defers_the_record_for_a_minute) {
   rate("b1", 3);
   EXPECT_EQ(run.last().what(), kind::again);
   EXPECT_EQ(run.last().delay(), 2s);
@@ -63,7 +63,7 @@ TEST_F(ratings_test, a_book_that_is_not_there_yet_puts_the_record_off_for_a_minu
   EXPECT_EQ(run.executed(select_book).size(), 3U) << "what was not there was not remembered for longer";
 }
 
-TEST_F(ratings_test, what_it_writes_itself_is_not_taken_from_the_cache) {
+TEST_F(ratings_test, its_own_writes_invalidate_the_cached_row) {
   std::string genre = "crime";
   run.database().answer(select_book, [](std::span<const cell> key) {
     std::vector<row> rows;
@@ -84,7 +84,7 @@ TEST_F(ratings_test, what_it_writes_itself_is_not_taken_from_the_cache) {
   rate("b2", 5);
   EXPECT_EQ(genre, "poetry");
   EXPECT_EQ(run.executed(update_taste).size(), 2U);
-  EXPECT_EQ(run.executed(select_taste).size(), 2U) << "asked again only after the first update";
+  EXPECT_EQ(run.executed(select_taste).size(), 2U) << "read again only after the first update";
   EXPECT_EQ(run.lookups("tastes").invalidations, 1U);
 }
 

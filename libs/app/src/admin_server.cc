@@ -50,7 +50,7 @@ class exchange final : public std::enable_shared_from_this<exchange> {
       const auto given = request[http::field::authorization];
       page = orders_({path, {given.data(), given.size()}});
     } else {
-      page = {405, "text/plain; charset=utf-8", "only GET is answered here\n"};
+      page = {405, "text/plain; charset=utf-8", "only GET is supported for this path\n"};
     }
     response_.version(request.version());
     response_.result(page.status);
@@ -104,7 +104,7 @@ class beast_server final : public admin_server {
     if (code == net::error::address_in_use) {
       return error(errc::address_in_use,
                    "the admin endpoint cannot listen on " + text +
-                       ": another process uses it; choose another admin.port, or 0 for a free one");
+                       ": the address is in use; choose another admin.port, or 0 for a free one");
     }
     if (code)
       return error(errc::io_error, "the admin endpoint cannot listen on " + text + ": " + code.message());

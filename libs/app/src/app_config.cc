@@ -13,7 +13,7 @@ namespace {
 
 void check_tap(const app_config& value, findings& found) {
   if (value.tap.enabled && value.admin.token.empty()) {
-    found.error("tap.enabled", "the tap shows payloads, and `admin.token` does not protect it",
+    found.error("tap.enabled", "the tap shows payloads and `admin.token` is empty",
                 "set `admin.token`, or remove `tap.enabled`");
   }
 }

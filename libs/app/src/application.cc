@@ -39,7 +39,7 @@
 namespace millrace::app {
 namespace {
 
-// After the second signal; a worker whose loop is stuck cannot obey.
+// After the second signal; a worker whose event loop is blocked cannot end.
 constexpr seconds abort_obeyed_within{5};
 // Between attempts to reach what does not answer at start-up.
 constexpr seconds start_backoff_min{1};
@@ -93,7 +93,7 @@ class process {
   bool wait_for(const error& dependency);
   result<void> start_workers();
   result<candidate> make_worker();
-  // None when nobody may ask for records, so that they cost nothing.
+  // None when no tap or trace is enabled, so that records cost nothing.
   [[nodiscard]] engine::record_observer* observer_of(unsigned worker) const {
     return settings_.tap.enabled || traces_ ? samplers_[worker].get() : nullptr;
   }
@@ -195,8 +195,8 @@ bool process::wait_for(const error& dependency) {
   start_backoff_ = std::min(start_backoff_ * 2, start_backoff_max);
   log_event(log_level::warning, "waiting",
             {{"error", dependency.to_string()},
-             {"consequence", "not ready; nothing is read from Kafka"},
-             {"gives_up_in_seconds", static_cast<std::int64_t>(left / seconds(1))}});
+             {"consequence", "the process is not ready and reads nothing from Kafka"},
+             {"remaining_seconds", static_cast<std::int64_t>(left / seconds(1))}});
   {
     const std::lock_guard lock(mutex_);
     waits_for_ = dependency.to_string();
@@ -208,7 +208,7 @@ bool process::wait_for(const error& dependency) {
   stopped_ = number > 0;
   if (stopped_) {
     log_event(log_level::info, "stopped",
-              {{"signal", name_of_signal(number)}, {"consequence", "nothing was read"}, {"exit", exit_ok}});
+              {{"signal", name_of_signal(number)}, {"consequence", "no record was read"}, {"exit", exit_ok}});
   }
   return !stopped_;
 }
@@ -246,8 +246,9 @@ result<std::vector<std::string>> process::output_topics() const {
     if (names.contains(name)) continue;
     std::string known;
     for (const std::string& each : names) known += (known.empty() ? "" : ", ") + each;
-    return error(errc::config_invalid, "`engine.outputs` names '" + name + "', and the outputs of " +
-                                           app_.name + " are: " + (known.empty() ? "none" : known));
+    return error(errc::config_invalid, "`engine.outputs` has '" + name +
+                                           "', which is not an output; the outputs of " + app_.name +
+                                           " are: " + (known.empty() ? "none" : known));
   }
   return topics;
 }
@@ -339,7 +340,7 @@ result<void> process::start_workers() {
   return {};
 }
 
-// Until every line has ended: signals are obeyed, and one failed worker stops the others.
+// Until every engine has ended: handles signals; one failed worker stops the others.
 void process::supervise() {
   const sigset_t signals = stop_signals();
   unsigned received = 0;
@@ -359,7 +360,7 @@ void process::supervise() {
     watch();
     if (aborted_at && system_clock().now() - *aborted_at > abort_obeyed_within) {
       log_event(log_level::error, "aborted",
-                {{"consequence", "a worker does not turn its loop; nothing more is committed"},
+                {{"consequence", "the event loop of a worker is blocked; no further commit is made"},
                  {"exit", exit_failure}});
       std::_Exit(exit_failure);
     }
@@ -370,17 +371,17 @@ void process::watch() {
   readiness_.look(view(), system_clock().now());
   for (const watchdog::finding& f : watchdog_.look(system_clock().now(), pulses())) {
     const auto stuck_seconds = static_cast<double>(f.stuck_for.count()) / 1e9;
-    const std::string_view running = f.running.empty() ? "no processor" : std::string_view(f.running);
+    const std::string_view running = f.running.empty() ? "none" : std::string_view(f.running);
     if (f.turns_again) {
-      log_event(log_level::warning, "worker_turns_again",
-                {{"worker", f.worker}, {"stuck_seconds", stuck_seconds}, {"entered", running}});
+      log_event(log_level::warning, "event_loop_recovered",
+                {{"worker", f.worker}, {"blocked_seconds", stuck_seconds}, {"entered", running}});
     } else {
-      log_event(log_level::error, "worker_stuck",
+      log_event(log_level::error, "event_loop_blocked",
                 {{"worker", f.worker},
-                 {"stuck_seconds", stuck_seconds},
+                 {"blocked_seconds", stuck_seconds},
                  {"entered", running},
-                 {"consequence", "its partitions stand still, liveness fails"},
-                 {"cause", "a processor must not block: wait with co_await"}});
+                 {"consequence", "its partitions stall and liveness fails"},
+                 {"cause", "a processor blocks its thread; it must wait with co_await"}});
     }
   }
 }
@@ -453,7 +454,7 @@ process_view process::view() const {
   return seen;
 }
 
-// As of now: nobody supervises before the workers run.
+// As of now: supervision starts when the workers run.
 std::string process::not_ready() {
   readiness_.look(view(), system_clock().now());
   return readiness_.not_ready_because();
@@ -472,7 +473,7 @@ admin_page process::page(std::string_view path) {
   if (path == "/readyz") return verdict(not_ready());
   if (path == "/status") return {200, "application/json", status_json(view())};
   if (path == "/") return {200, "text/html; charset=utf-8", std::string(front_page)};
-  return {404, std::string(text), "no such page; try / /metrics /healthz /readyz /status\n"};
+  return {404, std::string(text), "unknown page; expected one of / /metrics /healthz /readyz /status\n"};
 }
 
 admin_page process::order(const admin_request& wanted) {

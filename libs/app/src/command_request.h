@@ -30,7 +30,7 @@ class command_request {
     return answer_;
   }
 
-  // The worker. The lock is held meanwhile: an asker whose patience ends now waits for the answer.
+  // The worker. The lock is held meanwhile: a caller whose timeout ends now waits for the answer.
   void answer(const action& act) {
     const std::lock_guard lock(mutex_);
     if (withdrawn_) return;

@@ -102,12 +102,12 @@ result<void> check_files(const app_config& settings) {
   return {};
 }
 
-// For applications without a database or a registry: what asks for one is told so at start-up.
+// For applications without a database or a registry: a use of one is an error at start-up.
 class no_store final : public stream::store {
  public:
   result<void> prepare(statements::statement_declaration&) override {
     return error(errc::config_invalid,
-                 "the application uses a database, but the configuration has no `cql` section");
+                 "the application uses a database and the configuration has no `cql` section");
   }
   void submit(stream::store_request&) override {
     invariant_broken("a statement that was never prepared was executed");
@@ -136,7 +136,7 @@ class real_connections final : public connections {
     topics.insert(topics.end(), outputs.begin(), outputs.end());
     topics.push_back(settings_.engine.dead_letter_topic);
     kafka::client_config client = client_of(settings_.kafka, application_);
-    client.on_log = {};  // the one error says what the log would say line by line
+    client.on_log = {};  // the one error contains what the log would report in several messages
     const auto cluster = kafka::check_connectivity(client, topics, kafka_check_timeout);
     if (!cluster) return with_hint(cluster.error(), part::kafka);
     return {};
@@ -195,7 +195,7 @@ class real_connections final : public connections {
   result<void> open_registry() {
     if (!settings_.registry) {
       return error(errc::config_invalid,
-                   "the configuration has no `registry` section, and records carry schema ids");
+                   "the records have schema ids and the configuration has no `registry` section");
     }
     if (!registry_) {
       registry::client_options options = static_cast<const registry::client_options&>(*settings_.registry);
@@ -210,12 +210,13 @@ class real_connections final : public connections {
     auto reached = registry_->check();
     const std::size_t kept = registry_->stats().disk_entries;
     if (reached || reached.error().code() != errc::registry_unavailable || kept == 0) return reached;
-    log_event(log_level::warning, "registry_down",
-              {{"consequence",
-                "starting with the schemas and registrations of the cache folder; records with other "
-                "schemas wait"},
-               {"kept", kept},
-               {"error", reached.error().message()}});
+    log_event(
+        log_level::warning, "registry_unavailable",
+        {{"consequence",
+          "the process starts with the schemas and registrations of the cache folder; records with other "
+          "schemas wait"},
+         {"kept", kept},
+         {"error", reached.error().message()}});
     return {};
   }
 

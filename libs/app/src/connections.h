@@ -24,7 +24,7 @@ class connections {
   // otherwise, with its place and what to do. A schema registry that does not answer is forgiven when its
   // cache folder holds schemas. `counts` must outlive the connections.
   //
-  // `tries_again` is asked after a failure that may pass (a server that does not answer): it waits, and says
+  // `tries_again` is called after a failure that may pass (a server that does not answer): it waits, returns
   // whether to try again; what has been reached stays connected.
   [[nodiscard]] static result<std::unique_ptr<connections>> open(
       const app_config& settings, const std::string& application, const std::string& version,

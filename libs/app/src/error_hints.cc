@@ -11,14 +11,14 @@ struct error_hint {
   std::string_view text;
 };
 
-// What the clients say themselves (the Kafka client, the configuration) is not here.
+// Hints of the clients themselves (the Kafka client, the configuration) are not here.
 constexpr std::array all{
     error_hint{part::registry, errc::registry_unavailable,
                "check `registry.urls` and that the registry runs"},
     error_hint{part::registry, errc::registry_unauthorized,
                "check `registry.user` and `registry.password`, or the token"},
     error_hint{part::registry, errc::schema_incompatible,
-               "change the output's schema so that the subject's readers can read it, or the subject's "
+               "change the output's schema to one that the subject's readers can read, or the subject's "
                "compatibility"},
     error_hint{part::registry, errc::schema_not_found,
                "register the output's schema, or set `registry.register_outputs: true`"},
@@ -33,10 +33,9 @@ constexpr std::array all{
     error_hint{part::database, errc::tls_error,
                "check `cql.tls`, `cql.ca_file` and that the certificate names the node's address"},
     error_hint{part::statement, errc::db_invalid,
-               "create what is missing with the application's schema, or correct `cql.keyspace`"},
+               "create the missing tables from the application's schema, or correct `cql.keyspace`"},
     error_hint{part::statement, errc::db_unauthorized, "grant the user of `cql.user` access to the table"},
-    error_hint{part::statement, errc::db_type_mismatch,
-               "bring the table in line with the application's schema"},
+    error_hint{part::statement, errc::db_type_mismatch, "change the table to the application's schema"},
 };
 
 }  // namespace

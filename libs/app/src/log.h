@@ -1,4 +1,4 @@
-// What the process says: one line per event, as logfmt or JSON, on standard error. A line names an event and
+// The log of the process: one line per event, as logfmt or JSON, on standard error. A line names an event and
 // its fields; payloads and secrets are no fields.
 //
 //   log_event(log_level::info, "running", {{"workers", count}, {"group", settings.kafka.group}});
@@ -55,7 +55,7 @@ struct log_field {
 [[nodiscard]] std::string format_line(log_format format, log_level level, timestamp_micros at,
                                       std::string_view event, std::span<const log_field> fields);
 
-// Lets one line of a kind through in a while, and counts the others.
+// Admits one message of a kind per interval, and counts the others.
 class log_limit {
  public:
   static constexpr seconds quiet_for{10};
@@ -74,7 +74,7 @@ class log_limit {
 
 void set_up_log(log_level least_severe, log_format format);
 void log_event(log_level level, std::string_view event, std::initializer_list<log_field> fields);
-// At most one line per event and kind in ten seconds; the next one has the number left out as `suppressed`.
+// At most one line per event and kind in ten seconds; the next one has the number suppressed as `suppressed`.
 void log_limited(log_level level, std::string_view event, std::string_view kind,
                  std::initializer_list<log_field> fields);
 

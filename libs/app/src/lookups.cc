@@ -20,9 +20,9 @@ result<void> check_names(const statements::declarations& declared,
     std::string known;
     for (const statements::lookup_declaration* l : declared.lookups)
       known += (known.empty() ? "" : ", ") + l->name();
-    return error(errc::config_invalid,
-                 "`lookups` names '" + each.name +
-                     "', and the lookups of the application are: " + (known.empty() ? "none" : known));
+    return error(errc::config_invalid, "`lookups` has '" + each.name +
+                                           "', which the application does not declare; its lookups are: " +
+                                           (known.empty() ? "none" : known));
   }
   return {};
 }
@@ -31,12 +31,11 @@ result<void> check_memory(const std::map<std::string, std::size_t>& bytes_of, co
   std::size_t sum = 0;
   for (const auto& [name, bytes] : bytes_of) sum += bytes * within.workers;
   if (sum <= within.memory_bytes_max / 2) return {};
-  return error(
-      errc::config_invalid,
-      "the caches of lookups may take " + std::to_string(sum) + " bytes with " +
-          std::to_string(within.workers) + " workers, more than half of `engine.memory_max` (" +
-          std::to_string(within.memory_bytes_max) +
-          "), and records need the rest: lower `bytes_max` of lookups, or raise `engine.memory_max`");
+  return error(errc::config_invalid, "the lookup caches may use " + std::to_string(sum) + " bytes with " +
+                                         std::to_string(within.workers) +
+                                         " workers, which exceeds half of `engine.memory_max` (" +
+                                         std::to_string(within.memory_bytes_max) +
+                                         "); lower `bytes_max` of lookups, or raise `engine.memory_max`");
 }
 
 }  // namespace

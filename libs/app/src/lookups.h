@@ -24,7 +24,7 @@ struct lookup_frame {
 };
 
 // Opens a worker's lookups in `room` and ties its writes to them; its statements are prepared.
-// errc::config_invalid: a lookup of the configuration that nobody declares, options that contradict
+// errc::config_invalid: a lookup of the configuration that is not declared, options that contradict
 // themselves, or caches that may take more than half of the memory of the process.
 [[nodiscard]] result<void> open_lookups(const statements::declarations& declared,
                                         statements::lookup_room& room, const lookup_frame& within);

@@ -16,7 +16,8 @@ using engine::record_name;
 
 constexpr std::string_view commands_prefix = "/records/";
 constexpr std::string_view usage =
-    "POST /records/TOPIC/PARTITION/OFFSET/retry, .../skip or .../dead-letter acts on the oldest unfinished "
+    "POST /records/TOPIC/PARTITION/OFFSET/retry, .../skip or .../dead-letter applies to the oldest "
+    "unfinished "
     "record of a partition";
 
 admin_page text(unsigned status, std::string_view sentence) {
@@ -71,7 +72,7 @@ bool authorized(std::string_view header, const secret& token) {
 }
 
 admin_page ask_workers(const parsed& order, const std::vector<worker_command>& workers) {
-  command_answer answer{command_answer::kind::not_here, "no worker runs"};
+  command_answer answer{command_answer::kind::not_here, "no worker is running"};
   bool silent = false;
   for (const worker_command& worker : workers) {
     const std::optional<command_answer> one = worker(order.which, order.command);
@@ -87,12 +88,13 @@ admin_page ask_workers(const parsed& order, const std::vector<worker_command>& w
     case command_answer::kind::obeyed:
       return text(200, answer.text);
     case command_answer::kind::not_now:
-      return text(409, "nothing was done: " + answer.text);
+      return text(409, "not executed: " + answer.text);
     case command_answer::kind::not_here:
       break;
   }
-  if (silent) return text(503, "nothing was done: a worker that may have the record does not turn its loop");
-  return text(404, "nothing was done: " + answer.text);
+  if (silent)
+    return text(503, "not executed: the event loop of a worker that may hold the record is blocked");
+  return text(404, "not executed: " + answer.text);
 }
 
 }  // namespace
@@ -100,18 +102,18 @@ admin_page ask_workers(const parsed& order, const std::vector<worker_command>& w
 admin_page handle(const admin_request& order, const secret& token,
                   const std::vector<worker_command>& workers) {
   if (token.empty()) {
-    return text(403, "these verbs are off: the configuration has no `admin.token`");
+    return text(403, "operator commands are disabled: the configuration has no `admin.token`");
   }
   if (!authorized(order.authorization, token)) {
     admin_page refused = text(
-        401, "this needs the header `Authorization: Bearer TOKEN` with the configuration's `admin.token`");
+        401, "the header `Authorization: Bearer TOKEN` with the configuration's `admin.token` is required");
     refused.asks_for_token = true;
     return refused;
   }
   const std::optional<parsed> what = parse(order.path);
   if (!what) return text(404, usage);
   admin_page page = ask_workers(*what, workers);
-  log_event(log_level::warning, "operator",
+  log_event(log_level::warning, "operator_command",
             {{"command", to_string(what->command)},
              {"topic", what->which.topic},
              {"partition", what->which.partition},

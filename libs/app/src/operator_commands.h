@@ -1,4 +1,4 @@
-// POST /records/TOPIC/PARTITION/OFFSET/{retry|skip|dead-letter}: an operator acts on the oldest unfinished
+// POST /records/TOPIC/PARTITION/OFFSET/{retry|skip|dead-letter}: a command for the oldest unfinished
 // record of a partition, which /status shows.
 #pragma once
 

@@ -1,4 +1,4 @@
-// Warnings about failures that are not the end of anything: one line per event and kind (as a rule the error
+// Warnings about failures that end nothing: one line per event and kind (as a rule the error
 // code) in ten seconds, with the number that was left out before it, so that a broker that is down does not
 // fill the log.
 #pragma once

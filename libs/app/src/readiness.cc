@@ -27,7 +27,7 @@ std::vector<std::string> dependency_problems(const process_view& process) {
   for (const worker_view& w : process.workers) {
     for (const engine::breaker_status& b : w.line.breakers) {
       if (b.state == engine::breaker_state::closed) continue;
-      std::string why = "the " + std::string(b.dependency) + " does not work (its breaker is " +
+      std::string why = "the " + std::string(b.dependency) + " is unavailable (its circuit breaker is " +
                         std::string(engine::to_string(b.state)) + ")";
       if (w.line.last_error) why += "; last error: " + w.line.last_error->to_string();
       found.insert(std::move(why));

@@ -1,4 +1,4 @@
-// Whether the process is ready, with patience in both directions: a dependency that fails for a moment does
+// Whether the process is ready, with hysteresis in both directions: a dependency that fails briefly does
 // not flip it, and one that has just come back has to stay. What the process itself says (starting, stopping)
 // counts at once. Pure: the caller brings the time.
 #pragma once
@@ -18,7 +18,7 @@ class readiness {
  public:
   static constexpr seconds unready_after{10};
   static constexpr seconds ready_after{5};
-  // A member that gets no partition is not told so: it does not wait for ever.
+  // A member without partitions receives no event: it does not wait for ever.
   static constexpr seconds joins_within{60};
 
   // Look more often than these. Any thread.

@@ -1,5 +1,5 @@
-// A source that says in the log what the source behind it tells in passing: errors that are not fatal, and
-// commits that failed. Everything else goes through. The line counts them and shows the last one in /status.
+// A source that logs two events of the source behind it: errors that are not fatal, and
+// failed commits. All events are forwarded. The engine counts them and shows the last one in /status.
 #pragma once
 
 #include <memory>

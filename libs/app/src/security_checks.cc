@@ -80,25 +80,25 @@ std::vector<insecure_setting> insecure_settings(const app_config& of) {
   const bool has_password =
       of.kafka.client.properties.contains("sasl.password") || property(of, "sasl.mechanism") == "plain";
   if (has_password && protocol == "sasl_plaintext")
-    found.push_back({kafka_protocol, "the password crosses the network unencrypted"});
+    found.push_back({kafka_protocol, "the password is sent unencrypted"});
   if (property(of, "enable.ssl.certificate.verification") == "false")
-    found.push_back({kafka_verification, "anybody can pose as a broker"});
+    found.push_back({kafka_verification, "any host can impersonate a broker"});
   else if (property(of, "ssl.endpoint.identification.algorithm") == "none")
-    found.push_back({kafka_identity, "whoever has any certificate of the authority can pose as a broker"});
+    found.push_back(
+        {kafka_identity, "the holder of any certificate of the authority can impersonate a broker"});
   if (of.registry) {
     const registry_settings& r = *of.registry;
     const bool has_secret = !r.password.empty() || !r.bearer_token.empty() || r.oauth.has_value();
     const auto is_clear = [](const std::string& url) { return url.starts_with("http://"); };
     if (has_secret && std::any_of(r.urls.begin(), r.urls.end(), is_clear))
-      found.push_back({registry_urls, "the credentials cross the network unencrypted"});
+      found.push_back({registry_urls, "the credentials are sent unencrypted"});
   }
   if (of.cql && !of.cql->user.empty() && !of.cql->tls)
-    found.push_back({database_tls, "the password crosses the network unencrypted"});
+    found.push_back({database_tls, "the password is sent unencrypted"});
   if (!of.admin.token.empty() && !is_loopback(of.admin.address))
-    found.push_back(
-        {admin_token, "the token crosses the network unencrypted: the admin endpoint has no TLS"});
+    found.push_back({admin_token, "the token is sent unencrypted: the admin endpoint has no TLS"});
   if (!of.tracing.bearer_token.empty() && of.tracing.endpoint.starts_with("http://"))
-    found.push_back({tracing_endpoint, "the token crosses the network unencrypted"});
+    found.push_back({tracing_endpoint, "the token is sent unencrypted"});
   return found;
 }
 

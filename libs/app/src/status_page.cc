@@ -71,7 +71,7 @@ engine::record_accounting total(const process_view& process) {
   return sum;
 }
 
-// All workers tell of the same budget, at moments of their own.
+// All workers report the same budget, at different times.
 json retry_budget_json(const process_view& process) {
   if (process.workers.empty()) return nullptr;
   std::uint64_t left = process.workers.front().line.retries_left;
@@ -150,7 +150,7 @@ std::string not_alive_because(const process_view& process) {
   for (std::size_t i = 0; i < process.workers.size(); ++i) {
     const worker_pulse& pulse = process.workers[i].pulse;
     if (turning(process, pulse)) continue;
-    std::string why = "worker " + std::to_string(i) + " has not turned its loop for " +
+    std::string why = "worker " + std::to_string(i) + " has a blocked event loop for " +
                       std::to_string(std::chrono::duration_cast<seconds>(pulse.since_turn).count()) + " s";
     if (!pulse.running.empty()) why += "; last entered: " + pulse.running;
     return why;
@@ -160,7 +160,7 @@ std::string not_alive_because(const process_view& process) {
 
 std::string not_ready_because(const process_view& process) {
   if (!process.started) {
-    return process.waits_for.empty() ? "starting" : "starting, and waits for: " + process.waits_for;
+    return process.waits_for.empty() ? "starting" : "starting; waiting for: " + process.waits_for;
   }
   for (std::size_t i = 0; i < process.workers.size(); ++i) {
     const auto& line = process.workers[i].line;

@@ -23,7 +23,7 @@ struct process_view {
   bool started = false;   // every worker runs
   std::string waits_for;  // before that: the error of what does not answer yet
   nanoseconds uptime{0};
-  nanoseconds stuck_after{seconds(10)};  // a loop that has not turned for so long is stuck
+  nanoseconds stuck_after{seconds(10)};  // a loop that has not turned for this long is blocked
   std::vector<worker_view> workers;
   std::map<std::string, statements::lookup_statistics> lookups;  // of all workers, by name
 };

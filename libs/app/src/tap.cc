@@ -238,20 +238,21 @@ std::string describe(const engine::followed_record& record, const tap_settings& 
 admin_page tap_page(const admin_request& order, const app_config& settings, tap& from,
                     const schema_source& schemas) {
   if (!settings.tap.enabled || settings.admin.token.empty()) {
-    return text(403, "the tap is off: the configuration needs `tap.enabled: true` and an `admin.token`");
+    return text(403, "the tap is disabled: the configuration needs `tap.enabled: true` and an `admin.token`");
   }
   constexpr std::string_view scheme = "Bearer ";
   if (!order.authorization.starts_with(scheme) ||
       !(secret(order.authorization.substr(scheme.size())) == settings.admin.token)) {
-    admin_page refused = text(401, "this needs the header `Authorization: Bearer TOKEN`");
+    admin_page refused = text(401, "the header `Authorization: Bearer TOKEN` is required");
     refused.asks_for_token = true;
     return refused;
   }
   std::optional<tap_filter> filter = tap_filter::parse(order.path);
   if (!filter) {
     return text(404,
-                "POST /tap, with any of /key=KEY /partition=N /outcome=done|skipped|dead_lettered|abandoned "
-                "/error=TEXT /limit=N behind it");
+                "expected POST /tap followed by any of /key=KEY /partition=N "
+                "/outcome=done|skipped|dead_lettered|abandoned "
+                "/error=TEXT /limit=N");
   }
   filter->limit = std::min<std::size_t>(filter->limit, settings.tap.records_per_second);
   admin_page page{200, "application/x-ndjson", {}};

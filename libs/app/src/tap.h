@@ -1,5 +1,5 @@
-// Samples of live records for a person who asks, decoded as JSON. Off unless the configuration enables it.
-// Workers offer what they follow; the admin thread collects. While nobody asks, a record costs one atomic
+// Samples of live records on request, decoded as JSON. Off unless the configuration enables it.
+// Workers offer followed records; the admin thread collects. Without a request a record costs one atomic
 // load.
 #pragma once
 
@@ -39,7 +39,7 @@ struct tap_filter {
 
 class tap {
  public:
-  // Followed a second at most, whatever is asked for: filters on how a record ended need many.
+  // Followed per second at most, whatever is requested: filters on outcomes need many.
   static constexpr std::uint32_t followed_per_second_max = 2'000;
   static constexpr std::size_t limit_max = 1'000;
 
@@ -50,7 +50,7 @@ class tap {
   [[nodiscard]] bool wants(std::optional<bytes_view> key, std::int32_t partition);
   void offer(const engine::followed_record& record);
 
-  // The admin thread: arms, waits for at most `limit` records or until `patience` is over.
+  // The admin thread: arms, waits for `limit` records or until the timeout `patience`.
   [[nodiscard]] std::vector<engine::followed_record> collect(const tap_filter& filter, nanoseconds timeout);
 
  private:

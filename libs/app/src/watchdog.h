@@ -24,7 +24,7 @@ class watchdog {
 
   struct finding {
     std::size_t worker = 0;
-    bool turns_again = false;  // otherwise: stuck
+    bool turns_again = false;  // otherwise: blocked
     nanoseconds stuck_for{0};
     std::string running;
   };

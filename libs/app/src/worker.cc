@@ -3,7 +3,7 @@
 namespace millrace::app {
 namespace {
 
-// After the line has ended, what the store and the sink still hold is answered within their own timeouts.
+// After the engine has ended, requests of the store and the sink are answered within their own timeouts.
 constexpr seconds quiescent_within{30};
 
 }  // namespace

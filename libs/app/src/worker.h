@@ -1,4 +1,4 @@
-// One worker: a thread with a loop, a group member, a producer and a line. Built and destroyed on the main
+// One worker: a thread with a loop, a group member, a producer and an engine. Built and destroyed on the main
 // thread; in between everything it owns belongs to its own thread.
 #pragma once
 
@@ -25,7 +25,7 @@
 
 namespace millrace::app {
 
-// What a worker works with. Destroyed in reverse order, after the line.
+// The ports of a worker. Destroyed in reverse order, after the engine.
 struct worker_ports {
   std::unique_ptr<statements::lookup_room> lookups;
   std::unique_ptr<stream::schemas> schemas;
@@ -45,7 +45,7 @@ class worker final : private runtime::step {
   // Before launch(): for building the ports and preparing the processors.
   [[nodiscard]] runtime::loop& loop() noexcept { return loop_; }
 
-  // Starts the thread and the line. Once. `on_end` is called on the worker's thread when the line has ended.
+  // Starts thread and engine, once. `on_end` is called on the worker's thread when the engine has ended.
   void launch(worker_ports ports, engine::engine_options options, engine::processors work,
               engine::byte_budget& budget, engine::retry_budget& retries, metrics::shard& counts,
               engine::record_observer* observer, std::function<void()> on_end);
@@ -56,15 +56,15 @@ class worker final : private runtime::step {
   [[nodiscard]] engine::engine_status status() const { return engine_->status(); }
   // Adds up with what is in `sums`, by name.
   void add_lookups(std::map<std::string, statements::lookup_statistics>& sums) const;
-  // Has the line act on a record, on the worker's thread, in its next turn. nullopt: the worker has ended, or
-  // did not turn its loop within `patience`; then nothing was done and nothing will be.
+  // Runs an operator command on the worker's thread, in its next turn. nullopt: the worker has ended, or
+  // did not turn its loop within `patience`; then the command was not and will not be executed.
   [[nodiscard]] std::optional<engine::command_answer> ask(const engine::record_name& which,
                                                           engine::operator_command command,
                                                           nanoseconds timeout);
-  // For the watchdog. A worker whose thread has ended by itself is not stuck.
+  // For the watchdog. A worker whose thread has ended is not blocked.
   [[nodiscard]] worker_pulse pulse_at(instant now) const;
 
-  // Waits for the thread's end; afterwards the line may be asked.
+  // Waits for the thread's end; afterwards the engine may be read.
   void join();
   [[nodiscard]] const engine::record_engine& engine() const noexcept { return *engine_; }
 

@@ -31,7 +31,7 @@ admin_page echo(std::string_view path) {
   return {path == "/known" ? 200U : 404U, "text/plain", std::string(path)};
 }
 
-TEST(AdminServer, AnswersWithWhatTheHandlerSays) {
+TEST(AdminServer, ReturnsTheResponseOfItsHandler) {
   auto server = admin_server::start("127.0.0.1", 0, echo);
   ASSERT_TRUE(server);
   const std::string found = exchange((*server)->port(), "GET /known?q=1 HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -49,14 +49,14 @@ TEST(AdminServer, AnswersHeadWithTheLengthAndNoBody) {
   EXPECT_TRUE(head.ends_with("\r\n\r\n")) << head;
 }
 
-TEST(AdminServer, ChangesNothing) {
+TEST(AdminServer, RefusesPostOutsideOperatorCommands) {
   auto server = admin_server::start("127.0.0.1", 0, echo);
   ASSERT_TRUE(server);
   EXPECT_TRUE(exchange((*server)->port(), "POST /known HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
                   .starts_with("HTTP/1.1 405"));
 }
 
-TEST(AdminServer, HandsOrdersOnWithTheirAuthorization) {
+TEST(AdminServer, PassesOperatorCommandsOnWithTheirAuthorization) {
   auto server = admin_server::start("127.0.0.1", 0, echo, [](const admin_request& order) {
     admin_page page{401, "text/plain", std::string(order.path) + " by " + std::string(order.authorization)};
     page.asks_for_token = true;
@@ -73,7 +73,7 @@ TEST(AdminServer, HandsOrdersOnWithTheirAuthorization) {
                   .starts_with("HTTP/1.1 405"));
 }
 
-TEST(AdminServer, ABusyPortIsAClearError) {
+TEST(AdminServer, APortInUseIsAnErrorThatNamesIt) {
   auto first = admin_server::start("127.0.0.1", 0, echo);
   ASSERT_TRUE(first);
   const auto second = admin_server::start("127.0.0.1", (*first)->port(), echo);

@@ -32,7 +32,7 @@ TEST(AppConfig, TheSmallestFileHasSafeDefaults) {
   EXPECT_EQ(options.group, "g");
 }
 
-TEST(AppConfig, FormerGroupsReachTheLine) {
+TEST(AppConfig, FormerGroupsReachTheEngine) {
   const auto loaded = load(
       "kafka:\n  bootstrap_servers: b:9092\n  group: g\n  former_groups: [f, e]\n  other_groups: [o]\n  "
       "topics: [t]\n"
@@ -42,7 +42,7 @@ TEST(AppConfig, FormerGroupsReachTheLine) {
   EXPECT_EQ(engine_options_of(loaded.value, 1).other_groups, (std::vector<std::string>{"o"}));
 }
 
-TEST(AppConfig, PoliciesOfRetryAndBreakerHaveTheDefaultsOfTheLine) {
+TEST(AppConfig, RetryAndBreakerPoliciesHaveTheDefaultsOfTheEngine) {
   const auto loaded = load(smallest);
   ASSERT_TRUE(loaded.ok());
   const auto options = engine_options_of(loaded.value, 1);
@@ -53,7 +53,7 @@ TEST(AppConfig, PoliciesOfRetryAndBreakerHaveTheDefaultsOfTheLine) {
   EXPECT_EQ(loaded.value.engine.retry_budget.reserve, 100U);
 }
 
-TEST(AppConfig, TheLimitOfEmitsReachesTheLine) {
+TEST(AppConfig, TheEmitLimitReachesTheEngine) {
   const auto untouched = load(smallest);
   ASSERT_TRUE(untouched.ok());
   EXPECT_EQ(engine_options_of(untouched.value, 1).emits_per_record_max,
@@ -65,7 +65,7 @@ TEST(AppConfig, TheLimitOfEmitsReachesTheLine) {
   EXPECT_FALSE(load(std::string(smallest) + "  emits_per_record_max: 0\n").ok());
 }
 
-TEST(AppConfig, PoliciesOfRetryAndBreakerReachTheLine) {
+TEST(AppConfig, RetryAndBreakerPoliciesReachTheEngine) {
   const std::string text =
       std::string(smallest) +
       "  retry: {attempts_max: 3, age_max: 1m, backoff_first: 20ms, backoff_max: 2s, "
@@ -93,7 +93,7 @@ TEST(AppConfig, PoliciesOfRetryAndBreakerReachTheLine) {
   EXPECT_EQ(options.breaker.probes_min, 2U);
 }
 
-TEST(AppConfig, PoliciesOutOfRangeOrAgainstEachOtherAreRefusedByName) {
+TEST(AppConfig, PoliciesOutOfRangeOrInConflictAreRefusedByName) {
   const auto refused = [](const std::string& policy, const std::string& named) {
     const std::string text = problems(std::string(smallest) + "  " + policy + "\n");
     return text.find(named) != std::string::npos ? std::string() : policy + " gives: " + text;
@@ -107,7 +107,7 @@ TEST(AppConfig, PoliciesOutOfRangeOrAgainstEachOtherAreRefusedByName) {
   EXPECT_EQ(refused("breaker: {open_first: 20s, open_max: 1s}", "engine.breaker.open_max"), "");
 }
 
-TEST(AppConfig, AMistypedKeyIsNamedWithItsPlaceAndASuggestion) {
+TEST(AppConfig, AMistypedKeyIsReportedWithItsPlaceAndASuggestion) {
   const std::string text = problems(std::string(smallest) + "  drain_timout: 5s\n");
   EXPECT_NE(text.find("config.yaml:7:3"), std::string::npos) << text;
   EXPECT_NE(text.find("drain_timeout"), std::string::npos) << text;
@@ -124,7 +124,7 @@ TEST(AppConfig, TlsFilesWithoutTlsAreRefused) {
   EXPECT_FALSE(loaded.ok());
 }
 
-TEST(AppConfig, SettingsOfTheDatabaseThatCannotBeMeantAreRefused) {
+TEST(AppConfig, ContradictoryDatabaseSettingsAreRefused) {
   const auto cql = [](const std::string& lines) {
     return load(std::string(smallest) + "cql:\n  contact_points: [a]\n" + lines).ok();
   };
@@ -168,7 +168,7 @@ TEST(AppConfig, BucketsAreAscendingDurations) {
   EXPECT_FALSE(load(own + "[0s]\n").ok());
 }
 
-TEST(AppConfig, BucketsWithoutTheObjectiveAreWarnedAbout) {
+TEST(AppConfig, BucketsWithoutTheObjectiveGiveAWarning) {
   const auto loaded = load(std::string(smallest) + "metrics:\n  buckets:\n    end_to_end: [1s, 10s]\n");
   EXPECT_TRUE(loaded.ok());
   ASSERT_EQ(loaded.diagnostics.size(), 1U);
@@ -180,7 +180,7 @@ TEST(AppConfig, AbsentSectionsStayAbsent) {
   EXPECT_FALSE(loaded.value.registry);
 }
 
-TEST(AppConfig, TheAssignorIsOfTheClassicProtocolOnly) {
+TEST(AppConfig, AnAssignorIsAcceptedForTheClassicProtocolOnly) {
   const auto with = [](const std::string& lines) {
     return "kafka:\n  bootstrap_servers: b:9092\n  group: g\n  topics: [t]\n" + lines +
            "engine:\n  dead_letter_topic: t-dlq\n";
@@ -241,7 +241,7 @@ TEST(AppConfig, EverySettingOfTheRegistryIsRead) {
   EXPECT_EQ(config::show(app_spec(), loaded.value).find("canary-4f1c"), std::string::npos);
 }
 
-TEST(AppConfig, MistakesInTheRegistryAreNamedByPlaceAndWithoutSecrets) {
+TEST(AppConfig, ErrorsInTheRegistrySectionNameThePlaceAndNoSecret) {
   const auto refused = [&](const std::string& settings, const std::string& named) {
     const std::string text = problems(with_registry + settings);
     EXPECT_EQ(text.find("canary-4f1c"), std::string::npos) << text;
@@ -263,7 +263,7 @@ TEST(AppConfig, MistakesInTheRegistryAreNamedByPlaceAndWithoutSecrets) {
   EXPECT_EQ(refused("  cached_ids_max: 0\n", "cached_ids_max"), "");
 }
 
-TEST(AppConfig, ARegistrysUrlIsCheckedAndCredentialsInTheClearAreTold) {
+TEST(AppConfig, ARegistryUrlIsCheckedAndCredentialsOverHttpGiveAWarning) {
   const std::string wrong = problems(std::string(smallest) + "registry:\n  urls: ['registry:8081']\n");
   EXPECT_NE(wrong.find("config.yaml:8:10"), std::string::npos) << wrong;
   EXPECT_NE(wrong.find("has no scheme"), std::string::npos) << wrong;
@@ -284,7 +284,7 @@ TEST(AppConfig, LookupsAreConfiguredByName) {
   EXPECT_FALSE(loaded.value.lookups[0].entries_max.has_value());
 }
 
-TEST(AppConfig, LookupsThatContradictThemselvesAreRefused) {
+TEST(AppConfig, ContradictoryLookupOptionsAreRefused) {
   const std::string base = std::string(smallest) + "lookups:\n";
   EXPECT_NE(problems(base + "  - {name: a}\n  - {name: a}\n").find("configured twice"), std::string::npos);
   EXPECT_NE(problems(base + "  - {name: a, on_miss: retry, retry_delay: 1s, negative_ttl: 2s}\n")

@@ -70,7 +70,7 @@ class avro_command : public testing::Test {
   std::ostringstream err_;
 };
 
-TEST(place, of_a_json_path) {
+TEST(place, is_the_line_and_column_of_a_json_path) {
   constexpr std::string_view text =
       "{ \"a\\\"x\": [1, {\"k\": \"v,]}\"}],\n  \"fields\": [\n    {\"n\": 1},\n"
       "    {\"ä\": {}, \"type\": \"Pge\"}\n  ]\n}";
@@ -90,7 +90,7 @@ TEST(place, of_a_json_path) {
     static_cast<void>(find_place(text.substr(0, size), "$.fields[1].type"));
 }
 
-TEST(text_lines, of_any_length_and_ending) {
+TEST(text_lines, are_read_at_any_length_and_line_ending) {
   const std::string text = "one\n\n  \ntwo\r\n" + std::string(200'000, 'x') + "\nlast";
   lines all(avro::input_of(as_bytes(text)));
   std::vector<std::pair<std::uint64_t, std::size_t>> found;
@@ -122,7 +122,7 @@ TEST_F(avro_command, check_names_the_place_of_each_error) {
   EXPECT_EQ(err(), "absent.avsc: cannot be opened: No such file or directory\n");
 }
 
-TEST_F(avro_command, check_knows_references) {
+TEST_F(avro_command, check_resolves_references) {
   check_arguments arguments;
   arguments.files = {write("visit.avsc", R"({"type":"array","items":"p.Page"})")};
   EXPECT_EQ(run(check_schemas, arguments), exit_failure);
@@ -130,7 +130,7 @@ TEST_F(avro_command, check_knows_references) {
   EXPECT_EQ(run(check_schemas, arguments), exit_ok) << err();
 }
 
-TEST_F(avro_command, canonical_and_fingerprint) {
+TEST_F(avro_command, prints_the_canonical_form_and_fingerprints) {
   schema_arguments arguments;
   arguments.file = write("int.avsc", R"({"type": "int", "doc": "x"})");
   EXPECT_EQ(run(print_canonical, arguments), exit_ok);
@@ -150,7 +150,7 @@ TEST_F(avro_command, canonical_and_fingerprint) {
   EXPECT_EQ(err(), "avro: bad.avsc:1:1: $: unknown type 'nt'\n");
 }
 
-TEST_F(avro_command, diff) {
+TEST_F(avro_command, diff_lists_changes_and_exits_with_1) {
   pair_arguments arguments;
   arguments.before =
       write("old.avsc", R"({"type":"record","name":"R","fields":[{"name":"a","type":"int"}]})");
@@ -187,12 +187,12 @@ TEST_F(avro_command, compat_explains_both_directions) {
       without_folder(out()),
       "backward (union.avsc reads what old.avsc wrote): no\n"
       "  b: the writer's R lacks this field, and the reader's R has no default for it\n"
-      "    to mend it: give the field a default in the reader's schema\n"
+      "    fix: give the field a default in the reader's schema\n"
       "forward (old.avsc reads what union.avsc wrote): not every record\n"
       "  a{string}: the writer has string, the reader wants int (fails for the records that hold it)\n");
 }
 
-TEST_F(avro_command, encode_and_decode_through_every_form) {
+TEST_F(avro_command, encoded_data_decodes_in_every_output_form) {
   encode_arguments encode;
   encode.schema_file = write("visit.avsc", visit_schema);
   encode.input = write("visits.jsonl", std::string(visit_json) + "\n");
@@ -223,7 +223,7 @@ TEST_F(avro_command, encode_and_decode_through_every_form) {
   EXPECT_EQ(out(), std::string(visit_plain) + "\n");
 }
 
-TEST_F(avro_command, frames_of_every_kind) {
+TEST_F(avro_command, decode_and_encode_handle_every_frame) {
   decode_arguments decode;
   decode.schema_file = write("int.avsc", R"("int")");
   decode.framed = true;
@@ -255,7 +255,7 @@ TEST_F(avro_command, frames_of_every_kind) {
   EXPECT_EQ(run(encode_data, encode), exit_config);
 }
 
-TEST_F(avro_command, bytes_alone_are_raw_behind_a_frame) {
+TEST_F(avro_command, a_bytes_schema_is_raw_after_a_frame) {
   encode_arguments encode;
   encode.schema_file = write("bytes.avsc", R"("bytes")");
   encode.input = write("bytes.json", R"("abc")");
@@ -271,7 +271,7 @@ TEST_F(avro_command, bytes_alone_are_raw_behind_a_frame) {
   EXPECT_EQ(out(), "\"616263\"\n");
 }
 
-TEST_F(avro_command, containers_of_every_codec) {
+TEST_F(avro_command, every_container_codec_round_trips) {
   std::string many;
   for (int i = 0; i < 100; ++i) many += std::string(visit_json) + "\n";
   encode_arguments encode;
@@ -295,10 +295,10 @@ TEST_F(avro_command, containers_of_every_codec) {
   }
   encode.codec = "lzma";
   EXPECT_EQ(run(encode_data, encode), exit_config);
-  EXPECT_EQ(err(), "avro: the codec 'lzma' is not one of null, deflate, snappy, zstandard\n");
+  EXPECT_EQ(err(), "avro: unknown codec 'lzma', expected one of null, deflate, snappy, zstandard\n");
 }
 
-TEST_F(avro_command, decode_as_a_reader_schema) {
+TEST_F(avro_command, decode_resolves_to_a_reader_schema) {
   decode_arguments decode;
   decode.schema_file = write("visit.avsc", visit_schema);
   decode.hex = visit_hex;
@@ -312,7 +312,7 @@ TEST_F(avro_command, decode_as_a_reader_schema) {
   EXPECT_NE(err().find("the data cannot be read as other.avsc: x:"), std::string::npos) << err();
 }
 
-TEST_F(avro_command, decode_says_where_data_is_bad) {
+TEST_F(avro_command, decode_errors_name_the_position) {
   decode_arguments decode;
   decode.schema_file = write("int.avsc", "\"int\"");
   decode.hex = "80";
@@ -320,7 +320,7 @@ TEST_F(avro_command, decode_says_where_data_is_bad) {
   EXPECT_EQ(err(), "avro: --hex: the value: the message ends inside a value, at byte 0\n");
   decode.hex = "0204";
   EXPECT_EQ(run(decode_data, decode), exit_failure);
-  EXPECT_EQ(err(), "avro: --hex: 1 bytes after the datum, from byte 1 on; is it the right schema?\n");
+  EXPECT_EQ(err(), "avro: --hex: 1 bytes after the datum, at byte 1; the schema may be the wrong one\n");
   decode.hex = "0g";
   EXPECT_EQ(run(decode_data, decode), exit_failure);
   decode.hex.reset();
@@ -345,7 +345,7 @@ TEST_F(avro_command, decode_says_where_data_is_bad) {
   EXPECT_EQ(run(decode_data, decode), exit_config);
 }
 
-TEST_F(avro_command, decode_prints_what_comes_before_the_damage) {
+TEST_F(avro_command, decode_prints_the_records_before_the_damage) {
   byte_buffer file;
   auto writer = avro::container_writer::create(avro::output_into(file), *avro::schema::parse("\"int\""));
   ASSERT_TRUE(writer.ok());
@@ -358,7 +358,7 @@ TEST_F(avro_command, decode_prints_what_comes_before_the_damage) {
   EXPECT_TRUE(err().starts_with("avro: damaged.avro: record 3: in the block at byte ")) << err();
 }
 
-TEST_F(avro_command, encode_says_which_line_is_bad) {
+TEST_F(avro_command, encode_errors_name_the_line) {
   encode_arguments encode;
   encode.schema_file = write("int.avsc", "\"int\"");
   encode.input = write("numbers.jsonl", "1\n\n\"x\"\n");
@@ -368,7 +368,7 @@ TEST_F(avro_command, encode_says_which_line_is_bad) {
   encode.form = encode_form::datum;
   encode.input = write("two.jsonl", "1\n2\n");
   EXPECT_EQ(run(encode_data, encode), exit_failure);
-  EXPECT_TRUE(err().starts_with("avro: two.jsonl:2: a second record")) << err();
+  EXPECT_TRUE(err().starts_with("avro: two.jsonl:2: --to datum holds one record")) << err();
   encode.form = encode_form::container;
   encode.framed_id = 1;
   EXPECT_EQ(run(encode_data, encode), exit_config);

@@ -40,7 +40,7 @@ class bound_values_test : public ::testing::Test {
 
 using namespace std::string_view_literals;
 
-TEST_F(bound_values_test, are_shown_as_their_type_says) {
+TEST_F(bound_values_test, are_formatted_by_their_type) {
   with("id", "text", "v1").with("count", "int", "\xff\xff\xff\xfe"sv).with("small", "smallint", "\x01\x00"sv);
   with("score", "double", "\x3f\xe0\0\0\0\0\0\0"sv).with("ratio", "float", "\x3f\x80\0\0"sv);
   with("ok", "boolean", "\x01"sv).with("at", "timestamp", "\0\0\0\0\0\0\x04\xd2"sv);
@@ -60,7 +60,7 @@ TEST_F(bound_values_test, are_shown_as_their_type_says) {
                            {"raw", "0x01"}}));
 }
 
-TEST_F(bound_values_test, null_and_unset_are_told_apart) {
+TEST_F(bound_values_test, null_and_unset_are_distinguished) {
   without("a", -1).without("b", -2).with("c", "text", "");
   EXPECT_EQ(shown(), (json{{"a", nullptr}, {"b", "unset"}, {"c", ""}}));
 }
@@ -72,7 +72,7 @@ TEST_F(bound_values_test, columns_are_hidden_by_their_name_and_by_the_end_of_a_p
       << "whether it is null is a value too";
 }
 
-TEST_F(bound_values_test, a_column_may_be_bound_twice_and_cells_may_be_torn) {
+TEST_F(bound_values_test, a_column_bound_twice_and_truncated_cells_are_accepted) {
   with("day", "text", "a").with("day", "text", "b");
   EXPECT_EQ(shown(), (json{{"day", "a"}, {"day'", "b"}}));
   binding_.parameters.push_back({"torn", "text"});

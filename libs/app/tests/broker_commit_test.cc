@@ -1,4 +1,4 @@
-// Commits that go wrong, and committed offsets that are not what the line left, under a whole line.
+// Failed commits, and committed offsets changed by others, with a whole engine.
 #include <array>
 
 #include <millrace/emulators/kafka_relay.h>
@@ -17,7 +17,7 @@ struct commit_case {
 class broker_commit_test : public broker_test, public ::testing::WithParamInterface<commit_case> {};
 
 // Scenario 19.
-TEST_P(broker_commit_test, a_commit_that_fails_is_repeated_until_the_broker_has_it) {
+TEST_P(broker_commit_test, a_failed_commit_is_repeated_until_the_broker_accepts_it) {
   topic("parcels", 3);
   send_parcels(60);
   broker_worker worker(GetParam().joins_anew ? rejoining() : settings());
@@ -75,7 +75,7 @@ TEST_F(broker_test, a_commit_that_was_applied_and_never_answered_is_repeated) {
 }
 
 // Scenario 19: the coordinator goes on with everything else.
-TEST_F(broker_test, one_commit_that_is_never_answered_costs_a_stop_nothing) {
+TEST_F(broker_test, one_unanswered_commit_does_not_impair_a_stop) {
   topic("parcels", 1);
   send_parcels(10);
   kafka_relay relay(cluster());
@@ -99,7 +99,7 @@ TEST_F(broker_test, one_commit_that_is_never_answered_costs_a_stop_nothing) {
   EXPECT_TRUE(next.leave());
 }
 
-TEST_F(broker_test, a_stop_under_a_coordinator_that_fell_silent_ends_and_says_what_is_repeated) {
+TEST_F(broker_test, a_stop_with_a_silent_coordinator_ends_and_logs_what_is_repeated) {
   topic("parcels", 1);
   send_parcels(10);
   kafka_relay relay(cluster());
@@ -119,8 +119,8 @@ TEST_F(broker_test, a_stop_under_a_coordinator_that_fell_silent_ends_and_says_wh
   EXPECT_FALSE(worker.engine().left_group());
 }
 
-// Scenario 19: a commit that may never succeed stops the line.
-TEST_F(broker_test, a_commit_that_is_not_authorised_stops_the_line) {
+// Scenario 19: a commit that can never succeed stops the engine.
+TEST_F(broker_test, an_unauthorised_commit_stops_the_engine) {
   topic("parcels", 1);
   send_parcels(10);
   worker_settings s = settings();
@@ -138,7 +138,7 @@ TEST_F(broker_test, a_commit_that_is_not_authorised_stops_the_line) {
 
 // Scenario 21: brokers deny a partition for a moment after a leader moved; one that was deleted they deny for
 // good.
-TEST_F(broker_test, a_topic_that_the_brokers_deny_for_long_stops_the_line_and_says_why) {
+TEST_F(broker_test, a_topic_denied_for_long_stops_the_engine_with_the_reason) {
   topic("parcels", 1);
   send_parcels(10);
   worker_settings s = settings();
@@ -156,7 +156,7 @@ TEST_F(broker_test, a_topic_that_the_brokers_deny_for_long_stops_the_line_and_sa
 }
 
 // Scenario 14: the classic protocol fences the member that was there first.
-TEST_F(broker_test, a_line_that_is_fenced_by_its_twin_ends_and_says_why) {
+TEST_F(broker_test, an_engine_fenced_by_a_duplicate_member_stops_with_the_reason) {
   topic("parcels", 1);
   send_parcels(10);
   worker_settings s = settings();
@@ -173,7 +173,7 @@ TEST_F(broker_test, a_line_that_is_fenced_by_its_twin_ends_and_says_why) {
 }
 
 // Scenario 20.
-TEST_F(broker_test, an_offset_that_the_log_does_not_have_stops_the_line) {
+TEST_F(broker_test, an_offset_outside_the_log_stops_the_engine) {
   topic("parcels", 1);
   send_parcels(10);
   move_offset(1'000);
@@ -210,7 +210,7 @@ TEST_F(broker_test, an_operator_moves_the_committed_offset_lower_and_higher) {
 }
 
 // Scenario 22: to a broker, a group whose offset was deleted is one that has none.
-TEST_F(broker_test, without_a_committed_offset_the_policy_decides_and_not_the_client) {
+TEST_F(broker_test, without_a_committed_offset_start_from_decides_and_not_the_client) {
   topic("parcels", 1);
   send_parcels(10);
   worker_settings s = settings();

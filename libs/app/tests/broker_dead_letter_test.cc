@@ -1,4 +1,4 @@
-// Records without key or value, and dead letters that cannot be delivered, under a whole line.
+// Records without key or value, and undeliverable dead letters, with a whole engine.
 #include <array>
 
 #include "broker_fixture.h"
@@ -6,9 +6,9 @@
 namespace millrace::app {
 namespace {
 
-class broker_letter_test : public broker_test {
+class broker_dead_letter_test : public broker_test {
  protected:
-  // Parcels 0…9 of one partition, of which number 5 is to be a dead letter.
+  // Parcels 0…9 of one partition, of which number 5 becomes a dead letter.
   void send_one_bad_parcel() {
     send_parcels(5);
     send_parcels(1, 5, "dead");
@@ -42,7 +42,7 @@ class broker_letter_test : public broker_test {
 };
 
 // Scenario 33.
-TEST_F(broker_letter_test, null_values_null_keys_and_empty_payloads_are_told_apart_and_counted) {
+TEST_F(broker_dead_letter_test, null_values_null_keys_and_empty_payloads_are_distinguished_and_counted) {
   topic("parcels", 1);
   topic("dead", 1);
   {
@@ -69,7 +69,7 @@ TEST_F(broker_letter_test, null_values_null_keys_and_empty_payloads_are_told_apa
 }
 
 // Scenario 33.
-TEST_F(broker_letter_test, a_tombstone_can_be_a_dead_letter_without_a_value) {
+TEST_F(broker_dead_letter_test, a_tombstone_can_be_a_dead_letter_without_a_value) {
   topic("parcels", 1);
   topic("dead", 1);
   {
@@ -90,7 +90,7 @@ TEST_F(broker_letter_test, a_tombstone_can_be_a_dead_letter_without_a_value) {
 }
 
 // Scenario 34.
-TEST_F(broker_letter_test, without_its_topic_a_dead_letter_waits_and_the_offset_with_it) {
+TEST_F(broker_dead_letter_test, without_the_dead_letter_topic_the_offset_does_not_advance) {
   topic("parcels", 1);
   send_one_bad_parcel();
   worker_settings s = settings();
@@ -104,7 +104,7 @@ TEST_F(broker_letter_test, without_its_topic_a_dead_letter_waits_and_the_offset_
 }
 
 // Scenario 34.
-TEST_F(broker_letter_test, a_dead_letter_that_is_not_authorised_is_tried_again_and_never_dropped) {
+TEST_F(broker_dead_letter_test, an_unauthorised_dead_letter_is_retried_and_never_dropped) {
   topic("parcels", 1);
   topic("dead", 1);
   send_one_bad_parcel();
@@ -118,7 +118,7 @@ TEST_F(broker_letter_test, a_dead_letter_that_is_not_authorised_is_tried_again_a
 }
 
 // Scenario 34.
-TEST_F(broker_letter_test, a_dead_letter_whose_broker_is_down_outlives_its_delivery_timeout) {
+TEST_F(broker_dead_letter_test, a_dead_letter_whose_broker_is_down_outlives_its_delivery_timeout) {
   start(2);
   topic("parcels", 1);
   topic("dead", 1);
@@ -137,7 +137,7 @@ TEST_F(broker_letter_test, a_dead_letter_whose_broker_is_down_outlives_its_deliv
 }
 
 // Scenario 34.
-TEST_F(broker_letter_test, a_full_queue_delays_dead_letters_and_drops_none) {
+TEST_F(broker_dead_letter_test, a_full_queue_delays_dead_letters_and_drops_none) {
   topic("parcels", 1);
   topic("dead", 1);
   send_parcels(200, 0, "dead");

@@ -1,4 +1,4 @@
-// The vocabulary of these tests: a line with the real source and sink, between librdkafka's mock cluster and
+// The fixture of these tests: an engine with the real source and sink, between librdkafka's mock cluster and
 // a simulated database, on the real clock.
 #pragma once
 
@@ -175,7 +175,7 @@ class broker_test : public cluster_test {
       EXPECT_EQ(times->second, 1) << "parcel " << i;
     }
   }
-  // As a tool does while nobody is in the group.
+  // As a tool does while the group has no members.
   void move_offset(std::int64_t to) const {
     member operator_tool(reading({"parcels"}));
     ASSERT_TRUE(operator_tool.until([&] { return !operator_tool.positions.empty(); }));
@@ -184,7 +184,7 @@ class broker_test : public cluster_test {
     ASSERT_FALSE(operator_tool.commits[0].failure) << operator_tool.commits[0].failure->to_string();
     ASSERT_TRUE(operator_tool.leave());
   }
-  // For groups that are joined anew: the mock cluster waits for nearly a session's time then.
+  // For groups that are joined again: the mock cluster then waits for nearly a session timeout.
   [[nodiscard]] worker_settings rejoining() const {
     worker_settings s = settings();
     s.source.client.properties["session.timeout.ms"] = "3000";

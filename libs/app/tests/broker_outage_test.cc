@@ -1,4 +1,4 @@
-// Brokers, coordinators and leaders that go away, move and come back, under a whole line.
+// Brokers, coordinators and leaders that stop, move and return, with a whole engine.
 #include <array>
 
 #include "broker_fixture.h"
@@ -78,7 +78,7 @@ TEST_P(broker_outage_test, a_rolling_restart_costs_no_record_and_no_rebalance) {
 }
 
 // Scenario 16.
-TEST_P(broker_outage_test, all_brokers_down_with_work_in_flight_loses_and_repeats_nothing) {
+TEST_P(broker_outage_test, an_outage_of_all_brokers_loses_and_repeats_nothing) {
   start_brokers(2);
   topic("parcels", 2);
   topic("sent", 1);

@@ -1,4 +1,4 @@
-// Rebalances of each kind under a whole line with work in flight: revoke, drain, commit, assign.
+// Rebalances of each kind with a whole engine and work in flight: revoke, drain, commit, assign.
 #include "broker_fixture.h"
 
 namespace millrace::app {

@@ -1,4 +1,4 @@
-// What letters say, and what remembers which were redriven.
+// The headers of dead letters, and the record of those redriven.
 #include <sstream>
 #include <utility>
 #include <vector>
@@ -52,7 +52,7 @@ std::string joined(const redrive_headers& headers) {
   return all;
 }
 
-TEST(DlqLetter, SaysWhyWhoAndFromWhere) {
+TEST(DlqDeadLetter, NamesReasonProcessorAndOrigin) {
   const record written(by_a_processor, 5);
   const dead_letter_record read = read_dead_letter(written.view);
   EXPECT_EQ(read.offset, 5);
@@ -63,7 +63,7 @@ TEST(DlqLetter, SaysWhyWhoAndFromWhere) {
   EXPECT_FALSE(read.value_dropped);
 }
 
-TEST(DlqLetter, KafkaStreamsNamesAreUnderstoodToo) {
+TEST(DlqDeadLetter, HeadersOfKafkaStreamsAreRead) {
   const record written({{"__streams.errors.exception", "db_timeout"},
                         {"__streams.errors.message", "no answer"},
                         {"__streams.errors.topic", "visits"},
@@ -77,7 +77,7 @@ TEST(DlqLetter, KafkaStreamsNamesAreUnderstoodToo) {
   EXPECT_EQ(read_dead_letter(rejected.view).reason, "broken seal");
 }
 
-TEST(DlqLetter, ALetterOfARedrivenRecordIsOfTheGroupAndProcessorItWasRedrivenFor) {
+TEST(DlqDeadLetter, ADeadLetterOfARedrivenRecordBelongsToTheGroupAndProcessorOfTheRedrive) {
   const record by_streams({{"millrace.redrive.group", "navigation"},
                            {"millrace.redrive.processor", "enrich"},
                            {"__streams.errors.topic", "visits"}});
@@ -86,7 +86,7 @@ TEST(DlqLetter, ALetterOfARedrivenRecordIsOfTheGroupAndProcessorItWasRedrivenFor
   EXPECT_EQ(read_dead_letter(record(by_a_processor).view).processor, "enrich") << "who failed last counts";
 }
 
-TEST(DlqLetter, ProcessorsAreRenamedFromOldToNew) {
+TEST(DlqDeadLetter, ProcessorsAreRenamedFromOldToNew) {
   const auto names = read_processor_names({"enrich=enricher", "a=b=c"});
   ASSERT_TRUE(names);
   EXPECT_EQ(*names, (processor_names{{"enrich", "enricher"}, {"a", "b=c"}}));
@@ -96,14 +96,14 @@ TEST(DlqLetter, ProcessorsAreRenamedFromOldToNew) {
   }
 }
 
-TEST(DlqLetter, ACountThatIsNoNumberDoesNotResetTheGuard) {
+TEST(DlqDeadLetter, AnInvalidRedriveCountDoesNotResetTheLimit) {
   for (const std::string text : {"x", "", "-1", "1 ", "99999999999"}) {
     const record written(headers{{"millrace.redrive.count", text}});
     EXPECT_EQ(read_dead_letter(written.view).redrives, UINT32_MAX) << text;
   }
 }
 
-TEST(DlqLetter, TheFilterTakesAReasonOrACode) {
+TEST(DlqDeadLetter, TheFilterMatchesAReasonOrACode) {
   const record written(by_a_processor);
   const dead_letter_record read = read_dead_letter(written.view);
   EXPECT_TRUE((dead_letter_filter{}).accepts(read));
@@ -114,7 +114,7 @@ TEST(DlqLetter, TheFilterTakesAReasonOrACode) {
   EXPECT_FALSE((dead_letter_filter{"", "", "other"}).accepts(read));
 }
 
-TEST(DlqLetter, ARedriveRestoresTheOriginalHeadersAndSaysForWhom) {
+TEST(DlqDeadLetter, ARedriveRestoresTheHeadersAndNamesItsGroupAndProcessor) {
   const record written(by_a_processor);
   const dead_letter_record read = read_dead_letter(written.view);
   EXPECT_EQ(joined(redrive_headers(written.view, read, {read.group, read.processor})),
@@ -141,7 +141,7 @@ TEST(DlqSummary, CountsByReasonProcessorAndOrigin) {
   EXPECT_LT(most, least);
 }
 
-TEST(DlqSummary, KindsAreBounded) {
+TEST(DlqSummary, TheNumberOfKindsIsBounded) {
   summary all;
   for (std::size_t i = 0; i < summary::kinds_max + 10; ++i) {
     dead_letter_record one;
@@ -153,7 +153,7 @@ TEST(DlqSummary, KindsAreBounded) {
   EXPECT_NE(out.str().find("      10  (others)"), std::string::npos);
 }
 
-TEST(DlqPace, AllowsSoManyASecond) {
+TEST(DlqPace, AllowsTheConfiguredRate) {
   pace ten(10, instant{0});
   std::size_t went = 0;
   for (std::int64_t ms = 0; ms < 3'000; ms += 10) {
@@ -166,7 +166,7 @@ TEST(DlqPace, AllowsSoManyASecond) {
   EXPECT_LE(went, 31U);
 }
 
-TEST(DlqPace, ALongPauseIsNotMadeUpForAtOnce) {
+TEST(DlqPace, ALongPauseAllowsNoBurst) {
   pace fast(1'000, instant{0});
   EXPECT_EQ(fast.allowed(instant{3'600'000'000'000}), 101U);
 }
@@ -178,7 +178,7 @@ class redriven_test : public testing::Test {
   }
 };
 
-TEST_F(redriven_test, LettersThatStayHoldTheOffsetAndWhatWasSentBeyondIsRemembered) {
+TEST_F(redriven_test, RemainingDeadLettersHoldTheOffsetAndLaterRedrivesAreRemembered) {
   redriven first = from(-1);
   EXPECT_FALSE(first.news());
   std::vector<stream::offset_tracker::ticket> tickets;
@@ -200,7 +200,7 @@ TEST_F(redriven_test, LettersThatStayHoldTheOffsetAndWhatWasSentBeyondIsRemember
   EXPECT_EQ(again, (std::vector<std::int64_t>{1, 3, 5}));
 }
 
-TEST_F(redriven_test, WhatAnEarlierRunRemembersIsCommittedAlongWithWhatThisOneSends) {
+TEST_F(redriven_test, RedrivesOfAnEarlierRunAreCommittedWithThoseOfThisRun) {
   redriven first = from(-1);
   std::vector<stream::offset_tracker::ticket> tickets;
   tickets.reserve(8);
@@ -220,7 +220,7 @@ TEST_F(redriven_test, WhatAnEarlierRunRemembersIsCommittedAlongWithWhatThisOneSe
   EXPECT_FALSE(third.delivered(5));
 }
 
-TEST_F(redriven_test, SaysSoWhenItCannotRememberAllOfIt) {
+TEST_F(redriven_test, ReportsWhenTheRangesExceedTheMetadata) {
   redriven all = from(-1);
   std::vector<stream::offset_tracker::ticket> tickets;
   tickets.reserve(20'000);

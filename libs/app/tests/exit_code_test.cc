@@ -5,17 +5,17 @@
 namespace millrace::app {
 namespace {
 
-TEST(Closing, AStopThatLeftNothingBehindIsClean) { EXPECT_EQ(exit_code_of({}, {}), exit_ok); }
+TEST(ExitCode, AStopThatLeavesNothingUnfinishedExitsWithZero) { EXPECT_EQ(exit_code_of({}, {}), exit_ok); }
 
-TEST(Closing, AStopThatAbandonedRecordsFailed) {
+TEST(ExitCode, AStopThatAbandonedRecordsExitsWithFailure) {
   EXPECT_EQ(exit_code_of({}, {.abandoned = 3, .uncommitted = 0}), exit_failure);
 }
 
-TEST(Closing, AStopThatCouldNotCommitFinishedRecordsFailed) {
+TEST(ExitCode, AStopThatCouldNotCommitFinishedRecordsExitsWithFailure) {
   EXPECT_EQ(exit_code_of({}, {.abandoned = 0, .uncommitted = 1}), exit_failure);
 }
 
-TEST(Closing, AFailureDecidesByItsCode) {
+TEST(ExitCode, TheErrorCodeOfAFailureDecidesTheExitCode) {
   EXPECT_EQ(exit_code_of(error(errc::broker_fenced), {}), exit_failure);
   EXPECT_EQ(exit_code_of(error(errc::config_invalid), {.abandoned = 3, .uncommitted = 2}), exit_config);
 }

@@ -54,7 +54,7 @@ TEST_F(KafkaStatistics, WindowsBecomeBaseUnitsAndEmptyOnesNothing) {
   EXPECT_EQ(value("millrace_kafka_broker_throttle_seconds", {{"broker", "1"}}), 0.02);
 }
 
-TEST_F(KafkaStatistics, QueuesAndOpenTransactions) {
+TEST_F(KafkaStatistics, CountsQueuesAndOpenTransactions) {
   statistics_.add(kafka_statistics::client::consumer)(of_consumer);
   statistics_.add(kafka_statistics::client::producer)(R"({"msg_cnt": 5, "msg_size": 700, "brokers": {}})");
   EXPECT_EQ(value("millrace_kafka_queue_records", {{"queue", "fetch"}}), 30);
@@ -65,7 +65,7 @@ TEST_F(KafkaStatistics, QueuesAndOpenTransactions) {
   EXPECT_EQ(value("millrace_kafka_open_transaction_records", {{"partition", "2"}}), std::nullopt);
 }
 
-TEST_F(KafkaStatistics, TheClientsOfSeveralWorkersAddUp) {
+TEST_F(KafkaStatistics, SumsTheClientsOfSeveralWorkers) {
   const auto one = statistics_.add(kafka_statistics::client::consumer);
   const auto two = statistics_.add(kafka_statistics::client::consumer);
   one(of_consumer);
@@ -76,7 +76,7 @@ TEST_F(KafkaStatistics, TheClientsOfSeveralWorkersAddUp) {
   EXPECT_EQ(value("millrace_kafka_broker_rtt_seconds", {{"broker", "1"}, {"statistic", "mean"}}), 0.0015);
 }
 
-TEST_F(KafkaStatistics, WhatIsNotADocumentIsNothing) {
+TEST_F(KafkaStatistics, InvalidJsonChangesNothing) {
   statistics_.add(kafka_statistics::client::consumer)("{\"brokers\": ");
   EXPECT_EQ(value("millrace_kafka_broker_connected_clients"), std::nullopt);
 }

@@ -15,13 +15,13 @@ std::string logfmt(std::initializer_list<log_field> fields) {
                      std::span(fields.begin(), fields.size()));
 }
 
-TEST(Log, ALineNamesItsTimeLevelEventAndFields) {
+TEST(Log, AMessageHoldsTimeLevelEventAndFields) {
   EXPECT_EQ(logfmt({{"worker", 3}, {"seconds", 1.5}, {"fatal", false}, {"group", std::string("navigation")}}),
             "time=2026-01-01T00:00:00.123Z level=warning event=source_error worker=3 seconds=1.5 fatal=false "
             "group=navigation");
 }
 
-TEST(Log, TextThatCouldBreakALineIsQuoted) {
+TEST(Log, TextThatCouldBreakAMessageIsQuoted) {
   EXPECT_EQ(logfmt({{"a", "two words"}, {"b", ""}, {"c", "x=y"}, {"d", "say \"no\"\n\x01"}}),
             "time=2026-01-01T00:00:00.123Z level=warning event=source_error a=\"two words\" b=\"\" c=\"x=y\" "
             "d=\"say \\\"no\\\"\\n\\x01\"");
@@ -41,7 +41,7 @@ TEST(Log, JsonHoldsTheSameWithItsTypes) {
   EXPECT_TRUE(read["text"].is_string());
 }
 
-TEST(Log, AKindIsSaidOnceInAWhileWithTheNumberLeftOut) {
+TEST(Log, AKindIsLoggedOnceInTenSecondsWithTheNumberSuppressed) {
   log_limit limit;
   manual_clock time;
   EXPECT_EQ(limit.admit("source_error", "down", time.now()), 0U);
@@ -54,7 +54,7 @@ TEST(Log, AKindIsSaidOnceInAWhileWithTheNumberLeftOut) {
   EXPECT_EQ(limit.admit("source_error", "down", time.now()), 0U);
 }
 
-TEST(Log, TheMemoryOfTheLimitIsBounded) {
+TEST(Log, TheNumberOfRememberedKindsIsBounded) {
   log_limit limit;
   manual_clock time;
   for (std::size_t i = 0; i < 3 * log_limit::kinds_max; ++i) {

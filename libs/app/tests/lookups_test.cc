@@ -49,29 +49,29 @@ TEST_F(lookups_test, TheConfigurationOverridesWhatItNames) {
   EXPECT_EQ(options.when_late, statements::miss_policy::dead_letter);
 }
 
-TEST_F(lookups_test, ALookupThatNobodyDeclaresIsNamedWithThoseThereAre) {
-  EXPECT_EQ(why({named("price")}), "`lookups` names 'price', and the lookups of the application are: prices");
+TEST_F(lookups_test, AnUndeclaredLookupIsRefusedAndTheDeclaredOnesAreListed) {
+  EXPECT_EQ(why({named("price")}),
+            "`lookups` has 'price', which the application does not declare; its lookups are: prices");
 }
 
-TEST_F(lookups_test, OptionsThatContradictThemselvesNameTheLookup) {
+TEST_F(lookups_test, ContradictoryOptionsNameTheLookup) {
   lookup_settings of = named("prices");
   of.on_miss = statements::miss_policy::retry;
   of.retry_delay = 1s;
-  EXPECT_EQ(
-      why({of}),
-      "lookup 'prices': `negative_ttl` is longer than `retry_delay`: a record that looks again would see the "
-      "cached miss");
+  EXPECT_EQ(why({of}),
+            "lookup 'prices': `negative_ttl` is longer than `retry_delay`: a retry would read the "
+            "cached miss");
 }
 
-TEST_F(lookups_test, CachesLeaveHalfOfTheMemoryToRecords) {
+TEST_F(lookups_test, CachesOverHalfOfTheMemoryAreRefused) {
   const std::size_t needed = 2 * prices_.declared().bytes_max;
   EXPECT_EQ(why({}, 2, 2 * needed), "opened");
-  EXPECT_NE(why({}, 2, 2 * needed - 1).find("more than half of `engine.memory_max`"), std::string::npos);
+  EXPECT_NE(why({}, 2, 2 * needed - 1).find("exceeds half of `engine.memory_max`"), std::string::npos);
 }
 
-TEST_F(lookups_test, WritesAreTiedToThem) {
+TEST_F(lookups_test, WritesAreConnectedToTheLookupsTheyInvalidate) {
   cql::statement<void(std::int64_t, std::string_view)> update("UPDATE price SET price = ? WHERE item = ?");
-  EXPECT_NE(why({}).find("which lookup 'prices' caches rows of"), std::string::npos);
+  EXPECT_NE(why({}).find("which lookup 'prices' caches"), std::string::npos);
 }
 
 }  // namespace

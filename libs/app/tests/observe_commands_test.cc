@@ -11,7 +11,7 @@ namespace {
 
 using nlohmann::json;
 
-TEST(AdminAddress, IsWrittenInSeveralWays) {
+TEST(AdminAddress, AcceptsUrlHostAndPortOrPortAlone) {
   for (const char* text : {"http://10.0.0.1:9000/", "10.0.0.1:9000", "http://10.0.0.1:9000"}) {
     const auto at = parse_address(text);
     ASSERT_TRUE(at) << text;
@@ -59,7 +59,7 @@ look look_at(const char* at, double done, double seconds, bool ready = true) {
 }
 const screen wide{.columns = 200, .rows = 100, .colours = false};
 
-TEST(Top, ShowsRatesSinceTheLookBefore) {
+TEST(Top, ShowsRatesSinceThePreviousPoll) {
   const std::string text = draw({look_at("a:1", 3'000, 2)}, {look_at("a:1", 1'000, 1)}, wide);
   EXPECT_NE(text.find("a:1"), std::string::npos);
   EXPECT_NE(text.find("2,000"), std::string::npos) << text;
@@ -68,7 +68,7 @@ TEST(Top, ShowsRatesSinceTheLookBefore) {
   EXPECT_NE(text.find("select"), std::string::npos) << "one process: its statements too";
 }
 
-TEST(Top, AddsSeveralProcessesUp) {
+TEST(Top, SumsSeveralProcesses) {
   const std::string text = draw({look_at("a:1", 3'000, 2), look_at("b:1", 5'000, 2)},
                                 {look_at("a:1", 1'000, 1), look_at("b:1", 4'000, 1)}, wide);
   EXPECT_NE(text.find("all  "), std::string::npos);
@@ -76,7 +76,7 @@ TEST(Top, AddsSeveralProcessesUp) {
   EXPECT_NE(text.find("280"), std::string::npos) << text;
 }
 
-TEST(Top, SaysWhatIsWrong) {
+TEST(Top, ShowsUnhealthyWorkersBreakersAndRecords) {
   look gone;
   gone.at = *parse_address("c:1");
   gone.failure = "c:1: Connection refused";
@@ -87,7 +87,7 @@ TEST(Top, SaysWhatIsWrong) {
     EXPECT_NE(text.find(words), std::string::npos) << words << "\n" << text;
 }
 
-TEST(Top, KeepsToTheScreen) {
+TEST(Top, FitsTheScreen) {
   const std::string text = draw({look_at("a:1", 3'000, 2)}, {}, {.columns = 40, .rows = 4, .colours = false});
   EXPECT_LE(std::count(text.begin(), text.end(), '\n'), 3);
   for (std::size_t at = 0; at < text.size();) {
@@ -108,7 +108,7 @@ TEST(Tap, TheFiltersAreEncodedInThePath) {
   EXPECT_EQ(tap_path({}, 5'000), "/tap/limit=1000");
 }
 
-TEST(Lag, ShowsWhatLagsAndSumsUp) {
+TEST(Lag, ShowsLaggingPartitionsAndTheirSum) {
   const timestamp now{milliseconds(1'000'000)};
   std::vector<kafka::partition_lag> all(3);
   for (std::int32_t i = 0; i < 3; ++i) all[static_cast<std::size_t>(i)].partition = i;

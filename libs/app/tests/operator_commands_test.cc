@@ -10,7 +10,7 @@ using engine::operator_command;
 using engine::record_name;
 using kind = command_answer::kind;
 
-// Workers that answer as a test says, and remember what they were asked.
+// Workers that answer as a test sets, and record their commands.
 struct office {
   secret token{"s3cret"};
   std::vector<std::optional<command_answer>> answers;  // of the workers, in order
@@ -29,7 +29,7 @@ struct office {
   }
 };
 
-TEST(RecordOrders, AreOffWithoutATokenInTheConfigurationAndSaySo) {
+TEST(OperatorCommands, AreRefusedWithoutATokenInTheConfiguration) {
   office o;
   o.token = secret();
   o.answers = {command_answer{kind::obeyed, "done"}};
@@ -41,7 +41,7 @@ TEST(RecordOrders, AreOffWithoutATokenInTheConfigurationAndSaySo) {
   EXPECT_TRUE(o.asked.empty());
 }
 
-TEST(RecordOrders, NeedTheToken) {
+TEST(OperatorCommands, NeedTheToken) {
   office o;
   o.answers = {command_answer{kind::obeyed, "done"}};
   for (const std::string authorization : {"", "s3cret", "Bearer", "Bearer ", "Bearer s3cre", "Bearer s3cret2",
@@ -54,7 +54,7 @@ TEST(RecordOrders, NeedTheToken) {
   EXPECT_TRUE(o.asked.empty());
 }
 
-TEST(RecordOrders, ReachTheWorkerThatHasTheRecord) {
+TEST(OperatorCommands, ReachTheWorkerThatHasTheRecord) {
   office o;
   o.answers = {command_answer{kind::not_here, "elsewhere"}, command_answer{kind::obeyed, "skipped"},
                command_answer{kind::obeyed, "never asked"}};
@@ -64,17 +64,17 @@ TEST(RecordOrders, ReachTheWorkerThatHasTheRecord) {
   EXPECT_EQ(o.asked, (std::vector<std::string>(2, "visits.v2/3@12345678901 dead-letter")));
 }
 
-TEST(RecordOrders, SayWhyNothingWasDone) {
+TEST(OperatorCommands, ReportWhyNothingWasDone) {
   office o;
   o.answers = {command_answer{kind::not_now, "attempt 3 is running"}};
   EXPECT_EQ(o.post("/records/visits/0/7/retry").status, 409U);
-  EXPECT_EQ(o.post("/records/visits/0/7/retry").body, "nothing was done: attempt 3 is running\n");
+  EXPECT_EQ(o.post("/records/visits/0/7/retry").body, "not executed: attempt 3 is running\n");
   o.answers = {command_answer{kind::not_here, "it is finished"}};
   EXPECT_EQ(o.post("/records/visits/0/7/retry").status, 404U);
-  EXPECT_EQ(o.post("/records/visits/0/7/retry").body, "nothing was done: it is finished\n");
+  EXPECT_EQ(o.post("/records/visits/0/7/retry").body, "not executed: it is finished\n");
 }
 
-TEST(RecordOrders, AWorkerThatDoesNotAnswerMayHaveTheRecord) {
+TEST(OperatorCommands, AnUnansweredCommandIsReportedUnlessAnotherWorkerExecutesIt) {
   office o;
   o.answers = {std::nullopt, command_answer{kind::not_here, "elsewhere"}};
   EXPECT_EQ(o.post("/records/visits/0/7/skip").status, 503U);
@@ -82,7 +82,7 @@ TEST(RecordOrders, AWorkerThatDoesNotAnswerMayHaveTheRecord) {
   EXPECT_EQ(o.post("/records/visits/0/7/skip").status, 200U);
 }
 
-TEST(RecordOrders, OtherPathsAreExplained) {
+TEST(OperatorCommands, OtherPathsAreRefusedWithTheSyntax) {
   office o;
   o.answers = {command_answer{kind::obeyed, "done"}};
   for (const std::string path :

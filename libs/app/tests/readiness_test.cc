@@ -40,14 +40,14 @@ TEST_F(Readiness, AProcessThatRunsAndHasJoinedIsReady) {
   EXPECT_EQ(after(1s), "");
 }
 
-TEST_F(Readiness, AMemberThatHasNotJoinedIsNotReadyForAWhile) {
+TEST_F(Readiness, AMemberThatHasNotJoinedIsNotReadyForALimitedTime) {
   seen_.workers[0].line.joined = false;
   EXPECT_EQ(after(1s), "worker 0 has not joined the group yet");
   seen_.uptime = readiness::joins_within;
   EXPECT_EQ(after(1s), "") << "there are more workers than partitions";
 }
 
-TEST_F(Readiness, ADependencyThatFailsForAMomentFlipsNothing) {
+TEST_F(Readiness, AShortFailureOfADependencyKeepsReadiness) {
   after(1s);
   breaker(engine::breaker_state::open);
   EXPECT_EQ(after(9s), "");
@@ -55,11 +55,12 @@ TEST_F(Readiness, ADependencyThatFailsForAMomentFlipsNothing) {
   EXPECT_EQ(after(60s), "");
 }
 
-TEST_F(Readiness, ADependencyThatStaysAwayIsNamedAndHasToStayWellToBeForgotten) {
+TEST_F(Readiness, ALongFailureOfADependencyEndsReadinessUntilItStaysHealthy) {
   after(1s);
   breaker(engine::breaker_state::open);
-  EXPECT_EQ(after(11s),
-            "the database does not work (its breaker is open); last error: db_unavailable: nobody there");
+  EXPECT_EQ(
+      after(11s),
+      "the database is unavailable (its circuit breaker is open); last error: db_unavailable: nobody there");
   breaker(engine::breaker_state::closed);
   EXPECT_NE(after(4s), "");
   breaker(engine::breaker_state::probing);
@@ -69,7 +70,7 @@ TEST_F(Readiness, ADependencyThatStaysAwayIsNamedAndHasToStayWellToBeForgotten) 
   EXPECT_EQ(after(2s), "");
 }
 
-TEST_F(Readiness, AStopCountsAtOnce) {
+TEST_F(Readiness, AStopEndsReadinessAtOnce) {
   after(1s);
   seen_.workers[0].line.state = engine::engine_state::draining;
   EXPECT_EQ(after(100ms), "worker 0 is draining");

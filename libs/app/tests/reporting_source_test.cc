@@ -12,7 +12,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Hears what a line would hear.
+// Receives the events that an engine would receive.
 class listener final : public stream::source_events {
  public:
   void on_record(const stream::record_view&) override { ++records; }
@@ -68,7 +68,7 @@ class reporting : public testing::Test {
   listener heard_;
 };
 
-TEST_F(reporting, AnErrorIsALineAndGoesOnToTheLine) {
+TEST_F(reporting, AnErrorIsLoggedAndForwardedToTheEngine) {
   fail(errc::broker_unavailable, "all brokers are down");
   EXPECT_EQ(lines_,
             std::vector<std::string>{
@@ -76,7 +76,7 @@ TEST_F(reporting, AnErrorIsALineAndGoesOnToTheLine) {
   EXPECT_EQ(heard_.errors, 1U);
 }
 
-TEST_F(reporting, MoreOfAKindAreCountedAndSaidTenSecondsLater) {
+TEST_F(reporting, FurtherErrorsOfAKindAreCountedAndLoggedTenSecondsLater) {
   for (int i = 0; i < 4; ++i) fail(errc::broker_unavailable, "down");
   time_.advance(10s);
   fail(errc::broker_unavailable, "still down");
@@ -87,13 +87,13 @@ TEST_F(reporting, MoreOfAKindAreCountedAndSaidTenSecondsLater) {
   EXPECT_EQ(heard_.errors, 6U);
 }
 
-TEST_F(reporting, AnotherKindIsSaidAtOnce) {
+TEST_F(reporting, AnotherKindIsLoggedAtOnce) {
   fail(errc::broker_unavailable, "down");
   fail(errc::topic_not_found, "gone");
   EXPECT_EQ(lines_.size(), 2U);
 }
 
-TEST(TroubleLog, AnExceptionIsSaidOncePerProcessorAndType) {
+TEST(RateLimitedLog, AnExceptionIsLoggedOncePerProcessorAndType) {
   manual_clock time;
   std::vector<std::string> lines;
   rate_limited_log log(
@@ -112,13 +112,13 @@ TEST(TroubleLog, AnExceptionIsSaidOncePerProcessorAndType) {
   EXPECT_EQ(lines.back(), "processor_threw std::out_of_range: at 1");
 }
 
-TEST_F(reporting, AFatalErrorIsTheLinesToReport) {
+TEST_F(reporting, AFatalErrorIsLeftToTheEngine) {
   fail(errc::broker_fenced, "twin", true);
   EXPECT_TRUE(lines_.empty());
   EXPECT_EQ(heard_.fatal_errors, 1U);
 }
 
-TEST_F(reporting, AFailedCommitIsALineAndAGoodOneIsNone) {
+TEST_F(reporting, OnlyAFailedCommitIsLogged) {
   behind_->assign({{0, 0}});
   poll();
   const std::vector<stream::partition_offset> next{{{0, 0}, 1}};

@@ -22,11 +22,11 @@ std::vector<std::string> settings_of(const app_config& config) {
   return names;
 }
 
-TEST(security_finding, a_configuration_without_secrets_or_with_tls_gives_nothing_up) {
+TEST(security_finding, a_configuration_without_secrets_or_with_tls_has_no_findings) {
   app_config config;
   config.registry.emplace().urls = {"http://registry:8081"};
   config.cql.emplace();
-  EXPECT_TRUE(settings_of(config).empty()) << "nothing secret crosses the network";
+  EXPECT_TRUE(settings_of(config).empty()) << "no secret is sent over the network";
   config.kafka.client.properties = {{"security.protocol", "SASL_SSL"}, {"sasl.password", "x"}};
   config.registry->urls = {"https://registry:8081"};
   config.registry->password = secret("x");
@@ -38,7 +38,7 @@ TEST(security_finding, a_configuration_without_secrets_or_with_tls_gives_nothing
   EXPECT_TRUE(settings_of(config).empty());
 }
 
-TEST(security_finding, every_setting_that_gives_protection_up_is_named) {
+TEST(security_finding, every_insecure_setting_is_reported) {
   app_config config;
   config.kafka.client.properties = {{"security.protocol", "SASL_PLAINTEXT"},
                                     {"sasl.password", "x"},
@@ -73,7 +73,7 @@ void append_certificate(const std::string& file, long seconds) {
   EVP_PKEY_free(key);
 }
 
-TEST(security_finding, a_certificate_ends_with_its_first_and_a_bundle_with_its_last) {
+TEST(security_finding, a_chain_expires_with_its_first_certificate_and_a_bundle_with_its_last) {
   const std::string file = ::testing::TempDir() + "security_finding-" + std::to_string(::getpid()) + ".pem";
   append_certificate(file, 1'000);
   append_certificate(file, 9'000);
@@ -90,7 +90,7 @@ TEST(security_finding, a_certificate_ends_with_its_first_and_a_bundle_with_its_l
   EXPECT_FALSE(end_of({"", file, false}));
 }
 
-TEST(security_finding, is_served_at_each_scrape) {
+TEST(security_finding, is_exported_at_each_scrape) {
   const std::string file = ::testing::TempDir() + "served-" + std::to_string(::getpid()) + ".pem";
   append_certificate(file, 1'000);
   app_config config;

@@ -68,7 +68,7 @@ TEST(StatusPage, TheRetryBudgetIsThatOfTheProcess) {
   EXPECT_EQ(page["retry_budget"]["retries_waiting"], 6);
 }
 
-TEST(StatusPage, KeysThatAreNotTextDoNotBreakThePage) {
+TEST(StatusPage, KeysThatAreNotTextAreEscaped) {
   process_view seen = running();
   seen.workers[0].line.partitions[0].oldest->key = "\xFF\xFE\"";
   EXPECT_TRUE(json::accept(status_json(seen)));
@@ -84,12 +84,12 @@ TEST(StatusPage, AProcessIsReadyWhenEveryWorkerRuns) {
   EXPECT_EQ(not_ready_because(seen), "starting");
 }
 
-TEST(StatusPage, AWorkerThatDoesNotTurnIsNotAliveAndSaysWhatItRuns) {
+TEST(StatusPage, AWorkerWithABlockedEventLoopIsNotAliveAndItsRecordIsNamed) {
   process_view seen = running();
   seen.workers[1].pulse = {12s, "processor 'visits' on partition 3 offset 17"};
-  EXPECT_EQ(
-      not_alive_because(seen),
-      "worker 1 has not turned its loop for 12 s; last entered: processor 'visits' on partition 3 offset 17");
+  EXPECT_EQ(not_alive_because(seen),
+            "worker 1 has a blocked event loop for 12 s; last entered: processor 'visits' on partition 3 "
+            "offset 17");
   const json page = json::parse(status_json(seen));
   EXPECT_EQ(page["alive"], false);
   EXPECT_EQ(page["ready"], false);

@@ -57,7 +57,7 @@ json described(const followed_record& r, const tap_settings& settings) {
   return json::parse(line);
 }
 
-TEST(Tap, ASampleSaysWhatHappenedToTheRecord) {
+TEST(Tap, ASampleHoldsTheOutcomeAndStagesOfTheRecord) {
   tap_settings settings;
   settings.statement_values = true;
   const json line = described(visit(), settings);
@@ -103,7 +103,7 @@ TEST(Tap, ABatchShowsTheValuesOfEachOfItsStatements) {
   EXPECT_EQ(batch[1]["values"]["visitor"], "v1");
 }
 
-TEST(Tap, WhatCannotBeDecodedSaysSo) {
+TEST(Tap, AnUndecodableRecordIsShownWithItsError) {
   followed_record r = visit();
   r.value = bytes("no framing");
   EXPECT_TRUE(described(r, {})["value"].contains("undecodable"));
@@ -113,7 +113,7 @@ TEST(Tap, WhatCannotBeDecodedSaysSo) {
   EXPECT_EQ(line["value"]["undecodable"], "the registry did not answer");
 }
 
-TEST(Tap, FiltersAreInThePath) {
+TEST(Tap, FiltersAreParsedFromThePath) {
   const auto filter =
       tap_filter::parse("/tap/key=a%2Fb/partition=3/outcome=dead_lettered/error=time%20out/limit=5");
   ASSERT_TRUE(filter);
@@ -128,7 +128,7 @@ TEST(Tap, FiltersAreInThePath) {
     EXPECT_FALSE(tap_filter::parse(path)) << path;
 }
 
-TEST(Tap, CollectsWhatTheFilterWantsAndNoMoreThanItsLimit) {
+TEST(Tap, CollectsMatchingRecordsUpToItsLimit) {
   tap samples(system_clock());
   EXPECT_FALSE(samples.armed());
   samples.offer(visit());
@@ -173,7 +173,7 @@ TEST_F(TapPage, IsOffUnlessEnabledAndNeedsTheToken) {
   EXPECT_EQ(status("Bearer t0ken", "/tap/x=1"), 404U);
   EXPECT_EQ(status("Bearer t0ken"), 200U);
   settings_.admin.token = secret("");
-  EXPECT_EQ(status("Bearer "), 403U) << "without a token nobody may look";
+  EXPECT_EQ(status("Bearer "), 403U) << "access without a token is refused";
 }
 
 }  // namespace

@@ -90,7 +90,7 @@ json attributes(const json& span) {
   return flat;
 }
 
-TEST(Otlp, ARecordIsASpanWithItsStagesAndStatementsInside) {
+TEST(Otlp, ARecordIsASpanThatContainsItsStagesAndStatements) {
   const json body = json::parse(otlp_json({traced()}, resource));
   const json& one = body["resourceSpans"][0];
   EXPECT_EQ(one["resource"]["attributes"][0]["value"]["stringValue"], "navigation");
@@ -134,7 +134,7 @@ class Exporter : public testing::Test {
   metrics::registry counts_{declared_};
 };
 
-TEST_F(Exporter, SendsWhatWasAddedToTheCollector) {
+TEST_F(Exporter, SendsSpansToTheCollector) {
   collector_double collector;
   const auto exporter = start(collector.url());
   exporter->add(traced());
@@ -147,7 +147,7 @@ TEST_F(Exporter, SendsWhatWasAddedToTheCollector) {
   EXPECT_EQ(total("dropped"), 0);
 }
 
-TEST_F(Exporter, WhatTheCollectorRefusesIsCounted) {
+TEST_F(Exporter, RefusedSpansAreCounted) {
   collector_double collector("503 Service Unavailable");
   const auto exporter = start(collector.url() + "/otlp/v1/traces");
   exporter->add(traced());
@@ -156,7 +156,7 @@ TEST_F(Exporter, WhatTheCollectorRefusesIsCounted) {
   EXPECT_EQ(total("sent"), 0);
 }
 
-TEST_F(Exporter, ACollectorThatIsAwayCostsTracesOnly) {
+TEST_F(Exporter, AnUnreachableCollectorDropsTracesOnly) {
   std::string nowhere;
   {
     nowhere = collector_double().url();
@@ -200,7 +200,7 @@ class Sampler : public Exporter {
   followed_record record_;
 };
 
-TEST_F(Sampler, FollowsWhatItsProducerSampled) {
+TEST_F(Sampler, FollowsTheSamplingDecisionOfTheProducer) {
   sample(0);
   EXPECT_FALSE(follows(""));
   EXPECT_FALSE(follows("nonsense"));
@@ -211,14 +211,14 @@ TEST_F(Sampler, FollowsWhatItsProducerSampled) {
   EXPECT_EQ(record_.span_id.size(), 16U);
 }
 
-TEST_F(Sampler, BeginsTracesForAShareOfTheOthers) {
+TEST_F(Sampler, BeginsTracesForTheConfiguredShareOfOtherRecords) {
   sample(0.5);
   int followed = 0;
   for (int i = 0; i < 1'000; ++i) followed += follows("") ? 1 : 0;
   EXPECT_NEAR(followed, 500, 100);
 }
 
-TEST_F(Sampler, KeepsToItsRate) {
+TEST_F(Sampler, KeepsTheConfiguredRate) {
   sample(1, 10);
   int followed = 0;
   for (int i = 0; i < 10'000; ++i) followed += follows("") ? 1 : 0;

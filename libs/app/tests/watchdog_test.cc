@@ -27,13 +27,13 @@ std::vector<watchdog::finding> look(watchdog& dog, nanoseconds now, nanoseconds 
   return dog.look({now.count()}, pulses);
 }
 
-TEST(Watchdog, IsSilentWhileLoopsTurn) {
+TEST(Watchdog, ReportsNothingWhileEventLoopsTurn) {
   watchdog dog(10s);
   EXPECT_TRUE(look(dog, 0s, 500ms).empty());
   EXPECT_TRUE(look(dog, 20s, 9'999ms).empty());
 }
 
-TEST(Watchdog, ReportsAStuckWorkerOnceThenRarelyAndItsRecovery) {
+TEST(Watchdog, ReportsABlockedEventLoopOnceThenRarelyAndItsRecovery) {
   watchdog dog(10s);
   const auto first = look(dog, 100s, 10s, "processor 'visits'");
   ASSERT_EQ(first.size(), 1U);
@@ -51,7 +51,7 @@ TEST(Watchdog, ReportsAStuckWorkerOnceThenRarelyAndItsRecovery) {
   EXPECT_TRUE(look(dog, 162s, 1ms).empty());
 }
 
-// What the blocking processor and the test tell each other.
+// State shared by the blocking processor and the test.
 struct gate {
   std::atomic<bool> entered{false};
   std::atomic<bool> open{false};
@@ -89,7 +89,7 @@ class blocking final : public engine::processor<engine::parcel> {
 };
 
 // One worker on simulated ports, in real time.
-class stuck_worker : public testing::Test {
+class blocked_worker_test : public testing::Test {
  protected:
   void launch(std::string_view word) {
     log_.add_topic("parcels", 1);
@@ -122,7 +122,7 @@ class stuck_worker : public testing::Test {
                    counts_.add_shard(), nullptr, [] {});
     launched_ = true;
   }
-  ~stuck_worker() override {
+  ~blocked_worker_test() override {
     gate_.open = true;
     if (!launched_) return;
     worker_.request_stop();
@@ -152,7 +152,7 @@ class stuck_worker : public testing::Test {
   worker worker_{system_clock()};
 };
 
-TEST_F(stuck_worker, IsReportedWithWhatItRunsAndFailsLivenessUntilItTurnsAgain) {
+TEST_F(blocked_worker_test, IsReportedWithItsRecordAndFailsLivenessUntilItRecovers) {
   launch("at once");
   wait_until([&] { return gate_.entered.load(); });
   watchdog dog(stuck_after);
@@ -171,14 +171,14 @@ TEST_F(stuck_worker, IsReportedWithWhatItRunsAndFailsLivenessUntilItTurnsAgain) 
   wait_until([&] { return not_alive_because(view()).empty(); });
 }
 
-TEST_F(stuck_worker, IsNamedAlsoWhenItBlocksAfterAWait) {
+TEST_F(blocked_worker_test, IsReportedAlsoWhenItBlocksAfterAWait) {
   launch("after a wait");
   wait_until([&] { return gate_.entered.load(); });
   wait_until([&] { return !not_alive_because(view()).empty(); });
   EXPECT_NE(not_alive_because(view()).find("offset 41"), std::string::npos) << not_alive_because(view());
 }
 
-TEST_F(stuck_worker, DoesNotObeyLaterWhatWasReportedAsNotDone) {
+TEST_F(blocked_worker_test, DoesNotExecuteACommandReportedAsNotExecuted) {
   launch("at once");
   wait_until([&] { return gate_.entered.load(); });
   EXPECT_EQ(worker_.ask({"parcels", 0, 41}, engine::operator_command::skip, 20ms), std::nullopt);
@@ -187,7 +187,7 @@ TEST_F(stuck_worker, DoesNotObeyLaterWhatWasReportedAsNotDone) {
   EXPECT_EQ(worker_.status().counts.skipped, 0U);
 }
 
-TEST_F(stuck_worker, AnswersAnOperatorWhenItTurns) {
+TEST_F(blocked_worker_test, ExecutesAnOperatorCommandOnceItRecovers) {
   gate_.open = true;
   launch("at once");
   wait_until([&] { return worker_.status().counts.done == 1; });
@@ -196,7 +196,7 @@ TEST_F(stuck_worker, AnswersAnOperatorWhenItTurns) {
   EXPECT_EQ(answer->what, engine::command_answer::kind::not_here) << answer->text;
 }
 
-TEST_F(stuck_worker, ObeysAnOperatorAboutTheRecordThatHoldsItUp) {
+TEST_F(blocked_worker_test, ExecutesAnOperatorCommandForTheRecordThatBlocksIt) {
   store_failure_ = error(errc::db_overloaded, "not now");
   gate_.open = true;
   launch("after a wait");
@@ -207,7 +207,7 @@ TEST_F(stuck_worker, ObeysAnOperatorAboutTheRecordThatHoldsItUp) {
   wait_until([&] { return worker_.status().counts.skipped == 1; });
 }
 
-TEST_F(stuck_worker, IsNotStuckWhenItsThreadHasEnded) {
+TEST_F(blocked_worker_test, IsNotReportedOnceItsThreadHasEnded) {
   gate_.open = true;
   launch("at once");
   worker_.request_stop();

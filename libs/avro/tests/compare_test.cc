@@ -34,7 +34,7 @@ constexpr std::string_view primitives[] = {"null",  "boolean", "int",   "long",
                                            "float", "double",  "bytes", "string"};
 [[nodiscard]] std::string in_json(std::string_view name) { return '"' + std::string(name) + '"'; }
 
-TEST(compatibility, primitives_are_what_they_are_or_promoted) {
+TEST(compatibility, primitives_match_or_are_promoted) {
   const std::vector<std::pair<std::string_view, std::string_view>> promoted = {
       {"int", "long"},    {"int", "float"},    {"int", "double"},   {"long", "float"},
       {"long", "double"}, {"float", "double"}, {"string", "bytes"}, {"bytes", "string"}};
@@ -52,7 +52,7 @@ TEST(compatibility, primitives_are_what_they_are_or_promoted) {
   }
 }
 
-TEST(compatibility, fields_come_and_go_with_defaults) {
+TEST(compatibility, added_and_removed_fields_need_defaults) {
   const std::string a = field("a", R"("int")");
   const std::string b = field("b", R"("string")");
   const std::string b_default = field("b", R"("string")", R"(,"default":"")");
@@ -74,7 +74,7 @@ TEST(compatibility, paths_lead_through_records_collections_and_unions) {
             lines{"(page.tags[][]{p.Item}.x: the writer has long, the reader wants int)"});
 }
 
-TEST(compatibility, unions_lose_branches_for_some_records_only) {
+TEST(compatibility, a_lost_union_branch_affects_only_records_that_hold_it) {
   EXPECT_EQ(
       reading(R"(["null","int","string"])", R"(["null","long"])"),
       lines{"({string}: the writer has string, no branch of the reader's union takes it: null or long)"});
@@ -89,7 +89,7 @@ TEST(compatibility, unions_lose_branches_for_some_records_only) {
   EXPECT_EQ(reading("[]", R"("int")"), lines{});
 }
 
-TEST(compatibility, a_branch_of_the_readers_union_is_taken_if_it_can_be_read) {
+TEST(compatibility, a_readable_branch_of_the_readers_union_is_taken) {
   const std::string one = record(field("x", R"("int")"), "a.T");
   const std::string other = record(field("y", R"("int")"), "b.T");
   EXPECT_EQ(reading(one, "[" + other + "," + one + "]"), lines{}) << "the full name goes before";
@@ -97,7 +97,7 @@ TEST(compatibility, a_branch_of_the_readers_union_is_taken_if_it_can_be_read) {
   EXPECT_EQ(reading(one, "[\"null\"," + bad + "]"), lines{"x: the writer has int, the reader wants boolean"});
 }
 
-TEST(compatibility, enums_need_their_symbols_or_a_default) {
+TEST(compatibility, an_enum_without_the_symbols_needs_a_default) {
   const auto of = [](std::string_view symbols, std::string_view more = "") {
     return R"({"type":"enum","name":"E","symbols":[)" + std::string(symbols) + "]" + std::string(more) + "}";
   };
@@ -106,7 +106,7 @@ TEST(compatibility, enums_need_their_symbols_or_a_default) {
   EXPECT_EQ(reading(of(R"("A","B")"), of(R"("X")", R"(,"default":"X")")), lines{});
 }
 
-TEST(compatibility, names_and_sizes) {
+TEST(compatibility, names_and_sizes_must_match) {
   const auto fixed = [](std::string_view name, int size, std::string_view more = "") {
     return R"({"type":"fixed","name":")" + std::string(name) + R"(","size":)" + std::to_string(size) +
            std::string(more) + "}";
@@ -120,7 +120,7 @@ TEST(compatibility, names_and_sizes) {
             "give the reader's 'a.Q' the alias 'a.R'");
 }
 
-TEST(compatibility, numbers_keep_their_meaning) {
+TEST(compatibility, units_and_scales_must_match) {
   const auto of = [](std::string_view logical) {
     return R"({"type":"long","logicalType":")" + std::string(logical) + "\"}";
   };
@@ -136,7 +136,7 @@ TEST(compatibility, numbers_keep_their_meaning) {
             lines{": the writer has bytes (decimal 9,2), the reader wants bytes (decimal 9,3)"});
 }
 
-TEST(compatibility, recursion_ends_and_repeats_what_it_found) {
+TEST(compatibility, recursive_schemas_are_compared_in_finite_time) {
   const auto list = [](std::string_view value) {
     return record(field("v", value) + "," + field("next", R"(["null","L"])"), "L");
   };
@@ -151,7 +151,7 @@ TEST(compatibility, recursion_ends_and_repeats_what_it_found) {
                    "b.x: the writer has string, the reader wants int"}));
 }
 
-TEST(compatibility, doubling_records_cost_no_more_than_the_limit) {
+TEST(compatibility, exponential_schemas_stay_within_the_limit) {
   const auto doubling = [](std::string_view value) {
     std::string text = record(field("x", value), "R0");
     for (int i = 1; i < 30; ++i)
@@ -163,14 +163,14 @@ TEST(compatibility, doubling_records_cost_no_more_than_the_limit) {
   EXPECT_EQ(reading(doubling(R"("string")"), doubling(R"("int")")).size(), incompatibilities_max);
 }
 
-TEST(changes, none_between_texts_that_mean_the_same) {
+TEST(changes, equivalent_schemas_have_no_changes) {
   EXPECT_EQ(
       changes(R"({"type":"record","name":"R","namespace":"n","fields":[{"name":"a","type":{"type":"int"}}]})",
               R"({"fields":[{"type":"int","name":"a","order":"ascending"}],"name":"n.R","type":"record"})"),
       lines{});
 }
 
-TEST(changes, of_fields) {
+TEST(changes, of_fields_are_listed) {
   EXPECT_EQ(
       changes(
           record(field("a", R"("int")") + "," + field("b", R"("string")")),
@@ -183,7 +183,7 @@ TEST(changes, of_fields) {
             (lines{"~a: type int → long", "~: order of fields a, b → b, a"}));
 }
 
-TEST(changes, of_types_and_attributes) {
+TEST(changes, of_types_and_attributes_are_listed) {
   EXPECT_EQ(changes(R"({"type":"long","logicalType":"timestamp-millis"})",
                     R"({"type":"long","logicalType":"timestamp-micros"})"),
             lines{"~: type long (timestamp-millis) → long (timestamp-micros)"});
@@ -200,7 +200,7 @@ TEST(changes, of_types_and_attributes) {
             (lines{"~: attribute 'pii' true → false", "~[]: type int → long"}));
 }
 
-TEST(changes, of_recursive_types_end) {
+TEST(changes, of_recursive_types_are_listed_once) {
   const auto tree = [](std::string_view value) {
     return record(field("v", value) + "," + field("kids", R"({"type":"array","items":"T"})"), "T");
   };

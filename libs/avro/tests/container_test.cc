@@ -123,7 +123,7 @@ class broken_disk final : public byte_output {
   result<void> close() override { return {}; }
 };
 
-TEST(container, every_codec_gives_back_what_was_written) {
+TEST(container, every_codec_round_trips) {
   for (const container_codec codec : every_codec) {
     const byte_buffer file = visits(1000, codec);
     const read_back found = read_all(file);
@@ -133,7 +133,7 @@ TEST(container, every_codec_gives_back_what_was_written) {
   }
 }
 
-TEST(container, no_records_is_a_header_alone) {
+TEST(container, a_file_without_records_is_a_header) {
   for (const container_codec codec : every_codec) {
     const byte_buffer file = visits(0, codec);
     EXPECT_EQ(as_text(file), header_of(schema_from(visit_schema).to_json(), to_string(codec)));
@@ -150,7 +150,7 @@ TEST(container, compression_makes_files_smaller) {
   }
 }
 
-TEST(container, the_input_may_give_one_byte_at_a_time) {
+TEST(container, an_input_of_one_byte_at_a_time_is_read) {
   for (const container_codec codec : every_codec) {
     const byte_buffer file = visits(50, codec, 256);
     const read_back found = read_all(std::make_unique<drip>(file));
@@ -255,7 +255,7 @@ TEST(container, without_avro_codec_the_codec_is_null) {
   EXPECT_EQ(read_all(file).records, std::vector{varint(7)});
 }
 
-TEST(container, deflate_as_avro_for_python_leaves_it) {
+TEST(container, deflate_streams_of_avro_for_python_are_read) {
   byte_buffer file = visits(1, container_codec::deflate);
   // The block's size grows by three bytes that follow the end of the data.
   const std::string header = header_of(schema_from(visit_schema).to_json(), "deflate");
@@ -272,7 +272,7 @@ TEST(container, empty_blocks_are_passed_over) {
   EXPECT_EQ(read_all(header_of(R"("int")") + block_of(0, "x")).code(), errc::malformed);
 }
 
-TEST(container_refuses, what_is_no_container_file) {
+TEST(container_refuses, files_in_another_format) {
   EXPECT_EQ(read_all(std::string_view()).code(), errc::truncated);
   EXPECT_EQ(read_all(std::string_view("Ob")).code(), errc::truncated);
   const read_back other = read_all(std::string_view("PK\x03\x04 and more"));
@@ -281,7 +281,7 @@ TEST(container_refuses, what_is_no_container_file) {
   EXPECT_EQ(read_all(std::string_view("Obj\x02")).code(), errc::malformed);
 }
 
-TEST(container_refuses, every_strict_prefix_but_those_between_blocks) {
+TEST(container_refuses, every_strict_prefix_that_ends_inside_a_block) {
   for (const container_codec codec : every_codec) {
     const byte_buffer file = visits(20, codec, 100);
     std::size_t whole = 0;
@@ -311,7 +311,7 @@ TEST(container_refuses, another_marker_after_a_block) {
       << found.why();
 }
 
-TEST(container_refuses, counts_and_sizes_that_cannot_be) {
+TEST(container_refuses, impossible_counts_and_sizes) {
   const std::string header = header_of(R"("int")");
   EXPECT_EQ(read_all(header + varint(-1) + text("\x02") + marker_text()).code(), errc::malformed);
   EXPECT_EQ(read_all(header + varint(INT64_MIN) + text("\x02") + marker_text()).code(), errc::malformed);
@@ -326,7 +326,7 @@ TEST(container_refuses, counts_and_sizes_that_cannot_be) {
   EXPECT_EQ(read_all(header + std::string(11, '\x80')).code(), errc::malformed);
 }
 
-TEST(container_refuses, more_records_of_no_bytes_than_the_limit) {
+TEST(container_refuses, more_records_of_zero_bytes_than_the_limit) {
   const std::string header = header_of(R"("null")");
   EXPECT_EQ(read_all(header + block_of(1000, "")).records.size(), 1000U);
   EXPECT_EQ(read_all(header + block_of(std::int64_t{1} << 40, "")).code(), errc::limit_exceeded);
@@ -354,11 +354,11 @@ TEST(container_refuses, headers_without_a_usable_schema_or_codec) {
   EXPECT_EQ(read_all(header_of("nothing")).code(), errc::schema_invalid);
   const read_back codec = read_all(header_of(R"("int")", "bzip2"));
   EXPECT_EQ(codec.code(), errc::unsupported);
-  EXPECT_NE(codec.why().find("'bzip2' is not one of null, deflate, snappy, zstandard"), std::string::npos)
+  EXPECT_NE(codec.why().find("'bzip2', expected one of null, deflate, snappy, zstandard"), std::string::npos)
       << codec.why();
 }
 
-TEST(container_refuses, bombs) {
+TEST(container_refuses, blocks_that_expand_beyond_the_limit) {
   container_write_options writing;
   container_read_options reading;
   reading.container.block_bytes_max = std::size_t{1} << 20;
@@ -390,7 +390,7 @@ TEST(container, a_block_may_be_exactly_as_large_as_the_limit) {
   }
 }
 
-TEST(container_refuses, snappy_that_lies) {
+TEST(container_refuses, snappy_blocks_with_a_wrong_length) {
   const std::string header = header_of(R"("bytes")", "snappy");
   EXPECT_EQ(read_all(header + block_of(1, "")).code(), errc::malformed);
   EXPECT_EQ(read_all(header + block_of(1, "abcd")).code(), errc::malformed);
@@ -432,7 +432,7 @@ TEST(container, single_byte_mutations_give_an_error_or_records) {
   }
 }
 
-TEST(container_writer, refuses_options_that_cannot_be) {
+TEST(container_writer, refuses_contradictory_options) {
   byte_buffer file;
   const auto refused = [&](const container_write_options& options) {
     auto made = container_writer::create(output_into(file), schema_from(R"("int")"), options);
@@ -455,7 +455,7 @@ TEST(container_writer, refuses_options_that_cannot_be) {
   EXPECT_EQ(refused(options), errc::internal) << "accepted";
 }
 
-TEST(container_writer, reports_what_its_output_reports) {
+TEST(container_writer, passes_on_the_errors_of_its_output) {
   auto made = container_writer::create(std::make_unique<broken_disk>(), schema_from(R"("int")"));
   ASSERT_FALSE(made.ok());
   EXPECT_EQ(made.error().code(), errc::io_error);
@@ -475,7 +475,7 @@ TEST(container_writer, refuses_records_larger_than_a_block) {
   EXPECT_EQ(read_all(file, reading).records.size(), 2U);
 }
 
-TEST(files, that_cannot_be_opened_say_why) {
+TEST(files, that_cannot_be_opened_are_an_error_with_the_reason) {
   auto none = open_file("/nowhere/at/all.avro");
   ASSERT_FALSE(none.ok());
   EXPECT_EQ(none.error().code(), errc::io_error);

@@ -16,7 +16,7 @@ TEST(primitives, boolean_is_zero_or_one) {
   EXPECT_EQ(decode_as<bool>(R"("boolean")", "")->code(), errc::truncated);
 }
 
-TEST(primitives, zigzag_of_every_length) {
+TEST(primitives, zigzag_numbers_of_every_length_are_read) {
   for (int bits = 0; bits < 64; ++bits) {
     for (const std::int64_t sign : {1, -1}) {
       for (const std::int64_t around : {-1, 0, 1}) {
@@ -39,7 +39,7 @@ TEST(primitives, zigzag_of_every_length) {
   EXPECT_EQ(decode_as<std::int64_t>(R"("long")", varint(INT64_MAX))->value, INT64_MAX);
 }
 
-TEST(primitives, numbers_longer_than_their_type) {
+TEST(primitives, overlong_numbers_are_refused) {
   EXPECT_EQ(decode_as<std::int32_t>(R"("int")", bytes("ffffffff7f"))->code(), errc::malformed)
       << "fifth byte 7f";
   EXPECT_EQ(decode_as<std::int32_t>(R"("int")", varint(std::int64_t{1} << 40))->code(), errc::malformed);
@@ -72,7 +72,7 @@ TEST(primitives, floats_keep_their_bits) {
   EXPECT_EQ(decode_as<float>(R"("float")", raw(1.0F).substr(0, 3))->code(), errc::truncated);
 }
 
-TEST(primitives, strings) {
+TEST(primitives, strings_of_every_length_are_read) {
   for (const std::string_view value : {std::string_view(""), std::string_view("a\0b", 3),
                                        std::string_view("é€😀"), std::string_view("\xEF\xBB\xBFx")}) {
     const auto found = decode_as<std::string_view>(R"("string")", text(value));
@@ -121,7 +121,7 @@ TEST(primitives, lengths_are_checked_before_anything_is_allocated) {
 }
 
 // The vectors of AVRO-4304.
-TEST(primitives, must_reject_vectors) {
+TEST(primitives, the_must_reject_vectors_are_refused) {
   EXPECT_FALSE(decode_as<std::int64_t>(R"("long")", bytes("80808080808080808080"))->ok());
   EXPECT_FALSE(decode_as<std::int32_t>(R"("int")", bytes("8080808080"))->ok());
   EXPECT_FALSE(decode_as<array_view<std::int32_t>>(R"({"type":"array","items":"int"})",
@@ -134,7 +134,7 @@ TEST(primitives, must_reject_vectors) {
   }
 }
 
-TEST(unions, index_out_of_range_and_long_forms) {
+TEST(unions, an_index_out_of_range_is_refused_and_a_padded_one_is_read) {
   const char* type = R"(["null","int","string"])";
   using value = std::variant<std::monostate, std::int32_t, std::string_view>;
   EXPECT_EQ(std::get<1>(decode_as<value>(type, bytes("0206"))->value), 3);
@@ -146,7 +146,7 @@ TEST(unions, index_out_of_range_and_long_forms) {
   EXPECT_EQ(decode_as<value>(type, "")->code(), errc::truncated);
 }
 
-TEST(unions, null_first_and_null_second) {
+TEST(unions, null_is_read_as_the_first_and_the_second_branch) {
   EXPECT_EQ(decode_as<std::optional<std::int32_t>>(R"(["null","int"])", bytes("00"))->value, std::nullopt);
   EXPECT_EQ(decode_as<std::optional<std::int32_t>>(R"(["null","int"])", bytes("0206"))->value, 3);
   EXPECT_EQ(decode_as<std::optional<std::int32_t>>(R"(["int","null"])", bytes("02"))->value, std::nullopt);
@@ -158,13 +158,13 @@ TEST(unions, null_first_and_null_second) {
   EXPECT_EQ(decode_as<std::optional<std::string>>(R"(["null","string"])", bytes("00"))->value, std::nullopt);
 }
 
-TEST(unions, of_one_branch) {
+TEST(unions, of_one_branch_are_read) {
   EXPECT_EQ(std::get<0>(decode_as<std::variant<std::int32_t>>(R"(["int"])", bytes("0006"))->value), 3);
   EXPECT_EQ(decode_as<std::variant<std::int32_t>>(R"(["int"])", bytes("0206"))->code(), errc::malformed);
   EXPECT_TRUE((decode_as<std::variant<std::monostate>>(R"(["null"])", bytes("00"))->ok()));
 }
 
-TEST(unions, of_many_branches) {
+TEST(unions, of_many_branches_are_read) {
   std::string type = "[\"null\"";
   for (int i = 0; i < 1500; ++i)
     type +=
@@ -176,7 +176,7 @@ TEST(unions, of_many_branches) {
   EXPECT_TRUE(decode_to_json(wide, as_bytes(varint(0))).ok());
 }
 
-TEST(collections, blocks_of_every_form) {
+TEST(collections, arrays_in_blocks_of_every_form_are_read) {
   const char* type = R"({"type":"array","items":"int"})";
   const auto items = [&](const std::string& message, const plan_options& options = {}) {
     const auto found = decode_as<array_view<std::int32_t>>(type, message, options);
@@ -233,7 +233,7 @@ TEST(collections, many_blocks_of_one_item_grow_geometrically) {
   EXPECT_LT(found->memory.capacity(), std::size_t{2} << 20);
 }
 
-TEST(collections, more_items_than_a_first_reservation) {
+TEST(collections, arrays_larger_than_the_first_reservation_are_read) {
   std::string message = varint(10'000);
   for (int i = 0; i < 10'000; ++i) message += varint(i);
   const auto found =
@@ -243,7 +243,7 @@ TEST(collections, more_items_than_a_first_reservation) {
   EXPECT_EQ(found->value.back(), 9'999);
 }
 
-TEST(collections, maps) {
+TEST(collections, maps_keep_the_order_of_the_message_and_find_the_last_of_a_key) {
   const char* type = R"({"type":"map","values":"long"})";
   const std::string message = varint(2) + text("b") + varint(1) + text("") + varint(2) + varint(-1) +
                               varint(3) + text("b") + varint(3) + varint(0);
@@ -262,7 +262,7 @@ TEST(collections, maps) {
   EXPECT_EQ(decode_to_json(schema_from(type), as_bytes(message))->text, R"({"b":3,"":2})");
 }
 
-TEST(collections, maps_of_nothing_as_pairs) {
+TEST(collections, maps_of_nulls_are_read_as_pairs) {
   using pairs = std::vector<std::pair<std::string, std::monostate>>;
   const auto found =
       decode_as<pairs>(R"({"type":"map","values":"null"})",
@@ -273,7 +273,7 @@ TEST(collections, maps_of_nothing_as_pairs) {
   EXPECT_EQ(found->value[1].first, "a long key, longer than any");
 }
 
-TEST(hostile, counts_are_compared_with_what_is_left) {
+TEST(hostile, counts_are_compared_with_the_remaining_bytes) {
   for (const std::int64_t count :
        {std::int64_t{4}, std::int64_t{1} << 20, std::int64_t{1} << 40, INT64_MAX}) {
     const std::string message = varint(count) + varint(1) + varint(2) + varint(3);
@@ -290,7 +290,7 @@ TEST(hostile, counts_are_compared_with_what_is_left) {
             errc::truncated);
 }
 
-TEST(hostile, items_of_no_bytes_are_counted_over_the_whole_datum) {
+TEST(hostile, items_of_zero_bytes_are_counted_over_the_whole_datum) {
   const char* type = R"({"type":"array","items":"null"})";
   EXPECT_EQ(decode_as<array_view<std::monostate>>(type, varint(1000) + varint(0))->value.size(), 1000U);
   EXPECT_EQ(decode_as<array_view<std::monostate>>(type, varint(std::int64_t{1} << 40) + varint(0))->code(),
@@ -323,7 +323,7 @@ TEST(hostile, memory_is_capped) {
       << "a view takes nothing";
 }
 
-TEST(logical, decimals) {
+TEST(logical, decimals_are_read_with_their_scale) {
   const auto decimal = [](const char* type, const std::string& message) {
     const auto found = decode_as<decimal_view>(type, message);
     return found->ok() ? found->value.to_string().value() : found->why();
@@ -350,7 +350,7 @@ TEST(logical, decimals) {
       << "no scale anywhere";
 }
 
-TEST(logical, uuids) {
+TEST(logical, uuids_are_read_from_text_and_bytes) {
   const char* text_type = R"({"type":"string","logicalType":"uuid"})";
   const std::string canonical = "89791762-2336-4186-9674-299b90a802e2";
   EXPECT_EQ(decode_as<uuid>(text_type, text(canonical))->value.to_string(), canonical);
@@ -376,7 +376,7 @@ TEST(logical, uuids) {
   EXPECT_EQ(decode_as<uuid>(text_type, text(""))->code(), errc::malformed);
 }
 
-TEST(logical, dates_times_and_instants) {
+TEST(logical, dates_times_and_instants_are_read) {
   using namespace std::chrono;
   EXPECT_EQ(decode_as<sys_days>(R"({"type":"int","logicalType":"date"})", varint(-1))->value,
             sys_days(1969y / 12 / 31));
@@ -410,7 +410,7 @@ TEST(logical, dates_times_and_instants) {
             5);
 }
 
-TEST(logical, units_are_never_mixed_up) {
+TEST(logical, members_of_another_unit_are_refused) {
   EXPECT_EQ(decode_as<timestamp>(R"({"type":"long","logicalType":"timestamp-micros"})", varint(5))->code(),
             errc::schema_incompatible);
   EXPECT_EQ(
@@ -420,14 +420,14 @@ TEST(logical, units_are_never_mixed_up) {
             errc::schema_incompatible);
 }
 
-TEST(logical, duration) {
+TEST(logical, a_duration_is_months_days_and_milliseconds) {
   const char* type = R"({"type":"fixed","name":"D","size":12,"logicalType":"duration"})";
   EXPECT_EQ(decode_as<duration>(type, bytes("01000000 02000000 ffffffff"))->value,
             (duration{1, 2, 0xFFFFFFFF}));
   EXPECT_EQ(decode_as<duration>(type, bytes("01000000 02000000 ffffff"))->code(), errc::truncated);
 }
 
-TEST(json_for_people, logical_values) {
+TEST(json_for_people, shows_logical_values_in_words) {
   const auto shown = [](const char* type, const std::string& message) {
     auto found = decode_to_json(schema_from(type), as_bytes(message));
     return found ? found->text : found.error().to_string();

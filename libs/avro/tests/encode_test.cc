@@ -71,7 +71,7 @@ namespace {
   return to_hex(bytes_view(out).subspan(1));
 }
 
-TEST(encoder, a_struct_written_by_hand_by_the_schema_it_implies) {
+TEST(encoder, encodes_a_hand_written_struct_by_its_implied_schema) {
   const auto own = schema_of<visit>();
   ASSERT_TRUE(own.ok()) << own.error().message();
   EXPECT_EQ(
@@ -94,7 +94,7 @@ TEST(encoder, a_struct_written_by_hand_by_the_schema_it_implies) {
   EXPECT_EQ(back->value.scores, value.scores);
 }
 
-TEST(encoder, by_another_schema) {
+TEST(encoder, encodes_by_another_schema) {
   const visit value{"v", timestamp(milliseconds(1)), std::nullopt, {}, {}};
   const std::string fields =
       R"({"name":"extra","type":"string","default":"filled"},{"name":"scores","type":{"type":"map","values":"double"}},
@@ -280,7 +280,7 @@ TEST(generated, a_null_pointer_needs_a_null_in_the_schema) {
   return header ? *header : header.error().to_string();
 }
 
-TEST(codegen, the_namespace_is_the_last_part_of_the_schemas) {
+TEST(codegen, the_namespace_is_the_last_part_of_the_schema_namespace) {
   const auto has = [](const std::string& header, const char* line) {
     return header.find(line) != std::string::npos;
   };
@@ -297,7 +297,7 @@ TEST(codegen, the_namespace_is_the_last_part_of_the_schemas) {
 }
 
 // CVE-2025-33042: what a schema's author writes must not become code.
-TEST(codegen, hostile_names_and_docs_stay_inert) {
+TEST(codegen, hostile_names_and_docs_cannot_inject_code) {
   const std::string header = generated(
       R"({"type":"record","name":"R;int x","namespace":"n","doc":"a\nint injected_doc;\r\nint carriage; \u2028 \u202E \\","fields":[
     {"name":"f(){} int y; //","type":"int","doc":"*/ int injected;\nsecond ??/\nthird \\"},

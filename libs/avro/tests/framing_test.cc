@@ -10,7 +10,7 @@
 namespace millrace::avro {
 namespace {
 
-TEST(framing, schema_id_in_front) {
+TEST(framing, a_frame_is_split_into_schema_id_and_datum) {
   const byte_buffer message = hex("00 00000102 0a0b");
   const auto frame = split_frame(message);
   ASSERT_TRUE(frame.ok());
@@ -52,7 +52,7 @@ constexpr const char* guid_hex = "01 89791762 2336 4186 9674 299b90a802e2";
   return shown(split_message(bytes_view(name), bytes_view(bytes)));
 }
 
-TEST(framing, either_version_in_front) {
+TEST(framing, both_frame_versions_are_read) {
   EXPECT_EQ(from_payload("00 00000102 0a0b"), "258 0a0b");
   EXPECT_EQ(from_payload(std::string(guid_hex) + "0a"), std::string(guid_text) + " 0a");
   EXPECT_EQ(from_payload("00 00000000"), "0 ") << R"(a body of no bytes: "null", a record without fields)";
@@ -71,7 +71,7 @@ TEST(framing, every_strict_prefix_of_a_frame_is_an_error) {
     EXPECT_EQ(from_payload(to_hex(bytes_view(guid).first(size))), "bad_frame") << size;
 }
 
-TEST(framing, a_header_goes_before_the_payload_which_then_has_none) {
+TEST(framing, a_schema_header_takes_precedence_over_the_payload) {
   EXPECT_EQ(from_header(guid_hex, "0a"), std::string(guid_text) + " 0a");
   EXPECT_EQ(from_header(guid_hex, "00 00000102 0a"), std::string(guid_text) + " 00000001020a")
       << "what looks like a frame is the datum";
@@ -83,7 +83,7 @@ TEST(framing, a_header_goes_before_the_payload_which_then_has_none) {
   EXPECT_EQ(from_header("02 89791762 2336 4186 9674 299b90a802e2", "0a"), "bad_frame");
 }
 
-TEST(framing, the_last_header_of_the_name_is_used_and_a_null_one_is_none) {
+TEST(framing, the_last_header_of_the_name_is_used_and_a_null_one_is_ignored) {
   struct header {
     std::string_view name;
     std::optional<bytes_view> value;
@@ -120,7 +120,7 @@ TEST(framing, keys_are_written_as_they_are_read) {
 }
 
 // The message of Apache Avro's share/test/data/messageV1.
-TEST(framing, single_objects) {
+TEST(framing, single_objects_are_split_and_framed) {
   const char* type = R"({"type":"record","namespace":"org.apache.avro","name":"TestMessage","fields":[
     {"name":"id","type":"long"},{"name":"name","type":"string"},
     {"name":"tags","type":{"type":"array","items":"string"}}]})";
@@ -166,7 +166,7 @@ TEST(raw_root, bytes_are_the_whole_message) {
   EXPECT_EQ(decode_as<bytes_view>(R"("bytes")", message)->code(), errc::truncated) << "off";
 }
 
-TEST(raw_root, only_a_schema_that_is_bytes_itself) {
+TEST(raw_root, applies_to_a_schema_of_bytes_only) {
   plan_options raw;
   raw.raw_root_bytes = true;
   EXPECT_EQ(decode_as<std::string_view>(R"("string")", text("ab"), raw)->value, "ab");

@@ -76,7 +76,7 @@ constexpr std::array<std::int64_t, 14> numbers{0,         -1,        63,        
 }
 [[nodiscard]] std::string quoted(const std::string& text) { return '"' + text + '"'; }
 
-TEST(lookahead, texts_of_every_length) {
+TEST(lookahead, texts_of_every_length_are_read) {
   for (const std::size_t size : text_sizes) {
     for (const bool accent : {false, true}) {
       const std::string one = quoted(letters(size, accent));
@@ -100,7 +100,7 @@ TEST(lookahead, texts_of_every_length) {
   }
 }
 
-TEST(lookahead, a_text_that_is_no_utf8_is_refused_at_every_distance_from_the_end) {
+TEST(lookahead, invalid_utf8_is_refused_at_every_distance_from_the_end) {
   for (const std::size_t size : text_sizes) {
     if (size == 0) continue;
     for (const std::size_t at : {std::size_t{0}, size / 2, size - 1}) {
@@ -121,14 +121,14 @@ TEST(lookahead, a_text_that_is_no_utf8_is_refused_at_every_distance_from_the_end
   }
 }
 
-TEST(lookahead, bytes_with_high_bits_behind_a_text_are_not_its_own) {
+TEST(lookahead, bytes_with_high_bits_after_a_text_do_not_belong_to_it) {
   for (const std::size_t size : text_sizes) {
     const std::string message = text(std::string(size, 'a')) + std::string(rooms, '\xFF');
     EXPECT_EQ(decode_as<std::string_view>(R"("string")", message)->value, std::string(size, 'a'));
   }
 }
 
-TEST(lookahead, numbers_of_every_length) {
+TEST(lookahead, numbers_of_every_length_are_read) {
   for (const std::int64_t number : numbers) {
     expect_the_same_everywhere<std::int64_t>(R"("long")", std::to_string(number));
     expect_the_same_everywhere<array_view<std::int64_t>>(R"({"type":"array","items":"long"})",
@@ -153,7 +153,7 @@ struct describe<size_of> {
 };
 namespace {
 
-TEST(lookahead, nullable_records_of_numbers) {
+TEST(lookahead, nullable_records_of_numbers_are_read) {
   const char* type =
       R"(["null",{"type":"record","name":"Size","fields":[{"name":"width","type":"int"},{"name":"height","type":"int"}]}])";
   expect_the_same_everywhere<std::optional<size_of>>(type, "null");
@@ -167,7 +167,7 @@ TEST(lookahead, nullable_records_of_numbers) {
   }
 }
 
-TEST(lookahead, nullable_numbers_of_fixed_size) {
+TEST(lookahead, nullable_numbers_of_fixed_size_are_read) {
   for (const char* number : {"null", R"({"float":1.5})"}) {
     expect_the_same_everywhere<std::optional<float>>(R"(["null","float"])", number);
   }
@@ -184,7 +184,7 @@ using scalar_value = std::variant<std::monostate, bool, std::int32_t, std::int64
 constexpr const char* scalar_map =
     R"({"type":"map","values":["null","boolean","int","long","double","string",{"type":"array","items":"string"}]})";
 
-TEST(lookahead, maps_of_scalars) {
+TEST(lookahead, maps_of_scalars_are_read) {
   std::vector<std::string> entries{R"("n":null)",
                                    R"("":{"boolean":true})",
                                    R"("double":{"double":-0.5})",
@@ -209,7 +209,7 @@ TEST(lookahead, maps_of_scalars) {
   }
 }
 
-TEST(lookahead, maps_of_scalars_in_blocks) {
+TEST(lookahead, maps_of_scalars_in_blocks_are_read) {
   const std::string entry = text("k") + varint(3) + varint(-9);
   const std::string listed = text("m") + varint(6) + varint(1) + text("a") + varint(0);
   for (const std::string& message :
@@ -283,7 +283,7 @@ void expect_what_each_datum_holds() {
   }
 }
 
-TEST(lookahead, owned_maps_hold_what_the_last_datum_held) {
+TEST(lookahead, owned_maps_hold_only_the_last_datum) {
   expect_what_each_datum_holds<std::map<std::string, std::string>>();
   expect_what_each_datum_holds<std::map<std::string, std::string, std::less<>>>();
   expect_what_each_datum_holds<std::unordered_map<std::string, std::string>>();

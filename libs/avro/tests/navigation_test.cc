@@ -161,7 +161,7 @@ json plain(map_view<V> entries) {
           {"tags", plain(nav.tags)}};
 }
 
-TEST(navigation, every_field_of_every_record) {
+TEST(navigation, every_field_of_every_record_is_read) {
   const fixture records;
   const auto decode = navigation_decoder();
   arena memory;
@@ -210,7 +210,7 @@ TEST(navigation, encodes_the_bytes_that_fastavro_wrote) {
   }
 }
 
-TEST(navigation, json_for_people) {
+TEST(navigation, json_for_people_shows_every_record) {
   const fixture records;
   const schema writer = navigation_schema();
   for (std::size_t i = 0; i < records.messages.size(); ++i) {
@@ -281,7 +281,7 @@ TEST(navigation, mutated_bytes_give_a_value_or_an_error) {
 
 // A strict plan does without the operations that read several bytes at once. It also looks at the sizes of
 // blocks and refuses long varints, so that it alone, or earlier, may find a message malformed or truncated.
-TEST(navigation, short_cuts_read_what_a_strict_plan_reads) {
+TEST(navigation, fast_paths_read_the_same_as_a_strict_plan) {
   const fixture records;
   const auto quick = navigation_decoder();
   plan_options options;

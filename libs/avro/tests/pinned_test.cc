@@ -160,7 +160,7 @@ TEST(pinned, avro_3232_unknown_fields_of_every_type_are_skipped_anywhere) {
   }
 }
 
-TEST(pinned, avro_3232_inside_arrays_and_maps) {
+TEST(pinned, avro_3232_unknown_fields_inside_arrays_and_maps_are_skipped) {
   for (const wire_type& unknown : every_type()) {
     for (const auto& [fields, message] : layouts(unknown)) {
       SCOPED_TRACE(fields);
@@ -181,7 +181,7 @@ TEST(pinned, avro_3232_inside_arrays_and_maps) {
   }
 }
 
-TEST(pinned, avro_3232_in_projections_and_values) {
+TEST(pinned, avro_3232_unknown_fields_are_skipped_in_projections_and_values) {
   const std::string reader = record(R"({"name":"x","type":"int"},{"name":"y","type":"long"})");
   const std::array wanted = {projected_field{"y"}, projected_field{"x"}};
   for (const wire_type& unknown : every_type()) {
@@ -225,7 +225,7 @@ constexpr const char* added_fields = R"(,{"name":"c","type":["null","string"],"d
   {"name":"d","type":["null","long"],"default":null},{"name":"e","type":["null","boolean"],"default":null})";
 
 // Old bytes with the new schema as the writer's: they end where the first union's index should be.
-TEST(pinned, avro_3240_the_end_of_input_is_no_null) {
+TEST(pinned, avro_3240_the_end_of_input_is_not_null) {
   const std::string message = string_of(hex("3606666f6f"));
   const std::string newer = record(old_fields + std::string(added_fields));
   EXPECT_EQ(decode_as<contact>(newer, message)->failure->to_string(),

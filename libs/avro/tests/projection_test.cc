@@ -85,7 +85,7 @@ constexpr const char* visit = R"({"type":"record","name":"Visit","fields":[
 const std::string nowhere = varint(0);
 const std::string somewhere = varint(1) + text("PT") + varint(1) + page("/near");
 
-TEST(projections, read_named_paths_in_the_order_asked_for) {
+TEST(projections, read_named_paths_in_the_requested_order) {
   EXPECT_EQ(project(visit, fields({"at", "id", "page.url"}), visited(nowhere)), "77 me /home");
   EXPECT_EQ(project(visit, fields({"page.tags", "page.title", "page.url"}), visited(nowhere)),
             "[2] null /home");
@@ -94,7 +94,7 @@ TEST(projections, read_named_paths_in_the_order_asked_for) {
   EXPECT_EQ(project(R"("long")", fields({""}), varint(5)), "5") << "the whole value";
 }
 
-TEST(projections, see_null_behind_a_record_that_is_null) {
+TEST(projections, read_null_inside_a_null_record) {
   EXPECT_EQ(project(visit, fields({"geo.country", "geo.near.url"}), visited(nowhere)), "null null");
   EXPECT_EQ(project(visit, fields({"geo.country", "geo.near.url"}), visited(somewhere)), "PT /near");
   EXPECT_EQ(project(visit, fields({"geo.near.url", "at"}), visited(varint(1) + text("PT") + varint(0))),
@@ -151,7 +151,7 @@ TEST(projections, resolve_to_the_readers_schema) {
       << "what is not asked for is not resolved";
 }
 
-TEST(projections, skip_as_carefully_as_they_read) {
+TEST(projections, validate_skipped_fields) {
   const std::string message = visited(somewhere);
   for (std::size_t size = 0; size < message.size(); ++size) {
     const std::string found = project(visit, fields({"page.url"}), message.substr(0, size));
@@ -159,7 +159,7 @@ TEST(projections, skip_as_carefully_as_they_read) {
   }
 }
 
-TEST(projections, recursive_schemas) {
+TEST(projections, read_paths_into_recursive_schemas) {
   const char* list = R"({"type":"record","name":"L","fields":[{"name":"v","type":"int"},
     {"name":"next","type":["null","L"]}]})";
   const std::string three = varint(1) + varint(1) + varint(2) + varint(1) + varint(3) + varint(0);

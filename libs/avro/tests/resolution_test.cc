@@ -149,7 +149,7 @@ TEST(resolution, a_missing_field_without_default_is_a_compile_error_that_names_i
 }
 
 // AVRO-3240: the end of the input is never a null. Missing fields come from resolution only.
-TEST(resolution, members_that_nobody_describes_keep_their_initial_values) {
+TEST(resolution, undescribed_members_keep_their_initial_values) {
   const std::string type = record(R"({"name":"width","type":"int"})", "S");
   const auto list = decode_as<array_view<sized>>(R"({"type":"array","items":)" + type + "}",
                                                  varint(2) + varint(1) + varint(2) + varint(0));
@@ -166,7 +166,7 @@ TEST(resolution, members_that_nobody_describes_keep_their_initial_values) {
   EXPECT_EQ(maybe->value[2]->note, 77);
 }
 
-TEST(resolution, skipping_is_as_careful_as_reading) {
+TEST(resolution, skipping_validates_like_reading) {
   const auto skipped = [](std::string_view type, const std::string& message) {
     const auto found = decode_as<only_f>(
         record(R"({"name":"u","type":)" + std::string(type) + R"(},{"name":"f","type":"long"})"),
@@ -203,7 +203,7 @@ TEST(resolution, skipping_is_as_careful_as_reading) {
   EXPECT_EQ(skipped(R"(["null","int"])", varint(-1)), errc::malformed);
 }
 
-TEST(resolution, promotions) {
+TEST(resolution, numbers_and_texts_are_promoted) {
   EXPECT_EQ(decode_as<std::int64_t>(R"("int")", varint(-7))->value, -7);
   EXPECT_EQ(decode_as<float>(R"("int")", varint(-7))->value, -7.0F);
   EXPECT_EQ(decode_as<double>(R"("int")", varint(-7))->value, -7.0);
@@ -227,7 +227,7 @@ TEST(resolution, narrowing_is_refused_when_compiling) {
             "the root: the writer has long, the reader wants int");
 }
 
-TEST(resolution, record_names) {
+TEST(resolution, unqualified_record_names_must_match) {
   const std::string reader = record(R"({"name":"x","type":"int"},{"name":"y","type":"long"})", "a.b.Point");
   const auto writer = [](const char* name) {
     return record(R"({"name":"x","type":"int"},{"name":"y","type":"long"})", name);
@@ -247,7 +247,7 @@ TEST(resolution, record_names) {
   EXPECT_TRUE(resolve_as<point>(writer("c.Place"), aliased, message)->ok());
 }
 
-TEST(resolution, field_aliases) {
+TEST(resolution, fields_are_matched_by_alias) {
   const std::string reader = record(R"({"name":"f","type":"long","default":-7,"aliases":["old","older"]})");
   EXPECT_EQ(resolve_as<only_f>(record(R"({"name":"old","type":"int"})"), reader, varint(42))->value.f, 42);
   EXPECT_EQ(resolve_as<only_f>(record(R"({"name":"older","type":"long"})"), reader, varint(42))->value.f, 42);
@@ -257,7 +257,7 @@ TEST(resolution, field_aliases) {
   EXPECT_EQ(both->value.f, 2) << "a field's own name goes before an alias";
 }
 
-TEST(resolution, enums) {
+TEST(resolution, enum_symbols_are_matched_by_name) {
   const auto writer = [](const char* symbols) {
     return R"({"type":"enum","name":"C","symbols":)" + std::string(symbols) + "}";
   };
@@ -278,7 +278,7 @@ TEST(resolution, enums) {
       errc::schema_incompatible);
 }
 
-TEST(resolution, fixed_by_size_and_name) {
+TEST(resolution, fixed_types_are_matched_by_size_and_name) {
   using two = std::array<std::byte, 2>;
   const auto type = [](const char* name, int size) {
     return R"({"type":"fixed","name":")" + std::string(name) + R"(","size":)" + std::to_string(size) + "}";
@@ -288,7 +288,7 @@ TEST(resolution, fixed_by_size_and_name) {
   EXPECT_EQ(resolve_as<two>(type("a.F", 3), type("a.F", 2), "xyz")->code(), errc::schema_incompatible);
 }
 
-TEST(resolution, unions_to_unions) {
+TEST(resolution, a_union_is_resolved_branch_by_branch) {
   using value = std::variant<std::monostate, std::int64_t, double, std::string_view>;
   const char* writer = R"(["string","null","int","boolean"])";
   EXPECT_EQ(std::get<3>(decode_as<value>(writer, varint(0) + text("x"))->value), "x");
@@ -299,7 +299,7 @@ TEST(resolution, unions_to_unions) {
   EXPECT_EQ(decode_as<value>(writer, varint(4))->code(), errc::malformed);
 }
 
-TEST(resolution, the_exact_branch_goes_before_a_promotion) {
+TEST(resolution, the_exact_branch_takes_precedence_over_a_promotion) {
   using value = std::variant<double, std::int32_t>;
   EXPECT_EQ(std::get<std::int32_t>(decode_as<value>(R"("int")", varint(5))->value), 5);
   EXPECT_EQ(std::get<double>(decode_as<value>(R"("long")", varint(5))->value), 5.0);
@@ -319,7 +319,7 @@ TEST(resolution, a_union_read_as_one_type_fails_per_datum) {
       << "no branch could ever be read";
 }
 
-TEST(resolution, one_type_read_as_a_union) {
+TEST(resolution, a_single_type_is_read_as_a_union) {
   EXPECT_EQ(decode_as<std::optional<std::int64_t>>(R"("int")", varint(5))->value, 5);
   EXPECT_EQ(decode_as<std::optional<std::string>>(R"("string")", text("x"))->value, "x");
   EXPECT_EQ(decode_as<std::optional<std::int64_t>>(R"("null")", "")->value, std::nullopt);
@@ -333,7 +333,7 @@ TEST(resolution, one_type_read_as_a_union) {
       decode_as<std::optional<std::int64_t>>(R"(["null","string","long"])", varint(2) + varint(6))->value, 6);
 }
 
-TEST(resolution, branches_of_one_shape_are_told_apart_by_name) {
+TEST(resolution, branches_of_one_shape_are_distinguished_by_name) {
   using value = std::variant<side_a, side_b>;
   const std::string a = record(R"({"name":"v","type":"int"})", "n.A"),
                     b = record(R"({"name":"v","type":"int"})", "n.B");
@@ -375,7 +375,7 @@ void expect_defaults(const holds_defaults& value) {
   EXPECT_EQ(to_hex(value.pair), "01fe");
 }
 
-TEST(resolution, defaults_of_every_type) {
+TEST(resolution, defaults_of_every_type_are_filled_in) {
   const auto found =
       resolve_as<holds_defaults>(record(R"({"name":"kept","type":"int"})"), record(every_default), varint(9));
   ASSERT_TRUE(found->ok()) << found->why();
@@ -414,7 +414,7 @@ TEST(resolution, defaults_of_owning_members_are_fresh_every_time) {
   }
 }
 
-TEST(resolution, defaults_do_not_amplify) {
+TEST(resolution, defaults_are_limited_in_memory) {
   // One byte per item on the wire, a hundred and more in memory: 64 times the input, plus the base.
   const std::string item = record(R"({"name":"kept","type":"int"})");
   std::string message = varint(100'000) + std::string(100'000, '\x02') + varint(0);
@@ -425,13 +425,13 @@ TEST(resolution, defaults_do_not_amplify) {
   EXPECT_LE(found->memory.capacity(), std::size_t{17} << 20);
 }
 
-TEST(resolution, a_default_that_does_not_fit_is_named_when_needed) {
+TEST(resolution, an_invalid_default_is_reported_when_needed) {
   parse_options lenient;
   lenient.check_defaults = false;
   const schema reader = schema_from(record(R"({"name":"f","type":"long","default":"x"})"), lenient);
   auto compiled = decoder<only_f>::compile(schema_from(record("")), reader);
   ASSERT_FALSE(compiled.ok());
-  EXPECT_EQ(compiled.error().to_string(), "schema_incompatible: f: the default is no long: '\"x\"'");
+  EXPECT_EQ(compiled.error().to_string(), "schema_incompatible: f: the default is not of type long: '\"x\"'");
   EXPECT_TRUE(decoder<only_f>::compile(schema_from(record(R"({"name":"f","type":"int"})")), reader).ok())
       << "not needed";
 }
@@ -445,14 +445,14 @@ constexpr const char* list_type =
   return message;
 }
 
-TEST(recursion, lists_through_a_pointer) {
+TEST(recursion, lists_through_a_pointer_are_read) {
   const auto found = decode_as<node>(list_type, list_of(3));
   ASSERT_TRUE(found->ok()) << found->why();
   EXPECT_EQ(found->value.next->next->value, 2);
   EXPECT_FALSE(found->value.next->next->next);
 }
 
-TEST(recursion, trees_through_arrays_and_maps) {
+TEST(recursion, trees_through_arrays_and_maps_are_read) {
   const char* type =
       R"({"type":"record","name":"Tree","fields":[{"name":"name","type":"string"},{"name":"children","type":{"type":"array","items":"Tree"}},{"name":"named","type":{"type":"map","values":"Tree"}}]})";
   const auto leaf = [](const char* name) { return text(name) + varint(0) + varint(0); };
@@ -466,7 +466,7 @@ TEST(recursion, trees_through_arrays_and_maps) {
   EXPECT_EQ(found->value.named.find("key")->name, "d");
 }
 
-TEST(recursion, a_changed_reader_of_a_recursive_writer) {
+TEST(recursion, a_changed_reader_reads_a_recursive_writer) {
   const char* writer =
       R"({"type":"record","name":"Node","fields":[{"name":"extra","type":"string"},{"name":"next","type":["null","Node"]},{"name":"value","type":"int"}]})";
   const std::string message = text("e0") + varint(1) + text("e1") + varint(0) + varint(11) + varint(10);
@@ -527,7 +527,7 @@ TEST(plans, do_not_try_every_combination) {
   EXPECT_EQ(refused.error().code(), errc::limit_exceeded) << refused.error().to_string();
 }
 
-TEST(plans, enums_of_many_symbols) {
+TEST(plans, enums_of_many_symbols_are_resolved) {
   std::string symbols, reversed;
   for (int i = 0; i < 60'000; ++i) {
     const char* comma = i == 0 ? "" : ",";
@@ -549,7 +549,7 @@ TEST(plans, neighbouring_skips_merge) {
   EXPECT_EQ(compiled.untyped().size(), 4U) << "strings, doubles, f, end";
 }
 
-TEST(plans, trailing_bytes_are_the_callers_to_judge) {
+TEST(plans, trailing_bytes_are_refused_by_decode_exactly_only) {
   const auto compiled = decoder<std::int64_t>::compile(schema_from(R"("long")")).value();
   arena memory;
   std::int64_t value = 0;

@@ -111,7 +111,7 @@ TEST(schema, names_resolve_in_their_namespace) {
   EXPECT_EQ(name_space("a.b.Inner"), "a.b");
 }
 
-TEST(schema, complex_words_may_name_types) {
+TEST(schema, names_of_complex_types_may_name_types) {
   const schema found =
       parsed(R"({"type":"record","name":"array","fields":[{"name":"x","type":["null","array"]}]})");
   EXPECT_EQ(found.root().fields[0].type->branches[1], &found.root());
@@ -158,7 +158,7 @@ TEST(schema, references_may_have_references_in_common) {
   EXPECT_TRUE(contains(schema::parse(top, torn).error().message(), "two references define type 'n.Leaf'"));
 }
 
-TEST(schema, a_set_of_texts_is_parsed_in_the_order_it_needs) {
+TEST(schema, a_set_of_texts_is_parsed_in_dependency_order) {
   const std::string_view texts[] = {
       R"({"type":"record","name":"n.Top","fields":[{"name":"a","type":"A"},{"name":"b","type":"n.B"}]})",
       R"({"type":"record","name":"n.A","fields":[{"name":"b","type":["null","B"]}]})",
@@ -184,7 +184,7 @@ TEST(schema, a_set_of_texts_is_parsed_in_the_order_it_needs) {
   EXPECT_TRUE(schema::parse_set({})->empty());
 }
 
-TEST(schema, fingerprints_of_three_kinds) {
+TEST(schema, fingerprints_match_those_of_apache_avro) {
   const schema type = parsed(R"("int")");  // the vectors of Apache Avro's own tests
   EXPECT_EQ(type.fingerprint(), 0x7275d51a3f395c8fU);
   EXPECT_EQ(to_hex(type.fingerprint_md5().value()), "ef524ea1b91e73173d938ade36c1db32");
@@ -234,7 +234,7 @@ TEST(schema, many_defaults_share_one_budget) {
   EXPECT_TRUE(schema::parse(with(5000), unseen).ok()) << "a writer's defaults are never used";
 }
 
-TEST(schema, recursion_needs_an_exit) {
+TEST(schema, endless_recursion_is_refused) {
   accepts(R"({"type":"record","name":"L","fields":[{"name":"next","type":["null","L"]}]})");
   accepts(
       R"({"type":"record","name":"T","fields":[{"name":"c","type":{"type":"array","items":"T"}},{"name":"m","type":{"type":"map","values":"T"}}]})");
@@ -247,7 +247,7 @@ TEST(schema, recursion_needs_an_exit) {
   }
 }
 
-TEST(schema, derived_properties) {
+TEST(schema, derived_properties_are_computed) {
   const schema found = parsed(R"({"type":"record","name":"L","fields":[
     {"name":"d","type":"double"},{"name":"f","type":{"type":"fixed","name":"F","size":3}},{"name":"n","type":"null"},
     {"name":"p","type":{"type":"record","name":"P","fields":[{"name":"a","type":"int"},{"name":"b","type":["float","double"]}]}},
@@ -257,7 +257,7 @@ TEST(schema, derived_properties) {
   EXPECT_FALSE(found.find("P")->recursive);
 }
 
-TEST(schema, logical_types_on_their_base_type_only) {
+TEST(schema, logical_types_apply_to_their_base_type_only) {
   const auto logical = [](const char* text) { return parsed(text).root().logical; };
   EXPECT_EQ(logical(R"({"type":"int","logicalType":"date"})"), logical_type::date);
   EXPECT_EQ(logical(R"({"type":"int","logicalType":"time-millis"})"), logical_type::time_millis);
@@ -287,7 +287,7 @@ TEST(schema, logical_types_on_their_base_type_only) {
   }
 }
 
-TEST(schema, a_logical_type_beside_the_field_name_is_not_one) {
+TEST(schema, a_logical_type_beside_the_field_name_is_ignored) {
   const schema found = parsed(
       R"({"type":"record","name":"R","fields":[{"name":"t","type":"long","logicalType":"timestamp-millis"}]})");
   EXPECT_EQ(found.root().fields[0].type->logical, logical_type::none);
@@ -377,7 +377,7 @@ TEST(schema, a_name_is_used_after_its_definition) {
       R"({"type":"record","name":"R","fields":[{"name":"a","type":"F"},{"name":"b","type":{"type":"fixed","name":"F","size":1}}]})");
 }
 
-TEST(schema, lenient_names_are_an_option) {
+TEST(schema, lenient_names_are_accepted_by_option) {
   const char* text = R"({"type":"record","name":"Événement","fields":[{"name":"größe in cm","type":"int"}]})";
   rejects(text);
   parse_options options;
@@ -417,7 +417,7 @@ TEST(schema, limits_are_enforced) {
       errc::limit_exceeded);
 }
 
-TEST(schema, deep_nesting_is_refused_not_followed) {
+TEST(schema, deep_nesting_is_refused) {
   std::string brackets(300'000, '[');
   EXPECT_EQ(refused(brackets).code(), errc::limit_exceeded);
   std::string arrays = R"("int")";

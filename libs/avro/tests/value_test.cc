@@ -93,7 +93,7 @@ TEST(values, every_strict_prefix_is_an_error) {
   }
 }
 
-TEST(values, json_both_ways) {
+TEST(values, json_round_trips) {
   const schema type = schema_from(everything);
   auto shown = decode_to_json(type, as_bytes(one), json_form::avro);
   ASSERT_TRUE(shown.ok()) << shown.error().to_string();
@@ -113,7 +113,7 @@ TEST(values, json_both_ways) {
       R"("map":{"k":1,"":2},"inner":{"e":"B"}})");
 }
 
-TEST(values, json_that_does_not_fit_names_the_field) {
+TEST(values, json_that_does_not_fit_is_refused_by_field) {
   const auto refused = [](const char* type, std::string_view json) {
     byte_buffer out = hex("aa");
     auto encoded = encode_json(schema_from(type), json, out);
@@ -146,7 +146,7 @@ TEST(values, json_that_does_not_fit_names_the_field) {
   EXPECT_EQ(refused(R"("int")", deep).substr(0, 14), "limit_exceeded");
 }
 
-TEST(values, json_of_special_numbers) {
+TEST(values, special_numbers_round_trip_through_json) {
   const auto both = [](const char* type, std::string_view json) {
     byte_buffer out;
     const schema parsed = schema_from(type);
@@ -189,7 +189,7 @@ TEST(values, follow_the_readers_schema) {
       R"({"added":{"k":{"long":7}},"kind":"A","renamed":4,"u":{"string":"t"},"rec":{"a":3,"l":[1,2]}})");
 }
 
-TEST(values, a_pair_that_cannot_resolve_names_both_sides) {
+TEST(values, an_incompatible_pair_is_refused_with_both_types) {
   EXPECT_EQ(refused_as<value>(R"({"type":"record","name":"R","fields":[{"name":"a","type":"long"}]})",
                               R"({"type":"record","name":"R","fields":[{"name":"a","type":"int"}]})")
                 .to_string(),
@@ -202,14 +202,14 @@ TEST(values, a_pair_that_cannot_resolve_names_both_sides) {
       << "units are never mixed up";
 }
 
-TEST(values, one_branch_that_cannot_resolve_fails_for_its_datum_only) {
+TEST(values, an_incompatible_branch_fails_for_its_datum_only) {
   const auto good = resolve_as<value>(R"(["int","string"])", R"("int")", varint(0) + varint(3));
   EXPECT_EQ(good->value.int32(), 3);
   EXPECT_EQ(resolve_as<value>(R"(["int","string"])", R"("int")", varint(1) + text("x"))->code(),
             errc::unresolvable);
 }
 
-TEST(values, as_a_member_take_what_the_writer_has) {
+TEST(values, as_a_member_hold_the_writers_type) {
   const auto found = decode_as<partly>(
       R"({"type":"record","name":"R","fields":[{"name":"rest","type":["null",{"type":"map","values":"int"}]},
           {"name":"id","type":"string"}]})",
@@ -258,7 +258,7 @@ TEST(values, json_text_is_capped) {
   EXPECT_EQ(decode_to_json(schema_from(type), as_bytes(message)).error().code(), errc::limit_exceeded);
 }
 
-TEST(values, made_by_hand) {
+TEST(values, built_in_code_are_encoded) {
   const schema type = schema_from(R"(["null",{"type":"record","name":"R","fields":[
     {"name":"n","type":["null","long"]},{"name":"tags","type":{"type":"array","items":"string"}}]}])");
   const schema_node& record = *type.root().branches[1];
@@ -293,7 +293,7 @@ TEST(values, that_the_schema_cannot_hold_are_refused_by_path) {
             "unresolvable: the value: a value of a type that the union does not have");
 }
 
-TEST(values, compare) {
+TEST(values, compare_by_content) {
   const auto left = decode_as<value>(everything, one);
   const auto right = decode_as<value>(everything, one);
   EXPECT_TRUE(equal(left->value, right->value));

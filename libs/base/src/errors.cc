@@ -13,7 +13,7 @@ constexpr entry lookup(errc code) noexcept {
     case errc::truncated:
       return {"truncated", "the input ends inside a value"};
     case errc::malformed:
-      return {"malformed", "the bytes are not what the format allows here"};
+      return {"malformed", "the bytes are invalid in this format"};
     case errc::invalid_utf8:
       return {"invalid_utf8", "a string is not valid UTF-8"};
     case errc::limit_exceeded:
@@ -31,7 +31,7 @@ constexpr entry lookup(errc code) noexcept {
     case errc::schema_not_found:
       return {"schema_not_found", "the registry does not know this schema"};
     case errc::registry_unavailable:
-      return {"registry_unavailable", "the schema registry did not answer usefully"};
+      return {"registry_unavailable", "the schema registry is unavailable or gave an invalid answer"};
     case errc::registry_unauthorized:
       return {"registry_unauthorized", "the schema registry refused the credentials"};
     case errc::db_unavailable:
@@ -39,7 +39,7 @@ constexpr entry lookup(errc code) noexcept {
     case errc::db_timeout:
       return {"db_timeout", "the database reported a timeout"};
     case errc::db_overloaded:
-      return {"db_overloaded", "the database sheds load"};
+      return {"db_overloaded", "the database is overloaded"};
     case errc::db_client_timeout:
       return {"db_client_timeout", "the database did not answer before the request's deadline"};
     case errc::db_unauthorized:
@@ -49,7 +49,7 @@ constexpr entry lookup(errc code) noexcept {
     case errc::db_type_mismatch:
       return {"db_type_mismatch", "a statement's types do not fit the table's columns"};
     case errc::db_unexpected_rows:
-      return {"db_unexpected_rows", "one row was promised and more came back"};
+      return {"db_unexpected_rows", "a statement for at most one row returned more"};
     case errc::db_protocol:
       return {"db_protocol", "the database's answer could not be understood"};
     case errc::broker_unavailable:
@@ -57,7 +57,7 @@ constexpr entry lookup(errc code) noexcept {
     case errc::broker_unauthorized:
       return {"broker_unauthorized", "Kafka refused the credentials or the permission"};
     case errc::broker_fenced:
-      return {"broker_fenced", "another group member has taken over this identity"};
+      return {"broker_fenced", "another group member uses the same identity"};
     case errc::topic_not_found:
       return {"topic_not_found", "the topic or partition does not exist"};
     case errc::offset_out_of_range:
@@ -81,14 +81,13 @@ constexpr entry lookup(errc code) noexcept {
     case errc::rejected:
       return {"rejected", "the record was rejected by the processor"};
     case errc::redrive_target_unknown:
-      return {"redrive_target_unknown",
-              "the record was redriven for a processor or a group that is not known here"};
+      return {"redrive_target_unknown", "the record was redriven for an unknown processor or group"};
     case errc::processor_threw:
       return {"processor_threw", "the processor threw an exception"};
     case errc::unsupported:
       return {"unsupported", "this is valid but not supported"};
     case errc::internal:
-      return {"internal", "a defect was contained; please report it"};
+      return {"internal", "an internal error was contained; please report it"};
   }
   return {"internal", "an unknown error code"};
 }

@@ -11,7 +11,7 @@
 namespace millrace {
 namespace {
 
-TEST(Errors, EveryCodeHasAUniqueNameAndASentence) {
+TEST(Errors, EveryCodeHasAUniqueNameAndADescription) {
   std::set<std::string_view> names;
   for (std::size_t i = 0; i < errc_count; ++i) {
     const auto code = static_cast<errc>(i);
@@ -20,7 +20,7 @@ TEST(Errors, EveryCodeHasAUniqueNameAndASentence) {
   }
 }
 
-TEST(Errors, InPutsThePlaceInFront) {
+TEST(Errors, InAddsThePlaceInFront) {
   const error inner(errc::db_invalid, "no such table");
   EXPECT_EQ(inner.in("statement 's'").message(), "statement 's': no such table");
   EXPECT_EQ(inner.to_string(), "db_invalid: no such table");
@@ -42,7 +42,7 @@ TEST(ResultDeathTest, ReadingTheValueOfAFailureAborts) {
   EXPECT_DEATH(static_cast<void>(bad.value()), "failed result");
 }
 
-TEST(Bytes, HexBothWays) {
+TEST(Bytes, HexRoundTrips) {
   const auto bytes = from_hex("00 ff 7A");
   ASSERT_TRUE(bytes);
   EXPECT_EQ(to_hex(*bytes), "00ff7a");

@@ -13,7 +13,7 @@ static_assert(!std::is_convertible_v<secret, std::string> &&
 static_assert(!std::is_constructible_v<std::string, secret>);
 static_assert(!std::is_convertible_v<std::string, secret>);
 
-TEST(Secret, IsRevealedOnlyWhenAskedFor) {
+TEST(Secret, IsRevealedOnRequestOnly) {
   const secret password("hunter2");
   EXPECT_EQ(password.reveal(), "hunter2");
   std::ostringstream printed;

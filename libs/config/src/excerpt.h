@@ -23,7 +23,7 @@ class excerpts {
   void show(diagnostic& one, position at, std::size_t width, bool hidden = false) const;
 
  private:
-  // Cuts a line after the first key whose value nobody promised to be harmless: a secret setting, an unknown
+  // Cuts a line after the first key whose value may be secret: a secret setting, an unknown
   // key, an entry of a map. Lines without a key continue the nearest key above them that is indented less.
   [[nodiscard]] std::string_view harmless_part(std::size_t line) const;
   [[nodiscard]] bool is_harmless(std::string_view key) const;

@@ -6,7 +6,7 @@
 namespace millrace::config {
 namespace {
 
-// Longer names are not compared: the table is quadratic, and nobody mistypes a kilobyte.
+// Longer names are not compared: the table is quadratic.
 constexpr std::size_t compared_bytes_max = 64;
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }

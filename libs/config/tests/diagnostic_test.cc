@@ -21,7 +21,7 @@ diagnostic one_error() {
           .excerpt = " x: ***"};
 }
 
-TEST(Diagnostic, EveryProblemHasAUniqueNameAndASentence) {
+TEST(Diagnostic, EveryProblemHasAUniqueNameAndADescription) {
   std::set<std::string_view> names;
   for (std::size_t i = 0; i < problem_count; ++i) {
     const auto code = static_cast<problem>(i);
@@ -30,7 +30,7 @@ TEST(Diagnostic, EveryProblemHasAUniqueNameAndASentence) {
   }
 }
 
-TEST(Diagnostic, ColourIsOnlyThereWhenAskedFor) {
+TEST(Diagnostic, ColourIsUsedOnRequestOnly) {
   EXPECT_EQ(to_text(one_error(), false).find('\033'), std::string::npos);
   EXPECT_EQ(to_text(one_error(), true),
             "\033[1mc.yaml:3:2: \033[0m\033[1;31merror[unknown_key]\033[0m: unknown key `x`\n"

@@ -18,7 +18,7 @@ TEST_F(SampleConfig, AnUnknownKeyNamesTheNearestOne) {
             "     = help: did you mean `session_timeout`?\n");
 }
 
-TEST_F(SampleConfig, AKeyInTheWrongSectionIsSentToTheRightOne) {
+TEST_F(SampleConfig, AKeyInTheWrongSectionIsReportedWithTheRightOne) {
   EXPECT_EQ(complaints(with_rest("kafka:\n  bootstrap_servers: b:1\n  in_flight: 4\n")),
             "config.yaml:3:3: error[unknown_key]: unknown key `in_flight` in `kafka`\n"
             "   3 |   in_flight: 4\n"
@@ -26,7 +26,7 @@ TEST_F(SampleConfig, AKeyInTheWrongSectionIsSentToTheRightOne) {
             "     = help: did you mean `pipeline.in_flight`?\n");
 }
 
-TEST_F(SampleConfig, AKeyLikeNoOtherListsTheKnownOnes) {
+TEST_F(SampleConfig, AnUnknownKeyWithoutANearOneListsTheKnownOnes) {
   EXPECT_EQ(complaints(std::string(minimal) + "telemetry: x\n"),
             "config.yaml:5:1: error[unknown_key]: unknown key `telemetry`\n"
             "   5 | telemetry: ***\n"
@@ -58,7 +58,7 @@ TEST_F(SampleConfig, ARequiredSettingIsNotEmpty) {
             "     = help: for example `bootstrap_servers: broker-1:9092,broker-2:9092`\n");
 }
 
-TEST_F(SampleConfig, AValueOfTheWrongShapeSaysWhatBelongsThere) {
+TEST_F(SampleConfig, AValueOfTheWrongShapeIsReportedWithTheExpectedOne) {
   EXPECT_EQ(complaints("kafka: [1, 2]\n" + std::string(rest)),
             "config.yaml:1:8: error[wrong_type]: `kafka` must be a section; found a list\n"
             "   1 | kafka: [1, 2]\n"
@@ -96,7 +96,7 @@ struct bad_value {
 };
 class BadValues : public SampleConfig, public testing::WithParamInterface<bad_value> {};
 
-TEST_P(BadValues, SayWhatWasExpectedAndFound) {
+TEST_P(BadValues, NameTheExpectedAndTheActualValue) {
   const bad_value& one = GetParam();
   const auto config = read("kafka: {bootstrap_servers: b:1}\npipeline:\n  dead_letter_topic: d\n  " +
                            std::string(one.written) + "\n");
@@ -164,7 +164,7 @@ TEST_F(SampleConfig, ADuplicateKeyPointsToBothPlaces) {
             "     = help: the first is in line 3; keep one of them\n");
 }
 
-TEST_F(SampleConfig, BadSyntaxIsShownWhereItIs) {
+TEST_F(SampleConfig, BadSyntaxIsReportedWithItsPlace) {
   EXPECT_EQ(complaints("kafka:\n  group: \"a\n"),
             "config.yaml:2:10: error[bad_syntax]: not valid YAML: a quoted text is not closed\n"
             "   2 |   group: \"a\n"
@@ -192,7 +192,7 @@ struct bad_syntax {
   std::string_view message;
 };
 class BadSyntax : public SampleConfig, public testing::WithParamInterface<bad_syntax> {};
-TEST_P(BadSyntax, IsOneErrorInWordsThatHelp) {
+TEST_P(BadSyntax, IsOneErrorWithAnExplanation) {
   const auto config = read(GetParam().text);
   ASSERT_EQ(config.diagnostics.size(), 1U) << to_text(config.diagnostics, false);
   EXPECT_EQ(config.diagnostics[0].code, problem::bad_syntax);
@@ -210,7 +210,7 @@ INSTANTIATE_TEST_SUITE_P(
         bad_syntax{"a: \"\\q\"\n", "an unknown escape behind `\\`; write `\\\\`, or use single quotes"},
         bad_syntax{"a: *b\n", "the referenced anchor is not defined"}));
 
-TEST_F(SampleConfig, AllErrorsComeAtOnceInTheOrderOfTheFile) {
+TEST_F(SampleConfig, AllErrorsAreReportedInTheOrderOfTheFile) {
   const auto config = read(
       "pipeline:\n  in_flight: 0\n  odrer: key\nsources:\n  - topic: a\n    processors: x\nkafka:\n  group: "
       "[1]\n");
@@ -249,7 +249,7 @@ TEST_F(SampleConfig, RulesDoNotRunOverSettingsThatCouldNotBeRead) {
   EXPECT_EQ(config.diagnostics[0].path, "pipeline.in_flight");
 }
 
-TEST_F(SampleConfig, AdviceIsAWarningAndDoesNotFail) {
+TEST_F(SampleConfig, AnAdvisoryRuleGivesAWarningOnly) {
   const auto config = read("kafka: {bootstrap_servers: b:1}\n");
   EXPECT_TRUE(config.ok());
   EXPECT_EQ(to_text(config.diagnostics, false),
@@ -322,7 +322,7 @@ TEST_F(SampleConfig, DeepNestingIsRefused) {
   }
 }
 
-TEST_F(SampleConfig, AFileOfMistakesIsToldInBoundedWords) {
+TEST_F(SampleConfig, TheNumberOfReportedErrorsIsBounded) {
   std::string text(minimal);
   for (int i = 0; i < 500; ++i) text += "wrong" + std::to_string(i) + ": 1\n";
   const auto config = read(text);

@@ -10,7 +10,7 @@
 namespace millrace::config {
 namespace {
 
-TEST_F(SampleConfig, WhatIsNotWrittenKeepsTheDefaultOfTheStruct) {
+TEST_F(SampleConfig, AbsentSettingsKeepTheDefaultOfTheStruct) {
   const auto config = read(minimal);
   ASSERT_TRUE(config.ok()) << to_text(config.diagnostics, false);
   EXPECT_TRUE(config.diagnostics.empty());
@@ -81,7 +81,7 @@ TEST_F(SampleConfig, AnEmptySectionIsASectionOfDefaults) {
   EXPECT_EQ(config.value.pipeline.in_flight, 1024);
 }
 
-TEST_F(SampleConfig, OriginsSayWhereEachValueCameFrom) {
+TEST_F(SampleConfig, EveryValueHasItsOrigin) {
   set_variable("MILLRACE__KAFKA__GROUP", "${env:TEAM}");
   set_variable("TEAM", "blue");
   set_flag("pipeline.in_flight=8");
@@ -171,7 +171,7 @@ struct pair_config {
   std::optional<int> b;
   order c = order::key;
 };
-TEST_F(SpecDeathTest, AWrongDeclarationIsADefect) {
+TEST_F(SpecDeathTest, AWrongDeclarationAborts) {
   EXPECT_DEATH((spec<pair_config>{field(&pair_config::a, "a"), field(&pair_config::b, "a")}),
                "declared once");
   EXPECT_DEATH((spec<pair_config>{field(&pair_config::b, "b").required()}), "neither optional");

@@ -37,7 +37,7 @@ TEST_F(SampleConfig, AFlagSetsEntriesOfAMapWhoseKeysMayHoldDots) {
   EXPECT_EQ(config.value.kafka.properties.at("fetch.min.bytes"), "10");
 }
 
-TEST_F(SampleConfig, AnOverrideMayBringAnOptionalSectionToLife) {
+TEST_F(SampleConfig, AnOverrideCreatesAnOptionalSection) {
   set_variable("MILLRACE__KAFKA__SASL__USER", "ann");
   set_variable("MILLRACE__KAFKA__SASL__PASSWORD", "hunter2");
   const auto config = read(minimal);
@@ -55,7 +55,7 @@ TEST_F(SampleConfig, AValueNeverBecomesStructure) {
   EXPECT_TRUE(config.value.pipeline.commit);
 }
 
-TEST_F(SampleConfig, ABadOverrideIsBlamedByItsName) {
+TEST_F(SampleConfig, ABadOverrideIsReportedByName) {
   set_variable("MILLRACE__PIPELINE__IN_FLIGHT", "many");
   set_flag("pipeline.drain_timeout=5");
   EXPECT_EQ(complaints(minimal),
@@ -68,7 +68,7 @@ TEST_F(SampleConfig, ABadOverrideIsBlamedByItsName) {
             "     = help: add a unit: 5ms or 5s\n");
 }
 
-TEST_F(SampleConfig, AnOverrideOfNothingIsAnErrorWithASuggestion) {
+TEST_F(SampleConfig, AnOverrideOfAnUnknownSettingIsAnErrorWithASuggestion) {
   set_variable("MILLRACE__KAFKA__GRUOP", "x");
   set_flag("pipelne.commit=false");
   set_flag("kafka");
@@ -110,7 +110,7 @@ TEST_F(SampleConfig, ReferencesAreReplacedInsideAValueAndOnlyOnce) {
   EXPECT_EQ(config.value.kafka.group, "${env:HOST}");
 }
 
-TEST_F(SampleConfig, AReferenceThatLeadsNowhereIsAnError) {
+TEST_F(SampleConfig, AnUnresolvableReferenceIsAnError) {
   const std::string_view text =
       "kafka:\n"
       "  bootstrap_servers: ${env:BROKERS}\n"

@@ -62,7 +62,7 @@ class Schema : public testing::Test {
   }
 };
 
-TEST_F(Schema, SaysWhatItIsAndAllowsNoOtherKeys) {
+TEST_F(Schema, DeclaresItsDialectAndAllowsNoOtherKeys) {
   EXPECT_EQ(schema_["$schema"], "https://json-schema.org/draft/2020-12/schema");
   EXPECT_EQ(schema_["title"], "Millrace");
   EXPECT_EQ(schema_["additionalProperties"], false);

@@ -39,7 +39,7 @@ TEST_F(Secrets, ALiteralInTheFileWorksWithAWarning) {
       "     = help: use a reference: ${file:/path} or ${env:NAME}\n");
 }
 
-TEST_F(Secrets, AreNeverPrintedWhateverIsWrong) {
+TEST_F(Secrets, AreNeverPrintedInErrors) {
   const std::vector<std::string> files = {
       "kafka:\n  sasl: {user: a, password: hunter2}\n",
       "kafka:\n  sasl: {user: [], password: hunter2}\n",
@@ -101,7 +101,7 @@ TEST_F(Secrets, AreRefusedOnTheCommandLineUnlessReferredTo) {
   EXPECT_EQ(to_text(config.diagnostics, false).find(canary), std::string::npos);
 }
 
-TEST(SoundsSecret, MeansWhatItIsNotWhereItIs) {
+TEST(SoundsSecret, MatchesNamesOfSecretsAndNotOfTheirFiles) {
   for (const std::string_view key :
        {"sasl.password", "SSL.KEY.PASSWORD", "ssl.key.pem", "oauth.client.secret"}) {
     EXPECT_TRUE(sounds_secret(key)) << key;

@@ -38,7 +38,7 @@ TEST_F(SampleConfig, ShowPrintsEveryValueWithItsOriginAndMasksSecrets) {
             "    processors: 1                               # default\n");
 }
 
-TEST_F(SampleConfig, WhatIsShownReadsBackAsTheSameConfiguration) {
+TEST_F(SampleConfig, ShownConfigurationReadsBackTheSame) {
   sample_config odd;
   odd.kafka.bootstrap_servers = "quote\" back\\slash\nnew\tline: # {x} - é";
   odd.kafka.group = "null";

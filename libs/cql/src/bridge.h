@@ -27,7 +27,7 @@ struct owner_releaser {
 };
 using owner_handle = std::unique_ptr<millrace_cql_owner, owner_releaser>;
 
-// Zeroed, and told its size, as every struct of the bridge wants it.
+// Zeroed, with its size set, as every struct of the bridge requires.
 template <typename T>
 [[nodiscard]] T sized() noexcept {
   T value{};

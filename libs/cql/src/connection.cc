@@ -12,7 +12,7 @@ namespace {
 constexpr std::int16_t own_stream = 0;
 constexpr std::size_t streams_max = 32'768;
 constexpr std::uint32_t nobody = UINT32_MAX;             // a free stream
-constexpr std::uint32_t forgotten_one = UINT32_MAX - 1;  // its answer is for nobody
+constexpr std::uint32_t forgotten_one = UINT32_MAX - 1;  // its answer is ignored
 
 // What is left of a frame is put aside in a copy, unless it is as large as this.
 constexpr std::size_t put_aside_max = 16U << 10U;
@@ -174,7 +174,7 @@ std::size_t connection::take_frames(bytes_view received) {
     const wire::header of = wire::read_header(received.subspan(at));
     if (of.version != version_response || (of.flags & flag_compressed) != 0 || of.body_bytes < 0 ||
         of.body_bytes > wire::body_bytes_max) {
-      fail(errc::db_protocol, "what the server sent is no frame of the protocol");
+      fail(errc::db_protocol, "the server sent an invalid frame");
       return at;
     }
     const auto body_bytes = static_cast<std::size_t>(of.body_bytes);
@@ -187,14 +187,14 @@ std::size_t connection::take_frames(bytes_view received) {
 }
 
 void connection::on_frame(const wire::header& of, bytes_view body) {
-  if (of.stream < 0) return;  // events, which were not asked for
+  if (of.stream < 0) return;  // events, which were not requested
   if (of.stream == own_stream) {
     if (state_ != state::open) go_on_with_handshake(of, body);
     return;
   }
   const auto stream = static_cast<std::uint16_t>(of.stream);
   if (state_ != state::open || stream >= places_.size() || places_[stream] == nobody) {
-    return fail(errc::db_protocol, "the server answered what it was not asked");
+    return fail(errc::db_protocol, "the server answered a request that was not sent");
   }
   const std::uint32_t place = std::exchange(places_[stream], nobody);
   free_streams_.push_back(stream);
@@ -227,7 +227,7 @@ void connection::go_on_with_handshake(const wire::header& of, bytes_view body) {
   }
   const bool ready = (state_ == state::starting && what == wire::opcode::ready) ||
                      (state_ == state::authenticating && what == wire::opcode::auth_success);
-  if (!ready) return fail(errc::db_protocol, "the server's handshake is not that of the protocol");
+  if (!ready) return fail(errc::db_protocol, "the server's handshake does not follow the protocol");
   state_ = state::open;
   owner_.opened();
 }
@@ -242,13 +242,13 @@ void connection::check(instant now, nanoseconds keepalive) {
   if (many && !many_forgotten_) many_forgotten_since_ = now;
   many_forgotten_ = many;
   if (many && now - many_forgotten_since_ > forgotten_timeout) {
-    return fail(errc::db_unavailable, "the server leaves requests without an answer");
+    return fail(errc::db_unavailable, "the server left too many requests unanswered");
   }
   if (now - heard_at_ <= keepalive) return;
-  // Between two checks the loop has looked for bytes, so that a worker that stood still does not blame the
+  // Between two checks the loop has looked for bytes, so that a blocked event loop does not blame the
   // server.
   if (checks_since_asked_ > silent_checks && now - heard_at_ > 2 * keepalive) {
-    return fail(errc::db_unavailable, "the server has fallen silent");
+    return fail(errc::db_unavailable, "the server stopped answering");
   }
   if (checks_since_asked_++ > 0) return;
   wire::append_options(out_, own_stream);

@@ -97,7 +97,7 @@ class connection {
   [[nodiscard]] bool has_room() const noexcept;
   // Written by flush(). Returns the stream, for forget(). has_room() must hold.
   std::uint16_t execute(std::uint32_t place, const wire::execution& what);
-  // The request's answer, if it comes, is for nobody.
+  // The request's answer, if it arrives, is ignored.
   void forget(std::uint16_t stream);
   void flush();
   // Takes what has arrived, without waiting for the loop to say so.
@@ -145,7 +145,7 @@ class connection {
   bool many_forgotten_ = false;
   instant heard_at_;
   instant began_at_;
-  int checks_since_asked_ = 0;  // 0: not asked to speak
+  int checks_since_asked_ = 0;  // 0: no request outstanding
 };
 
 }  // namespace millrace::cql

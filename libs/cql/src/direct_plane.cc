@@ -197,7 +197,7 @@ void direct_plane::opened(link& which) {
   if (which.shard == 0) connect_shards(which.node_number, *which.over);
 }
 
-// The first connection tells how many shards there are. It counts as that of shard 0, wherever it ended up: a
+// The first connection reports the number of shards. It counts as that of shard 0, wherever it ended up: a
 // request for another shard's data is passed on inside the node.
 void direct_plane::connect_shards(std::size_t node_number, const connection& first) {
   const wire::supported& server = first.server();
@@ -290,9 +290,10 @@ void direct_plane::tell_refused() {
     const node& full = nodes_[number];
     requester_.direct_failure(
         place,
-        error(errc::db_overloaded,
-              "node " + full.name() + " holds its share of the requests in flight already (" +
-                  std::to_string(static_cast<std::uint64_t>(budgets_.share())) + "); other nodes go on"),
+        error(errc::db_overloaded, "node " + full.name() +
+                                       " has reached its share of the requests in flight (" +
+                                       std::to_string(static_cast<std::uint64_t>(budgets_.share())) +
+                                       "); other nodes are not affected"),
         now);
   }
 }
@@ -447,7 +448,7 @@ void direct_plane::on_deadlines() {
     return list.first != none && flights_[list.first].deadline <= now;
   };
   if (std::any_of(deadlines_.begin(), deadlines_.end(), is_due)) {
-    // A worker that stood still finds the answers that came meanwhile before it calls them late.
+    // A worker whose loop was blocked reads answers that arrived meanwhile before it counts them as late.
     for (const node& each : nodes_) {
       for (const auto& which : each.links) {
         if (which->is_open()) which->over->receive();

@@ -167,7 +167,7 @@ class direct_plane {
   // A request comes to this plane, and leaves it.
   flight& enter(std::uint32_t place, std::uint32_t timeout_ms);
   void forget(flight& of);
-  // Takes the request out of everything, and tells its node what became of it.
+  // Removes the request from every table, and notifies its node of the result.
   void leave(std::uint32_t place, node_budgets::effect what);
   void fail(std::uint32_t place, node_budgets::effect what, const error& why, instant now);
 
@@ -198,8 +198,8 @@ class direct_plane {
   std::vector<deadline_list> deadlines_;
   std::vector<std::uint32_t> candidates_;
   std::vector<link*> unflushed_;
-  std::vector<std::pair<std::uint32_t, std::uint32_t>> refused_;  // place and node, to be told
-  std::vector<std::unique_ptr<connection>> retired_;              // broken ones, until nobody can be calling
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> refused_;  // place and node, to be reported
+  std::vector<std::unique_ptr<connection>> retired_;              // broken, until no caller is inside
   byte_buffer key_;
   byte_buffer receiving_;  // of all connections
   std::size_t turn_ = 0;

@@ -14,10 +14,11 @@ bool alike(const statements::lookup_options& a, const statements::lookup_options
 
 result<void> check_key(const statements::statement_declaration& select) {
   if (select.text().does != statements::statement_text::verb::select)
-    return error(errc::db_invalid, "a lookup is a SELECT");
+    return error(errc::db_invalid, "a lookup must be a SELECT");
   for (const std::string& column : select.parameters()) {
     if (column.empty())
-      return error(errc::db_invalid, "every '?' of a lookup is compared with '=' to a column of its key");
+      return error(errc::db_invalid,
+                   "every '?' of a lookup must be compared with '=' to a column of its key");
   }
   return {};
 }
@@ -32,9 +33,8 @@ result<void> lookup_base::open(statements::lookup_room& room, const statements::
   if (!state) state = std::make_unique<lookup_cache>(statement().cql(), options, room, name());
   auto* const cache = static_cast<lookup_cache*>(state.get());
   if (cache->cql() != statement().cql() || !alike(cache->options(), options)) {
-    return error(
-        errc::config_invalid,
-        where + ": two processors declare it differently; give them two names, or declare them alike");
+    return error(errc::config_invalid,
+                 where + ": two processors declare it differently; use two names, or equal declarations");
   }
   if (!cache->fits())
     return error(errc::config_invalid,

@@ -1,8 +1,8 @@
-// The state that lookups of one name share in a worker: what is cached, and what is being asked for.
+// The state that lookups of one name share in a worker: what is cached, and what is being requested.
 //
 // The rule that makes it right: an invalidation is read before an answer is cached and before a lookup is
-// answered, it removes the entry and makes the flight of its key stale, and a stale flight is neither cached
-// nor joined. So an answer that was read before the write reaches only those who had asked before.
+// answered, it removes the entry and invalidates the flight of its key, which then is neither cached
+// nor joined. So an answer read before the write reaches only lookups that began before it.
 #pragma once
 
 #include <cstddef>

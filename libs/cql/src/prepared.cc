@@ -32,8 +32,8 @@ result<void> apply(const statements::statement_options& options, millrace_cql_st
   if (!options.serial_consistency.empty()) {
     const auto number = consistency_number(options.serial_consistency);
     if (number != serial && number != local_serial) {
-      return error(errc::config_invalid, "serial consistency '" + options.serial_consistency +
-                                             "' is neither SERIAL nor LOCAL_SERIAL");
+      return error(errc::config_invalid, "invalid serial consistency '" + options.serial_consistency +
+                                             "', expected SERIAL or LOCAL_SERIAL");
     }
     to.serial_consistency = *number;
   }

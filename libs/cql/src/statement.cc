@@ -21,7 +21,7 @@ error mismatch(const std::string& statement, const std::string& what) {
   return {errc::db_type_mismatch, "statement '" + statement + "': " + what};
 }
 
-// What the text alone does not tell: growing a set or map repeats well, growing a list or counter does not.
+// What the text alone does not show: growing a set or map is repeatable, growing a list or counter is not.
 result<void> check_write_time(const statements::statement_declaration& s,
                               const std::vector<statements::column>& parameters) {
   if (s.options().written != statements::write_time::record) return {};
@@ -34,10 +34,10 @@ result<void> check_write_time(const statements::statement_declaration& s,
     const bool repeats = change.element ? !by.name.starts_with("idx(")
                                         : by.type.starts_with("set<") || by.type.starts_with("map<");
     if (repeats) continue;
-    return error(
-        errc::config_invalid,
-        "statement '" + s.name() + "': column '" + change.column + "' changes in place by a " + by.type +
-            ", and a replay would change it again; leave out write_time::record, or write it as a whole");
+    return error(errc::config_invalid,
+                 "statement '" + s.name() + "': column '" + change.column + "' changes in place by a " +
+                     by.type +
+                     ", which a replay would repeat; omit write_time::record, or write the whole column");
   }
   return {};
 }
@@ -58,7 +58,7 @@ result<void> check_side(const std::string& statement, const side& s) {
     const expectation& expected = s.expected[k];
     const std::string name = std::string(s.what) + " '" + actual.name + "'";
     if (!expected.field.empty() && expected.field != actual.name) {
-      return mismatch(statement, name + " is at the place of field '" + std::string(expected.field) +
+      return mismatch(statement, name + " is in the position of field '" + std::string(expected.field) +
                                      "': select the columns in the order of the fields, or name it AS " +
                                      std::string(expected.field));
     }
@@ -88,8 +88,8 @@ std::string readable_type(std::string_view spelt) {
 
 error unreadable(std::string_view statement, std::string_view column, const row_fault& fault) {
   if (fault.torn) {
-    return {errc::db_protocol, "statement '" + std::string(statement) + "': the answer ends before column '" +
-                                   std::string(column) + "'"};
+    return {errc::db_protocol, "statement '" + std::string(statement) +
+                                   "': the answer is truncated before column '" + std::string(column) + "'"};
   }
   return {errc::unresolvable, "statement '" + std::string(statement) + "': column '" + std::string(column) +
                                   "' is " + std::string(describe(fault.fault))};
@@ -105,12 +105,12 @@ result<void> statement_base::check(const std::vector<statements::column>& parame
   if (conditional != (promised_ == promise::applied)) {
     return error(errc::db_invalid,
                  "statement '" + name() + "': " +
-                     (conditional ? "with IF it answers whether it was applied, and its C++ "
+                     (conditional ? "a statement with IF reports whether it was applied, and its C++ "
                                     "result must be applied<...>"
-                                  : "its C++ result is applied<...>, and it has no IF"));
+                                  : "its C++ result is applied<...>, and the statement has no IF"));
   }
   if (promised_ == promise::nothing && !columns.empty()) {
-    return mismatch(name(), "it yields rows" + listed(columns) + ", and its C++ result is void");
+    return mismatch(name(), "it returns rows" + listed(columns) + ", and its C++ result is void");
   }
   if (auto fits = check_side(name(), {"parameter", expected_parameters_, parameters}); !fits) return fits;
   if (auto repeats = check_write_time(*this, parameters); !repeats) return repeats;
@@ -136,7 +136,7 @@ error statement_base::unexpected_rows(const stream::rows_ref& answer) const {
   const std::string count = answer->has_more_pages ? "more than " + std::to_string(answer->row_count)
                                                    : std::to_string(answer->row_count);
   return {errc::db_unexpected_rows,
-          "statement '" + name() + "': at most one row was promised, and " + count + " came"};
+          "statement '" + name() + "': expected at most one row, received " + count + " rows"};
 }
 
 error statement_base::too_many_rows() const {
@@ -147,8 +147,8 @@ error statement_base::too_many_rows() const {
 error statement_base::unexpected_answer() const {
   return {errc::db_unexpected_rows,
           "statement '" + name() + "': " +
-              (promised_ == promise::applied ? "the server did not say whether it was applied"
-                                             : "it was to yield no rows, and some came")};
+              (promised_ == promise::applied ? "the server did not report whether it was applied"
+                                             : "expected no rows, received some")};
 }
 
 result<std::vector<std::size_t>> statement_base::places_of_fields(const stream::rows_owner& answer) const {

@@ -179,12 +179,12 @@ result<void> channel_store::check_batch(const stream::store_request& request) co
       return error(errc::db_invalid, "a batch with statement '" + what.name + "': " + std::string(why));
     };
     if (!partition_of(*what.prepared, part.cells, key)) {
-      return refused("every part of the partition key must be a parameter, and have a value");
+      return refused("every part of the partition key must be a parameter with a value");
     }
     if (&part == &request.batch.front())
       first = key;
     else if (key != first)
-      return refused("its partition is another than that of the first statement");
+      return refused("its partition is not that of the first statement");
   }
   return {};
 }
@@ -365,7 +365,7 @@ void channel_store::fail(std::uint32_t place, const error& why, instant now) {
   const slot& of = slots_[place];
   const std::string where = "statement '" + statements_[of.request->statement->id()].name + "'";
   // Another server, or another version of it, may not know where the pages before ended. The statement is
-  // well: it is asked anew with the record's next attempt.
+  // valid: it is sent again with the record's next attempt.
   if (!of.paging_state.empty() && (why.code() == errc::db_protocol || why.code() == errc::db_invalid)) {
     return finish(place, error(errc::db_unavailable, "no further pages: " + why.message()).in(where), now);
   }
@@ -440,7 +440,7 @@ void channel_store::cancel_everything() {
   closing_ = true;
   if (plane_) plane_->close();
   millrace_cql_channel_close(channel_.get());
-  // What was asked for has its slot already: the closed channel answers it. What resumes may submit again.
+  // A submitted request has its slot already: the closed channel answers it. Resumed code may submit again.
   while (in_flight_ > 0) {
     while (!waiting_.empty()) {
       const waiting_request next = waiting_.front();

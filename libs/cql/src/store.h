@@ -60,7 +60,7 @@ class channel_store final : public stream::store, private runtime::step, private
     std::uint32_t rows = 0;  // of the pages so far
     instant started;
     byte_buffer pages;  // their cells
-    // Where the page that is asked for begins, and what keeps it when it is not the request's.
+    // Where the requested page begins, and what keeps it when it is not the request's.
     bytes_view paging_state;
     owner_handle before;
     byte_buffer paging_state_memory;
@@ -88,7 +88,7 @@ class channel_store final : public stream::store, private runtime::step, private
     std::uint32_t row_count = 0;
     bytes_view paging_state;  // of the next one; empty: none
   };
-  // Whether `last` has a successor, which has been asked for; its paging state is to be kept by the caller.
+  // Whether `last` has a successor, which has been requested; the caller must keep its paging state.
   [[nodiscard]] bool ask_for_next_page(std::uint32_t place, const page& last);
   // `first` makes the rows of an answer of one page.
   template <typename MakeFirst>

@@ -87,10 +87,10 @@ tls_settings::~tls_settings() { SSL_CTX_free(context_); }
 result<std::unique_ptr<transport>> transport::open(const std::string& address, std::uint16_t port,
                                                    std::uint16_t source_port, const tls_settings* tls) {
   socket_address target;
-  if (!fill_in(address, port, target)) return error(errc::db_unavailable, address + " is no IP address");
+  if (!fill_in(address, port, target)) return error(errc::db_unavailable, address + " is not an IP address");
   const int family = target.storage.ss_family;
   const int fd = ::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0) return error(errc::io_error, std::string("no socket: ") + std::strerror(errno));
+  if (fd < 0) return error(errc::io_error, std::string("cannot create a socket: ") + std::strerror(errno));
   std::unique_ptr<transport> made(new transport(fd));
   const int on = 1;
   ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -169,14 +169,14 @@ transport::step transport::read(std::span<std::byte> into, std::size_t& count) {
   if (tls_ != nullptr) {
     ERR_clear_error();
     if (SSL_read_ex(tls_, into.data(), into.size(), &count) == 1) return step::done;
-    return after_tls(0, "the connection broke");
+    return after_tls(0, "the connection failed");
   }
   const ssize_t got = ::recv(fd_.get(), into.data(), into.size(), 0);
   if (got > 0) {
     count = static_cast<std::size_t>(got);
     return step::done;
   }
-  if (got < 0) return after_system_call("the connection broke");
+  if (got < 0) return after_system_call("the connection failed");
   reason_ = "the server closed the connection";
   return step::failed;
 }
@@ -188,14 +188,14 @@ transport::step transport::write(bytes_view from, std::size_t& count) {
       wants_to_write_ = false;
       return step::done;
     }
-    return after_tls(0, "the connection broke");
+    return after_tls(0, "the connection failed");
   }
   const ssize_t put = ::send(fd_.get(), from.data(), from.size(), MSG_NOSIGNAL);
   if (put >= 0) {
     count = static_cast<std::size_t>(put);
     return step::done;
   }
-  return after_system_call("the connection broke");
+  return after_system_call("the connection failed");
 }
 
 bool transport::has_pending() const noexcept { return tls_ != nullptr && SSL_pending(tls_) > 0; }

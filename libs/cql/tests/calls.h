@@ -1,4 +1,4 @@
-// What statements and lookups need to be called outside of a line.
+// What statements and lookups need to be called outside of an engine.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -12,7 +12,7 @@
 namespace millrace::cql {
 namespace {
 
-TEST(cell, booleans_and_integers) {
+TEST(cell, booleans_and_integers_are_encoded_as_specified) {
   expect_cell(true, "0000000101");
   expect_cell(false, "0000000100");
   expect_cell<std::int8_t>(-1, "00000001ff");
@@ -67,7 +67,7 @@ TEST(cell, unset_leaves_the_column_alone_and_null_deletes_it) {
   EXPECT_EQ(encoded(parameter(5)), "0000000400000005");
 }
 
-TEST(cell, instants) {
+TEST(cell, instants_and_dates_are_encoded_as_specified) {
   expect_cell(timestamp(milliseconds(1'700'000'000'123)), "000000080000018bcfe5687b");
   expect_cell(timestamp(milliseconds(-1)), "00000008ffffffffffffffff");
   expect_cell(std::chrono::sys_days(std::chrono::days(0)), "0000000480000000");
@@ -82,7 +82,7 @@ TEST(cell, a_time_of_day_is_within_the_day) {
   EXPECT_EQ(fault_of<nanoseconds>("00000008ffffffffffffffff"), cell_fault::malformed);
 }
 
-TEST(cell, uuids_and_addresses) {
+TEST(cell, uuids_and_addresses_are_encoded_as_specified) {
   expect_cell(*uuid::parse("123e4567-e89b-12d3-a456-426614174000"),
               "00000010123e4567e89b12d3a456426614174000");
   inet_address v4;
@@ -124,7 +124,7 @@ TEST(cell, decimals_carry_scale_and_sign) {
   EXPECT_EQ(fault_of<decimal_view>("0000000400000002"), cell_fault::malformed);
 }
 
-TEST(cell, collections) {
+TEST(cell, collections_are_encoded_as_specified) {
   expect_cell<std::vector<std::int32_t>>({1, 2},
                                          "00000014000000020000000400000001"
                                          "0000000400000002");
@@ -148,7 +148,7 @@ TEST(cell, a_null_collection_is_an_empty_one_unless_it_is_optional) {
   EXPECT_TRUE(list.empty());
 }
 
-TEST(cell, lying_collections_are_refused_without_allocating) {
+TEST(cell, collections_with_a_wrong_count_are_refused_without_allocating) {
   using list = std::vector<std::int32_t>;
   EXPECT_EQ(fault_of<list>("000000047fffffff"), cell_fault::malformed);  // two billion elements, none there
   EXPECT_EQ(fault_of<list>("00000004ffffffff"), cell_fault::malformed);  // minus one
@@ -218,7 +218,7 @@ TEST(type, is_bounded_in_depth) {
   EXPECT_FALSE(type::parse("list<" + deep + ">"));
 }
 
-TEST(codec, says_which_columns_it_fits) {
+TEST(codec, accepts_the_columns_of_its_type_only) {
   const auto fits = [](auto tag, const char* column) {
     return codec<typename decltype(tag)::value_type>::fits(*type::parse(column));
   };

@@ -45,7 +45,7 @@ class cluster : public session_test {
   }
 };
 
-TEST_F(cluster, keys_go_to_the_node_that_owns_them) {
+TEST_F(cluster, requests_are_sent_to_the_node_that_owns_the_key) {
   std::set<std::string> keys;
   for (unsigned node = 0; node < 3; ++node) keys.insert(key_of(node));
   EXPECT_EQ(keys.size(), 3U);
@@ -73,7 +73,7 @@ TEST_F(cluster, a_node_that_never_answers_holds_no_more_than_its_share_of_the_wi
   std::vector<errc> failures;
   int answered = 0;
   for (int k = 0; k < 60; ++k) all.spawn(read_one(&select_, context(), slow, &failures, &answered));
-  // Those beyond the share of 40 are told so at once.
+  // Those beyond the share of 40 are refused at once.
   turn_until([&] { return failures.size() >= 20; });
   EXPECT_EQ(failures, std::vector<errc>(20, errc::db_overloaded));
   for (int k = 0; k < 200; ++k) all.spawn(read_one(&select_, context(), fast, &failures, &answered));
@@ -84,7 +84,7 @@ TEST_F(cluster, a_node_that_never_answers_holds_no_more_than_its_share_of_the_wi
   turn_until([&] { return all.live() == 0; });
 }
 
-TEST_F(cluster, requests_with_other_replicas_go_around_a_slow_node) {
+TEST_F(cluster, requests_with_other_replicas_avoid_a_slow_node) {
   statement<profile(std::string_view)> select("SELECT segment, score FROM copies.profile WHERE id = ?");
   ASSERT_TRUE(store_->prepare(select));
   attach({.in_flight_max = 60});
@@ -138,7 +138,7 @@ TEST_F(cluster, overload_lowers_the_limit_of_that_node_and_its_end_raises_it) {
   EXPECT_GT(session_->stats().limit_min, lowered.limit_min);
 }
 
-TEST_F(cluster, a_node_that_stops_is_left_and_comes_back) {
+TEST_F(cluster, a_stopped_node_is_avoided_until_it_returns) {
   statement<profile(std::string_view)> select("SELECT segment, score FROM copies.profile WHERE id = ?");
   ASSERT_TRUE(store_->prepare(select));
   server_->stop_node(1);
@@ -205,7 +205,7 @@ class datacentre_with_failover : public datacentres {
   datacentre_with_failover() : datacentres(true) {}
 };
 
-TEST_F(datacentre_with_failover, requests_leave_it_when_it_is_down) {
+TEST_F(datacentre_with_failover, requests_go_to_another_when_it_is_down) {
   const std::uint64_t before = served_by(1);
   server_->stop_node(0);
   turn_until([&] { return reads_that_work(20) == 20; });
@@ -229,7 +229,7 @@ class impatient : public cluster {
   impatient() : cluster(three_nodes(), speculating()) {}
 };
 
-TEST_F(impatient, idempotent_statements_are_also_asked_of_another_node) {
+TEST_F(impatient, idempotent_statements_are_also_sent_to_another_node) {
   statement<profile(std::string_view)> select("SELECT segment, score FROM copies.profile WHERE id = ?",
                                               with_timeout(seconds(30)));
   ASSERT_TRUE(store_->prepare(select));
@@ -241,7 +241,7 @@ TEST_F(impatient, idempotent_statements_are_also_asked_of_another_node) {
   EXPECT_EQ(session_->stats().nodes, 3U);
 }
 
-TEST_F(impatient, others_are_not) {
+TEST_F(impatient, others_are_sent_once) {
   statements::statement_options once = with_timeout(soon);
   once.idempotent = false;
   statement<void(std::string_view)> insert("INSERT INTO copies.profile (id) VALUES (?)", once);
@@ -290,7 +290,7 @@ TEST_F(conditions, the_first_claim_is_applied_and_the_second_sees_it) {
   EXPECT_EQ((*second->current())->since, 1);
 }
 
-TEST_F(conditions, comparisons_hold_or_not) {
+TEST_F(conditions, a_comparison_decides_whether_it_is_applied) {
   ASSERT_TRUE(finish(claim_(context(), "lamp", "ada", 1)));
   EXPECT_FALSE(static_cast<bool>(*finish(pass_on_(context(), "cem", "lamp", "bob"))));
   EXPECT_TRUE(static_cast<bool>(*finish(pass_on_(context(), "cem", "lamp", "ada"))));
@@ -311,7 +311,7 @@ TEST_F(conditions, signature_and_text_must_agree) {
   }
 }
 
-TEST_F(conditions, a_trace_is_told_to_who_asked_for_it) {
+TEST_F(conditions, the_id_of_a_trace_is_passed_to_its_statement) {
   std::vector<uuid> traces;
   attach({.in_flight_max = 8, .on_trace = [&](const statements::statement_declaration&, const uuid& trace) {
             traces.push_back(trace);

@@ -184,7 +184,7 @@ using every_type =
                      std::vector<udt<place>>, std::map<std::string, std::tuple<std::optional<std::int32_t>>>>;
 TYPED_TEST_SUITE(codec_property, every_type);
 
-TYPED_TEST(codec_property, what_is_encoded_is_decoded) {
+TYPED_TEST(codec_property, encoded_values_decode_to_the_same) {
   source from(1);
   for (int round = 0; round < rounds; ++round) {
     const TypeParam value = random_value<TypeParam>::make(from);
@@ -218,7 +218,7 @@ byte_buffer bytes_of(const T& value) {
   return cell ? byte_buffer(cell->begin(), cell->end()) : byte_buffer();
 }
 
-TYPED_TEST(codec_property, a_cell_that_is_cut_or_changed_is_a_value_or_an_error_and_never_a_crash) {
+TYPED_TEST(codec_property, a_truncated_or_changed_cell_is_a_value_or_an_error_and_never_a_crash) {
   source from(2);
   int refused = 0;
   for (int round = 0; round < rounds; ++round) {

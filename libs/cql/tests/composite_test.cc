@@ -45,7 +45,7 @@ TEST(composite, durations_are_three_numbers_of_any_length) {
               "ffffffffffffffffff");
 }
 
-TEST(composite, durations_that_are_none_are_malformed) {
+TEST(composite, invalid_durations_are_malformed) {
   EXPECT_EQ(fault_of<duration>("ffffffff"), cell_fault::null);
   EXPECT_EQ(fault_of<duration>("00000000"), cell_fault::null);
   EXPECT_EQ(fault_of<duration>("000000020000"), cell_fault::malformed);      // two of three
@@ -107,7 +107,7 @@ TEST(composite, user_defined_types_are_structs) {
               "ffffffff");
 }
 
-TEST(composite, fields_that_came_later_are_skipped_and_missing_ones_are_null) {
+TEST(composite, added_fields_are_skipped_and_missing_ones_are_null) {
   udt<address> value;
   byte_buffer memory;
   EXPECT_EQ(decoded("00000014"
@@ -143,7 +143,7 @@ TEST(composite, user_defined_types_nest) {
   EXPECT_EQ(back[0]->others[0]->number, 2);
 }
 
-TEST(composite, sets) {
+TEST(composite, sets_are_encoded_as_specified) {
   expect_cell<std::set<std::int32_t>>({2, 1},
                                       "00000014"
                                       "00000002"
@@ -180,7 +180,7 @@ TEST(composite, vectors_of_other_elements_have_short_lengths) {
   expect_cell<std::array<std::string, 1>>({longer}, "000000ca80c8" + to_hex(as_bytes(longer)));
 }
 
-TEST(composite, vectors_that_lie_are_malformed) {
+TEST(composite, vectors_of_a_wrong_size_are_malformed) {
   using floats = std::array<float, 2>;
   using texts = std::array<std::string, 2>;
   EXPECT_EQ(fault_of<floats>("ffffffff"), cell_fault::null);
@@ -195,7 +195,7 @@ bool fits(std::string_view column) {
   return codec<T>::fits(*type::parse(column));
 }
 
-TEST(composite, says_which_columns_it_fits) {
+TEST(composite, accepts_the_columns_of_its_type_only) {
   EXPECT_TRUE(fits<duration>("duration"));
   EXPECT_TRUE(fits<pair_of>("frozen<tuple<int, text>>"));
   EXPECT_FALSE(fits<pair_of>("tuple<int>"));
@@ -216,7 +216,7 @@ TEST(composite, says_which_columns_it_fits) {
       "street text, number int>>>>"));
 }
 
-TEST(composite, says_in_words_what_it_is_for) {
+TEST(composite, describes_its_column_type) {
   EXPECT_EQ(codec<pair_of>::cql(), "tuple of (int, text or ascii)");
   EXPECT_EQ((codec<std::array<float, 3>>::cql()), "vector of 3 float");
   EXPECT_EQ(codec<udt<address>>::cql(), "a user-defined type of (street, number) as (text or ascii, int)");

@@ -100,7 +100,7 @@ TEST_F(direct, leaves_batches_conditions_and_traces_to_the_driver) {
   EXPECT_EQ(stats().requests, 1U);
 }
 
-TEST_F(direct, a_forgotten_statement_is_prepared_again_by_the_driver_and_goes_on_directly) {
+TEST_F(direct, an_unprepared_statement_is_prepared_again_by_the_driver_and_sent_directly) {
   write("ada", "gold", 1);
   const auto fault = server_->inject({.kind = fault_kind::unprepared, .times = 1});
   EXPECT_EQ(why(finish(select_(context(), "ada"))), "ok");
@@ -125,7 +125,7 @@ TEST_F(direct, every_answer_finds_its_request_whatever_the_order) {
   EXPECT_EQ(stats().in_flight, 0U);
 }
 
-TEST_F(direct, answers_that_come_too_late_are_for_nobody) {
+TEST_F(direct, late_answers_are_ignored) {
   write("ada", "gold", 1);
   server_->set_latency(operation::select, {.p50 = milliseconds(300)});
   runtime::scope all(loop_, 100);
@@ -174,7 +174,7 @@ TEST_F(direct, without_a_connection_the_driver_sends) {
   EXPECT_GT(answered, 0);
 }
 
-TEST_F(direct, values_larger_than_its_buffers_come_through) {
+TEST_F(direct, values_larger_than_its_buffers_arrive) {
   for (const std::size_t size : {std::size_t{1} << 10U, std::size_t{256} << 10U, std::size_t{3} << 20U}) {
     const std::string large(size, 'x');
     write("large", large, 1);
@@ -201,7 +201,7 @@ runtime::task<void> write_event(const statement<void(std::int32_t, std::int32_t,
   EXPECT_TRUE(written);
 }
 
-TEST_F(direct, pages_are_asked_for_directly_too) {
+TEST_F(direct, pages_are_requested_directly) {
   runtime::scope all(loop_, 3'000);
   for (int n = 0; n < 2'500; ++n) all.spawn(write_event(&insert_event_, context(), n));
   turn_until([&] { return all.live() == 0; });
@@ -213,7 +213,7 @@ TEST_F(direct, pages_are_asked_for_directly_too) {
   EXPECT_EQ(stats().direct_requests - before, 3U) << "of a thousand rows";
 }
 
-TEST_F(direct, what_is_in_flight_when_the_store_closes_is_cancelled_once) {
+TEST_F(direct, requests_in_flight_when_the_store_closes_are_cancelled_once) {
   for (int round = 0; round < 50; ++round) {
     const auto fault = server_->inject({.kind = fault_kind::no_reply, .on = operation::select});
     runtime::scope all(loop_, 200);
@@ -238,7 +238,7 @@ class direct_keepalive : public direct {
   direct_keepalive() : direct({}, with_keepalive()) {}
 };
 
-TEST_F(direct_keepalive, a_worker_that_stood_still_blames_neither_the_server_nor_its_requests) {
+TEST_F(direct_keepalive, a_blocked_event_loop_fails_neither_the_connection_nor_its_requests) {
   write("ada", "gold", 1);
   runtime::scope all(loop_, 10);
   kept got;
@@ -290,7 +290,7 @@ TEST_F(direct_shards, every_shard_has_a_connection_and_every_key_its_node) {
   EXPECT_EQ(stats().direct_requests, 120U);
 }
 
-TEST(direct_access, signs_in_and_encrypts_as_the_driver_does) {
+TEST(direct_access, authenticates_and_encrypts_like_the_driver) {
   const std::string folder = ::testing::TempDir() + "millrace-direct-tls-" + std::to_string(::getpid());
   std::filesystem::create_directories(folder);
   const certificate_files server = make_certificates(folder, "server");

@@ -1,4 +1,4 @@
-// A worker with a lookup and a database that answers when told to, in any order.
+// A worker with a lookup and a database that answers on request of the test, in any order.
 #pragma once
 
 #include <deque>
@@ -119,7 +119,7 @@ class worker_of_test {
     store.answer(0, std::move(with));
     loop.run_pending();
   }
-  // Begins a lookup, answers it if it asks, and says what came: segment, "default" or the ending's reason.
+  // Begins a lookup, answers its request if any, returns segment, "default" or the ending's reason.
   std::string look_up(const std::string& key, result<stream::rows_ref> with) {
     asked& made = begin(key);
     if (!made.finished) answer(std::move(with));

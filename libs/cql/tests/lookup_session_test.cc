@@ -82,7 +82,7 @@ class lookup_session_test : public ::testing::Test {
   std::vector<std::unique_ptr<asked>> asked_;
 };
 
-TEST_F(lookup_session_test, many_lookups_of_a_key_are_one_request_until_a_write_makes_it_stale) {
+TEST_F(lookup_session_test, many_lookups_of_a_key_are_one_request_until_a_write_invalidates_it) {
   for (int i = 0; i < 50; ++i) begin("ada");
   EXPECT_EQ(segment_of("ada"), "old");
   EXPECT_EQ(server_->counters().of(operation::select), 1U);
@@ -96,7 +96,7 @@ TEST_F(lookup_session_test, many_lookups_of_a_key_are_one_request_until_a_write_
   EXPECT_EQ(server_->counters().of(operation::select), 2U);
 }
 
-TEST_F(lookup_session_test, a_batch_writes_at_the_records_time_and_makes_rows_stale) {
+TEST_F(lookup_session_test, a_batch_writes_at_the_records_time_and_invalidates_rows) {
   EXPECT_EQ(segment_of("ada"), "old");
   const std::int64_t now_us = system_clock().wall().time_since_epoch().count() + 1'000'000;
   run_->write_time = now_us;
@@ -121,7 +121,7 @@ TEST_F(lookup_session_test, a_batch_writes_at_the_records_time_and_makes_rows_st
   EXPECT_EQ(segment_of("ada"), "newer");
 }
 
-TEST_F(lookup_session_test, what_is_in_flight_when_the_store_ends_is_cancelled_for_everyone) {
+TEST_F(lookup_session_test, requests_in_flight_when_the_store_ends_are_cancelled_for_every_waiter) {
   server_->set_latency(operation::select, {seconds(60), 0});
   asked& first = begin("ada");
   asked& second = begin("ada");

@@ -1,5 +1,5 @@
-// Lookups against a database that answers when told to: what is shared, what is cached, and what a write
-// makes stale.
+// Lookups against a database that answers on request: what is shared, what is cached, and what a write
+// invalidates.
 #include <algorithm>
 #include <list>
 #include <map>
@@ -62,7 +62,7 @@ class lookup_test : public ::testing::Test {
   statements::invalidation_board board_;
 };
 
-TEST_F(lookup_test, asks_once_and_answers_from_memory_until_the_row_expires) {
+TEST_F(lookup_test, sends_one_request_and_answers_from_the_cache_until_the_row_expires) {
   worker_of_test w(time_, board_, {.ttl = 10s});
   EXPECT_EQ(w.look_up("ada", row_of("gold", 7)), "gold");
   EXPECT_EQ(w.look_up("ada", row_of("other", 0)), "gold");
@@ -76,7 +76,7 @@ TEST_F(lookup_test, asks_once_and_answers_from_memory_until_the_row_expires) {
   EXPECT_EQ(seen.entries, 1U);
 }
 
-TEST_F(lookup_test, a_codec_that_throws_is_the_error_of_all_who_wait_and_of_no_later_lookup) {
+TEST_F(lookup_test, a_throwing_codec_fails_every_waiter_and_no_later_lookup) {
   worker_of_test w(time_, board_, {});
   level_lookup levels("levels", "SELECT level FROM levels WHERE id = ?");
   ASSERT_TRUE(levels.open(w.room, levels.declared()));
@@ -102,7 +102,7 @@ TEST_F(lookup_test, a_codec_that_throws_is_the_error_of_all_who_wait_and_of_no_l
   EXPECT_EQ((*third.got)->name, "even");
 }
 
-TEST_F(lookup_test, the_lifetime_of_a_row_begins_when_it_was_asked_for) {
+TEST_F(lookup_test, the_lifetime_of_a_row_begins_with_its_request) {
   worker_of_test w(time_, board_, {.ttl = 10s});
   w.begin("ada");
   time_.advance(9s);
@@ -126,7 +126,7 @@ TEST_F(lookup_test, identical_lookups_in_flight_share_one_request) {
   EXPECT_EQ(w.statistics().shared, 1U);
 }
 
-TEST_F(lookup_test, an_error_reaches_everyone_who_waits_and_is_not_kept) {
+TEST_F(lookup_test, an_error_reaches_every_waiter_and_is_not_cached) {
   worker_of_test w(time_, board_, {});
   asked& first = w.begin("ada");
   asked& second = w.begin("ada");
@@ -137,14 +137,14 @@ TEST_F(lookup_test, an_error_reaches_everyone_who_waits_and_is_not_kept) {
   EXPECT_EQ(w.statistics().misses, 2U);
 }
 
-TEST_F(lookup_test, an_answer_that_is_no_row_of_its_type_is_an_error_and_is_not_kept) {
+TEST_F(lookup_test, an_invalid_row_is_an_error_and_is_not_cached) {
   worker_of_test w(time_, board_, {});
   const auto two = [] {
     byte_buffer cells = *from_hex("00000001 61 00000008 0000000000000001");
     cells.insert(cells.end(), cells.begin(), cells.end());
     return stream::rows_ref(new bytes_answer(std::move(cells), 2));
   };
-  EXPECT_EQ(w.look_up("ada", two()), "statement 'select profile': at most one row was promised, and 2 came");
+  EXPECT_EQ(w.look_up("ada", two()), "statement 'select profile': expected at most one row, received 2 rows");
   const auto null_score = [] {
     return stream::rows_ref(new bytes_answer(*from_hex("00000001 61 ffffffff"), 1));
   };
@@ -153,7 +153,7 @@ TEST_F(lookup_test, an_answer_that_is_no_row_of_its_type_is_an_error_and_is_not_
   EXPECT_EQ(w.statistics().entries, 0U);
 }
 
-TEST_F(lookup_test, that_there_is_no_row_is_kept_for_a_time_of_its_own) {
+TEST_F(lookup_test, a_missing_row_is_cached_for_its_own_lifetime) {
   worker_of_test w(time_, board_, {.ttl = 10s, .negative_ttl = 1s});
   EXPECT_EQ(w.look_up("ada", no_row()), "default");
   EXPECT_EQ(w.look_up("ada", row_of("gold", 7)), "default");
@@ -163,7 +163,7 @@ TEST_F(lookup_test, that_there_is_no_row_is_kept_for_a_time_of_its_own) {
   EXPECT_EQ(w.statistics().absent, 2U);
 }
 
-TEST_F(lookup_test, without_a_lifetime_nothing_is_kept_and_flights_are_still_shared) {
+TEST_F(lookup_test, without_a_lifetime_nothing_is_cached_and_requests_are_still_shared) {
   worker_of_test w(time_, board_, {.ttl = 0ms, .negative_ttl = 0ms});
   EXPECT_EQ(w.look_up("ada", row_of("gold", 7)), "gold");
   EXPECT_EQ(w.look_up("ada", row_of("silver", 7)), "silver");
@@ -175,7 +175,7 @@ TEST_F(lookup_test, without_a_lifetime_nothing_is_kept_and_flights_are_still_sha
   EXPECT_EQ(w.statistics().entries, 0U);
 }
 
-TEST_F(lookup_test, the_least_recently_used_makes_room) {
+TEST_F(lookup_test, the_least_recently_used_row_is_evicted) {
   worker_of_test w(time_, board_, {.entries_max = 2});
   w.look_up("a", row_of("A", 0));
   w.look_up("b", row_of("B", 0));
@@ -187,7 +187,7 @@ TEST_F(lookup_test, the_least_recently_used_makes_room) {
   EXPECT_EQ(w.statistics().entries, 2U);
 }
 
-TEST_F(lookup_test, bytes_are_bounded_and_what_is_too_large_is_not_kept) {
+TEST_F(lookup_test, bytes_are_bounded_and_oversized_rows_are_not_cached) {
   worker_of_test w(time_, board_, {.entries_max = 100, .bytes_max = 2'000});
   const std::string large(3'000, 'x');
   EXPECT_EQ(w.look_up("huge", row_of(large, 0)), large);
@@ -197,7 +197,7 @@ TEST_F(lookup_test, bytes_are_bounded_and_what_is_too_large_is_not_kept) {
   EXPECT_EQ(w.statistics().entries, 1U) << "two of them and their bookkeeping are more than 2,000 bytes";
 }
 
-TEST_F(lookup_test, what_is_kept_counts_against_the_memory_of_the_process) {
+TEST_F(lookup_test, cached_rows_count_against_the_memory_of_the_process) {
   account_of_test account(1'500);
   {
     worker_of_test w(time_, board_, {.entries_max = 64}, &account);
@@ -221,7 +221,7 @@ TEST_F(lookup_test, a_row_outlives_its_eviction) {
   EXPECT_EQ((*held.got)->segment, "as it was");
 }
 
-TEST_F(lookup_test, a_write_makes_the_row_stale_in_every_worker) {
+TEST_F(lookup_test, a_write_invalidates_the_row_in_every_worker) {
   worker_of_test here(time_, board_, {});
   worker_of_test there(time_, board_, {});
   here.look_up("ada", row_of("old", 0));
@@ -234,12 +234,12 @@ TEST_F(lookup_test, a_write_makes_the_row_stale_in_every_worker) {
   EXPECT_EQ(there.statistics().invalidations, 1U);
 }
 
-TEST_F(lookup_test, an_answer_read_before_a_write_is_not_kept_after_it) {
+TEST_F(lookup_test, an_answer_read_before_a_write_is_not_cached_after_it) {
   worker_of_test w(time_, board_, {});
   asked& before = w.begin("ada");
   write("ada");
   asked& after = w.begin("ada");
-  EXPECT_EQ(w.store.waiting.size(), 2U) << "who asks after the write does not join what was sent before it";
+  EXPECT_EQ(w.store.waiting.size(), 2U) << "a lookup after the write does not join a request sent before it";
   w.answer(row_of("old", 0));
   EXPECT_EQ(worker_of_test::text_of(before), "old");
   EXPECT_EQ(worker_of_test::text_of(after), "waiting");
@@ -249,15 +249,15 @@ TEST_F(lookup_test, an_answer_read_before_a_write_is_not_kept_after_it) {
   EXPECT_EQ(w.look_up("ada", row_of("?", 0)), "new");
 }
 
-TEST_F(lookup_test, a_write_that_was_told_while_the_answer_was_under_way_is_heard_before_it_is_kept) {
+TEST_F(lookup_test, an_invalidation_posted_during_a_request_is_applied_before_its_answer_is_cached) {
   worker_of_test w(time_, board_, {});
   w.begin("ada");
-  write("ada");  // nobody looks up until the answer is here
+  write("ada");  // no lookup until the answer has arrived
   w.answer(row_of("old", 0));
   EXPECT_EQ(w.look_up("ada", row_of("new", 0)), "new");
 }
 
-TEST_F(lookup_test, more_writes_than_can_be_told_make_everything_stale) {
+TEST_F(lookup_test, more_invalidations_than_fit_the_inbox_invalidate_everything) {
   worker_of_test w(time_, board_, {});
   w.look_up("ada", row_of("old", 0));
   asked& under_way = w.begin("bob");
@@ -268,7 +268,7 @@ TEST_F(lookup_test, more_writes_than_can_be_told_make_everything_stale) {
   EXPECT_EQ(w.look_up("bob", row_of("B", 0)), "B") << "what was under way was not kept";
 }
 
-TEST_F(lookup_test, the_statement_that_writes_the_row_tells_on_success_and_on_failure) {
+TEST_F(lookup_test, a_write_invalidates_on_success_and_on_failure) {
   worker_of_test w(time_, board_, {});
   const statement<void(std::string_view, std::string_view)> insert(
       "INSERT INTO profile (segment, id) VALUES (?, ?)", {.invalidates = {"profiles"}});
@@ -286,7 +286,7 @@ TEST_F(lookup_test, the_statement_that_writes_the_row_tells_on_success_and_on_fa
   }
 }
 
-TEST_F(lookup_test, policies_decide_about_a_row_that_is_not_there) {
+TEST_F(lookup_test, the_miss_policy_decides_about_a_missing_row) {
   const auto ending_with = [this](statements::lookup_options options, nanoseconds put_off = {}) {
     statements::invalidation_board board;
     worker_of_test w(time_, board, std::move(options));
@@ -309,7 +309,7 @@ TEST_F(lookup_test, policies_decide_about_a_row_that_is_not_there) {
   EXPECT_EQ(ending_with(late, 10s).what(), stream::outcome::kind::skipped);
 }
 
-TEST_F(lookup_test, lookups_of_one_name_share_their_cache_and_must_be_declared_alike) {
+TEST_F(lookup_test, lookups_of_one_name_share_a_cache_and_must_have_equal_declarations) {
   worker_of_test w(time_, board_, {.ttl = 10s});
   profile_lookup same("profiles", select_profile, {.ttl = 10s});
   profile_lookup shorter("profiles", select_profile, {.ttl = 9s});
@@ -323,16 +323,16 @@ TEST_F(lookup_test, lookups_of_one_name_share_their_cache_and_must_be_declared_a
   EXPECT_EQ(call.await_resume()->segment, "gold");
 }
 
-TEST_F(lookup_test, is_a_select_by_key) {
+TEST_F(lookup_test, a_statement_other_than_a_select_by_key_is_refused) {
   worker_of_test w(time_, board_, {});
   const auto why = [&w](std::string_view cql) {
     lookup<std::int64_t(std::int64_t)> made("n", cql);
     const auto opened = made.open(w.room, made.declared());
     return opened ? "opened" : opened.error().message();
   };
-  EXPECT_EQ(why("INSERT INTO t (n) VALUES (?)"), "lookup 'n': a lookup is a SELECT");
+  EXPECT_EQ(why("INSERT INTO t (n) VALUES (?)"), "lookup 'n': a lookup must be a SELECT");
   EXPECT_EQ(why("SELECT n FROM t WHERE k > ?"),
-            "lookup 'n': every '?' of a lookup is compared with '=' to a column of its key");
+            "lookup 'n': every '?' of a lookup must be compared with '=' to a column of its key");
   EXPECT_EQ(why("SELECT n FROM t WHERE k = ?"), "opened");
 }
 
@@ -380,7 +380,7 @@ class naive_cache {
 };
 
 // Random lookups, writes, answers in any order, failures and time, on two workers: each does what the naive
-// cache does, and nobody is ever given what was overwritten before he asked.
+// cache does, and no lookup returns a row overwritten before it began.
 class model_run {
  public:
   explicit model_run(std::uint64_t seed) : random_(seed) {
@@ -492,7 +492,7 @@ class model_run {
   }
 
   void check(const asked& got, std::int64_t at_least, std::int64_t version) {
-    EXPECT_GE(std::abs(version), at_least) << "given what was overwritten before it asked";
+    EXPECT_GE(std::abs(version), at_least) << "returned a row overwritten before the lookup";
     if (version > 0) {
       ASSERT_TRUE(*got.got);
       EXPECT_EQ((*got.got)->score, version);

@@ -14,7 +14,7 @@ struct budgets_of {
   node_budgets all;
 };
 
-TEST(node_budgets, a_lone_node_may_fill_the_window_and_one_of_several_may_not) {
+TEST(node_budgets, a_single_node_may_fill_the_window_and_one_of_several_may_not) {
   for (const auto& [nodes, share] :
        {std::pair<std::size_t, double>{1, 1000}, {2, 750}, {4, 500}, {10, 200}}) {
     node_budgets all = budgets_of(1000, nodes).all;
@@ -26,7 +26,7 @@ TEST(node_budgets, a_lone_node_may_fill_the_window_and_one_of_several_may_not) {
     EXPECT_FALSE(all.has_room(0));
     EXPECT_FALSE(all.wait(0, 7));
     EXPECT_EQ(all.refused(), 1U);
-    EXPECT_TRUE(nodes == 1 || all.has_room(1)) << "the others go on";
+    EXPECT_TRUE(nodes == 1 || all.has_room(1)) << "the others continue";
   }
 }
 
@@ -45,7 +45,7 @@ TEST(node_budgets, overload_shrinks_once_a_round_and_successes_grow_back) {
   EXPECT_EQ(all.shrunk(), 1U);
 }
 
-TEST(node_budgets, what_fails_for_other_reasons_changes_nothing_and_the_limit_has_an_end) {
+TEST(node_budgets, other_failures_change_nothing_and_the_limit_has_a_floor) {
   node_budgets all = budgets_of(100, 1).all;
   for (int k = 0; k < 100; ++k) all.give_back(0, all.take(0), effect::neutral);
   EXPECT_EQ(all.limit(0), 100.0);
@@ -54,7 +54,7 @@ TEST(node_budgets, what_fails_for_other_reasons_changes_nothing_and_the_limit_ha
   EXPECT_EQ(all.limit_min(), 8.0);
 }
 
-TEST(node_budgets, those_that_wait_are_called_in_order_and_a_late_one_does_not_overtake) {
+TEST(node_budgets, waiters_are_served_in_order) {
   node_budgets all = budgets_of(100, 1).all;
   for (int k = 0; k < 100; ++k) all.give_back(0, all.take(0), effect::overload);
   std::vector<std::uint64_t> taken;
@@ -76,7 +76,7 @@ TEST(node_budgets, those_that_wait_are_called_in_order_and_a_late_one_does_not_o
   EXPECT_EQ(all.waiting(), 0U);
 }
 
-TEST(node_budgets, a_node_that_leaves_makes_the_shares_of_the_others_grow) {
+TEST(node_budgets, a_node_that_leaves_raises_the_shares_of_the_others) {
   node_budgets all = budgets_of(1000, 2).all;
   EXPECT_EQ(all.limit(0), 750.0);
   all.set_member(1, false);

@@ -219,7 +219,7 @@ class types : public server {
   }
 };
 
-TEST_F(types, every_type_comes_back_as_it_was_written) {
+TEST_F(types, every_type_is_read_as_written) {
   everything written = sample();
   write("sample", fields(written));
   everything back = read("sample");
@@ -261,7 +261,7 @@ TEST_F(types, decimals_of_any_size_are_exact) {
   }
 }
 
-TEST_F(types, null_unset_and_tombstone_are_told_apart) {
+TEST_F(types, null_unset_and_tombstone_are_distinguished) {
   using text = or_unset<std::optional<std::string_view>>;
   statement<void(std::string_view, text, text)> insert(
       "INSERT INTO types.everything (id, c_text, c_ascii) VALUES (?, ?, ?)");
@@ -301,7 +301,7 @@ TEST_F(types, counters_count) {
   EXPECT_EQ(***found, 15);
 }
 
-TEST_F(types, what_does_not_fit_is_refused_with_statement_column_and_both_types) {
+TEST_F(types, a_type_mismatch_is_refused_with_statement_column_and_both_types) {
   statement<std::int32_t(std::string_view)> narrow("SELECT c_bigint FROM types.everything WHERE id = ?");
   EXPECT_EQ(refusal(narrow),
             "db_type_mismatch: statement 'select everything': column 'c_bigint' is bigint in the database, "
@@ -330,7 +330,7 @@ class answers : public server {
   }
 };
 
-TEST_F(answers, batches_and_pages) {
+TEST_F(answers, batches_are_written_and_read_back_in_pages) {
   statement<void(std::int32_t, std::int32_t, std::string_view)> insert(
       "INSERT INTO types.event (day, n, note) VALUES (?, ?, ?)");
   statements::statement_options small;
@@ -358,7 +358,7 @@ TEST_F(answers, batches_and_pages) {
   EXPECT_EQ(finish(one(context(), 1)).error().code(), errc::db_unexpected_rows);
 }
 
-TEST_F(answers, conditions) {
+TEST_F(answers, conditional_statements_report_whether_they_were_applied) {
   struct event {
     std::string note;
   };
@@ -391,7 +391,7 @@ TEST_F(answers, conditions) {
   EXPECT_FALSE(static_cast<bool>(*finish(remove(context(), 1, 1))));
 }
 
-TEST_F(answers, traces) {
+TEST_F(answers, traces_of_a_statement_have_an_id) {
   std::vector<uuid> traces;
   attach({.in_flight_max = 8, .on_trace = [&](const statements::statement_declaration&, const uuid& trace) {
             traces.push_back(trace);
@@ -444,7 +444,7 @@ TEST_F(schema_changes, columns_and_fields_that_are_added_change_nothing) {
   EXPECT_EQ((**found)->home->street, "Side");
 }
 
-TEST_F(schema_changes, a_column_of_another_type_is_told_and_not_misread) {
+TEST_F(schema_changes, a_changed_column_type_is_an_error_and_is_not_misread) {
   execute("DROP TABLE IF EXISTS types.changing");
   execute("CREATE TABLE types.changing (id int PRIMARY KEY, a bigint)");
   statement<std::int64_t(std::int32_t)> select("SELECT a FROM types.changing WHERE id = ?");
@@ -469,7 +469,7 @@ std::string opening(const session_options& options) {
   return opened ? "opened" : opened.error().to_string();
 }
 
-TEST(secure_server, wants_the_right_password_authority_and_encryption) {
+TEST(secure_server, requires_the_right_password_authority_and_encryption) {
   if (environment("MILLRACE_CQL_CA").empty()) GTEST_SKIP() << "this server is open";
   EXPECT_EQ(opening(options_of_environment()), "opened");
   session_options wrong = options_of_environment();

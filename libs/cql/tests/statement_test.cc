@@ -36,7 +36,7 @@ class rows_in_memory final : public stream::rows_owner {
 };
 int rows_in_memory::live = 0;
 
-// Answers each request with the next prepared answer, when told to.
+// Answers each request with the next prepared answer, on request of the test.
 class scripted_store final : public stream::store {
  public:
   std::deque<result<stream::rows_ref>> answers;
@@ -118,14 +118,14 @@ TEST_F(statement_test, names_the_column_and_both_types_when_they_differ) {
             "database, and its C++ type std::string_view is for text or ascii");
 }
 
-TEST_F(statement_test, tells_the_engine_when_the_processor_goes_on) {
+TEST_F(statement_test, marks_the_processor_as_running_when_its_answer_arrives) {
   statement<void(int)> insert("INSERT INTO ks.visit (a) VALUES (?)");
   store_.answers.emplace_back(stream::rows_ref());
   EXPECT_TRUE(finish(insert(context_, 1)));
   EXPECT_EQ(run_.resumptions, 1);
 }
 
-TEST_F(statement_test, says_both_numbers_when_they_differ) {
+TEST_F(statement_test, names_both_column_counts_when_they_differ) {
   statement<profile(std::string_view)> select("SELECT segment FROM visitor_profile WHERE visitor_id = ?");
   EXPECT_EQ(why(select.check({{"visitor_id", "text"}}, {{"segment", "text"}})),
             "db_type_mismatch: statement 'select visitor_profile': the database has 1 column (segment text), "
@@ -143,14 +143,14 @@ TEST_F(statement_test, columns_in_another_order_than_the_fields_are_refused) {
   };
   statement<names(std::int32_t)> select("SELECT last, first FROM people WHERE id = ?");
   EXPECT_EQ(why(select.check({{"id", "int"}}, {{"last", "text"}, {"first", "text"}})),
-            "db_type_mismatch: statement 'select people': column 'last' is at the place of field 'first': "
+            "db_type_mismatch: statement 'select people': column 'last' is in the position of field 'first': "
             "select the columns in the order of the fields, or name it AS first");
 }
 
 TEST_F(statement_test, void_statements_yield_no_rows) {
   statement<void(std::int32_t)> select("SELECT a FROM t WHERE id = ?");
   EXPECT_EQ(why(select.check({{"id", "int"}}, {{"a", "text"}})),
-            "db_type_mismatch: statement 'select t': it yields rows (a text), and its C++ result is void");
+            "db_type_mismatch: statement 'select t': it returns rows (a text), and its C++ result is void");
 }
 
 TEST_F(statement_test, select_star_is_refused_and_count_star_is_not) {
@@ -184,17 +184,17 @@ TEST_F(statement_test, at_the_records_write_time_a_deletion_comes_before_a_write
   EXPECT_EQ(store_.timestamps, (std::vector<std::optional<std::int64_t>>{1'000, 1'001}));
 }
 
-TEST_F(statement_test, at_the_records_write_time_only_what_repeats_well_changes_in_place) {
+TEST_F(statement_test, at_the_records_write_time_only_repeatable_changes_in_place_are_accepted) {
   const auto verdict = [](std::string_view cql, const statements::column& by) {
     statement<void(std::vector<std::string>, std::string_view)> update(
         cql, {.written = statements::write_time::record});
     return why(update.check({by, {"k", "text"}}, {}));
   };
   EXPECT_EQ(verdict("UPDATE t SET s = s + ? WHERE k = ?", {"s", "set<text>"}), "fits");
-  EXPECT_EQ(
-      verdict("UPDATE t SET l = l + ? WHERE k = ?", {"l", "list<text>"}),
-      "config_invalid: statement 'update t': column 'l' changes in place by a list<text>, and a replay would "
-      "change it again; leave out write_time::record, or write it as a whole");
+  EXPECT_EQ(verdict("UPDATE t SET l = l + ? WHERE k = ?", {"l", "list<text>"}),
+            "config_invalid: statement 'update t': column 'l' changes in place by a list<text>, which a "
+            "replay would "
+            "repeat; omit write_time::record, or write the whole column");
   statement<void(std::int64_t, std::string_view)> count("UPDATE t SET n = n + ? WHERE k = ?",
                                                         {.written = statements::write_time::record});
   EXPECT_EQ(count.check({{"n", "counter"}, {"k", "text"}}, {}).error().code(), errc::config_invalid);
@@ -224,7 +224,7 @@ TEST_F(statement_test, a_row_keeps_the_memory_of_its_views_alive) {
   EXPECT_EQ(rows_in_memory::live, 0);
 }
 
-TEST_F(statement_test, no_row_is_no_error) {
+TEST_F(statement_test, a_missing_row_is_not_an_error) {
   statement<profile()> select("SELECT segment, score FROM t");
   answer_with("", 0);
   store_.answers.emplace_back(stream::rows_ref());
@@ -235,7 +235,7 @@ TEST_F(statement_test, no_row_is_no_error) {
   }
 }
 
-TEST_F(statement_test, a_second_row_where_one_was_promised_is_an_error) {
+TEST_F(statement_test, a_second_row_for_a_single_row_result_is_an_error) {
   statement<std::int32_t()> select("SELECT a FROM t");
   answer_with(
       "0000000400000001"
@@ -246,7 +246,7 @@ TEST_F(statement_test, a_second_row_where_one_was_promised_is_an_error) {
   EXPECT_EQ(finish(select(context_)).error().code(), errc::db_unexpected_rows);
 }
 
-TEST_F(statement_test, many_rows_come_as_many) {
+TEST_F(statement_test, many_rows_are_returned_in_order) {
   statement<std::vector<std::int32_t>()> select("SELECT a FROM t");
   answer_with(
       "0000000400000001"
@@ -260,7 +260,7 @@ TEST_F(statement_test, many_rows_come_as_many) {
   EXPECT_EQ(finish(select(context_)).error().code(), errc::limit_exceeded);
 }
 
-TEST_F(statement_test, values_that_do_not_fit_are_told_with_their_column) {
+TEST_F(statement_test, values_that_do_not_fit_are_an_error_that_names_the_column) {
   statement<profile()> select("SELECT segment, score FROM t");
   ASSERT_EQ(why(select.check({}, {{"segment", "text"}, {"score", "double"}})), "fits");
   answer_with(
@@ -279,7 +279,7 @@ TEST_F(statement_test, values_that_do_not_fit_are_told_with_their_column) {
             "unresolvable: statement 'select t': column 'score' is not a value of its type");
   answer_with("0000000161", 1);
   EXPECT_EQ(finish(select(context_)).error().to_string(),
-            "db_protocol: statement 'select t': the answer ends before column 'score'");
+            "db_protocol: statement 'select t': the answer is truncated before column 'score'");
 }
 
 TEST_F(statement_test, a_failure_of_the_store_is_the_failure_of_the_call) {

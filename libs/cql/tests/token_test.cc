@@ -9,7 +9,7 @@
 namespace millrace::cql {
 namespace {
 
-TEST(token, of_one_text) {
+TEST(token, of_one_text_is_that_of_the_server) {
   EXPECT_EQ(murmur3_token(as_bytes("test")), -6017608668500074083);
   EXPECT_EQ(murmur3_token(as_bytes("xd")), 4507812186440344727);
   EXPECT_EQ(murmur3_token(as_bytes("primary_key")), -1632642444691073360);
@@ -28,7 +28,7 @@ byte_buffer cells(std::initializer_list<std::string_view> texts) {
   return out;
 }
 
-TEST(token, of_the_cells_that_make_up_the_key) {
+TEST(token, of_a_compound_key_covers_its_cells_in_key_order) {
   byte_buffer scratch;
   EXPECT_EQ(token_of({1}, cells({"other", "test"}), scratch), -6017608668500074083);
   // Each part with its length before it and a zero behind it.
@@ -37,7 +37,7 @@ TEST(token, of_the_cells_that_make_up_the_key) {
   EXPECT_NE(token_of({0, 2}, cells({"test", "other", "xd"}), scratch), murmur3_token(as_bytes(joined)));
 }
 
-TEST(token, of_a_key_that_is_not_known_is_none) {
+TEST(token, of_an_incomplete_key_is_absent) {
   byte_buffer scratch;
   EXPECT_EQ(token_of({}, cells({"test"}), scratch), std::nullopt);
   EXPECT_EQ(token_of({1}, cells({"test"}), scratch), std::nullopt);
@@ -47,7 +47,7 @@ TEST(token, of_a_key_that_is_not_known_is_none) {
   EXPECT_EQ(token_of({0, 0}, cells({std::string(70'000, 'x')}), scratch), std::nullopt);
 }
 
-TEST(token, of_every_length_is_its_own) {
+TEST(token, of_every_length_differs) {
   std::vector<std::int64_t> seen;
   for (std::size_t length = 0; length < 70; ++length) {
     const std::int64_t token = murmur3_token(as_bytes(std::string(length, '\xe9')));

@@ -19,7 +19,7 @@ header of_body(opcode what, const byte_buffer& body, std::uint8_t flags = 0) {
           .body_bytes = static_cast<std::int32_t>(body.size())};
 }
 
-TEST(wire, an_execution_is_what_section_4_1_6_says) {
+TEST(wire, an_execution_is_encoded_as_section_4_1_6_specifies) {
   byte_buffer out;
   const byte_buffer id = bytes("beef");
   const byte_buffer values = bytes("00000001 61  ffffffff");
@@ -34,7 +34,7 @@ TEST(wire, an_execution_is_what_section_4_1_6_says) {
             hex(bytes("04 00 0001 0a 00000015  0002 beef  0001 2a  00000002 0a0b  0000000000000005")));
 }
 
-TEST(wire, the_handshake) {
+TEST(wire, the_handshake_is_encoded_as_specified) {
   byte_buffer out;
   append_options(out, 0);
   EXPECT_EQ(hex(out), hex(bytes("04 00 0000 05 00000000")));
@@ -55,7 +55,7 @@ TEST(wire, a_header_is_read_as_it_is_written) {
   EXPECT_EQ(of.body_bytes, 16);
 }
 
-TEST(wire, rows_without_metadata) {
+TEST(wire, rows_without_metadata_are_read) {
   const byte_buffer body = bytes("00000002  00000004 00000002  00000001  00000001 41 ffffffff");
   answer got;
   ASSERT_TRUE(read_result(of_body(opcode::result, body), body, got));
@@ -66,7 +66,7 @@ TEST(wire, rows_without_metadata) {
   EXPECT_TRUE(got.paging_state.empty());
 }
 
-// Metadata that was not asked for, of every kind of type: a map of text and tuples, a list, a custom type, a
+// Metadata that was not requested, of every kind of type: a map of text and tuples, a list, a custom type, a
 // user type.
 constexpr std::string_view with_metadata =
     "00000002  00000003 00000004  00000002 0a0b  0002 6b73 0001 74 "
@@ -76,7 +76,7 @@ constexpr std::string_view with_metadata =
     "0001 64 0030 0002 6b73 0001 75 0001 0001 78 0009 "
     "00000001  ffffffff ffffffff ffffffff 00000001 07";
 
-TEST(wire, metadata_and_a_paging_state_are_passed_over) {
+TEST(wire, metadata_and_a_paging_state_are_skipped) {
   const byte_buffer body = bytes(with_metadata);
   answer got;
   ASSERT_TRUE(read_result(of_body(opcode::result, body), body, got));
@@ -85,7 +85,7 @@ TEST(wire, metadata_and_a_paging_state_are_passed_over) {
   EXPECT_EQ(to_hex(got.cells), "ffffffffffffffffffffffff0000000107");
 }
 
-TEST(wire, what_comes_before_the_result_is_passed_over) {
+TEST(wire, data_before_the_result_is_skipped) {
   // A trace, warnings, and a payload.
   const byte_buffer body =
       bytes("000102030405060708090a0b0c0d0e0f  0001 0002 6869  0001 0001 6b 00000001 ff  00000001");
@@ -94,7 +94,7 @@ TEST(wire, what_comes_before_the_result_is_passed_over) {
   EXPECT_FALSE(got.is_rows);
 }
 
-TEST(wire, a_result_that_is_cut_or_changed_is_refused_or_read_but_never_read_beyond) {
+TEST(wire, a_truncated_or_changed_result_is_never_read_beyond_its_end) {
   const byte_buffer whole = bytes(with_metadata);
   for (std::size_t length = 0; length < whole.size() - 17; ++length) {
     // In a block of its own, so that a sanitizer sees the end.
@@ -115,7 +115,7 @@ TEST(wire, a_result_that_is_cut_or_changed_is_refused_or_read_but_never_read_bey
   }
 }
 
-TEST(wire, types_within_types_have_an_end) {
+TEST(wire, the_depth_of_nested_types_is_limited) {
   byte_buffer body = bytes("00000002  00000000 00000001  0002 6b73 0001 74 0001 61");
   for (int depth = 0; depth < 10'000; ++depth) {
     body.push_back(std::byte{0x00});
@@ -131,7 +131,7 @@ struct expected_error {
   std::string_view message;
 };
 
-TEST(wire, errors_have_a_kind_and_the_servers_words) {
+TEST(wire, errors_have_a_kind_and_the_servers_message) {
   for (const expected_error& each : std::initializer_list<expected_error>{
            {"00000000 0002 6869", errc::db_unavailable, "hi"},
            {"0000000a 0002 6869", errc::db_protocol, "hi"},
@@ -169,7 +169,7 @@ TEST(wire, errors_have_a_kind_and_the_servers_words) {
   EXPECT_TRUE(read_error(of_body(opcode::error, forgotten), forgotten, 0).unprepared);
 }
 
-TEST(wire, what_a_server_supports) {
+TEST(wire, the_options_of_a_server_are_read) {
   const byte_buffer body = bytes(
       "0003 "
       "000c 5343594c4c415f5348415244 0001 0001 33 "                     // SCYLLA_SHARD 3

@@ -1,4 +1,4 @@
-// The script: latencies and faults, changed from any thread while the server asks for every request.
+// The script: latencies and faults, changed from any thread while the server reads them at every request.
 //
 // The server's threads read an immutable snapshot; a change publishes a new one. A fault's remaining count
 // and hits are shared by all snapshots that hold it.

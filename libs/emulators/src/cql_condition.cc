@@ -14,7 +14,7 @@ std::int64_t wall_s() {
   return std::chrono::duration_cast<std::chrono::seconds>(now).count();
 }
 
-// What was found, as an answer tells it: names and types, and a row of cells.
+// The current row, as an answer contains it: names and types, and a row of cells.
 struct found_row {
   std::vector<const column*> columns;
   std::string cells;

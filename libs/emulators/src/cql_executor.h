@@ -61,7 +61,7 @@ class executor {
 
 // The value a plan takes from its text or its markers.
 [[nodiscard]] value resolve(const source& from, std::span<const value> values);
-// Whether `order` (of two values) is what the relation asks for.
+// Whether `order` (of two values) satisfies the relation.
 [[nodiscard]] bool holds(relation::op is, int order);
 
 // A write timestamp of the server's own: the wall clock in microseconds, and never the same twice.

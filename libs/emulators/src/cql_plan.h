@@ -1,7 +1,7 @@
 // A statement compiled against the catalogue: names resolved, markers typed, metadata encoded. Executing a
 // plan looks no name up and parses no text.
 //
-// A plan is immutable and may be executed by several threads at once. It keeps its table alive; it is stale
+// A plan is immutable and may be executed by several threads at once. It keeps its table alive, is outdated
 // once the catalogue has another table or schema of that name.
 #pragma once
 

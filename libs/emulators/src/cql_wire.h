@@ -32,7 +32,7 @@ enum class opcode : std::uint8_t {
   auth_success = 0x10,
 };
 
-// A [value]: null and "not set" are told apart from empty.
+// A [value]: null and "not set" are distinguished from empty.
 struct value {
   enum class state : std::uint8_t { present, null, unset };
 

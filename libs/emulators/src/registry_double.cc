@@ -97,7 +97,7 @@ constexpr unsigned hang_status = 999;
 constexpr const char* truncate_field = "X-Millrace-Truncate";
 constexpr const char* drip_field = "X-Millrace-Drip";
 
-// What a conversation asks its server.
+// What a conversation requests from its server.
 struct service {
   std::function<std::optional<answer_message>(const registry::rest_request&,
                                               const http::request<http::string_body>&)>

@@ -9,7 +9,7 @@ namespace {
 
 class cql_statements : public emulator_test {};
 
-TEST_F(cql_statements, what_is_inserted_is_selected) {
+TEST_F(cql_statements, inserted_rows_are_selected) {
   const prepared insert = prepare("INSERT INTO ks.person (id, name, age) VALUES (?, ?, ?)");
   EXPECT_EQ(insert.key, std::vector<std::uint16_t>{0});
   EXPECT_EQ(insert.binds, (std::vector<column_spec>{{"id", 0x0D}, {"name", 0x0D}, {"age", 0x09}}));
@@ -167,7 +167,7 @@ TEST_F(cql_statements, an_inserted_row_exists_without_cells_an_updated_one_does_
   EXPECT_EQ(one("SELECT id FROM ks.person WHERE id = 'updated'"), "(none)");
 }
 
-TEST_F(cql_statements, pages_end_where_asked_and_go_on_from_there) {
+TEST_F(cql_statements, pages_end_at_the_page_size_and_continue_from_there) {
   for (int i = 0; i < 25; ++i) {
     run("INSERT INTO ks.visit (visitor, at, page) VALUES ('v', " + std::to_string(i) + ", 'p')");
     run("INSERT INTO ks.person (id, age) VALUES ('" + std::to_string(i) + "', 1)");
@@ -257,7 +257,7 @@ TEST_F(cql_statements, a_dropped_table_unprepares_its_statements) {
   EXPECT_EQ(prepare("INSERT INTO ks.person (id, age) VALUES (?, ?)").binds[1].type, 0x0D);
 }
 
-TEST_F(cql_statements, errors_are_cassandras) {
+TEST_F(cql_statements, errors_are_those_of_cassandra) {
   constexpr std::int32_t syntax = 0x2000;
   constexpr std::int32_t unauthorized = 0x2100;
   constexpr std::int32_t invalid = 0x2200;
@@ -308,7 +308,7 @@ TEST_F(cql_statements, errors_are_cassandras) {
   EXPECT_EQ(direct.error().code(), errc::db_invalid);
 }
 
-TEST_F(cql_statements, a_condition_is_answered_with_what_was_found) {
+TEST_F(cql_statements, a_failed_condition_returns_the_current_row) {
   const std::string claim = "INSERT INTO ks.person (id, name) VALUES ('lamp', 'ada') IF NOT EXISTS";
   const reply first = client.query(claim);
   ASSERT_EQ(first.error, -1) << first.message;

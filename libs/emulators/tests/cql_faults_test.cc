@@ -24,7 +24,7 @@ class cql_script : public emulator_test {
   prepared select;
 };
 
-TEST_F(cql_script, a_slow_operation_holds_its_answer_and_no_other) {
+TEST_F(cql_script, a_slow_operation_delays_its_own_answer_only) {
   emulator->set_latency(operation::select, {an_hour, 0});
   client.send(0x0A, client.execute_body(select, {"a"}), 1);
   client.send(0x0A, client.execute_body(insert, {"a", int_cell(1)}), 2);
@@ -48,7 +48,7 @@ TEST_F(cql_script, a_delayed_answer_comes_in_the_order_of_its_time) {
   EXPECT_EQ(client.receive().stream, 1);
 }
 
-TEST_F(cql_script, a_tables_latency_goes_before_the_general_one_and_the_factor_scales_both) {
+TEST_F(cql_script, a_tables_latency_overrides_the_general_one_and_the_factor_scales_both) {
   emulator->set_latency(operation::insert, {an_hour, 0});
   emulator->set_latency("ks.person", operation::insert, {microseconds(0), 0});
   EXPECT_TRUE(write().ok()) << "not delayed";
@@ -78,7 +78,7 @@ TEST_F(cql_script, every_kind_of_fault_has_its_code_and_fields) {
   EXPECT_EQ(emulator->counters().errors, kinds.size());
 }
 
-TEST_F(cql_script, a_fault_hits_what_it_names) {
+TEST_F(cql_script, a_fault_affects_its_target_only) {
   emulator->inject({.on = operation::insert, .table = "ks.visit"});
   EXPECT_TRUE(write().ok());
   EXPECT_TRUE(read().ok());
@@ -88,7 +88,7 @@ TEST_F(cql_script, a_fault_hits_what_it_names) {
   EXPECT_TRUE(client.query("INSERT INTO ks.visit (visitor, at) VALUES ('a', 1)").ok());
 }
 
-TEST_F(cql_script, a_fault_never_hits_the_drivers_own_queries_unless_told) {
+TEST_F(cql_script, a_fault_affects_the_drivers_own_queries_on_request_only) {
   emulator->inject({.kind = fault_kind::overloaded});
   EXPECT_EQ(one("SELECT key FROM system.local"), "local");
   EXPECT_TRUE(client.prepare("SELECT name FROM ks.person WHERE id = ?").ok());
@@ -105,7 +105,7 @@ TEST_F(cql_script, a_lost_acknowledgement_is_a_write_that_happened) {
   EXPECT_EQ(one("SELECT count(*) FROM ks.person"), bigint_cell(1));
 }
 
-TEST_F(cql_script, probability_is_met_in_the_long_run_and_hits_are_counted) {
+TEST_F(cql_script, faults_occur_with_their_probability_and_are_counted) {
   const auto id = emulator->inject({.probability = 0.25});
   int failed = 0;
   for (int i = 0; i < 2000; ++i) failed += write().error == 0x1001 ? 1 : 0;
@@ -117,7 +117,7 @@ TEST_F(cql_script, probability_is_met_in_the_long_run_and_hits_are_counted) {
   EXPECT_TRUE(write().ok());
 }
 
-TEST_F(cql_script, a_dropped_connection_answers_nothing_and_others_live) {
+TEST_F(cql_script, a_dropped_connection_answers_nothing_and_others_continue) {
   cql_client neighbour(emulator->port());
   neighbour.start();
   emulator->inject({.kind = fault_kind::drop_connection, .times = 1});
@@ -144,7 +144,7 @@ TEST_F(cql_script, forgotten_statements_are_unprepared_until_prepared_again) {
   EXPECT_EQ(emulator->counters().unprepared, 2);
 }
 
-TEST_F(cql_script, a_node_goes_down_and_comes_back) {
+TEST_F(cql_script, a_node_stops_and_returns) {
   emulator->refuse_connections(true);
   emulator->drop_connections();
   EXPECT_FALSE(client.receive().arrived);

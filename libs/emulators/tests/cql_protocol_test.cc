@@ -20,7 +20,7 @@ TEST_F(cql_protocol, offers_version_4_only) {
   EXPECT_NE(offered.body.find("4/v4"), std::string::npos);
 }
 
-TEST_F(cql_protocol, a_newer_version_is_told_which_one_to_use) {
+TEST_F(cql_protocol, a_newer_version_is_refused_with_the_supported_one) {
   cql_client fresh(emulator->port());
   fresh.send_raw(std::string("\x05\x00\x00\x00\x01\x00\x00\x00\x00", 9));
   const reply refused = fresh.receive_reply();
@@ -53,7 +53,7 @@ TEST_F(cql_protocol, a_frame_may_arrive_byte_by_byte) {
   EXPECT_EQ(answer.op, 0x08);
 }
 
-TEST_F(cql_protocol, malformed_messages_are_protocol_errors_and_the_connection_lives) {
+TEST_F(cql_protocol, malformed_messages_are_protocol_errors_and_keep_the_connection) {
   for (const int op : {0x07, 0x09, 0x0A, 0x0B, 0x0D}) {
     client.send(static_cast<std::uint8_t>(op), "\x7f\xff");
     EXPECT_EQ(client.receive_reply().error, protocol_error) << op;
@@ -78,7 +78,7 @@ TEST_F(cql_protocol, a_frame_over_the_limit_ends_its_connection_only) {
   EXPECT_TRUE(neighbour.query("SELECT key FROM system.local").ok());
 }
 
-TEST_F(cql_protocol, random_bytes_never_bring_it_down) {
+TEST_F(cql_protocol, random_bytes_never_crash_it) {
   std::mt19937 random(20'240'501);
   for (int round = 0; round < 200; ++round) {
     cql_client noisy(emulator->port());
@@ -126,7 +126,7 @@ TEST_F(cql_protocol, credentials_are_checked) {
   EXPECT_TRUE(right.query("SELECT key FROM system.local").ok());
 }
 
-TEST_F(cql_protocol, registered_connections_hear_of_schema_changes) {
+TEST_F(cql_protocol, registered_connections_receive_schema_changes) {
   cql_client listener(emulator->port());
   listener.start();
   listener.send(0x0B, std::string("\0\1", 2) + short_text("SCHEMA_CHANGE"));

@@ -21,7 +21,7 @@ class cql_writes : public emulator_test {
   prepared insert_;
 };
 
-TEST_F(cql_writes, the_newest_timestamp_wins_whatever_comes_last) {
+TEST_F(cql_writes, the_newest_timestamp_wins_in_any_order) {
   write("new", 20);
   write("late replay", 10);
   EXPECT_EQ(name(), "new");
@@ -36,14 +36,14 @@ TEST_F(cql_writes, on_a_tie_the_larger_value_wins) {
   EXPECT_EQ(name(), "c");
 }
 
-TEST_F(cql_writes, the_same_write_again_is_counted_but_not_stale) {
+TEST_F(cql_writes, a_repeated_write_is_counted_and_changes_nothing) {
   write("same", 10);
   write("same", 10);
   EXPECT_EQ(table("person").counts().superseded_writes, 0);
   EXPECT_EQ(table("person").counts().keys_rewritten, 1);
 }
 
-TEST_F(cql_writes, a_deletion_covers_what_is_not_newer) {
+TEST_F(cql_writes, a_deletion_covers_older_and_equal_timestamps) {
   write("old", 10);
   remove(20);
   EXPECT_EQ(name(), "(none)");
@@ -66,7 +66,7 @@ TEST_F(cql_writes, a_row_deletion_leaves_its_neighbours) {
   EXPECT_EQ(one("SELECT page FROM ks.visit WHERE visitor = 'v'"), "(none)");
 }
 
-TEST_F(cql_writes, timestamp_of_the_statement_goes_before_that_of_the_request) {
+TEST_F(cql_writes, the_timestamp_of_the_statement_overrides_that_of_the_request) {
   ask("INSERT INTO ks.person (id, name) VALUES ('a', 'x') USING TIMESTAMP 5 AND TTL 1000", {},
       {.timestamp = 99});
   EXPECT_EQ(one("SELECT writetime(name) FROM ks.person WHERE id = 'a'"), bigint_cell(5));
@@ -90,7 +90,7 @@ TEST_F(cql_writes, writes_of_a_key_are_counted) {
   EXPECT_EQ(visits.writes_of(std::array<bytes_view, 2>{as_bytes("w"), as_bytes(second)}), 0);
 }
 
-TEST_F(cql_writes, a_verifier_reads_rows_and_forgets_them) {
+TEST_F(cql_writes, a_verifier_reads_and_removes_rows) {
   write("Ada", 10);
   emulated_table people = table("person");
   EXPECT_EQ(people.columns().size(), 3);

@@ -98,7 +98,7 @@ TEST(cql_tls, serves_inside_tls_in_both_directions_at_any_size) {
   EXPECT_EQ(client.read(9).substr(2, 3), std::string("\0\5\x08", 3));
 }
 
-TEST(cql_tls, plaintext_is_not_understood) {
+TEST(cql_tls, plaintext_is_refused) {
   const certificate with;
   const auto emulator =
       start({.tls_certificate_file = with.certificate_file(), .tls_key_file = with.key_file()});

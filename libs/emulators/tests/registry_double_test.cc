@@ -156,7 +156,7 @@ TEST_F(registry_test, a_guid_names_a_schema) {
   EXPECT_NE(get("/schemas/guids/89791762-2336-4186-9674-299b90a802e2").body.find("40403"), std::string::npos);
 }
 
-TEST_F(registry_test, normalised_schemas_differ_in_no_order_of_attributes) {
+TEST_F(registry_test, normalised_schemas_ignore_the_order_of_attributes) {
   const auto of = [&](std::string_view text) {
     return post("/subjects/s/versions?normalize=true", text).body;
   };
@@ -174,7 +174,7 @@ TEST_F(registry_test, an_incompatible_schema_is_refused_with_the_reason) {
   EXPECT_EQ(post("/subjects/s/versions", string_schema).status, 409);
 }
 
-TEST_F(registry_test, tokens_are_given_to_the_client_that_is_known_and_end) {
+TEST_F(registry_test, tokens_are_issued_to_known_clients_and_expire) {
   registry = std::move(*registry_double::start({.oauth_client = "app", .oauth_secret = "s3cret"}));
   const auto token = [&](std::string_view credentials) {
     return ask("POST", "/oauth/token", "grant_type=client_credentials",
@@ -192,7 +192,7 @@ TEST_F(registry_test, tokens_are_given_to_the_client_that_is_known_and_end) {
   EXPECT_EQ(registry->tokens_given(), 1);
 }
 
-TEST_F(registry_test, errors_have_the_registrys_codes) {
+TEST_F(registry_test, errors_have_the_codes_of_the_registry) {
   post("/subjects/s/versions", string_schema);
   EXPECT_EQ(get("/schemas/ids/9").body, R"({"error_code":40403,"message":"Schema 9 not found"})");
   EXPECT_EQ(get("/schemas/ids/9").status, 404);
@@ -207,7 +207,7 @@ TEST_F(registry_test, errors_have_the_registrys_codes) {
             std::string::npos);
 }
 
-TEST_F(registry_test, faults_hit_as_often_as_told_and_where) {
+TEST_F(registry_test, faults_occur_at_the_requested_place_and_count) {
   registry->put(5, R"("string")");
   registry->inject({.status = 429,
                     .code = 42900,
@@ -223,7 +223,7 @@ TEST_F(registry_test, faults_hit_as_often_as_told_and_where) {
   EXPECT_EQ(get("/schemas/ids/5").status, 200);
 }
 
-TEST_F(registry_test, answers_can_be_garbage_huge_cut_or_missing) {
+TEST_F(registry_test, answers_can_be_invalid_oversized_truncated_or_missing) {
   registry->inject({.kind = registry_fault_kind::garbage});
   EXPECT_EQ(get("/subjects").body.substr(0, 6), "<html>");
   registry->inject({.kind = registry_fault_kind::huge, .body_bytes = 3'000'000});

@@ -42,7 +42,7 @@ class assignment {
 
   [[nodiscard]] bool paused() const noexcept { return paused_for != pause_reason::none; }
   [[nodiscard]] bool counts() const noexcept { return state == phase::open || state == phase::revoking; }
-  // The offset to commit, when it is news to the broker.
+  // The offset to commit, when the broker does not have it.
   [[nodiscard]] std::optional<std::int64_t> uncommitted() const noexcept {
     if (fenced || state == phase::closed) return std::nullopt;
     const std::optional<std::int64_t> delivered = tracker.position();
@@ -63,7 +63,7 @@ class assignment {
   [[nodiscard]] std::uint64_t finished_uncommitted() const noexcept {
     return remembers() ? finished_here - committed_here : finishes.kept();
   }
-  // What is finished beyond `position` can be told to the next owner.
+  // The records finished beyond `position` can be passed to the next owner.
   [[nodiscard]] bool remembers() const noexcept { return !topic_id.empty(); }
   // The write time of the next record, in offset order.
   [[nodiscard]] std::int64_t write_time_of(const stream::record_view& next, std::int64_t wall_us) {
@@ -121,7 +121,7 @@ class assignment {
   std::uint32_t references_ = 0;
 };
 
-// Counted: by the line while it is assigned, and by each of its records.
+// Reference-counted: by the engine while it is assigned, and by each of its records.
 class assignment_ref {
  public:
   assignment_ref() = default;

@@ -86,7 +86,7 @@ void circuit_breaker::tried(instant now) noexcept {
 }
 
 void circuit_breaker::open(instant now) noexcept {
-  // Only a probe that fails makes the pause longer, not the late answers to what was asked before.
+  // Only a failed probe makes the pause longer, not late answers to earlier requests.
   if (state_ == breaker_state::probing && probe_sent_)
     pause_ = std::min<nanoseconds>(pause_ * 2, policy_.open_max);
   state_ = breaker_state::open;

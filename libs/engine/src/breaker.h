@@ -24,7 +24,7 @@ namespace millrace::engine {
 enum class dependency : std::uint8_t { database, broker };
 inline constexpr std::size_t dependency_count = 2;
 [[nodiscard]] std::string_view to_string(dependency d) noexcept;
-// Whose being unwell an error tells of; nullopt: it says nothing about the others' chances.
+// The dependency whose failure an error shows; nullopt: it shows nothing about other requests.
 [[nodiscard]] std::optional<dependency> dependency_of(errc code) noexcept;
 
 class circuit_breaker {
@@ -47,7 +47,7 @@ class circuit_breaker {
   void tried(instant now) noexcept;
   // When it will let something through, if not now.
   [[nodiscard]] instant next_try() const noexcept { return next_try_; }
-  // Closes when nothing has failed for twice the longest pause. For a dependency that nobody asks any more.
+  // Closes when nothing has failed for twice the longest pause. For a dependency that is no longer used.
   bool forgive(instant now) noexcept;
 
  private:

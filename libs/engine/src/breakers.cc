@@ -1,4 +1,4 @@
-// What the tries of processors and of the producer tell the circuit breakers and the retry budget, and what
+// The results of processors and of the producer for the circuit breakers and the retry budget, and what
 // these hold back.
 #include <algorithm>
 #include <utility>
@@ -7,7 +7,7 @@
 
 namespace millrace::engine {
 namespace {
-// A retry that is held back asks again after so long, plus up to as much.
+// A deferred retry is tried again after this delay, plus up to the same again.
 constexpr milliseconds asks_again_after{250};
 }  // namespace
 

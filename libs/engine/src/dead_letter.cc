@@ -1,4 +1,4 @@
-// A record that can never succeed, until the broker has its dead letter: the untouched key, value and
+// A record that can never succeed, until its dead letter is acknowledged: the untouched key, value and
 // headers, and why, where, when and how often it failed.
 #include <algorithm>
 #include <array>
@@ -71,7 +71,7 @@ void processor_run::on_dead_letter_answer(const result<void>& answer) {
 void processor_run::on_dead_letter_failure(const error& cause) {
   engine_.note_failure(work_stage::dead_letter, cause);
   if (cause.code() == errc::produce_rejected && !dead_letter_truncated_) {
-    // The dead-letter topic accepts less than the source topic did: the headers say where the value is.
+    // The dead-letter topic accepts less than the source topic did: a header marks the missing value.
     dead_letter_truncated_ = true;
     ++produce_failures_;
     return wake_after(1);
@@ -133,7 +133,7 @@ void processor_run::add_own_headers(const dead_letter_text& text,
   to.push_back(text_header("millrace.dlq.version", options.version));
 }
 
-// Set: the group that the record was redriven for and that nobody here knows. It stays the owner of the
+// Set: the unknown group that the record was redriven for. It stays the owner of the
 // record.
 std::optional<bytes_view> processor_run::original_group() const {
   if (!envelope_.condemned || cause_->code() != errc::redrive_target_unknown) return std::nullopt;

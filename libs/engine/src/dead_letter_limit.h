@@ -1,4 +1,4 @@
-// The dead-letter brake: watches the share of dead letters in a sliding window.
+// The dead-letter rate limit: the share of dead letters in a sliding window.
 #pragma once
 
 #include <millrace/base/clock.h>
@@ -14,7 +14,7 @@ class dead_letter_limiter {
       : policy_(policy), window_(policy.window) {}
 
   void ended_well(instant now) noexcept { window_.good(now); }
-  // True: the line must stop.
+  // True: the engine must stop.
   [[nodiscard]] bool dead_letter(instant now) noexcept {
     window_.bad(now);
     const rate_window::counts seen = window_.in_window(now);

@@ -1,4 +1,4 @@
-// What an operator orders about the oldest unfinished record of a partition.
+// Operator commands for the oldest unfinished record of a partition.
 #include <string>
 
 #include <millrace/engine/operator_command.h>
@@ -39,11 +39,11 @@ command_answer engine_core::act_on(const record_name& which, operator_command co
   if (a == nullptr) return {kind::not_here, "the partition is not assigned to this process"};
   auto* const oldest = static_cast<envelope*>(a->unsettled.front());
   if (oldest == nullptr || which.offset < oldest->block().offset()) {
-    return {kind::not_here, "the record is not in flight: it is finished, or was not taken yet"};
+    return {kind::not_here, "the record is not in flight: it is finished or was not taken yet"};
   }
   if (which.offset != oldest->block().offset()) {
     return {kind::not_now,
-            "only the oldest unfinished record of a partition can be acted on, which is offset " +
+            "a command applies to the oldest unfinished record of a partition only, which is offset " +
                 std::to_string(oldest->block().offset())};
   }
   return act_on(*oldest, command);
@@ -51,7 +51,7 @@ command_answer engine_core::act_on(const record_name& which, operator_command co
 
 command_answer engine_core::act_on(envelope& e, operator_command command) {
   if (static_cast<waiting_hook&>(e).linked()) return act_on_waiting(e, command);
-  if (e.queued) return {kind::not_now, "it waits for an earlier record of its key or partition"};
+  if (e.queued) return {kind::not_now, "the record waits for an earlier record of its key or partition"};
   command_answer all{kind::not_now, {}};
   e.retain();  // the last run to end settles it
   for (processor_run& run : e.runs) {
@@ -70,7 +70,8 @@ command_answer engine_core::act_on(envelope& e, operator_command command) {
 // No processor has seen it: its schema is not known yet.
 command_answer engine_core::act_on_waiting(envelope& e, operator_command command) {
   if (command == operator_command::retry) {
-    return {kind::not_now, "it waits for its schema, and the registry is asked again and again by itself"};
+    return {kind::not_now,
+            "the record waits for its schema; requests to the registry are retried automatically"};
   }
   assignment& a = e.of();
   static_cast<waiting_hook&>(e).unlink();
@@ -79,13 +80,13 @@ command_answer engine_core::act_on_waiting(envelope& e, operator_command command
   if (command == operator_command::skip) {
     skip(e, by_operator);
   } else {
-    condemn(e, error(errc::rejected, "by an operator, while its schema was not known"), work_stage::schema);
+    condemn(e, error(errc::rejected, "by an operator, before its schema was known"), work_stage::schema);
   }
   e.release();
   ports_.loop.wake();
   return {kind::obeyed, command == operator_command::skip
-                            ? "skipped; it waited for its schema"
-                            : "its dead letter is on the way; it waited for its schema"};
+                            ? "skipped before its schema was known"
+                            : "the dead letter is being sent; the schema of the record was not known"};
 }
 
 command_answer processor_run::handle(operator_command command) {
@@ -116,17 +117,18 @@ command_answer processor_run::obey_retry() {
     case stage::ended:
       break;
   }
-  return {kind::not_now, "the line is stopping because of it; restart the process to try it again"};
+  return {kind::not_now, "the engine is stopping because of this record; restart the process to retry it"};
 }
 
-// As the timer would: what the state of a dependency forbids stays forbidden.
+// As the timer would: the state of the dependency still applies.
 command_answer processor_run::retry_now() {
   const std::uint32_t before = attempt_;
   wake_.cancel();
   hurried_ = true;
   on_wake();
   if (attempt_ == before)
-    return {kind::not_now, "its dependency is unhealthy; it is tried when that may be asked"};
+    return {kind::not_now,
+            "the dependency is unhealthy; the attempt starts when its circuit breaker allows requests"};
   return {kind::obeyed, "attempt " + std::to_string(before + 1) + " started now"};
 }
 
@@ -135,27 +137,27 @@ command_answer processor_run::obey_end(operator_command command) {
   switch (stage_) {
     case stage::running:
       ordered_ = command;
-      return {kind::obeyed, "attempt " + std::to_string(attempt_) + " is running; unless it succeeds, " +
-                                (skips ? "it is skipped then" : "its dead letter is sent then")};
+      return {kind::obeyed, "attempt " + std::to_string(attempt_) + " is running; if it fails, " +
+                                (skips ? "the record is skipped" : "the dead letter is sent")};
     case stage::backing_off:
       stop_waiting();
       end_as_ordered(command);
-      return {kind::obeyed, skips ? "skipped" : "its dead letter is on the way"};
+      return {kind::obeyed, skips ? "skipped" : "the dead letter is being sent"};
     case stage::dead_lettering:
-      if (!skips) return {kind::not_now, "its dead letter is on the way already"};
-      if (!wake_.armed())
-        return {kind::not_now, "its dead letter was sent, and the broker has not answered yet"};
+      if (!skips) return {kind::not_now, "the dead letter is already being sent"};
+      if (!wake_.armed()) return {kind::not_now, "the dead letter was sent; the broker has not answered yet"};
       stop_waiting();
       end_as_ordered(command);
-      return {kind::obeyed, "skipped; the dead-letter topic had not accepted it"};
+      return {kind::obeyed, "skipped; the dead-letter topic had not accepted the record"};
     case stage::emitting:
-      return {kind::not_now, "it is processed, and what it emits is sent until the broker has it"};
+      return {kind::not_now,
+              "the record is processed; its emits are sent until the broker acknowledges them"};
     case stage::idle:
     case stage::stuck:
     case stage::ended:
       break;
   }
-  return {kind::not_now, "the line is stopping because of it, and starts again with it"};
+  return {kind::not_now, "the engine is stopping because of this record and starts with it again"};
 }
 
 // The timer is what is outstanding.

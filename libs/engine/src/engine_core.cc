@@ -16,12 +16,12 @@ engine_core::engine_core(engine_ports ports, engine_options options, processors 
       random_(options_.seed),
       barrier_seed_(random_.next()) {
   invariant(options_.in_flight_records_max > 0 && options_.take_records_max > 0,
-            "a line may take at least one record");
+            "an engine may take at least one record");
   for (const auto& each : work_.all) metrics_.may_throw(each->name());
 }
 
 engine_core::~engine_core() {
-  invariant(quiescent(), "a line ends after everything it started has ended");
+  invariant(quiescent(), "an engine ends after everything it started has ended");
   if (state_ != engine_state::idle) {
     ports_.loop.remove_step(intake_step_);
     ports_.loop.remove_step(settle_step_);
@@ -29,7 +29,7 @@ engine_core::~engine_core() {
 }
 
 void engine_core::start() {
-  invariant(state_ == engine_state::idle, "a line is started once");
+  invariant(state_ == engine_state::idle, "an engine is started once");
   state_ = engine_state::running;
   ports_.loop.add_step(runtime::phase::intake, intake_step_);
   ports_.loop.add_step(runtime::phase::settle, settle_step_);
@@ -59,7 +59,7 @@ bool engine_core::may_dead_letter(envelope& e) {
   e.dead_counted = true;
   if (!dead_letter_limiter_.dead_letter(ports_.loop.now())) return true;
   fail(error(errc::limit_exceeded,
-             "the dead-letter brake holds: too large a share of the records of the last " +
+             "the dead-letter rate limit is exceeded: too large a share of the records of the last " +
                  std::to_string(options_.dead_letter_limit.window.count()) +
                  " s would go to the dead-letter topic; the last error was " +
                  (last_error_ ? last_error_->to_string() : "unknown")));

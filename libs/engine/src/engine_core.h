@@ -1,4 +1,4 @@
-// The engine behind a line: what happens in a turn, and who may call whom.
+// The core of the record engine: the steps of a turn, and which part may call which.
 //
 //   intake step: poll the source → records are copied, decoded and started; rebalances are noted
 //   (between) coroutines, receipts and timers move the runs of records on; the last to end settles its record
@@ -42,7 +42,7 @@ class engine_core final : private stream::source_events, private plan_watcher {
   engine_core& operator=(const engine_core&) = delete;
   ~engine_core();
 
-  // As in line.h.
+  // As in record_engine.h.
   void start();
   void request_stop();
   void abort();
@@ -81,7 +81,7 @@ class engine_core final : private stream::source_events, private plan_watcher {
   void note_failure(work_stage where, const error& cause);
   // An exception left process(): `cause` says on which record.
   void note_exception(std::string_view processor, std::string_view type, const error& cause);
-  // False: the dead-letter brake holds, the line is stopping.
+  // False: the dead-letter rate limit is exceeded, the engine is stopping.
   [[nodiscard]] bool may_dead_letter(envelope& e);
   // All runs have ended.
   void settle(envelope& e);
@@ -101,7 +101,7 @@ class engine_core final : private stream::source_events, private plan_watcher {
   }
   // Zero: a retry may go now.
   [[nodiscard]] nanoseconds retry_waits(dependency on);
-  // How long a retry that may not go now waits until it asks again.
+  // How long a deferred retry waits until it is tried again.
   [[nodiscard]] nanoseconds asks_again() noexcept;
   void first_try() noexcept {
     if (++first_tries_ >= first_tries_kept_max) report_first_tries();
@@ -269,7 +269,7 @@ class engine_core final : private stream::source_events, private plan_watcher {
   void arm_deadline();
   void deadline_passed() {}  // the turn it causes does the work
 
-  // verb.cc
+  // operator_command.cc
   [[nodiscard]] assignment* find(const record_name& which);
   [[nodiscard]] command_answer act_on(envelope& e, operator_command verb);
   [[nodiscard]] command_answer act_on_waiting(envelope& e, operator_command verb);

@@ -1,4 +1,4 @@
-// What others may see of a line.
+// The status of an engine, for other threads.
 #include <algorithm>
 #include <array>
 

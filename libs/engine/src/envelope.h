@@ -108,7 +108,7 @@ class emission final : public stream::receipt {
 // The work of one processor on one record: attempts, backoff between them, then its emits or its dead letter.
 class processor_run final : public stream::execution, public runtime::deferred {
  public:
-  // stuck: only a person can help; the line is stopping.
+  // stuck: only an operator can help; the engine is stopping.
   enum class stage : std::uint8_t { idle, running, backing_off, emitting, dead_lettering, stuck, ended };
   enum class ending : std::uint8_t { none, done, skipped, dead };
 
@@ -117,9 +117,9 @@ class processor_run final : public stream::execution, public runtime::deferred {
   void start(instant at);
   // This run, standing for the whole record, ends in a dead letter without having run.
   void condemn(const error& cause, std::string_view stage_name);
-  // A redriven record that names another of the line's processors.
+  // A redriven record that names another of the engine's processors.
   void pass_over();
-  // verb.cc. What happened, or why nothing did; a run that has ended is not asked.
+  // operator_command.cc. What happened, or why nothing did; not called on a run that has ended.
   [[nodiscard]] command_answer handle(operator_command verb);
   void end(ending how);
   // The record was abandoned: forget what can be forgotten.
@@ -284,7 +284,7 @@ class envelope final : public held_record, public unsettled_hook, public waiting
   bool condemned = false;     // the whole record is a dead letter: it could not be read
   bool abandoned = false;     // nothing that happens to it counts any more
   bool let_go = false;        // the engine has given back its reference
-  bool dead_counted = false;  // by the dead-letter brake
+  bool dead_counted = false;  // by the dead-letter rate limit
 
   std::unique_ptr<followed_record> followed;  // by an observer
   void note(std::string_view what, std::string_view processor, std::uint32_t attempt, instant began,
@@ -306,7 +306,7 @@ class envelope final : public held_record, public unsettled_hook, public waiting
   assignment_ref assignment_;
 };
 
-// All envelopes of a line.
+// All envelopes of an engine.
 class envelope_pool {
  public:
   envelope_pool(engine_core& owner, const value_format& format, std::size_t processor_count)

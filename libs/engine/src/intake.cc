@@ -66,10 +66,10 @@ bool engine_core::take_in() {
   if (state_ == engine_state::stopped || state_ == engine_state::failed) return false;
   const std::size_t wanted = room();
   const std::size_t taken = ports_.source.poll(*this, wanted);
-  invariant(taken <= wanted, "a source hands over no more records than were asked for");
+  invariant(taken <= wanted, "a source hands over no more records than requested");
   room_was_short_ = taken == wanted && !mutated(stream::mutation::lose_the_wake_up_for_room);
   if (taken > 0) pauses_outdated_ = true;
-  // Once more before every sleep: records that came meanwhile announce themselves to nobody.
+  // Once more before every sleep: records that arrived meanwhile wake nothing.
   return taken > 0 && room() > 0;
 }
 
@@ -87,7 +87,7 @@ void engine_core::on_record(const stream::record_view& view) {
     return fail(error(errc::offset_out_of_range,
                       a->topic + "/" + a->number + " went back from offset " +
                           std::to_string(*a->last_delivered) + " to " + std::to_string(view.offset) +
-                          ": the topic was truncated or created anew; nothing was committed past this"));
+                          ": the topic was truncated or recreated; no later offset was committed"));
   }
   const std::int64_t write_time_us =
       a->write_time_of(view, ports_.loop.now().ns / 1'000 + wall_minus_loop_us_);
@@ -203,7 +203,7 @@ std::optional<error> engine_core::names_no_processor(const envelope& e) const {
     existing += (existing.empty() ? "'" : ", '") + std::string(each->name()) + "'";
   }
   return error(errc::redrive_target_unknown, "redriven for the processor '" + std::string(as_text(*wanted)) +
-                                                 "'; this application has " + existing);
+                                                 "'; the processors of this application are " + existing);
 }
 
 bool engine_core::admit(envelope& e) {
@@ -218,12 +218,12 @@ bool engine_core::admit(envelope& e) {
           e,
           error(errc::redrive_target_unknown,
                 "redriven for the group '" + std::string(as_text(*e.block().header(redrive_group_header))) +
-                    "', which is neither this one nor in kafka.former_groups or kafka.other_groups"),
+                    "', expected kafka.group or one of kafka.former_groups and kafka.other_groups"),
           work_stage::intake);
       return true;
   }
   if (const std::optional<error> cause = names_no_processor(e)) {
-    e.dead_counted = true;  // not by the brake: it was a dead letter before, and no processor made it one
+    e.dead_counted = true;  // not for the rate limit: it was a dead letter before, without a processor
     condemn(e, *cause, work_stage::intake);
     return true;
   }

@@ -1,4 +1,4 @@
-// Keeps records that share a key apart: one is at work, the others queue behind it in log order. Keys are
+// Keeps records that share a key apart: one is running, the others queue behind it in log order. Keys are
 // compared by 64-bit hash: a collision only makes two keys wait for each other.
 #pragma once
 

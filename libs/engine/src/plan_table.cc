@@ -33,7 +33,7 @@ plan_table::plan_table(runtime::loop& loop, stream::schemas& schemas, const valu
       random_(options.seed ^ 0x5C4E3A5ULL) {}
 
 plan_table::~plan_table() {
-  invariant(outstanding_ == 0, "every schema request is answered before its line ends");
+  invariant(outstanding_ == 0, "every schema request is answered before its engine ends");
 }
 
 plan_entry* plan_table::find_slow(std::int32_t id) {
@@ -64,7 +64,7 @@ bool plan_table::forget_one() {
     const auto oldest = entries_.find(broken_.front());
     broken_.pop_front();
     oldest->second->listed_ = false;
-    if (oldest->second->state_ != plan_entry::phase::broken) continue;  // asked for again
+    if (oldest->second->state_ != plan_entry::phase::broken) continue;  // requested again
     entries_.erase(oldest);
     return true;
   }

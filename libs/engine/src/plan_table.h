@@ -1,6 +1,6 @@
 // Schema id → plan. A plan is compiled once per id; an id that is not known yet is fetched, once, while the
-// records that need it wait. A registry that does not answer is asked again for ever; an id that the registry
-// does not know is given up after the grace period, and asked again later.
+// records that need it wait. Without an answer the request is retried for ever; an id that the registry
+// does not know is given up after the grace period, and requested again later.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,7 @@ class plan_entry final : private stream::schema_receiver, private runtime::timer
 
   [[nodiscard]] phase state() const noexcept { return state_; }
   [[nodiscard]] const value_plan& plan() const noexcept { return *plan_; }
-  metrics::counter* decoded = nullptr;  // the line's, of this id
+  metrics::counter* decoded = nullptr;  // the engine's, of this id
 
   // Why no record of this id can be decoded. State broken only.
   [[nodiscard]] const error& failure() const noexcept { return *failure_; }
@@ -72,7 +72,7 @@ class plan_table {
   ~plan_table();
 
   // The entry of an id, fetched when new; valid until the next call for another id. nullptr when schemas_max
-  // ids are being fetched: ask again when one has settled.
+  // ids are being fetched: try again when one has settled.
   [[nodiscard]] plan_entry* find(std::int32_t id) {
     if (last_ != nullptr && last_->id_ == id) return last_;
     return find_slow(id);

@@ -34,7 +34,8 @@ struct construction_failed {
     return error_of(errc::config_invalid, describe(std::current_exception()))
         .in("the factory of " + which + " threw");
   }
-  if (made == nullptr) return error(errc::config_invalid, "the factory of " + which + " made nothing");
+  if (made == nullptr)
+    return error(errc::config_invalid, "the factory of " + which + " returned no processor");
   return made;
 }
 
@@ -45,7 +46,8 @@ void internal::throw_named(const std::type_info& type) {
 }
 
 result<processors> build(const processor_set& factories) {
-  if (factories.empty()) return error(errc::config_invalid, "an application has at least one processor");
+  if (factories.empty())
+    return error(errc::config_invalid, "an application must have at least one processor");
   if (factories.size() > processors_max) {
     return error(errc::config_invalid,
                  "an application has at most " + std::to_string(processors_max) + " processors");

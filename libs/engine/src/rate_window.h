@@ -1,4 +1,4 @@
-// How many went well and how many did not, in a sliding window.
+// The numbers of successes and failures in a sliding window.
 #pragma once
 
 #include <algorithm>

@@ -56,20 +56,20 @@ void engine_core::on_assigned(std::span<const stream::partition_id> partitions) 
   pauses_outdated_ = true;
 }
 
-// Our own commits name themselves. How far it was moved the broker does not keep.
+// Our own commits are marked. The broker does not keep how far it was moved.
 void engine_core::note_foreign_position(const assignment& a, std::int64_t offset) {
   metrics_.foreign_positions.add();
   if (!options_.on_problem) return;
   options_.on_problem(
       "offset_moved",
       error(errc::offset_out_of_range,
-            a.topic + "/" + a.number + " begins at the committed offset " + std::to_string(offset) +
-                ", which this application did not commit there: the offset was moved, another "
-                "client of the group committed it, or the topic was created anew. Records before it "
-                "that were not processed stay unprocessed, those behind it are processed again"));
+            a.topic + "/" + a.number + " starts at the committed offset " + std::to_string(offset) +
+                ", which this application did not commit: the offset was moved, another "
+                "client of the group committed it, or the topic was recreated. Unprocessed records before it "
+                "stay unprocessed; records after it are processed again"));
 }
 
-// What is known under another topic, or another offset, only costs work.
+// Metadata of another topic or offset is ignored, which only repeats work.
 void engine_core::on_position(const stream::partition_offset& start, stream::position_origin origin) {
   assignment* a = find(start.partition);
   if (a == nullptr || a->last_delivered) return;

@@ -46,7 +46,7 @@ byte_buffer* processor_run::begin_emit(const statements::output_declaration& to,
   invariant(stage_ == stage::running, "a processor emits while process() runs");
   if (const std::size_t most = engine_.options().emits_per_record_max; emits_used_ >= most) {
     emit_failed(error(errc::limit_exceeded,
-                      "more than " + std::to_string(most) + " emits, engine.emits_per_record_max"));
+                      "more than " + std::to_string(most) + " emits (engine.emits_per_record_max)"));
     return nullptr;
   }
   if (emits_used_ == emits_.size()) emits_.push_back(std::make_unique<emission>(*this));
@@ -147,7 +147,7 @@ std::string processor_run::place() const {
 }
 
 bool processor_run::still_counts() {
-  invariant(envelope_.outstanding > 0, "what calls back was outstanding");
+  invariant(envelope_.outstanding > 0, "a callback belongs to an outstanding operation");
   --envelope_.outstanding;
   if (!envelope_.abandoned || mutated(stream::mutation::drop_the_closed_check)) return true;
   if (envelope_.outstanding == 0) engine_.abandoned_attempt_ended(envelope_);
@@ -192,7 +192,7 @@ nanoseconds processor_run::put_off_for() const noexcept {
   return first_put_off_ ? engine_.ports().loop.time().now() - *first_put_off_ : nanoseconds(0);
 }
 
-// No failure: whoever asked for it bounds it.
+// No failure: the requester bounds it.
 void processor_run::put_off(const stream::outcome& until_later) {
   cause_ = until_later.cause();
   if (ordered_) return end_as_ordered(*ordered_);

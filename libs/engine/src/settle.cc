@@ -119,7 +119,7 @@ void engine_core::leave_barrier(envelope& e) {
 }
 
 // Records of a partition that is being given up would only lengthen the drain, up to its end, where the one
-// at work is repeated. In log order none behind them has finished, so that giving them up repeats nothing.
+// running is repeated. In log order none behind them has finished, so that releasing them repeats nothing.
 bool engine_core::is_given_up_unbegun(const envelope& e) const noexcept {
   return options_.order == order_mode::partition && e.of().state == assignment::phase::revoking;
 }
@@ -223,7 +223,7 @@ void engine_core::update_pauses() {
   }
 }
 
-// Whose records come next is not known before they are taken: no more are asked for than every partition that
+// The next records' partitions are unknown before they are taken: no more are taken than every partition that
 // is not paused may still have.
 void engine_core::note_share(assignment& a) {
   const std::size_t share = partition_share();

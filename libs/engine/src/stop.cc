@@ -1,4 +1,4 @@
-// The end of a line: drain, last commits, leave.
+// The end of an engine: drain, last commits, leave.
 #include <algorithm>
 
 #include <millrace/stream/mutations.h>
@@ -66,13 +66,13 @@ instant engine_core::leave_until() const {
   return aborted_at_ ? std::min(until, *aborted_at_ + abort_leave_max) : until;
 }
 
-// Nothing of the line depends on the group's consent.
+// The end of the engine does not depend on the group's answer.
 void engine_core::end_without_leaving() {
   const nanoseconds waited = ports_.loop.now() - *close_requested_at_;
   const error late(errc::timed_out,
-                   "the coordinator did not let this member leave the group within " +
+                   "the coordinator did not confirm that this member left the group within " +
                        std::to_string(waited / milliseconds(1)) +
-                       " ms: its partitions wait for another member until its session times out");
+                       " ms; its partitions are reassigned after its session timeout");
   note_failure(work_stage::source, late);
   if (options_.on_problem) options_.on_problem("group_not_left", late);
   left_group_ = false;

@@ -26,7 +26,7 @@ constexpr const char* middle =
 constexpr const char* outer =
     R"({"type":"record","name":"Outer","namespace":"x","fields":[{"name":"middle","type":"Middle"}]})";
 
-TEST(AvroValue, ReferencesAreKnownToTheWritersSchema) {
+TEST(AvroValue, ReferencesOfTheWritersSchemaAreResolved) {
   const auto read = read_int({outer, {inner, middle}}, "middle.inner.n");
   ASSERT_TRUE(read) << read.error().to_string();
   EXPECT_EQ(*read, 7);
@@ -39,7 +39,7 @@ TEST(AvroValue, AReferenceThatIsMissingIsNamed) {
   EXPECT_NE(failed.error().message().find("Middle"), std::string::npos);
 }
 
-TEST(AvroValue, FiftyReferencesDeep) {
+TEST(AvroValue, FiftyLevelsOfReferencesAreResolved) {
   stream::schema_document chain;
   std::string path = "n";
   chain.references.push_back(R"({"type":"record","name":"R0","fields":[{"name":"n","type":"int"}]})");
@@ -56,7 +56,7 @@ TEST(AvroValue, FiftyReferencesDeep) {
   EXPECT_EQ(*read, 7);
 }
 
-TEST(AvroValue, AWritersDefaultThatDoesNotFitCostsNoRecord) {
+TEST(AvroValue, AnInvalidDefaultOfTheWriterLosesNoRecord) {
   const auto read = read_int(
       {R"({"type":"record","name":"R","fields":[{"name":"n","type":"int","default":"seven"}]})", {}}, "n");
   ASSERT_TRUE(read) << read.error().to_string();

@@ -28,7 +28,7 @@ class breaker_test : public record_engine_test {
   }
 };
 
-TEST_F(breaker_test, ADatabaseThatIsDownBurnsNoAttemptsAndCostsNoRecord) {
+TEST_F(breaker_test, ADatabaseThatIsDownCostsNoAttemptsAndLosesNoRecord) {
   database_down = true;
   start();
   assign({0});
@@ -43,7 +43,7 @@ TEST_F(breaker_test, ADatabaseThatIsDownBurnsNoAttemptsAndCostsNoRecord) {
   EXPECT_EQ(committed(0), 40);
 }
 
-TEST_F(breaker_test, WhileItIsOpenNothingIsTakenAndHardlyAnythingAsked) {
+TEST_F(breaker_test, WhileItIsOpenNothingIsTakenAndOnlyProbesAreSent) {
   database_down = true;
   start();
   assign({0});
@@ -61,7 +61,7 @@ TEST_F(breaker_test, WhileItIsOpenNothingIsTakenAndHardlyAnythingAsked) {
   EXPECT_TRUE(state() == "open" || state() == "probing") << state();
 }
 
-TEST_F(breaker_test, IntakeGoesOnWithoutATickWhenItCloses) {
+TEST_F(breaker_test, IntakeResumesAsSoonAsItCloses) {
   options.status_interval = options.commit_interval = 3'600s;
   database_fails(20, 1);
   start();
@@ -74,7 +74,7 @@ TEST_F(breaker_test, IntakeGoesOnWithoutATickWhenItCloses) {
   EXPECT_EQ(engine_->counts().done, 500U);
 }
 
-TEST_F(breaker_test, ProbesGoOnWhenEveryRecordThatWaitedIsGone) {
+TEST_F(breaker_test, ProbesContinueWhenEveryWaitingRecordIsGone) {
   database_down = true;
   start();
   assign({0, 1});
@@ -91,7 +91,7 @@ TEST_F(breaker_test, ProbesGoOnWhenEveryRecordThatWaitedIsGone) {
   EXPECT_EQ(committed(1), 3);
 }
 
-TEST_F(breaker_test, ARecordThatAloneFailsIsBuriedAndTheOthersFlow) {
+TEST_F(breaker_test, ARecordThatAloneFailsIsDeadLetteredAndOthersAreProcessed) {
   database_errors[3] = std::vector<error>(100, error(errc::db_timeout));
   start();
   assign({0});
@@ -102,7 +102,7 @@ TEST_F(breaker_test, ARecordThatAloneFailsIsBuriedAndTheOthersFlow) {
   EXPECT_EQ(engine_->counts().done, 199U);
 }
 
-TEST_F(breaker_test, ABrokerThatTakesNothingPausesIntakeToo) {
+TEST_F(breaker_test, ABrokerThatAcceptsNothingPausesIntake) {
   produce_fates = std::vector<simulation::produce_fate>(60);
   for (auto& fate : produce_fates) fate.failure = error(errc::broker_unavailable);
   start();
@@ -119,7 +119,7 @@ TEST_F(breaker_test, ABrokerThatTakesNothingPausesIntakeToo) {
   EXPECT_EQ(engine_->counts().done, 31U);
 }
 
-TEST_F(breaker_test, ABrokerThatNobodyNeedsAnyMoreIsForgiven) {
+TEST_F(breaker_test, TheBreakerOfABrokerThatNoRecordWaitsForCloses) {
   produce_fates = std::vector<simulation::produce_fate>(60);
   for (auto& fate : produce_fates) fate.failure = error(errc::broker_unavailable);
   start();
@@ -134,7 +134,7 @@ TEST_F(breaker_test, ABrokerThatNobodyNeedsAnyMoreIsForgiven) {
   EXPECT_EQ(committed(1), 300);
 }
 
-TEST_F(breaker_test, TheStateIsOnThePage) {
+TEST_F(breaker_test, TheStateIsExportedAsMetric) {
   database_down = true;
   start();
   assign({0});

@@ -1,4 +1,4 @@
-// outcome::again: a record that is put off runs again later, at no cost.
+// outcome::again: a deferred record runs again later, at no cost.
 #include <fixtures/engine_fixture.h>
 
 namespace millrace::engine {
@@ -27,7 +27,7 @@ class waiting_for_room : public processor<parcel> {
 };
 int waiting_for_room::runs = 0;
 
-class put_off_test : public record_engine_test {
+class deferred_test : public record_engine_test {
  protected:
   void begin() {
     waiting_for_room::runs = 0;
@@ -40,7 +40,7 @@ class put_off_test : public record_engine_test {
   void give_room() { store.prime(select_room, {{std::int64_t{1}}}); }
 };
 
-TEST_F(put_off_test, RunsAgainAndCostsNoAttempt) {
+TEST_F(deferred_test, RunsAgainWithoutCountingAnAttempt) {
   begin();
   advance(21s);
   EXPECT_EQ(waiting_for_room::runs, 11) << "far more often than attempts_max";
@@ -52,7 +52,7 @@ TEST_F(put_off_test, RunsAgainAndCostsNoAttempt) {
   EXPECT_EQ(committed(0), 1);
 }
 
-TEST_F(put_off_test, KnowsForHowLongItWasPutOff) {
+TEST_F(deferred_test, KnowsHowLongItWasDeferred) {
   begin();
   advance(70s);
   EXPECT_EQ(engine_->counts().skipped, 1U);
@@ -60,10 +60,10 @@ TEST_F(put_off_test, KnowsForHowLongItWasPutOff) {
   waiting_for_room::runs = 0;
   produce(0, 2);
   advance(1s);
-  EXPECT_EQ(waiting_for_room::runs, 1) << "the next record starts anew";
+  EXPECT_EQ(waiting_for_room::runs, 1) << "the next record starts from zero";
 }
 
-TEST_F(put_off_test, NeedsNothingOfTheRetryBudget) {
+TEST_F(deferred_test, TakesNothingFromTheRetryBudget) {
   retry_policy_of_process = {.ratio = 0, .reserve = 1, .window = 600s};
   begin();
   advance(21s);
@@ -71,14 +71,14 @@ TEST_F(put_off_test, NeedsNothingOfTheRetryBudget) {
   EXPECT_EQ(engine_->status_now().over_budget, 0U);
 }
 
-TEST_F(put_off_test, AFailureInBetweenIsOneAsAlways) {
+TEST_F(deferred_test, AFailureInBetweenCountsAsAnAttempt) {
   begin();
   database_errors[1] = {error(errc::db_timeout), error(errc::db_timeout), error(errc::db_timeout)};
   advance(30s);
   EXPECT_EQ(engine_->counts().dead_lettered, 1U) << "three attempts failed";
 }
 
-TEST_F(put_off_test, IsAbandonedByARevokeAndRunsForTheNextOwner) {
+TEST_F(deferred_test, IsAbandonedByARevokeAndRunsForTheNextOwner) {
   options.revoke_drain_timeout = 500ms;
   begin();
   revoke({0});
@@ -91,7 +91,7 @@ TEST_F(put_off_test, IsAbandonedByARevokeAndRunsForTheNextOwner) {
   EXPECT_EQ(committed(0), 1);
 }
 
-TEST_F(put_off_test, AnOperatorMayHurryOrEndIt) {
+TEST_F(deferred_test, AnOperatorMayRetryOrEndIt) {
   begin();
   EXPECT_EQ(engine_->act_on({"parcels", 0, 0}, operator_command::retry).what, command_answer::kind::obeyed);
   run();

@@ -80,7 +80,7 @@ TEST_F(engine_metrics_test, ACommitThatIsRefusedOrNeverAnsweredIsTimedAsFailure)
   EXPECT_EQ(errors("commit", "timed_out"), 1);
 }
 
-TEST_F(engine_metrics_test, TheProcessorThatWasEnteredLastIsKnownUntilTheNextTake) {
+TEST_F(engine_metrics_test, TheProcessorEnteredLastIsKnownUntilTheNextTake) {
   start();
   assign({0});
   EXPECT_FALSE(engine_->entered());

@@ -232,7 +232,7 @@ TEST_F(exception_test, AnExceptionAfterASleepIsRetriedAndThenADeadLetter) {
   EXPECT_EQ(alive, 0);
 }
 
-TEST_F(exception_test, AProcessThatIsNoCoroutineMayThrow) {
+TEST_F(exception_test, AProcessFunctionThatIsNotACoroutineMayThrow) {
   start_throwing();
   produce(0, 1, "plain");
   run();
@@ -243,7 +243,7 @@ TEST_F(exception_test, AProcessThatIsNoCoroutineMayThrow) {
   EXPECT_EQ(committed(0), 1);
 }
 
-TEST_F(exception_test, AProcessThatReturnsNoTaskIsAnErrorOfTheAttempt) {
+TEST_F(exception_test, AnEmptyTaskIsAnErrorOfTheAttempt) {
   start_throwing();
   produce(0, 1, "nothing");
   advance(30s);
@@ -251,7 +251,7 @@ TEST_F(exception_test, AProcessThatReturnsNoTaskIsAnErrorOfTheAttempt) {
   EXPECT_EQ(committed(0), 1);
 }
 
-TEST_F(exception_test, WhatIsNoStandardExceptionIsNamedByItsType) {
+TEST_F(exception_test, AnExceptionOfAnotherTypeIsNamedByItsType) {
   start_throwing();
   produce(0, 1, "oddity");
   produce(0, 2, "number");
@@ -277,7 +277,7 @@ TEST_F(exception_test, AShortageOfMemoryIsRetried) {
   EXPECT_EQ(committed(0), 2);
 }
 
-TEST_F(exception_test, WhatSaysTooMuchIsCutBetweenCharacters) {
+TEST_F(exception_test, ALongMessageIsCutBetweenCharacters) {
   start_throwing();
   produce(0, 1, "long");
   advance(30s);
@@ -342,7 +342,7 @@ TEST_F(exception_test, OfSeveralProcessorsOnlyTheOneThatThrewRunsAgain) {
   EXPECT_EQ(committed(0), 1);
 }
 
-TEST_F(exception_test, FramesOfAttemptsThatThrewAreGivenBack) {
+TEST_F(exception_test, FramesOfAttemptsThatThrewAreReleased) {
   start_throwing();
   const auto before = runtime::frame_stats().frames_live;
   for (const char* word : {"at-once", "slept", "nested", "written", "plain"}) produce(0, 1, word);
@@ -365,7 +365,7 @@ TEST_F(exception_test, AnAbandonedRecordMayThrow) {
   EXPECT_EQ(said.size(), 1U) << "it is reported all the same";
 }
 
-TEST_F(exception_test, EveryExceptionIsCountedByProcessorAndToldWithItsRecord) {
+TEST_F(exception_test, EveryExceptionIsCountedByProcessorAndReportedWithItsRecord) {
   start_throwing({"first", "second"});
   EXPECT_EQ(registry.take_snapshot().value("millrace_processor_exceptions_total", {{"processor", "first"}}),
             0)
@@ -405,7 +405,7 @@ TEST_F(exception_test, AsManyEmitsAsAllowedAreProduced) {
   EXPECT_EQ(engine_->counts().done, 1U);
 }
 
-TEST_F(exception_test, OneEmitTooManyMakesTheRecordADeadLetterAtOnceAndNothingElse) {
+TEST_F(exception_test, OneEmitTooManyMakesTheRecordADeadLetterAtOnce) {
   start_with({make<emitting>()});
   assign({0});
   produce(0, 1'001);
@@ -414,7 +414,7 @@ TEST_F(exception_test, OneEmitTooManyMakesTheRecordADeadLetterAtOnceAndNothingEl
   advance(2s);
   ASSERT_EQ(sink.written_to("dead").size(), 1U);
   EXPECT_EQ(dead_letter_header("millrace.dlq.code"), "limit_exceeded");
-  EXPECT_EQ(dead_letter_header("millrace.dlq.message"), "more than 1000 emits, engine.emits_per_record_max");
+  EXPECT_EQ(dead_letter_header("millrace.dlq.message"), "more than 1000 emits (engine.emits_per_record_max)");
   EXPECT_EQ(dead_letter_header("millrace.dlq.attempts"), "1") << "it would emit as many again";
   EXPECT_EQ(sink.written_to("sent").size(), 2U) << "those of the other record";
   EXPECT_EQ(committed(0), 2);
@@ -433,7 +433,7 @@ TEST_F(exception_test, AnAbandonedRecordEmitsNothing) {
   EXPECT_EQ(engine_->in_flight_records(), 0U);
 }
 
-TEST_F(exception_test, HalfAnEmitIsNotProducedAlthoughTheProcessorCaughtItsException) {
+TEST_F(exception_test, AnEmitThatThrewIsNotProducedAlthoughTheProcessorCaughtTheException) {
   start_with({make<emitting>()});
   assign({0});
   produce(0, 1, "fragile");
@@ -489,14 +489,14 @@ TEST(Build, NamesTheProcessorWhoseConstructorThrows) {
             "config_invalid: the constructor of processor 'refusing' threw: std::invalid_argument: stoi");
 }
 
-TEST(Build, NamesThePlaceOfAFactoryThatThrowsOrMakesNothing) {
+TEST(Build, NamesThePlaceOfAFactoryThatThrowsOrReturnsNull) {
   const auto threw =
       build({make<throwing>(std::string("good")), []() -> std::unique_ptr<processor_base> { throw 7; }});
   ASSERT_FALSE(threw);
   EXPECT_EQ(threw.error().to_string(), "config_invalid: the factory of processor 2 threw: int");
   const auto nothing = build({[] { return std::unique_ptr<processor_base>(); }});
   ASSERT_FALSE(nothing);
-  EXPECT_EQ(nothing.error().to_string(), "config_invalid: the factory of processor 1 made nothing");
+  EXPECT_EQ(nothing.error().to_string(), "config_invalid: the factory of processor 1 returned no processor");
   EXPECT_FALSE(build({processor_factory()}));
 }
 

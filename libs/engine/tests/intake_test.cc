@@ -19,7 +19,7 @@ TEST_F(record_engine_test, TakesNoMoreRecordsThanItsLimit) {
 }
 
 // parallel-consumer #832 #834 #836.
-TEST_F(record_engine_test, RetryQueueWithoutBound) {
+TEST_F(record_engine_test, WaitingRetriesAreBoundedByTheRecordsInFlight) {
   options.in_flight_records_max = 50;
   options.retry.attempts_max = 1000;
   start();
@@ -58,7 +58,7 @@ TEST_F(record_engine_test, TakesNoMoreBytesThanTheProcessMayHold) {
   EXPECT_EQ(small.in_use(), 0U);
 }
 
-TEST_F(record_engine_test, AStalledPartitionLeavesRoomForTheOthers) {
+TEST_F(record_engine_test, AStalledPartitionLeavesRoomForOtherPartitions) {
   options.in_flight_records_max = 80;
   options.retry.attempts_max = 1000;
   start();
@@ -78,7 +78,7 @@ TEST_F(record_engine_test, AStalledPartitionLeavesRoomForTheOthers) {
   EXPECT_FALSE(source->paused({0, 1}));
 }
 
-TEST_F(record_engine_test, APartitionThatFlowsIsNotPausedForALongRun) {
+TEST_F(record_engine_test, APartitionThatAdvancesIsNotPausedForALongRun) {
   options.in_flight_records_max = 80;
   options.status_interval = options.commit_interval = 3'600s;
   database_delay = 20ms;
@@ -109,7 +109,7 @@ TEST_F(record_engine_test, NoPartitionHoldsMoreThanItsShareWhetherPausedOrNot) {
   EXPECT_EQ(engine_->counts().done, 310U);
 }
 
-TEST_F(record_engine_test, AStalledPartitionResumesWhenItFlowsAgain) {
+TEST_F(record_engine_test, AStalledPartitionResumesWhenItAdvances) {
   options.in_flight_records_max = 80;
   start();
   assign({0, 1});
@@ -176,7 +176,7 @@ TEST_F(record_engine_test, AFullWindowDoesNotWaitForTheTimeOfTheCommit) {
   EXPECT_GE(committed(0).value_or(0), 1'000 - 64);
 }
 
-TEST_F(record_engine_test, OneUnknownSchemaHoldsOnlyItsPartition) {
+TEST_F(record_engine_test, AnUnknownSchemaHoldsUpOnlyItsPartition) {
   schema_errors = {error(errc::registry_unavailable), error(errc::registry_unavailable)};
   start();
   assign({0});
@@ -195,7 +195,7 @@ TEST_F(record_engine_test, OneUnknownSchemaHoldsOnlyItsPartition) {
   produce(0, 2);
   advance(600s);
   EXPECT_EQ(inserted(), (std::vector<std::int64_t>{1, 2})) << "100 keeps its place behind 99";
-  EXPECT_TRUE(sink.written().empty()) << "an absent registry is never a reason for a dead letter";
+  EXPECT_TRUE(sink.written().empty()) << "an unreachable registry is never a reason for a dead letter";
   schema_errors.clear();
   schemas.add(8, "parcel");
   advance(10s);
@@ -217,8 +217,8 @@ TEST_F(record_engine_test, RecordsThatWaitForASchemaAreBounded) {
   EXPECT_EQ(committed(0), 500);
 }
 
-// Redpanda Connect: every thread waits, up to five seconds, for each schema that is not known.
-TEST_F(record_engine_test, OneMutexAndATimeoutOnEverySchemaMiss) {
+// Redpanda Connect: every thread waits, up to five seconds, for each unknown schema.
+TEST_F(record_engine_test, ASchemaMissIsOneRequestAndHoldsUpNoOtherPartition) {
   start();
   assign({0, 1, 2, 3});
   produce(0, 1);
@@ -228,8 +228,8 @@ TEST_F(record_engine_test, OneMutexAndATimeoutOnEverySchemaMiss) {
   for (int i = 0; i < 40; ++i) produce_bytes(1 + i % 2, framed_parcel(8, 100 + i, "ok"));
   for (int i = 0; i < 40; ++i) produce(3, i);
   run();
-  EXPECT_EQ(schemas.fetches(), before + 1) << "one question for all who need the id";
-  EXPECT_EQ(engine_->counts().done, 41U) << "the others do not wait for it";
+  EXPECT_EQ(schemas.fetches(), before + 1) << "one request for all records that need the id";
+  EXPECT_EQ(engine_->counts().done, 41U) << "other partitions do not wait for it";
 }
 
 TEST_F(record_engine_test, IdenticalLookupsShareOneRequest) {
@@ -242,7 +242,7 @@ TEST_F(record_engine_test, IdenticalLookupsShareOneRequest) {
   EXPECT_EQ(engine_->counts().done, 30U);
 }
 
-TEST_F(record_engine_test, AnIdThatTheRegistryDoesNotKnowIsDeadLetteredAfterTheGrace) {
+TEST_F(record_engine_test, AnUnknownSchemaIdIsDeadLetteredAfterTheGrace) {
   options.schema_not_found_grace = 5s;
   start();
   assign({0});
@@ -256,7 +256,7 @@ TEST_F(record_engine_test, AnIdThatTheRegistryDoesNotKnowIsDeadLetteredAfterTheG
   EXPECT_EQ(committed(0), 2);
 }
 
-TEST_F(record_engine_test, ASchemaThatIsRegisteredLateIsFoundWithinTheGrace) {
+TEST_F(record_engine_test, ASchemaRegisteredLateIsFoundWithinTheGrace) {
   start();
   assign({0});
   produce_bytes(0, framed_parcel(9, 1, "ok"));
@@ -266,7 +266,7 @@ TEST_F(record_engine_test, ASchemaThatIsRegisteredLateIsFoundWithinTheGrace) {
   EXPECT_EQ(inserted(), (std::vector<std::int64_t>{1}));
 }
 
-TEST_F(record_engine_test, AFloodOfIdsThatNoRegistryKnowsTakesNoPlaceOfGoodOnes) {
+TEST_F(record_engine_test, UnknownSchemaIdsDoNotEvictKnownSchemas) {
   options.schemas_max = 4;
   options.schema_not_found_grace = 1s;
   start();
@@ -281,7 +281,7 @@ TEST_F(record_engine_test, AFloodOfIdsThatNoRegistryKnowsTakesNoPlaceOfGoodOnes)
   EXPECT_EQ(inserted(), (std::vector<std::int64_t>{1, 2})) << "an id of the flood made room for them";
 }
 
-TEST_F(record_engine_test, MoreGoodSchemasThanAreRememberedCostNoRecord) {
+TEST_F(record_engine_test, MoreSchemasThanTheCacheHoldsLoseNoRecord) {
   options.schemas_max = 4;
   start();
   assign({0});
@@ -294,7 +294,7 @@ TEST_F(record_engine_test, MoreGoodSchemasThanAreRememberedCostNoRecord) {
   EXPECT_TRUE(sink.written().empty());
 }
 
-TEST_F(record_engine_test, MoreIdsThanAreRememberedWhileTheRegistryIsDownCostNoRecord) {
+TEST_F(record_engine_test, MoreSchemaIdsThanTheCacheHoldsDuringAnOutageLoseNoRecord) {
   options.schemas_max = 4;
   schema_errors = std::vector<error>(100'000, error(errc::registry_unavailable));
   start();
@@ -304,7 +304,7 @@ TEST_F(record_engine_test, MoreIdsThanAreRememberedWhileTheRegistryIsDownCostNoR
     produce_bytes(id % 2, framed_parcel(id, id, "ok"));
   }
   advance(600s);
-  EXPECT_TRUE(sink.written().empty()) << "an absent registry is never a reason for a dead letter";
+  EXPECT_TRUE(sink.written().empty()) << "an unreachable registry is never a reason for a dead letter";
   schema_errors.clear();
   advance(60s);
   EXPECT_EQ(engine_->counts().done, 20U);
@@ -322,7 +322,7 @@ TEST_F(record_engine_test, AnIncompatibleSchemaIsDeadLetteredAtOnce) {
   EXPECT_EQ(sink.written().front().header("millrace.dlq.stage"), "schema");
 }
 
-TEST_F(record_engine_test, ARegistryThatRefusesUsStopsTheLine) {
+TEST_F(record_engine_test, RefusedRegistryCredentialsStopTheEngine) {
   schema_errors = {error(errc::registry_unauthorized)};
   start();
   assign({0});
@@ -356,7 +356,7 @@ TEST_F(record_engine_test, ConsumeDelayCountsFromTheHeaderOrTheTimestamp) {
   EXPECT_NEAR(delay.sum, 30.0, 0.001);
 }
 
-TEST_F(record_engine_test, AClockThatJumpsBackFiresNoTimeoutAndShowsNoNegativeDelay) {
+TEST_F(record_engine_test, ABackwardClockJumpFiresNoTimeoutAndGivesNoNegativeDelay) {
   start();
   assign({0});
   database_delay = 1s;

@@ -11,7 +11,7 @@ using namespace std::chrono_literals;
 
 constexpr const char* parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
-TEST(TraceParent, IsReadAsW3CWritesIt) {
+TEST(TraceParent, FollowsTheW3CFormat) {
   const auto read = parse_trace_parent(parent);
   ASSERT_TRUE(read);
   EXPECT_EQ(read->trace_id, "4bf92f3577b34da6a3ce929d0e0e4736");
@@ -22,7 +22,7 @@ TEST(TraceParent, IsReadAsW3CWritesIt) {
   EXPECT_EQ(format_trace_parent(read->trace_id, read->parent_id), parent);
 }
 
-TEST(TraceParent, WhatIsNoneIsRefused) {
+TEST(TraceParent, AnInvalidOneIsRefused) {
   for (const char* text : {"", "00", "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
                            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more",
                            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
@@ -32,7 +32,7 @@ TEST(TraceParent, WhatIsNoneIsRefused) {
     EXPECT_FALSE(parse_trace_parent(text)) << text;
 }
 
-// Follows every record, and keeps what it was told.
+// Follows every record, and keeps the events.
 class everything final : public record_observer {
  public:
   bool follows(const stream::record_block&, followed_record& as) override {
@@ -77,7 +77,7 @@ TEST_F(observer_test, ARecordIsFollowedFromItsStartToItsEnd) {
   EXPECT_EQ(r.ended_at - r.taken_at, 300ms);
 }
 
-TEST_F(observer_test, FailedAttemptsAndDeadLettersSayWhy) {
+TEST_F(observer_test, FailedAttemptsAndDeadLettersHaveTheirReason) {
   options.retry.attempts_max = 2;
   options.retry.backoff_first = 100ms;
   database_errors[1] = std::vector<error>(2, error(errc::db_timeout, "too slow"));
@@ -95,7 +95,7 @@ TEST_F(observer_test, FailedAttemptsAndDeadLettersSayWhy) {
   EXPECT_EQ(retry->ended - retry->began, 100ms);
 }
 
-TEST_F(observer_test, WhatNobodyFollowsIsNotTold) {
+TEST_F(observer_test, UnobservedRecordsAreNotReported) {
   all.wanted = false;
   start();
   assign({0});
@@ -104,7 +104,7 @@ TEST_F(observer_test, WhatNobodyFollowsIsNotTold) {
   EXPECT_TRUE(all.seen.empty());
 }
 
-TEST_F(observer_test, TheTraceGoesOnInWhatARecordProduces) {
+TEST_F(observer_test, EmittedRecordsContinueTheTrace) {
   all.trace_id = "4bf92f3577b34da6a3ce929d0e0e4736";
   start();
   assign({0});

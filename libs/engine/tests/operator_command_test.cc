@@ -7,7 +7,7 @@ namespace {
 using namespace std::chrono_literals;
 using kind = command_answer::kind;
 
-class verb_test : public record_engine_test {
+class operator_command_test : public record_engine_test {
  protected:
   // A record that the database refuses, waiting an hour for its next attempt.
   void one_that_waits_for_its_retry(std::size_t failures = 1) {
@@ -28,7 +28,7 @@ class verb_test : public record_engine_test {
   }
 };
 
-TEST_F(verb_test, ARetryNeedNotWaitForItsBackoff) {
+TEST_F(operator_command_test, RetryStartsTheAttemptBeforeItsBackoffEnds) {
   one_that_waits_for_its_retry();
   const command_answer answer = act(operator_command::retry);
   EXPECT_EQ(answer.what, kind::obeyed) << answer.text;
@@ -38,7 +38,7 @@ TEST_F(verb_test, ARetryNeedNotWaitForItsBackoff) {
   EXPECT_EQ(committed(0), 2);
 }
 
-TEST_F(verb_test, ASkippedRecordNoLongerHoldsUpTheCommit) {
+TEST_F(operator_command_test, ASkippedRecordNoLongerHoldsUpTheCommit) {
   one_that_waits_for_its_retry();
   EXPECT_EQ(act(operator_command::skip).what, kind::obeyed);
   advance(2s);
@@ -47,7 +47,7 @@ TEST_F(verb_test, ASkippedRecordNoLongerHoldsUpTheCommit) {
   EXPECT_TRUE(sink.written_to("dead").empty());
 }
 
-TEST_F(verb_test, ADeadLetterSaysThatAnOperatorWantedItAndWhatFailed) {
+TEST_F(operator_command_test, ADeadLetterNamesTheOperatorAndTheFailure) {
   one_that_waits_for_its_retry();
   EXPECT_EQ(act(operator_command::dead_letter).what, kind::obeyed);
   advance(2s);
@@ -58,7 +58,7 @@ TEST_F(verb_test, ADeadLetterSaysThatAnOperatorWantedItAndWhatFailed) {
   EXPECT_EQ(letters[0]->header("millrace.dlq.message"), "dead-lettered by an operator: not now");
 }
 
-TEST_F(verb_test, TheOffsetMovesOnlyAfterTheBrokerHasTheOperatorsDeadLetter) {
+TEST_F(operator_command_test, TheOffsetAdvancesOnlyAfterTheOperatorsDeadLetterIsAcknowledged) {
   one_that_waits_for_its_retry();
   hold_sink = true;
   EXPECT_EQ(act(operator_command::dead_letter).what, kind::obeyed);
@@ -68,7 +68,7 @@ TEST_F(verb_test, TheOffsetMovesOnlyAfterTheBrokerHasTheOperatorsDeadLetter) {
   EXPECT_EQ(act(operator_command::skip).what, kind::not_now) << "the broker may have it already";
 }
 
-TEST_F(verb_test, AnAttemptThatRunsIsNotInterruptedAndItsSuccessCounts) {
+TEST_F(operator_command_test, ARunningAttemptIsNotInterruptedAndItsSuccessCounts) {
   hold_database = true;
   start();
   assign({0});
@@ -82,7 +82,7 @@ TEST_F(verb_test, AnAttemptThatRunsIsNotInterruptedAndItsSuccessCounts) {
   EXPECT_EQ(committed(0), 1);
 }
 
-TEST_F(verb_test, AnAttemptThatRunsAndFailsIsTheLast) {
+TEST_F(operator_command_test, ARunningAttemptThatFailsIsTheLast) {
   database_errors[41] = {error(errc::db_overloaded, "not now")};
   hold_database = true;
   start();
@@ -96,7 +96,7 @@ TEST_F(verb_test, AnAttemptThatRunsAndFailsIsTheLast) {
   EXPECT_EQ(committed(0), 1);
 }
 
-TEST_F(verb_test, OnlyTheOldestUnfinishedRecordIsMeant) {
+TEST_F(operator_command_test, ACommandForAnyButTheOldestUnfinishedRecordIsRefused) {
   one_that_waits_for_its_retry();
   const command_answer later = act(operator_command::skip, 1);
   EXPECT_EQ(later.what, kind::not_now);
@@ -107,16 +107,16 @@ TEST_F(verb_test, OnlyTheOldestUnfinishedRecordIsMeant) {
   EXPECT_EQ(act(operator_command::skip).what, kind::not_here) << "it is finished";
 }
 
-TEST_F(verb_test, TheVerbConcernsTheProcessorsThatHaveNotFinished) {
+TEST_F(operator_command_test, ACommandAppliesToUnfinishedProcessorsOnly) {
   options.retry.backoff_first = options.retry.backoff_max = std::chrono::hours(1);
   options.retry.age_max = std::chrono::hours(24);
-  database_errors[41] = {error(errc::db_overloaded, "not now")};  // of the first that asks
+  database_errors[41] = {error(errc::db_overloaded, "not now")};  // of the first statement
   start({"first", "second"});
   assign({0});
   produce(0, 41);
   advance(2s);
   const command_answer answer = act(operator_command::dead_letter);
-  EXPECT_EQ(answer.text, "processor 'first': its dead letter is on the way");
+  EXPECT_EQ(answer.text, "processor 'first': the dead letter is being sent");
   advance(2s);
   const auto letters = sink.written_to("dead");
   ASSERT_EQ(letters.size(), 1U);
@@ -124,7 +124,7 @@ TEST_F(verb_test, TheVerbConcernsTheProcessorsThatHaveNotFinished) {
   EXPECT_EQ(inserted(), (std::vector<std::int64_t>{41})) << "of the second";
 }
 
-TEST_F(verb_test, ARecordWhoseSchemaIsNotKnownCanBeGivenUpAndTheNextOneFollows) {
+TEST_F(operator_command_test, ARecordOfAnUnknownSchemaCanBeEndedAndTheNextOneFollows) {
   schema_errors = std::vector<error>(1'000, error(errc::registry_unavailable, "down"));
   start();
   assign({0});
@@ -141,7 +141,7 @@ TEST_F(verb_test, ARecordWhoseSchemaIsNotKnownCanBeGivenUpAndTheNextOneFollows) 
   EXPECT_EQ(sink.written_to("dead")[0]->header("millrace.dlq.stage"), "schema");
 }
 
-TEST_F(verb_test, ALetterThatTheBrokerRefusesCanBeSkippedOrSentAgain) {
+TEST_F(operator_command_test, ARefusedDeadLetterCanBeSkippedOrSentAgain) {
   options.retry.backoff_first = options.retry.backoff_max = std::chrono::hours(1);
   produce_fates.resize(2);
   for (auto& fate : produce_fates) fate.failure = error(errc::produce_failed, "no leader");

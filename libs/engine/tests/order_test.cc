@@ -22,7 +22,7 @@ TEST_F(record_engine_test, RecordsOfAKeyRunOneAfterAnotherAndKeysInParallel) {
 }
 
 // Redpanda Connect #4387.
-TEST_F(record_engine_test, WholeBatchResentAfterOneFailureSameKeyReorder) {
+TEST_F(record_engine_test, AFailureDelaysOnlyItsKeyAndRepeatsNothing) {
   options.order = order_mode::key;
   start();
   assign({0});
@@ -75,7 +75,7 @@ TEST_F(record_engine_test, UnorderedRecordsOfAKeyRunTogether) {
   EXPECT_EQ(store.in_flight(), 10U);
 }
 
-TEST_F(record_engine_test, WhatAnEarlierAssignmentLeftRunningOnAKeyIsFinishedFirst) {
+TEST_F(record_engine_test, AKeyWaitsForAttemptsOfAnEarlierAssignment) {
   options.order = order_mode::key;
   start();
   assign({0});

@@ -5,7 +5,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-TEST_F(record_engine_test, ARevokedPartitionIsDrainedCommittedAndThenGivenUp) {
+TEST_F(record_engine_test, ARevokedPartitionIsDrainedCommittedAndThenReleased) {
   database_delay = 300ms;
   start();
   assign({0, 1});
@@ -21,10 +21,10 @@ TEST_F(record_engine_test, ARevokedPartitionIsDrainedCommittedAndThenGivenUp) {
                                    [](const seen& e) { return e.what == happening::committed; });
   const auto release =
       std::find_if(events.begin(), events.end(), [](const seen& e) { return e.what == happening::released; });
-  EXPECT_LT(commit, release) << "the last commit is answered before the partition is given up";
+  EXPECT_LT(commit, release) << "the last commit is answered before the partition is released";
 }
 
-TEST_F(record_engine_test, OtherPartitionsKeepFlowingWhileOneIsDrained) {
+TEST_F(record_engine_test, OtherPartitionsAreProcessedWhileOneIsDrained) {
   start();
   assign({0, 1});
   hold_database = true;
@@ -61,7 +61,7 @@ TEST_F(record_engine_test, ARevokeWaitsNoLongerThanItsDeadlineAndCommitsTheFinis
 }
 
 // Redpanda Connect #4477, #4009; Vector #9587.
-TEST_F(record_engine_test, AcknowledgementAfterARevokeCommitsAPartitionThatSomeoneElseOwns) {
+TEST_F(record_engine_test, AnAcknowledgementAfterARevokeCommitsNothing) {
   options.revoke_drain_timeout = 1s;
   start();
   assign({0});
@@ -80,7 +80,7 @@ TEST_F(record_engine_test, AcknowledgementAfterARevokeCommitsAPartitionThatSomeo
 }
 
 // Spring Kafka #4687 #4708, parallel-consumer #857 #875, reactor-kafka #259, Vector #22006.
-TEST_F(record_engine_test, AStaleAcknowledgementPollutesTheNextAssignment) {
+TEST_F(record_engine_test, AnAcknowledgementOfAnEarlierAssignmentDoesNotAffectTheNext) {
   options.revoke_drain_timeout = 1s;
   start();
   assign({0});
@@ -95,7 +95,7 @@ TEST_F(record_engine_test, AStaleAcknowledgementPollutesTheNextAssignment) {
   assign({0});  // offset 1 is delivered again, to a new assignment, and held again
   produce(0, 2);
   hold_database = false;
-  advance(99s);  // the first write of offset 1 is acknowledged: to nobody
+  advance(99s);  // the first write of offset 1 is acknowledged: without effect
   EXPECT_EQ(committed(0), 1);
   EXPECT_EQ(inserted(), (std::vector<std::int64_t>{0, 2, 1})) << "only the new assignment's 1 is outstanding";
   advance(10s);
@@ -122,7 +122,7 @@ TEST_F(record_engine_test, BufferedRecordsOfAReacquiredPartitionAreDropped) {
   EXPECT_EQ(inserted(), (std::vector<std::int64_t>{0, 0, 1, 2, 3, 4}));
 }
 
-TEST_F(record_engine_test, InLogOrderARevokeWaitsForTheRecordAtWorkAndForNoneBehindIt) {
+TEST_F(record_engine_test, InPartitionOrderARevokeWaitsForTheRunningRecordOnly) {
   options.order = order_mode::partition;
   options.revoke_drain_timeout = 300s;
   start();
@@ -142,7 +142,7 @@ TEST_F(record_engine_test, InLogOrderARevokeWaitsForTheRecordAtWorkAndForNoneBeh
   EXPECT_EQ(engine_->counts().in_flight, 0U);
 }
 
-TEST_F(record_engine_test, ALostPartitionIsDroppedAtOnceWithoutCommitOrRelease) {
+TEST_F(record_engine_test, ALostPartitionIsClosedAtOnceWithoutCommitOrRelease) {
   start();
   assign({0, 1});
   produce(0, 1);
@@ -166,7 +166,7 @@ TEST_F(record_engine_test, APartitionThatIsLostWhileItIsRevokedIsNotReleased) {
   EXPECT_FALSE(happened(happening::released, 0));
 }
 
-TEST_F(record_engine_test, APartitionThatIsAssignedAgainWhileItIsRevokedIsNotGivenUp) {
+TEST_F(record_engine_test, APartitionAssignedAgainDuringItsRevocationIsNotReleased) {
   start();
   assign({0});
   hold_database = true;
@@ -174,7 +174,7 @@ TEST_F(record_engine_test, APartitionThatIsAssignedAgainWhileItIsRevokedIsNotGiv
   run();
   hold_database = false;
   revoke({0});
-  assign({0});  // nobody said that it was lost in between
+  assign({0});  // its loss in between was not reported
   produce(0, 2);
   advance(200s);
   EXPECT_FALSE(happened(happening::released, 0)) << "that revoke concerned the earlier assignment";
@@ -191,7 +191,7 @@ TEST_F(record_engine_test, AnEmptyRevokeChangesNothing) {
   EXPECT_EQ(committed(0), 1);
 }
 
-TEST_F(record_engine_test, ARevokeWhoseCommitIsNeverAnsweredGivesThePartitionUpAllTheSame) {
+TEST_F(record_engine_test, ARevokeWithAnUnansweredCommitReleasesThePartition) {
   options.revoke_drain_timeout = 2s;
   source_options.commit_fate_of = [](stream::partition_id, std::int64_t) {
     simulation::commit_fate fate;
@@ -211,9 +211,9 @@ TEST_F(record_engine_test, ARevokeWhoseCommitIsNeverAnsweredGivesThePartitionUpA
   EXPECT_EQ(engine_->uncommitted_by_stop(), 0U) << "that was before the stop";
 }
 
-TEST_F(record_engine_test, ARevokeOneOfWhoseCommitsIsNotAnsweredRepeatsNothing) {
+TEST_F(record_engine_test, ARevokeWithOneUnansweredCommitRepeatsNothing) {
   options.revoke_drain_timeout = 2s;
-  options.status_interval = 1h;  // nothing else wakes the line
+  options.status_interval = 1h;  // nothing else wakes the engine
   options.commit_interval = 1h;
   int commits = 0;
   source_options.commit_fate_of = [&commits](stream::partition_id, std::int64_t) {
@@ -233,7 +233,7 @@ TEST_F(record_engine_test, ARevokeOneOfWhoseCommitsIsNotAnsweredRepeatsNothing) 
   EXPECT_EQ(committed(0), 1);
 }
 
-TEST_F(record_engine_test, ACommitThatTheBrokerFencesIsNotRepeated) {
+TEST_F(record_engine_test, AFencedCommitIsNotRepeated) {
   source_options.commit_fate_of = [](stream::partition_id, std::int64_t) {
     simulation::commit_fate fate;
     fate.failure = error(errc::broker_fenced);
@@ -251,7 +251,7 @@ TEST_F(record_engine_test, ACommitThatTheBrokerFencesIsNotRepeated) {
   EXPECT_EQ(engine_->state(), engine_state::running) << "a loss follows, and a new assignment";
 }
 
-TEST_F(record_engine_test, ACommitOfAnEarlierAssignmentIsNotTakenForOneOfTheNext) {
+TEST_F(record_engine_test, AnAnswerToACommitOfAnEarlierAssignmentDoesNotCountForTheNext) {
   int commits = 0;
   source_options.commit_fate_of = [&commits](stream::partition_id, std::int64_t) {
     simulation::commit_fate fate;
@@ -314,7 +314,7 @@ TEST_F(record_engine_test, TheUnansweredCommitOfALostPartitionDoesNotHoldUpThatO
   EXPECT_EQ(committed(1), 1);
 }
 
-TEST_F(record_engine_test, PartitionsThatComeAndGoLeaveNothingBehind) {
+TEST_F(record_engine_test, PartitionsAssignedAndReleasedRepeatedlyLeaveNoState) {
   start();
   for (int round = 0; round < 50; ++round) {
     assign({0, 1, 2});
@@ -334,7 +334,7 @@ TEST_F(record_engine_test, PartitionsThatComeAndGoLeaveNothingBehind) {
 
 // A group that begins at the end of the log (`start_from: latest`) has an offset for each partition it ever
 // owned.
-TEST_F(record_engine_test, TheOffsetWhereLatestBeganIsCommittedBeforeTheFirstRecord) {
+TEST_F(record_engine_test, TheStartingOffsetOfLatestIsCommittedBeforeTheFirstRecord) {
   source_options.start_at_end = true;
   for (int i = 0; i < 3; ++i) produce(0, i);
   start();
@@ -348,7 +348,7 @@ TEST_F(record_engine_test, TheOffsetWhereLatestBeganIsCommittedBeforeTheFirstRec
   EXPECT_EQ(committed(0), 4);
 }
 
-TEST_F(record_engine_test, APartitionThatIsGivenUpBeforeItsFirstRecordKeepsWhereLatestBegan) {
+TEST_F(record_engine_test, APartitionReleasedBeforeItsFirstRecordKeepsTheStartingOffsetOfLatest) {
   source_options.start_at_end = true;
   bool refuse = true;
   source_options.commit_fate_of = [&refuse](stream::partition_id, std::int64_t) {
@@ -366,7 +366,7 @@ TEST_F(record_engine_test, APartitionThatIsGivenUpBeforeItsFirstRecordKeepsWhere
   EXPECT_EQ(committed(0), 1);
 }
 
-TEST_F(record_engine_test, AGroupThatBeginsAtTheBeginningCommitsNothingBeforeTheFirstRecord) {
+TEST_F(record_engine_test, AGroupThatStartsAtEarliestCommitsNothingBeforeTheFirstRecord) {
   start();
   assign({0});
   advance(5s);

@@ -33,7 +33,7 @@ TEST_F(record_engine_test, TheCommitStopsAtTheLowestUnfinishedRecord) {
 }
 
 // Spring Kafka #4258 #4342, parallel-consumer #329 #409, Faust #312 #606.
-TEST_F(record_engine_test, OffsetsAssumedContiguous) {
+TEST_F(record_engine_test, TheCommitFollowsDeliveredOffsetsAcrossGaps) {
   start();
   assign({0});
   produce(0, 1, "ok", "k", 5);
@@ -73,7 +73,7 @@ TEST_F(record_engine_test, AFailedCommitIsSentAgainForThatPartitionAlone) {
       1);
 }
 
-TEST_F(record_engine_test, ACommitThatIsNeverAnsweredIsGivenUpAndSentAgain) {
+TEST_F(record_engine_test, AnUnansweredCommitTimesOutAndIsSentAgain) {
   int commits = 0;
   source_options.commit_fate_of = [&](stream::partition_id, std::int64_t) {
     simulation::commit_fate fate;
@@ -87,7 +87,7 @@ TEST_F(record_engine_test, ACommitThatIsNeverAnsweredIsGivenUpAndSentAgain) {
   EXPECT_EQ(committed(0), 1);
 }
 
-TEST_F(record_engine_test, ASkippedRecordAndATombstoneAreCommittedWithoutWork) {
+TEST_F(record_engine_test, ASkippedRecordAndATombstoneAreCommittedWithoutStatements) {
   start();
   assign({0});
   produce(0, 1, "skip");
@@ -100,7 +100,7 @@ TEST_F(record_engine_test, ASkippedRecordAndATombstoneAreCommittedWithoutWork) {
   EXPECT_EQ(page.value("millrace_records_skipped_total", {{"reason", "tombstone"}}), 1);
 }
 
-TEST_F(record_engine_test, AFailureIsRetriedAfterBackoffAndRunsOnlyTheProcessorThatIsNotDone) {
+TEST_F(record_engine_test, AFailedProcessorAloneIsRetriedAfterItsBackoff) {
   start({"first", "second"});
   assign({0});
   database_errors[1] = {error(errc::db_timeout)};
@@ -152,7 +152,7 @@ TEST_F(record_engine_test, ADeadLetterCarriesTheUntouchedRecordAndWhereItCameFro
   EXPECT_EQ(committed(2), 12);
 }
 
-TEST_F(record_engine_test, TheOffsetMovesOnlyAfterTheDeadLetterIsAcknowledged) {
+TEST_F(record_engine_test, TheOffsetAdvancesOnlyAfterTheDeadLetterIsAcknowledged) {
   start();
   assign({0});
   hold_sink = true;
@@ -164,7 +164,7 @@ TEST_F(record_engine_test, TheOffsetMovesOnlyAfterTheDeadLetterIsAcknowledged) {
   EXPECT_EQ(committed(0), 2);
 }
 
-TEST_F(record_engine_test, ADeadLetterThatFailsIsSentAgainNeverDropped) {
+TEST_F(record_engine_test, AFailedDeadLetterIsSentAgainAndNeverDropped) {
   simulation::produce_fate full;
   full.refused = error(errc::produce_failed, "queue full");
   simulation::produce_fate lost;
@@ -178,7 +178,7 @@ TEST_F(record_engine_test, ADeadLetterThatFailsIsSentAgainNeverDropped) {
   EXPECT_EQ(committed(0), 1);
 }
 
-TEST_F(record_engine_test, ADeadLetterThatIsTooLargeGoesWithoutItsValue) {
+TEST_F(record_engine_test, AnOversizedDeadLetterIsSentWithoutItsValue) {
   simulation::produce_fate too_large;
   too_large.failure = error(errc::produce_rejected, "too large");
   produce_fates = {too_large};
@@ -192,7 +192,7 @@ TEST_F(record_engine_test, ADeadLetterThatIsTooLargeGoesWithoutItsValue) {
 }
 
 // parallel-consumer #304 #391 #550.
-TEST_F(record_engine_test, UndecodableRecordKillsTheConsumer) {
+TEST_F(record_engine_test, UndecodableRecordsAreDeadLetteredAndTheEngineContinues) {
   start();
   assign({0});
   byte_buffer trailing = framed_parcel(schema_id, 3, "ok");
@@ -225,7 +225,7 @@ TEST_F(record_engine_test, TrailingBytesMayBeIgnored) {
   EXPECT_EQ(engine_->counts().done, 1U);
 }
 
-TEST_F(record_engine_test, TwoProcessorsOneDeadLetterNamesItAndTheOtherIsDone) {
+TEST_F(record_engine_test, ADeadLetterNamesItsProcessorAndTheOtherIsDone) {
   options.retry.attempts_max = 1;
   start({"first", "second"});
   assign({0});
@@ -239,7 +239,7 @@ TEST_F(record_engine_test, TwoProcessorsOneDeadLetterNamesItAndTheOtherIsDone) {
   EXPECT_EQ(committed(0), 1);
 }
 
-TEST_F(record_engine_test, EmitsLeaveOnceTheProcessorIsDone) {
+TEST_F(record_engine_test, EmitsAreProducedOnceTheProcessorIsDone) {
   start();
   assign({0});
   database_errors[1] = {error(errc::db_timeout), error(errc::db_timeout)};
@@ -251,7 +251,7 @@ TEST_F(record_engine_test, EmitsLeaveOnceTheProcessorIsDone) {
   EXPECT_EQ(committed(0), 1);
 }
 
-TEST_F(record_engine_test, TheOffsetMovesOnlyAfterEveryEmitIsAcknowledged) {
+TEST_F(record_engine_test, TheOffsetAdvancesOnlyAfterEveryEmitIsAcknowledged) {
   simulation::produce_fate lost;
   lost.failure = error(errc::produce_failed, "delivery timed out");
   lost.delay = 3s;
@@ -278,7 +278,7 @@ TEST_F(record_engine_test, AnEmitThatTheBrokerNeverAcceptsMakesADeadLetter) {
   EXPECT_EQ(sink.written().front().header("millrace.dlq.stage"), "emit");
 }
 
-TEST_F(record_engine_test, AnErrorThatAPersonMustFixStopsTheLineAndLosesNothing) {
+TEST_F(record_engine_test, AnErrorThatNeedsAnOperatorStopsTheEngineAndLosesNothing) {
   start();
   assign({0, 1});
   produce(0, 1);
@@ -294,7 +294,7 @@ TEST_F(record_engine_test, AnErrorThatAPersonMustFixStopsTheLineAndLosesNothing)
   EXPECT_TRUE(sink.written().empty());
 }
 
-TEST_F(record_engine_test, TheBrakeStopsTheLineInsteadOfPouringTheTopicIntoTheDeadLetters) {
+TEST_F(record_engine_test, TheDeadLetterRateLimitStopsTheEngine) {
   options.dead_letter_limit = {0.5, 10, seconds(60)};
   start();
   assign({0});
@@ -306,7 +306,7 @@ TEST_F(record_engine_test, TheBrakeStopsTheLineInsteadOfPouringTheTopicIntoTheDe
   EXPECT_EQ(committed(0), static_cast<std::int64_t>(sink.written_to("dead").size()));
 }
 
-TEST_F(record_engine_test, ManySkipsAndSomeDeadLettersDoNotTripTheBrake) {
+TEST_F(record_engine_test, ManySkipsAndSomeDeadLettersDoNotExceedTheDeadLetterRateLimit) {
   options.dead_letter_limit = {0.5, 10, seconds(60)};
   start();
   assign({0});
@@ -316,7 +316,7 @@ TEST_F(record_engine_test, ManySkipsAndSomeDeadLettersDoNotTripTheBrake) {
   EXPECT_EQ(committed(0), 100);
 }
 
-TEST_F(record_engine_test, AnOffsetThatGoesBackWithinAnAssignmentStopsTheLine) {
+TEST_F(record_engine_test, AnOffsetThatGoesBackWithinAnAssignmentStopsTheEngine) {
   start();
   assign({0});
   for (int i = 0; i < 5; ++i) produce(0, i);
@@ -348,7 +348,7 @@ TEST_F(record_engine_test, StatusNamesTheOldestUnfinishedRecord) {
   EXPECT_TRUE(now.counts.balanced());
 }
 
-TEST_F(record_engine_test, TheBooksAreOnThePage) {
+TEST_F(record_engine_test, RecordAccountingIsExportedAsMetrics) {
   start();
   assign({0});
   for (const char* word : {"ok", "skip", "dead", "ok"}) produce(0, 1, word);
@@ -363,7 +363,7 @@ TEST_F(record_engine_test, TheBooksAreOnThePage) {
   EXPECT_EQ(page.value("millrace_consumer_lag_records"), 0);
 }
 
-TEST_F(record_engine_test, ACommitThatIsNeverAnsweredIsSaidAndSentAgain) {
+TEST_F(record_engine_test, AnUnansweredCommitIsReportedAndSentAgain) {
   std::vector<std::string> said;
   options.on_problem = [&said](std::string_view event, const error& failure) {
     said.push_back(std::string(event) + " " + std::string(to_string(failure.code())));

@@ -1,4 +1,4 @@
-// Records that were produced again from their dead letters, and the headers of dead letters.
+// Records redriven from their dead letters, and the headers of dead letters.
 #include <fixtures/engine_fixture.h>
 
 namespace millrace::engine {
@@ -22,7 +22,7 @@ class redrive_test : public record_engine_test {
   }
 };
 
-TEST_F(redrive_test, OnlyTheProcessorThatIsNamedRuns) {
+TEST_F(redrive_test, OnlyTheNamedProcessorRuns) {
   start({"first", "second"});
   assign({0});
   produce_redriven(41, {{redrive_processor_header, "second"}});
@@ -41,7 +41,7 @@ TEST_F(redrive_test, ItsDeadLetterNamesTheProcessorThatFailedAgainAndKeepsTheCou
   EXPECT_EQ(letters[0]->header(redrive_count_header), "1");
 }
 
-TEST_F(redrive_test, AProcessorThatIsNotHereMakesItADeadLetterAgain) {
+TEST_F(redrive_test, AnUnknownProcessorMakesItADeadLetterAgain) {
   start({"first", "second"});
   assign({0});
   produce_redriven(41, {{redrive_processor_header, "third"}, {redrive_count_header, "2"}});
@@ -56,13 +56,13 @@ TEST_F(redrive_test, AProcessorThatIsNotHereMakesItADeadLetterAgain) {
   EXPECT_EQ(letters[0]->header("millrace.dlq.code"), "redrive_target_unknown");
   EXPECT_EQ(letters[0]->header("millrace.dlq.stage"), "intake");
   EXPECT_EQ(letters[0]->header("millrace.dlq.message"),
-            "redriven for the processor 'third'; this application has 'first', 'second'");
+            "redriven for the processor 'third'; the processors of this application are 'first', 'second'");
   EXPECT_EQ(letters[0]->header("millrace.dlq.processor"), "third") << "the next redrive is not for all";
   EXPECT_EQ(letters[0]->header("millrace.dlq.group"), "post-office");
   EXPECT_EQ(letters[0]->header(redrive_count_header), "2") << "the guard against loops goes on counting";
 }
 
-TEST_F(redrive_test, AProcessorThatIsNotHereWaitsForTheBrokerToHaveTheLetter) {
+TEST_F(redrive_test, TheOffsetWaitsForTheDeadLetterOfAnUnknownProcessor) {
   start();
   assign({0});
   hold_sink = true;
@@ -71,7 +71,7 @@ TEST_F(redrive_test, AProcessorThatIsNotHereWaitsForTheBrokerToHaveTheLetter) {
   hold_sink = false;
 }
 
-TEST_F(redrive_test, LettersForAProcessorThatIsNotHereDoNotStopTheLine) {
+TEST_F(redrive_test, RedrivenDeadLettersDoNotCountForTheDeadLetterRateLimit) {
   options.dead_letter_limit.ratio = 0.1;
   options.dead_letter_limit.dead_letters_min = 2;
   start();
@@ -79,15 +79,15 @@ TEST_F(redrive_test, LettersForAProcessorThatIsNotHereDoNotStopTheLine) {
   for (std::int64_t number = 0; number < 10; ++number) {
     produce_redriven(number, {{redrive_processor_header, "third"}});
   }
-  EXPECT_EQ(engine_->state(), engine_state::running) << "they were dead letters before";
+  EXPECT_EQ(engine_->state(), engine_state::running) << "redriven dead letters do not count";
   EXPECT_EQ(engine_->counts().dead_lettered, 10U);
   for (std::int64_t number = 0; number < 2; ++number) {
     produce_redriven(number, {{redrive_processor_header, "storing"}}, "dead");
   }
-  EXPECT_NE(engine_->state(), engine_state::running) << "the brake still works";
+  EXPECT_NE(engine_->state(), engine_state::running) << "the dead-letter rate limit still applies";
 }
 
-TEST_F(redrive_test, ARedrivenRecordThatCannotBeReadKeepsTheNameOfItsProcessor) {
+TEST_F(redrive_test, ARedrivenUndecodableRecordKeepsTheNameOfItsProcessor) {
   options.tombstones = tombstone_policy::dead_letter;
   start({"first", "second"});
   assign({0});
@@ -112,10 +112,10 @@ TEST_F(redrive_test, ARecordOfAnotherKnownGroupIsSkipped) {
   produce_redriven(42, {{redrive_group_header, "post-office"}});
   EXPECT_EQ(inserted(), (std::vector<std::int64_t>{42}));
   EXPECT_EQ(committed(0), 2);
-  EXPECT_TRUE(sink.written_to("dead").empty()) << "a shared topic has no letters of a group that is well";
+  EXPECT_TRUE(sink.written_to("dead").empty()) << "a shared topic has no dead letters of a healthy group";
 }
 
-TEST_F(redrive_test, ARecordOfAnUnknownGroupBecomesADeadLetterAgainAndStaysThatGroups) {
+TEST_F(redrive_test, ARecordOfAnUnknownGroupBecomesADeadLetterAgainOfThatGroup) {
   options.other_groups = {"customs"};
   options.former_groups = {"mail-room"};
   start({"first", "second"});
@@ -158,7 +158,7 @@ TEST_F(redrive_test, WithoutThoseHeadersEveryProcessorRuns) {
   EXPECT_EQ(inserted(), (std::vector<std::int64_t>{41, 41}));
 }
 
-TEST_F(redrive_test, ALettersHeadersHaveTheNamesOfKafkaStreamsByOption) {
+TEST_F(redrive_test, DeadLetterHeadersHaveTheNamesOfKafkaStreamsByOption) {
   options.dead_letter_headers = dead_letter_header_names::streams;
   start();
   assign({0});
@@ -177,7 +177,7 @@ TEST_F(redrive_test, ALettersHeadersHaveTheNamesOfKafkaStreamsByOption) {
   EXPECT_EQ(letter.headers.front().first, "trace") << "the record's own headers come first, untouched";
 }
 
-TEST_F(redrive_test, BothSetsOfNamesAtOnce) {
+TEST_F(redrive_test, DeadLetterHeadersHaveBothSetsOfNamesByOption) {
   options.dead_letter_headers = dead_letter_header_names::both;
   start();
   assign({0});

@@ -10,7 +10,7 @@ using namespace std::chrono_literals;
 
 class remember_test : public record_engine_test {
  protected:
-  // 0 is held by the database, 1 to 5 are finished and told with a commit at 0.
+  // 0 is held by the database, 1 to 5 are finished and stored with a commit at 0.
   void finish_all_but_the_first() {
     start();
     assign({0});
@@ -42,7 +42,7 @@ class remember_test : public record_engine_test {
   std::size_t before_ = 0;
 };
 
-TEST_F(remember_test, ARestartAfterACrashWorksOnlyOnWhatWasUnfinished) {
+TEST_F(remember_test, ARestartAfterACrashProcessesUnfinishedRecordsOnly) {
   finish_all_but_the_first();
   crash();
   start();
@@ -52,10 +52,10 @@ TEST_F(remember_test, ARestartAfterACrashWorksOnlyOnWhatWasUnfinished) {
   EXPECT_EQ(worked_on(), (std::vector<std::int64_t>{0, 6}));
   EXPECT_EQ(committed(0), 7);
   EXPECT_EQ(passed_over(), 5);
-  EXPECT_EQ(engine_->counts().received, 2U) << "what is passed over is not in the books";
+  EXPECT_EQ(engine_->counts().received, 2U) << "records passed over are not in the record accounting";
 }
 
-TEST_F(remember_test, TheNextOwnerAfterARevokeThatWasCutShortWorksOnlyOnWhatWasUnfinished) {
+TEST_F(remember_test, TheNextOwnerAfterAnIncompleteDrainProcessesUnfinishedRecordsOnly) {
   options.revoke_drain_timeout = 1s;
   finish_all_but_the_first();
   revoke({0});
@@ -68,7 +68,7 @@ TEST_F(remember_test, TheNextOwnerAfterARevokeThatWasCutShortWorksOnlyOnWhatWasU
   EXPECT_EQ(committed(0), 6);
 }
 
-TEST_F(remember_test, WhatWasNotDeliveredAgainYetStaysRemembered) {
+TEST_F(remember_test, RecordsNotYetDeliveredAgainStayRemembered) {
   finish_all_but_the_first();
   crash();
   options.in_flight_records_max = 1;
@@ -85,7 +85,7 @@ TEST_F(remember_test, WhatWasNotDeliveredAgainYetStaysRemembered) {
   EXPECT_EQ(committed(0), 6);
 }
 
-TEST_F(remember_test, ATopicThatWasCreatedAnewIsReadAsIfNothingWereKnown) {
+TEST_F(remember_test, ARecreatedTopicIsReadWithoutTheFinishedMap) {
   finish_all_but_the_first();
   crash();
   log.set_topic_id(0, "another");
@@ -95,7 +95,7 @@ TEST_F(remember_test, ATopicThatWasCreatedAnewIsReadAsIfNothingWereKnown) {
   EXPECT_EQ(worked_on(), (std::vector<std::int64_t>{0, 1, 2, 3, 4, 5}));
 }
 
-TEST_F(remember_test, AnOffsetThatAnOperatorSetIsReadAsIfNothingWereKnown) {
+TEST_F(remember_test, AnOffsetSetByAnOperatorIsReadWithoutTheFinishedMap) {
   finish_all_but_the_first();
   const std::string map = log.metadata({0, 0});
   crash();
@@ -140,7 +140,7 @@ TEST_F(remember_test, AnUnchangedMapIsNotCommittedAgain) {
   EXPECT_EQ(commits(), before);
 }
 
-TEST_F(remember_test, AMapOfManyRecordsKeepsToTheLimit) {
+TEST_F(remember_test, AMapOfManyRecordsStaysWithinTheLimit) {
   options.in_flight_records_max = 20'000;
   start();
   assign({0});
@@ -161,7 +161,7 @@ TEST_F(remember_test, AMapOfManyRecordsKeepsToTheLimit) {
   EXPECT_EQ(worked_on().size() + remembered, 8'000U) << "the furthest are worked on again";
 }
 
-TEST_F(remember_test, AnOffsetThatSomebodyElseCommittedIsSaidAndCounted) {
+TEST_F(remember_test, AnOffsetOfAnotherClientIsReportedAndCounted) {
   std::vector<std::string> said;
   options.on_problem = [&said](std::string_view event, const error& failure) {
     said.push_back(std::string(event) + ": " + failure.message());
@@ -185,7 +185,7 @@ TEST_F(remember_test, AnOffsetThatSomebodyElseCommittedIsSaidAndCounted) {
     assign({0});
     run();
     ASSERT_FALSE(said.empty());
-    EXPECT_TRUE(said.back().starts_with("offset_moved: parcels/0 begins at the committed offset " +
+    EXPECT_TRUE(said.back().starts_with("offset_moved: parcels/0 starts at the committed offset " +
                                         std::to_string(to)))
         << said.back();
     advance(2s);

@@ -11,7 +11,7 @@ std::uint64_t taken_at_once(retry_budget& budget, instant now) {
   return taken;
 }
 
-TEST(RetryBudget, IsTheReserveWithoutFirstTriesAndComesBackWithTheWindow) {
+TEST(RetryBudget, IsTheReserveWithoutFirstAttemptsAndRenewedByTheWindow) {
   retry_budget budget({.ratio = 0.1, .reserve = 5, .window = 10s});
   manual_clock time;
   EXPECT_EQ(taken_at_once(budget, time.now()), 5U);
@@ -21,7 +21,7 @@ TEST(RetryBudget, IsTheReserveWithoutFirstTriesAndComesBackWithTheWindow) {
   EXPECT_EQ(taken_at_once(budget, time.now()), 5U);
 }
 
-TEST(RetryBudget, IsAShareOfTheFirstTriesInTheWindow) {
+TEST(RetryBudget, IsAShareOfTheFirstAttemptsInTheWindow) {
   retry_budget budget({.ratio = 0.1, .reserve = 1, .window = 10s});
   manual_clock time;
   budget.first_tries(99, time.now());
@@ -33,7 +33,7 @@ TEST(RetryBudget, IsAShareOfTheFirstTriesInTheWindow) {
   EXPECT_EQ(budget.left(time.now()), 0U);
 }
 
-TEST(RetryBudget, WhatSucceedsCostsNothing) {
+TEST(RetryBudget, SuccessfulRetriesCostNothing) {
   retry_budget budget({.ratio = 0, .reserve = 1, .window = 10s});
   manual_clock time;
   for (int i = 0; i < 100; ++i) {
@@ -43,7 +43,7 @@ TEST(RetryBudget, WhatSucceedsCostsNothing) {
   }
 }
 
-TEST(RetryBudget, AWorkerWhoseTurnBeganEarlierTakesNothingAway) {
+TEST(RetryBudget, AnEarlierTimestampOfAnotherWorkerRemovesNothing) {
   retry_budget budget({.ratio = 0, .reserve = 2, .window = 10s});
   manual_clock time;
   time.advance(20s);
@@ -54,7 +54,7 @@ TEST(RetryBudget, AWorkerWhoseTurnBeganEarlierTakesNothingAway) {
   EXPECT_FALSE(budget.try_take(time.now()));
 }
 
-TEST(RetryBudget, OfAllIsNoLimit) {
+TEST(RetryBudget, ARatioOfOneIsUnlimited) {
   retry_budget budget({.ratio = 1, .reserve = 1, .window = 10s});
   EXPECT_EQ(taken_at_once(budget, manual_clock().now()), 1'000U);
 }
@@ -85,7 +85,7 @@ TEST_F(retry_budget_test, ASingleFailureIsRetriedAtOnce) {
   EXPECT_EQ(value("millrace_retries_delayed_total"), 0);
 }
 
-TEST_F(retry_budget_test, ASickDatabaseGetsAShareOfRetriesAndNothingIsLost) {
+TEST_F(retry_budget_test, ADegradedDatabaseReceivesAShareOfRetriesAndNothingIsLost) {
   options.retry.attempts_max = 100;
   options.retry.age_max = 1h;
   fail_numbers(0, 400, 50);
@@ -103,14 +103,14 @@ TEST_F(retry_budget_test, ASickDatabaseGetsAShareOfRetriesAndNothingIsLost) {
   advance(30s);
   EXPECT_LE(retries_started(), 50 + 4 * 10);
   EXPECT_EQ(engine_->counts().dead_lettered, 0U);
-  database_errors.clear();  // it is well again
+  database_errors.clear();  // it has recovered
   advance(11s);
   EXPECT_EQ(engine_->counts().done, 400U) << "at once, not at ten in ten seconds";
   EXPECT_EQ(engine_->status_now().over_budget, 0U);
   EXPECT_EQ(committed(0), 400);
 }
 
-TEST_F(retry_budget_test, WaitingForItBurnsNeitherAttemptsNorAge) {
+TEST_F(retry_budget_test, WaitingForItCostsNeitherAttemptsNorAge) {
   options.retry.attempts_max = 3;
   options.retry.age_max = 5s;
   retry_policy_of_process.ratio = 0;
@@ -138,7 +138,7 @@ TEST_F(retry_budget_test, ARecordThatAlwaysFailsStillEndsAfterItsAttempts) {
   EXPECT_EQ(engine_->counts().dead_lettered, 2U);
 }
 
-TEST_F(retry_budget_test, AnOperatorIsAboveIt) {
+TEST_F(retry_budget_test, AnOperatorsRetryIsOutsideIt) {
   options.retry.attempts_max = 100;
   retry_policy_of_process.ratio = 0;
   retry_policy_of_process.reserve = 1;

@@ -6,7 +6,7 @@ namespace {
 using namespace std::chrono_literals;
 
 // parallel-consumer #826 #827 #552.
-TEST_F(record_engine_test, LossOnClose) {
+TEST_F(record_engine_test, AStopFinishesAndCommitsWorkInFlight) {
   database_delay = 500ms;
   start();
   assign({0, 1});
@@ -34,7 +34,7 @@ TEST_F(record_engine_test, AStopTakesNoMore) {
   EXPECT_EQ(engine_->counts().received, 1U);
 }
 
-TEST_F(record_engine_test, AStopAbandonsWhatIsNotFinishedByItsDeadlineAndCommitsTheRest) {
+TEST_F(record_engine_test, AStopAbandonsUnfinishedRecordsAtItsDeadlineAndCommitsTheRest) {
   options.drain_timeout = 10s;
   start();
   assign({0});
@@ -72,9 +72,9 @@ TEST_F(record_engine_test, AStopWhileTheCoordinatorIsDownIsBounded) {
   EXPECT_EQ(engine_->state(), engine_state::stopped);
 }
 
-TEST_F(record_engine_test, AStopOneOfWhoseLastCommitsIsNotAnsweredCommitsEverything) {
+TEST_F(record_engine_test, AStopWithOneUnansweredLastCommitCommitsEverything) {
   options.commit_timeout = 3s;
-  options.status_interval = 1h;  // nothing else wakes the line
+  options.status_interval = 1h;  // nothing else wakes the engine
   options.commit_interval = 1h;
   int commits = 0;
   source_options.commit_fate_of = [&commits](stream::partition_id, std::int64_t) {
@@ -108,10 +108,10 @@ TEST_F(record_engine_test, AnAbortEndsAtOnceAndCommitsNothing) {
   EXPECT_FALSE(happened(happening::commit_requested, 0));
 }
 
-TEST_F(record_engine_test, AStopEndsWithoutTheConsentOfACoordinatorThatDoesNotAnswer) {
+TEST_F(record_engine_test, AStopEndsAlthoughTheCoordinatorDoesNotAnswer) {
   std::vector<std::string> said;
   options.on_problem = [&said](std::string_view event, const error&) { said.emplace_back(event); };
-  options.status_interval = 1h;  // nothing else wakes the line
+  options.status_interval = 1h;  // nothing else wakes the engine
   options.commit_interval = 1h;
   options.leave_timeout = 4s;
   source_options.leaves = false;
@@ -175,7 +175,7 @@ TEST_F(record_engine_test, AStopBeforeAnythingWasAssignedEndsAtOnce) {
   EXPECT_EQ(engine_->state(), engine_state::stopped);
 }
 
-TEST_F(record_engine_test, ARecordThatRetriesIsGivenTheWholeDrain) {
+TEST_F(record_engine_test, ARetryingRecordHasTheWholeDrainTimeout) {
   options.drain_timeout = 30s;
   start();
   assign({0});
@@ -188,7 +188,7 @@ TEST_F(record_engine_test, ARecordThatRetriesIsGivenTheWholeDrain) {
   EXPECT_EQ(committed(0), 1);
 }
 
-TEST_F(record_engine_test, AFailureDrainsTheOthersFirst) {
+TEST_F(record_engine_test, AFailureDrainsOtherRecordsFirst) {
   database_delay = 500ms;
   start();
   assign({0, 1});
@@ -202,7 +202,7 @@ TEST_F(record_engine_test, AFailureDrainsTheOthersFirst) {
   EXPECT_EQ(committed(0), std::nullopt);
 }
 
-TEST_F(record_engine_test, ARecordStuckBehindAStoppedOneDoesNotHoldUpTheEnd) {
+TEST_F(record_engine_test, ARecordBehindTheFailedOneDoesNotDelayTheEnd) {
   options.order = order_mode::key;
   start();
   assign({0});
@@ -214,7 +214,7 @@ TEST_F(record_engine_test, ARecordStuckBehindAStoppedOneDoesNotHoldUpTheEnd) {
   EXPECT_EQ(engine_->counts().abandoned, 3U);
 }
 
-TEST_F(record_engine_test, AFatalErrorOfTheSourceStopsTheLine) {
+TEST_F(record_engine_test, AFatalErrorOfTheSourceStopsTheEngine) {
   start();
   assign({0});
   source->fail(error(errc::broker_fenced, "another member has this identity"), true);
@@ -223,7 +223,7 @@ TEST_F(record_engine_test, AFatalErrorOfTheSourceStopsTheLine) {
   EXPECT_EQ(engine_->failure()->code(), errc::broker_fenced);
 }
 
-TEST_F(record_engine_test, AFatalErrorOfTheSourceThatIsNotFatalIsCounted) {
+TEST_F(record_engine_test, ANonFatalErrorOfTheSourceIsCounted) {
   start();
   assign({0});
   source->fail(error(errc::broker_unavailable, "connection refused"), false);
@@ -234,7 +234,7 @@ TEST_F(record_engine_test, AFatalErrorOfTheSourceThatIsNotFatalIsCounted) {
             1);
 }
 
-TEST_F(record_engine_test, WhatWasLostJustBeforeTheStopWasNotAbandonedByIt) {
+TEST_F(record_engine_test, RecordsLostBeforeTheStopDoNotCountAsAbandonedByIt) {
   hold_database = true;
   start();
   assign({0});
@@ -248,7 +248,7 @@ TEST_F(record_engine_test, WhatWasLostJustBeforeTheStopWasNotAbandonedByIt) {
   EXPECT_EQ(engine_->abandoned_by_stop(), 0U);
 }
 
-TEST_F(record_engine_test, WhatAStopCouldNotCommitIsCounted) {
+TEST_F(record_engine_test, FinishedRecordsThatAStopCouldNotCommitAreCounted) {
   options.commit_timeout = 3s;
   bool coordinator_is_down = false;
   source_options.commit_fate_of = [&coordinator_is_down](stream::partition_id, std::int64_t) {
@@ -276,7 +276,7 @@ TEST_F(record_engine_test, WhatAStopCouldNotCommitIsCounted) {
   EXPECT_EQ(registry.take_snapshot().value("millrace_records_uncommitted_total"), 3);
 }
 
-TEST_F(record_engine_test, WhatIsFinishedBeyondAnAbandonedRecordAndRememberedIsNotUncommitted) {
+TEST_F(record_engine_test, RememberedRecordsBeyondAnAbandonedOneDoNotCountAsUncommitted) {
   for (const char* topic_id : {"", "an id"}) {
     SCOPED_TRACE(topic_id);
     log.set_topic_id(0, topic_id);
@@ -300,7 +300,7 @@ TEST_F(record_engine_test, WhatIsFinishedBeyondAnAbandonedRecordAndRememberedIsN
   }
 }
 
-TEST_F(record_engine_test, WhatAStopThatIsCutShortGivesUpWasAbandonedByIt) {
+TEST_F(record_engine_test, RecordsUnfinishedAtTheDrainTimeoutCountAsAbandonedByTheStop) {
   hold_database = true;
   start();
   assign({0});
@@ -314,7 +314,7 @@ TEST_F(record_engine_test, WhatAStopThatIsCutShortGivesUpWasAbandonedByIt) {
   EXPECT_EQ(engine_->abandoned_by_stop(), 2U);
 }
 
-TEST_F(record_engine_test, ASinkThatCannotSendAgainStopsTheLineAndCommitsNothingUnsent) {
+TEST_F(record_engine_test, ASinkThatFailedForGoodStopsTheEngineAndCommitsNothingUnsent) {
   options.drain_timeout = 5s;
   start();
   assign({0});
@@ -336,7 +336,7 @@ TEST_F(record_engine_test, ASinkThatCannotSendAgainStopsTheLineAndCommitsNothing
   EXPECT_EQ(engine_->counts().abandoned, 1U);
 }
 
-TEST_F(record_engine_test, ASinkThatCannotSendAtPresentOpensTheBreakerOfTheBroker) {
+TEST_F(record_engine_test, ATemporarilyFailingSinkOpensTheBreakerOfTheBroker) {
   options.breaker = {.ratio = 0.5, .failures_min = 5};
   start();
   assign({0});

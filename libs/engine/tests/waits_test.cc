@@ -27,7 +27,7 @@ class waits_test : public record_engine_test {
   }
 };
 
-TEST_F(waits_test, AProcessorsTimeAndTheWaitForTheCommit) {
+TEST_F(waits_test, TheTimesOfProcessorsAndOfTheCommitAreObserved) {
   database_delay = 300ms;
   start({"first", "second"});
   assign({0});
@@ -40,7 +40,7 @@ TEST_F(waits_test, AProcessorsTimeAndTheWaitForTheCommit) {
   EXPECT_EQ(waited("produce_ack").count, 0U);
 }
 
-TEST_F(waits_test, ARecordThatWasCreatedEarlierWaitedToBeFetched) {
+TEST_F(waits_test, TheAgeOfARecordBeforeItsFetchIsObserved) {
   start();
   produce(0, 1);
   advance(4s);
@@ -48,7 +48,7 @@ TEST_F(waits_test, ARecordThatWasCreatedEarlierWaitedToBeFetched) {
   EXPECT_EQ(waited("fetch_wait"), (observed{1, 4}));
 }
 
-TEST_F(waits_test, ARetryWaitsBetweenItsAttempts) {
+TEST_F(waits_test, TheWaitBetweenAttemptsIsObserved) {
   options.retry.backoff_first = 200ms;
   database_errors[1] = {error(errc::db_timeout)};
   start();
@@ -60,7 +60,7 @@ TEST_F(waits_test, ARetryWaitsBetweenItsAttempts) {
   EXPECT_EQ(of("millrace_process_failed_seconds", {}).count, 1U);
 }
 
-TEST_F(waits_test, TheBrokersAcknowledgementIsAStageOfItsOwn) {
+TEST_F(waits_test, TheWaitForTheBrokersAcknowledgementIsObserved) {
   simulation::produce_fate slow;
   slow.delay = 400ms;
   produce_fates = {slow, slow};
@@ -73,7 +73,7 @@ TEST_F(waits_test, TheBrokersAcknowledgementIsAStageOfItsOwn) {
   EXPECT_EQ(waited("dead_letter_ack"), (observed{1, 0.4}));
 }
 
-TEST_F(waits_test, ARecordWaitsForTheOneOfItsKey) {
+TEST_F(waits_test, TheWaitForAnEarlierRecordOfTheKeyIsObserved) {
   options.order = order_mode::key;
   database_delay = 500ms;
   start();
@@ -84,7 +84,7 @@ TEST_F(waits_test, ARecordWaitsForTheOneOfItsKey) {
   EXPECT_EQ(waited("key_wait"), (observed{2, 0.5})) << "the first one waited for nothing";
 }
 
-TEST_F(waits_test, RecordsWaitForASchemaThatIsNotKnownYet) {
+TEST_F(waits_test, TheWaitForASchemaIsObserved) {
   schema_errors = {error(errc::registry_unavailable)};
   start();
   assign({0});
@@ -92,11 +92,11 @@ TEST_F(waits_test, RecordsWaitForASchemaThatIsNotKnownYet) {
   produce(0, 2);
   advance(3s);
   EXPECT_EQ(waited("schema_wait").count, 2U);
-  EXPECT_GT(waited("schema_wait").seconds, 0.05) << "the registry is asked again after a while";
+  EXPECT_GT(waited("schema_wait").seconds, 0.05) << "the request to the registry is retried";
   EXPECT_EQ(value("millrace_decoded_total", {{"schema_id", "7"}}), 2);
 }
 
-TEST_F(waits_test, RecordsFinishOutOfOrderAndAreCommittedWithTheFirst) {
+TEST_F(waits_test, TheWaitForTheCommitEndsWithTheFirstUnfinishedRecord) {
   start();
   assign({0});
   hold_database = true;

@@ -12,7 +12,7 @@ class wake_test : public record_engine_test {
 };
 
 // rust-rdkafka #840 #535.
-TEST_F(wake_test, APartitionsStreamLosesItsWakeUp) {
+TEST_F(wake_test, EachFinishedRecordWakesTheIntakeOfTheNext) {
   options.in_flight_records_max = 1;
   database_delay = 1ms;
   start();
@@ -31,7 +31,7 @@ TEST_F(wake_test, RecordsThatEndAtOnceMakeRoomForTheNext) {
   EXPECT_EQ(engine_->counts().skipped, 100U);
 }
 
-TEST_F(wake_test, APausedPartitionResumesAsSoonAsItMay) {
+TEST_F(wake_test, APausedPartitionResumesAsSoonAsItsLimitAllows) {
   options.partition_share_max = 4;
   options.partition_pause_after = 0ms;
   database_delay = 1ms;
@@ -45,7 +45,7 @@ TEST_F(wake_test, APausedPartitionResumesAsSoonAsItMay) {
   EXPECT_FALSE(source->paused({0, 0}));
 }
 
-TEST_F(wake_test, APartitionThatHoldsItsShareGoesOnAsSoonAsItMay) {
+TEST_F(wake_test, APartitionAtItsShareContinuesAsSoonAsTheLimitAllows) {
   options.partition_share_max = 4;
   database_delay = 1ms;
   start();
@@ -55,7 +55,7 @@ TEST_F(wake_test, APartitionThatHoldsItsShareGoesOnAsSoonAsItMay) {
   EXPECT_EQ(engine_->counts().done, 200U);
 }
 
-TEST_F(wake_test, RecordsGoOnWhenTheirSchemaComes) {
+TEST_F(wake_test, RecordsContinueWhenTheirSchemaArrives) {
   options.schema_wait_records_max = 2;
   schema_errors = {error(errc::registry_unavailable), error(errc::registry_unavailable)};
   start();
@@ -65,7 +65,7 @@ TEST_F(wake_test, RecordsGoOnWhenTheirSchemaComes) {
   EXPECT_EQ(engine_->counts().done, 100U);
 }
 
-TEST_F(wake_test, ARecordOfABusyKeyGoesOnWhenTheKeyIsFree) {
+TEST_F(wake_test, ARecordOfABusyKeyContinuesWhenTheKeyIsFree) {
   options.order = order_mode::key;
   database_delay = 1ms;
   start();
@@ -76,7 +76,7 @@ TEST_F(wake_test, ARecordOfABusyKeyGoesOnWhenTheKeyIsFree) {
   EXPECT_EQ(engine_->counts().done, 100U);
 }
 
-TEST_F(wake_test, AStopEndsAsSoonAsItMay) {
+TEST_F(wake_test, AStopEndsAsSoonAsItsLastRecordHasEnded) {
   database_delay = 500ms;
   start();
   assign({0});

@@ -64,7 +64,7 @@ class write_order_test : public record_engine_test {
 };
 
 // kafka-connect-scylladb #20.
-TEST_F(write_order_test, SeveralMessagesForOneRowInTheSameMillisecond) {
+TEST_F(write_order_test, OfSeveralWritesInOneMillisecondTheLastRecordWins) {
   start_with({make<newest>()});
   assign({0});
   database_delay = 300ms;
@@ -80,7 +80,7 @@ TEST_F(write_order_test, SeveralMessagesForOneRowInTheSameMillisecond) {
   EXPECT_EQ(row(), 3);
 }
 
-TEST_F(write_order_test, AReplayAndAZombieWriteTheSameCellAgain) {
+TEST_F(write_order_test, AReplayAndAZombieRepeatTheSameWriteTime) {
   start_with({make<newest>()});
   assign({0});
   hold_database = true;
@@ -126,7 +126,7 @@ TEST_F(write_order_test, ANewOwnerContinuesTheWriteTimesOfTheCommit) {
   EXPECT_EQ(row(), 10);
 }
 
-TEST_F(write_order_test, WhatIsRepeatedAfterACrashHasTheWriteTimesItHad) {
+TEST_F(write_order_test, ARecordRepeatedAfterACrashKeepsItsWriteTime) {
   start_with({make<newest>()});
   assign({0});
   hold_database = true;

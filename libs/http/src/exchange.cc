@@ -27,7 +27,7 @@ class conversation {
   result<response> run(const request& question);
 
  private:
-  // What went wrong while doing something, for people.
+  // The error of an operation, as text.
   [[nodiscard]] error failed(std::string_view doing, const error_code& why) const;
   [[nodiscard]] error refused(const error_code& why, long verdict) const;
   // Runs one asynchronous operation to its end; the transport's own deadline bounds it.
@@ -47,7 +47,7 @@ class conversation {
 
 error conversation::failed(std::string_view doing, const error_code& why) const {
   if (limits_.abandoned != nullptr && limits_.abandoned->load(std::memory_order_relaxed))
-    return {errc::cancelled, route_.server.text() + ": the exchange was abandoned"};
+    return {errc::cancelled, route_.server.text() + ": the request was cancelled"};
   std::string reason = why.message();
   if (why == beast::error::timeout || why == net::error::timed_out) reason = "no answer in time";
   if (why == wire::error::body_limit) {
@@ -119,7 +119,7 @@ result<void> conversation::tunnel(beast::tcp_stream& transport) {
     message.set(wire::field::proxy_authorization, route_.proxy->authorization);
   if (const auto code =
           finish(transport, [&](auto done) { wire::async_write(transport, message, std::move(done)); })) {
-    return failed("asking the proxy", code);
+    return failed("requesting a tunnel from the proxy", code);
   }
   beast::flat_buffer buffer;
   wire::response_parser<wire::empty_body> parser;
@@ -127,7 +127,7 @@ result<void> conversation::tunnel(beast::tcp_stream& transport) {
   if (const auto code = finish(transport, [&](auto done) {
         wire::async_read_header(transport, buffer, parser, std::move(done));
       })) {
-    return failed("asking the proxy", code);
+    return failed("requesting a tunnel from the proxy", code);
   }
   if (parser.get().result_int() / 100 != 2) {
     return error(limits_.no_answer, route_.server.text() + ": the proxy " + route_.proxy->at.text() +
@@ -150,7 +150,7 @@ result<void> load(net::ssl::context& tls, const tls_files& files) {
   if (files.certificate_file.empty()) return {};
   if (tls.use_certificate_chain_file(files.certificate_file, code))
     return unusable("client certificate", files.certificate_file);
-  // Always set: OpenSSL would ask a terminal for the password otherwise.
+  // Always set: OpenSSL would otherwise prompt for the password.
   tls.set_password_callback(
       [&files](std::size_t, net::ssl::context::password_purpose) { return files.key_password; });
   if (tls.use_private_key_file(files.key_file, net::ssl::context::pem, code))
@@ -215,7 +215,7 @@ result<response> conversation::run(const request& question) {
   }
   net::ssl::context tls(net::ssl::context::tls_client);
   if (auto loaded = load(tls, *route_.files); !loaded) {
-    // It could be read at start-up: somebody is replacing it.
+    // It could be read at start-up: it is being replaced.
     return error(limits_.no_answer, route_.server.text() + ": " + loaded.error().message());
   }
   beast::ssl_stream<beast::tcp_stream&> stream(transport, tls);

@@ -51,10 +51,10 @@ result<endpoint> parse_url(std::string_view url) {
   std::string_view port = parsed.tls ? "443" : "80";
   if (rest.starts_with('[')) {
     const auto end = rest.find(']');
-    if (end == std::string_view::npos) return invalid("opens a bracket and does not close it");
+    if (end == std::string_view::npos) return invalid("has an unclosed bracket");
     parsed.host = rest.substr(1, end - 1);
     rest.remove_prefix(end + 1);
-    if (!rest.empty() && rest.front() != ':') return invalid("goes on after its bracket");
+    if (!rest.empty() && rest.front() != ':') return invalid("has text after its bracket");
     if (!rest.empty()) port = rest.substr(1);
   } else {
     const auto colon = rest.find(':');
@@ -62,7 +62,7 @@ result<endpoint> parse_url(std::string_view url) {
     if (colon != std::string_view::npos) port = rest.substr(colon + 1);
   }
   if (parsed.host.empty()) return invalid("names no host");
-  if (!is_number(port)) return invalid("has a port that is no number");
+  if (!is_number(port)) return invalid("must have a number as port");
   parsed.port = port;
   return parsed;
 }

@@ -1,4 +1,4 @@
-// Against a socket that says what it is told. TLS, certificates and proxies: the tests of libs/registry,
+// Against a socket with scripted answers. TLS, certificates and proxies: the tests of libs/registry,
 // whose double is a whole server.
 #include <array>
 #include <thread>
@@ -15,7 +15,7 @@ namespace {
 
 using namespace std::string_literals;
 
-// Takes one connection, reads a request up to what it is told to wait for, answers, and closes.
+// Accepts one connection, reads a request up to a given text, answers, and closes.
 class one_answer {
  public:
   explicit one_answer(std::string answer, std::string until = "\r\n\r\n")
@@ -37,7 +37,7 @@ class one_answer {
   ~one_answer() { (void)request(); }
 
   [[nodiscard]] const endpoint& place() const { return place_; }
-  // What it was asked; when the connection has ended.
+  // The request it received; when the connection has ended.
   const std::string& request() {
     if (thread_.joinable()) {
       ::shutdown(listener_, SHUT_RDWR);
@@ -106,7 +106,7 @@ TEST(exchange_test, an_answer_that_is_too_long_names_the_setting) {
       << answer.error().message();
 }
 
-TEST(exchange_test, no_answer_and_half_an_answer_are_the_callers_code) {
+TEST(exchange_test, a_missing_or_partial_answer_has_the_callers_error_code) {
   one_answer silent("");
   limits brief = ample();
   brief.timeout = impatient;
@@ -145,7 +145,7 @@ TEST(exchange_test, can_be_abandoned) {
   EXPECT_EQ(given_up.error().code(), errc::cancelled);
 }
 
-TEST(tls_files_test, what_cannot_be_used_is_named) {
+TEST(tls_files_test, an_unusable_file_is_named) {
   const auto refused = check(tls_files{"/nowhere/ca.pem", "", "", ""});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code(), errc::tls_error);

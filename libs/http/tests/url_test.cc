@@ -11,7 +11,7 @@ endpoint parsed(std::string_view url) {
   return made ? *made : endpoint{};
 }
 
-TEST(parse_url_test, has_the_ports_of_its_scheme_unless_it_names_one) {
+TEST(parse_url_test, has_the_default_port_of_its_scheme) {
   EXPECT_EQ(parsed("http://host").authority(), "host:80");
   EXPECT_EQ(parsed("https://host").authority(), "host:443");
   EXPECT_TRUE(parsed("https://host").tls);
@@ -26,7 +26,7 @@ TEST(parse_url_test, keeps_the_path_without_its_last_slash_and_the_address_witho
   EXPECT_EQ(parsed("http://host/").path, "");
 }
 
-TEST(parse_url_test, refuses_what_is_none_and_never_repeats_a_password) {
+TEST(parse_url_test, refuses_an_invalid_url_and_never_repeats_its_password) {
   for (const char* wrong :
        {"", "host:80", "ftp://host", "http://", "http://:80", "http://host:port", "http://host:123456",
         "http://ho st", "http://[::1", "http://[::1]x", "http://host/?a=b", "http://user:s3cret@host"}) {
@@ -37,7 +37,7 @@ TEST(parse_url_test, refuses_what_is_none_and_never_repeats_a_password) {
   }
 }
 
-TEST(url_text_test, is_encoded_for_where_it_goes) {
+TEST(url_text_test, is_encoded_by_its_position) {
   EXPECT_EQ(escaped("a/b c\xc3\xa9-_.~"), "a%2Fb%20c%C3%A9-_.~");
   EXPECT_EQ(base64("user:pass"), "dXNlcjpwYXNz");
   EXPECT_EQ(printable("a\nb\x7f"), "a b ");

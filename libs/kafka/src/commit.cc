@@ -1,5 +1,5 @@
-// One commit at a time: what is asked meanwhile waits, the newest offset per partition. A commit that is not
-// answered is given up when the line says so, and the next one is sent over it.
+// One commit at a time: later ones wait, the newest offset per partition. A commit that is not
+// answered is abandoned when the engine requests it, and the next one is sent over it.
 #include <algorithm>
 #include <cstring>
 #include <utility>
@@ -42,7 +42,7 @@ void consumer::group_member::commit_again(std::span<const stream::partition_offs
 void consumer::group_member::wait_to_commit(std::span<const stream::partition_offset> offsets) {
   for (const stream::partition_offset& at : offsets) {
     const owned_partition* partition = find(at.partition);
-    // Not ours (any more): somebody else's commit must not be overwritten.
+    // Not ours (any more): the commit of another member must not be overwritten.
     if (partition == nullptr || partition->at == owned_partition::stage::absent) continue;
     const auto waiting =
         std::find_if(commit_waiting_.begin(), commit_waiting_.end(),
@@ -120,7 +120,7 @@ void consumer::group_member::on_commit_event(rd_kafka_event_t* event, stream::so
       });
   for (const commit_entry& entry : answered.entries) {
     const stream::partition_id id = entry.at.partition;
-    // Of an assignment that has ended: nobody may mistake it for an answer to the next one.
+    // Of an assignment that has ended: it must not count as an answer for the next one.
     owned_partition* partition = find(id);
     if (partition == nullptr || partition->assignment != entry.assignment) continue;
     rd_kafka_resp_err_t failure = whole;
@@ -187,11 +187,12 @@ std::optional<error> consumer::group_member::verdict_on_commit(owned_partition& 
   if (!partition.unknown_since) partition.unknown_since = worker_.now();
   const nanoseconds denied_for = worker_.now() - *partition.unknown_since;
   if (config_.on_missing_topic == missing_topic::wait || denied_for < config_.unknown_topic_grace) {
-    return error(errc::broker_unavailable, unknown.message() + "; it is tried again");
+    return error(errc::broker_unavailable, unknown.message() + "; the commit is retried");
   }
-  return error(errc::topic_not_found, unknown.message() + "; the brokers say so for longer than " +
+  return error(errc::topic_not_found, unknown.message() +
+                                          "; the brokers have reported this for longer than " +
                                           std::to_string(config_.unknown_topic_grace.count()) +
-                                          " ms: the topic was deleted, or has fewer partitions");
+                                          " ms: the topic was deleted or has fewer partitions");
 }
 
 void consumer::group_member::report_commits(stream::source_events& events) {

@@ -20,8 +20,8 @@ constexpr managed_property managed_everywhere[] = {
     {"bootstrap.servers", "use 'bootstrap_servers'"},
     {"metadata.broker.list", "use 'bootstrap_servers'"},
     {"client.id", "use 'client_id'"},
-    {"log.queue", "logs are taken by Millrace"},
-    {"enabled_events", "events are taken by Millrace"},
+    {"log.queue", "Millrace consumes the log queue"},
+    {"enabled_events", "Millrace selects the events"},
 };
 
 std::size_t edit_distance(std::string_view from, std::string_view to) {

@@ -33,10 +33,10 @@ constexpr managed_property managed[] = {
 // The coordinator decides these under KIP-848, and librdkafka refuses them.
 constexpr managed_property managed_by_the_group[] = {
     {"session.timeout.ms",
-     "the brokers' group.consumer.session.timeout.ms rules under group protocol 'consumer'"},
+     "the brokers' group.consumer.session.timeout.ms applies under group protocol 'consumer'"},
     {"heartbeat.interval.ms",
-     "the brokers' group.consumer.heartbeat.interval.ms rules under group protocol 'consumer'"},
-    {"group.protocol.type", "it has no meaning under group protocol 'consumer'"},
+     "the brokers' group.consumer.heartbeat.interval.ms applies under group protocol 'consumer'"},
+    {"group.protocol.type", "it is not used under group protocol 'consumer'"},
 };
 
 result<void> set_group(conf_builder& conf, const consumer_config& config) {
@@ -88,12 +88,12 @@ result<client_handle> make_client(const consumer_config& config) {
   conf.prefer("allow.auto.create.topics", "false");
   conf.prefer("fetch.queue.backoff.ms", "10");
   conf.prefer("statistics.interval.ms", "1000");
-  // Longer than librdkafka's 500 ms between questions for a lost coordinator. A commit that is to be sent
+  // Longer than librdkafka's 500 ms between requests for a lost coordinator. A commit that is to be sent
   // again sooner waits on a connection that the answer replaces: it fails, the coordinator counts as lost
   // again, and so on without end.
   conf.prefer("retry.backoff.ms", "1000");
   // librdkafka takes part in no rebalance while a commit is unanswered. After its 60 s other members have
-  // waited too long; less would break a fetch of 'fetch_bytes_max' over a slow line.
+  // waited too long; less would break a fetch of 'fetch_bytes_max' over a slow network.
   conf.prefer("socket.timeout.ms", "20000");
   std::vector<managed_property> all(std::begin(managed), std::end(managed));
   if (config.protocol == group_protocol::consumer) {

@@ -7,7 +7,8 @@ std::string_view error_hint(rd_kafka_resp_err_t code) noexcept {
   switch (static_cast<int>(code)) {
     case RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID:
     case RD_KAFKA_RESP_ERR_UNRELEASED_INSTANCE_ID:
-      return "another running member has the same instance id; give every worker its own and stop the twin";
+      return "another running member has the same instance id; give every worker its own instance id and "
+             "stop the other process";
     case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
       return "grant this user READ on the consumer group";
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
@@ -23,12 +24,13 @@ std::string_view error_hint(rd_kafka_resp_err_t code) noexcept {
     case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
     case RD_KAFKA_RESP_ERR__TRANSPORT:
     case RD_KAFKA_RESP_ERR__RESOLVE:
-      return "check the bootstrap servers and the network; the client keeps trying";
+      return "check the bootstrap servers and the network; the client retries";
     case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
     case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
       return "create the topic or correct its name";
     case RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED:
-      return "the worker did not turn for max.poll.interval.ms; its partitions went to other members";
+      return "the worker's event loop was blocked for max.poll.interval.ms; its partitions were assigned to "
+             "other members";
     case RD_KAFKA_RESP_ERR_INCONSISTENT_GROUP_PROTOCOL:
       return "all members of the group must use the same assignor";
     case RD_KAFKA_RESP_ERR_UNSUPPORTED_ASSIGNOR:

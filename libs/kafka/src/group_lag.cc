@@ -25,7 +25,7 @@ class group_question {
     rd_kafka_poll_set_consumer(client_.get());
   }
 
-  // The coordinator of a group that nobody has asked for yet takes a while.
+  // The first request for the coordinator of a group takes longer.
   result<void> ask_committed(std::vector<partition_lag>& all) {
     while (true) {
       const partition_list list = make_partition_list(all.size());

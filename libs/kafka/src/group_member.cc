@@ -54,7 +54,7 @@ consumer::group_member::group_member(consumer_config config, runtime::loop& work
   lookup_ = std::make_unique<offset_lookup>(client_.get(), worker_, config_.start_from);
 }
 
-// librdkafka's destroy waits for ever for the answer to a rebalance that nobody took from the queue: so the
+// librdkafka's destroy waits for ever for the answer to a rebalance that was not taken from the queue: so the
 // group is left properly here too.
 consumer::group_member::~group_member() {
   release_everything silent(*this);
@@ -63,7 +63,7 @@ consumer::group_member::~group_member() {
   // What its owner was still giving up is given up.
   const std::vector<stream::partition_id> revoking = revoking_;
   release(revoking);
-  // Who had asked to leave and gave up waiting does not wait here again.
+  // After a leave request that timed out there is no second wait.
   const int waits_max = closing_ ? 1 : close_waits_max;
   close();
   for (int waits = 0; !closed_ && waits < waits_max; ++waits) {
@@ -76,7 +76,7 @@ consumer::group_member::~group_member() {
   fetch_queue_.reset();
   group_queue_.reset();
   // Not left in time, e.g. a commit whose coordinator is gone: librdkafka waits for the session's timeout,
-  // and nobody should wait for librdkafka.
+  // and nothing should wait for librdkafka.
   if (!closed_) std::thread([client = std::move(client_)]() mutable { client.reset(); }).detach();
 }
 

@@ -44,9 +44,9 @@ namespace millrace::kafka {
 struct owned_partition {
   enum class stage : std::uint8_t {
     absent,
-    asking,    // assigned by the group; its committed offset is being asked for
+    asking,    // assigned by the group; its committed offset is being requested
     reading,   // in the client's assignment
-    revoking,  // told on_revoked; ours until released
+    revoking,  // on_revoked was called; ours until released
   };
   struct epoch_start {
     std::int64_t offset;  // first record seen with this epoch
@@ -63,14 +63,14 @@ struct owned_partition {
   std::optional<std::int32_t> group_start;
   stream::partition_offset committed;    // the newest that the broker accepted
   std::uint64_t committed_by = 0;        // the request's number; 0: none was accepted
-  std::optional<instant> unknown_since;  // the broker denies the partition when asked to commit
+  std::optional<instant> unknown_since;  // the broker answers commits with "unknown partition"
   std::vector<epoch_start> epochs;       // ascending; those before the committed offset are dropped
 
   // What was fetched is not trusted, and fetching begins at next_offset again (reading.cc).
   std::uint64_t distrusted_batch = 0;   // the batch of records in which that was found
   std::uint32_t rereads = 0;            // in a row, without a record that was taken
   std::optional<instant> reread_at;     // waits for it
-  std::optional<instant> restarted_at;  // assigned anew, because the client had stopped fetching
+  std::optional<instant> restarted_at;  // assigned again, because the client had stopped fetching
   bool range_asked = false;             // the offsets that the log has are being requested
   std::optional<std::int64_t> jump_to;  // the next record seemed to be this one; it is being read again
   std::uint32_t jumps_confirmed = 0;
@@ -105,7 +105,7 @@ class consumer::group_member {
   struct commit_entry {
     stream::partition_offset at;
     std::uint64_t assignment;
-    bool unasked = false;   // sent by this object: nobody waits for the answer
+    bool unasked = false;   // sent by this object: the answer is ignored
     bool answered = false;  // by the late answer to the same commit, sent before
   };
   // Its address is the name by which librdkafka answers it.

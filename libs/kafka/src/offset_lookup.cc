@@ -213,7 +213,7 @@ rd_kafka_resp_err_t offset_lookup::resolve_first(lookup_answer& answer) {
   return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
-// No answer within the time is no answer: a broker may be too old to know, or not let us ask.
+// A timeout counts as no answer: a broker may be too old to know, or refuse the request.
 std::map<std::string, std::string> offset_lookup::topic_ids(const rd_kafka_topic_partition_list_t& of) {
   std::map<std::string, std::string> ids;
   for (int i = 0; i < of.cnt; ++i) ids.try_emplace(of.elems[i].topic);

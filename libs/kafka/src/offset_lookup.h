@@ -45,7 +45,7 @@ struct log_range {
 
 struct lookup_answer {
   std::uint64_t assignment = 0;  // as given to ask() or ask_range()
-  partition_list offsets;        // set when `failure` is not; those asked for
+  partition_list offsets;        // set when `failure` is not; the requested ones
   rd_kafka_resp_err_t failure = RD_KAFKA_RESP_ERR_NO_ERROR;
   bool final = true;  // false: a failed attempt that is being repeated
   // By topic and partition, those without a committed offset.
@@ -62,7 +62,7 @@ class offset_lookup {
   offset_lookup(rd_kafka_t* client, runtime::loop& worker, start_position start_from);
   offset_lookup(const offset_lookup&) = delete;
   offset_lookup& operator=(const offset_lookup&) = delete;
-  // Waits for the question that is being asked, at most 3 s.
+  // Waits for the request in flight, at most 3 s.
   ~offset_lookup();
 
   void ask(std::uint64_t assignment, partition_list partitions);
@@ -70,7 +70,7 @@ class offset_lookup {
   void ask_range(std::uint64_t assignment, partition_list partition);
   // The next answer; the failures of attempts come before it.
   [[nodiscard]] std::optional<lookup_answer> take();
-  // Forgets what was asked before; answers to it may still arrive.
+  // Forgets earlier requests; answers to them may still arrive.
   void abandon();
   [[nodiscard]] bool idle();
 

@@ -32,7 +32,7 @@ constexpr managed_property managed[] = {
     {"queue.buffering.max.messages", "use 'records_max'"},
     {"queue.buffering.max.kbytes", "use 'bytes_max'"},
     {"transactional.id", "transactions are not used"},
-    {"delivery.report.only.error", "every record is answered"},
+    {"delivery.report.only.error", "Millrace needs a report for every record"},
 };
 
 result<client_handle> make_handle(const producer_config& config) {

@@ -1,7 +1,7 @@
 // What is fetched, and whether it can be trusted.
 //
 // librdkafka 2.12.1 reads on after a batch with a bad checksum, from a place inside it, and takes what it
-// finds there for offsets; the next fetch then asks for a nonsense offset, and its reset policy would jump.
+// finds there for offsets; the next fetch then requests an invalid offset, and its reset policy would jump.
 // Offsets, lengths and the format's number stand outside of the checksum. So nothing is skipped on
 // librdkafka's word:
 //   - auto.offset.reset is always `error`. An offset that the broker refuses is compared with the one that is
@@ -30,7 +30,7 @@ constexpr milliseconds reread_backoff_first{100};
 constexpr std::uint32_t jumps_confirmed_max = 3;
 constexpr int seek_wait_ms = 200;  // for librdkafka's own thread
 constexpr milliseconds seek_retry{20};
-constexpr milliseconds restart_wait{5'000};  // then the partition is assigned anew once more
+constexpr milliseconds restart_wait{5'000};  // then the partition is assigned once more
 
 std::optional<bytes_view> part(const void* data, std::size_t length) noexcept {
   if (data == nullptr) return std::nullopt;
@@ -108,14 +108,15 @@ bool consumer::group_member::take_message(const rd_kafka_message_t& message, str
   return true;
 }
 
-// The record that a jump would have skipped is there.
+// The record that a jump would have skipped exists.
 void consumer::group_member::note_false_jump(owned_partition& partition, stream::partition_id id,
                                              stream::source_events& events) {
   ++counters_.damaged_batches;
   events.on_source_error(
-      error(errc::malformed,
-            describe(id) + ": a fetched batch said to begin at offset " + std::to_string(*partition.jump_to) +
-                " and was damaged; it was read again from offset " + std::to_string(partition.next_offset)),
+      error(errc::malformed, describe(id) + ": a fetched batch claimed to begin at offset " +
+                                 std::to_string(*partition.jump_to) +
+                                 " and was damaged; it was read again from offset " +
+                                 std::to_string(partition.next_offset)),
       false);
   partition.jump_to.reset();
 }
@@ -132,7 +133,7 @@ bool consumer::group_member::trusts(owned_partition& partition, stream::partitio
   if (partition.jumps_confirmed >= jumps_confirmed_max && !beyond_the_log) return true;
   partition.jump_to = message.offset;
   reread(partition, id,
-         error(errc::malformed, "offset " + std::to_string(message.offset) + " follows where " +
+         error(errc::malformed, "offset " + std::to_string(message.offset) + " was fetched where " +
                                     std::to_string(partition.next_offset) + " was expected"),
          events);
   return false;
@@ -204,7 +205,7 @@ void consumer::group_member::on_message_error(const rd_kafka_message_t& message,
   }
 }
 
-// The broker refused an offset: the expected one, a nonsense one that followed damage, or (negative) one of a
+// The broker refused an offset: the expected one, an invalid one that followed damage, or (negative) one of a
 // log that an unclean leader election cut off. The client has stopped fetching the partition.
 void consumer::group_member::on_offset_refused(owned_partition& partition, stream::partition_id id,
                                                std::int64_t refused, const std::string& text,
@@ -212,7 +213,7 @@ void consumer::group_member::on_offset_refused(owned_partition& partition, strea
   if (const auto end = end_of_truncated(text)) return leave_range(partition, id, text, *end, events);
   if (refused != partition.next_offset) {
     return reread(partition, id,
-                  error(errc::malformed, "the client asked for offset " + std::to_string(refused)), events);
+                  error(errc::malformed, "the client requested offset " + std::to_string(refused)), events);
   }
   partition.range_asked = true;
   partition_list asked = make_partition_list(1);
@@ -240,7 +241,7 @@ void consumer::group_member::on_log_range(const lookup_answer& answer, stream::s
   }
 }
 
-// The log does not have what is expected next: the policy decides, and `resume_at` is where it goes on.
+// The next expected offset is not in the log: the policy decides; reading resumes at `resume_at`.
 void consumer::group_member::leave_range(owned_partition& partition, stream::partition_id id,
                                          const std::string& why, std::int64_t resume_at,
                                          stream::source_events& events) {
@@ -250,11 +251,12 @@ void consumer::group_member::leave_range(owned_partition& partition, stream::par
     text +=
         "; nothing was skipped. If the log begins later, retention deleted records before they were read: "
         "compare "
-        "it with the lag, and set the group's offset to the log's first one to go on without them. If it "
+        "it with the lag, and set the group's offset to the first offset of the log to continue without "
+        "them. If it "
         "ends "
-        "earlier, an unclean leader election cut it off or the topic was created anew: compare its records "
+        "earlier, an unclean leader election truncated it or the topic was recreated: compare its records "
         "with "
-        "what was processed before the group's offset is set";
+        "the processed ones before the group's offset is set";
     return fail(events, error(errc::offset_out_of_range, text));
   }
   if (resume_at > expected) {
@@ -318,7 +320,7 @@ void consumer::group_member::serve_rereads() {
 }
 
 // Everything fetched before is dropped by the client. After an offset was refused it has stopped fetching and
-// cannot seek: assigned anew, the partition starts again, and then it can. During a revocation an assignment
+// cannot seek: assigned again, the partition restarts, and then it can. During a revocation an assignment
 // would be taken for the answer to it.
 void consumer::group_member::fetch_from(stream::partition_id id, owned_partition& partition) {
   const char* topic = config_.topics[id.topic].c_str();

@@ -1,6 +1,6 @@
 // The group's protocol. librdkafka waits for an assign or unassign call after each rebalance event and holds
 // everything else back until then. An assignment is answered at once with no partitions at all, so that the
-// group is never held up by an unanswered question about offsets; the partitions follow with their start
+// group is never held up by an unanswered request for offsets; the partitions follow with their start
 // offsets. A revocation is answered when its last partition was released.
 #include <algorithm>
 #include <utility>
@@ -110,7 +110,7 @@ void consumer::group_member::on_revoke(const rd_kafka_topic_partition_list_t& pa
                                        stream::source_events& events) {
   const bool lost = rd_kafka_assignment_lost(client_.get()) != 0;
   std::vector<stream::partition_id> told = ids_of(partitions);
-  // Already being given up: once is enough to be told.
+  // Already being revoked: one notification is enough.
   if (!lost) std::erase_if(told, [&](stream::partition_id id) { return owned(id).at == stage::revoking; });
   for (const stream::partition_id id : told) {
     if (owned(id).at != stage::revoking) revoking_.push_back(id);

@@ -1,4 +1,4 @@
-// Configuration mistakes are told before anything connects. No broker is needed.
+// Configuration errors are reported before anything connects. No broker is needed.
 #include <fixtures/cluster_fixture.h>
 
 namespace millrace::kafka {
@@ -54,7 +54,7 @@ TEST(kafka_config, an_invalid_value_is_refused) {
   EXPECT_TRUE(mentions(refusal_of(config), "isolation.level")) << refusal_of(config).message();
 }
 
-TEST(kafka_config, what_the_brokers_rule_is_refused_under_the_consumer_protocol) {
+TEST(kafka_config, properties_of_the_brokers_are_refused_under_the_consumer_protocol) {
   consumer_config config = valid();
   config.protocol = group_protocol::consumer;
   config.client.properties["session.timeout.ms"] = "6000";
@@ -71,7 +71,7 @@ TEST(kafka_config, a_ca_file_that_is_not_there_is_a_tls_error_that_names_the_pro
   EXPECT_TRUE(mentions(failure, "ssl.ca.location")) << failure.message();
 }
 
-TEST(kafka_config, a_secret_is_in_no_message) {
+TEST(kafka_config, a_secret_appears_in_no_message) {
   consumer_config config = valid();
   config.client.properties["ssl.key.pem"] = "canary-7431";
   config.client.properties["sasl.password"] = "canary-7431";

@@ -38,7 +38,7 @@ int listen_on_loopback(std::uint16_t& port) {
   return fd;
 }
 
-// Accepts TLS connections with a certificate that nobody signed but itself.
+// Accepts TLS connections with a self-signed certificate.
 class stranger {
  public:
   stranger() : context_(SSL_CTX_new(TLS_server_method())) {
@@ -89,7 +89,7 @@ class stranger {
   std::thread thread_;
 };
 
-TEST_F(connectivity_test, tells_the_brokers_and_the_partitions_of_the_topics) {
+TEST_F(connectivity_test, reports_the_brokers_and_the_partitions_of_the_topics) {
   topic("visits", 20);
   topic("profiles", 3);
   const std::string topics[] = {"visits", "profiles"};
@@ -109,7 +109,7 @@ TEST_F(connectivity_test, a_missing_topic_is_named) {
   EXPECT_NE(facts.error().message().find("'nowhere'"), std::string::npos) << facts.error().message();
 }
 
-TEST(kafka_connectivity, an_address_where_nobody_listens_is_named_with_the_cause) {
+TEST(kafka_connectivity, a_refused_connection_is_named_with_the_cause) {
   client_config config;
   std::uint16_t port = 0;
   ::close(listen_on_loopback(port));
@@ -131,7 +131,7 @@ TEST(kafka_connectivity, a_name_that_does_not_resolve_is_named) {
   EXPECT_NE(facts.error().message().find("kafka.invalid:9092"), std::string::npos) << facts.error().message();
 }
 
-TEST(kafka_connectivity, a_certificate_of_a_stranger_is_refused) {
+TEST(kafka_connectivity, a_certificate_of_another_authority_is_refused) {
   const stranger broker;
   client_config config;
   config.bootstrap_servers = broker.address();
@@ -144,7 +144,7 @@ TEST(kafka_connectivity, a_certificate_of_a_stranger_is_refused) {
       << facts.error().message();
 }
 
-TEST_F(connectivity_test, a_broker_that_speaks_no_tls_is_an_error_not_a_fallback) {
+TEST_F(connectivity_test, a_broker_without_tls_is_an_error_and_no_fallback) {
   client_config config = here();
   config.properties["security.protocol"] = "ssl";
   const result<cluster_facts> facts = check_connectivity(config, {}, seconds(2));

@@ -123,7 +123,7 @@ TEST_F(consumer_test, the_metadata_of_a_commit_reaches_the_next_owner) {
   EXPECT_EQ(second.source().topic_id(0), id);
 }
 
-TEST_F(consumer_test, with_no_room_the_group_is_served_and_nothing_is_lost) {
+TEST_F(consumer_test, without_room_the_group_is_served_and_nothing_is_lost) {
   topic("t", 3);
   fill("t", 900);
   member reader(reading({"t"}));
@@ -141,7 +141,7 @@ TEST_F(consumer_test, with_no_room_the_group_is_served_and_nothing_is_lost) {
   EXPECT_EQ(reader.records.size(), 900U);
 }
 
-TEST_F(consumer_test, a_paused_partition_waits_and_the_others_flow) {
+TEST_F(consumer_test, a_paused_partition_waits_and_others_are_read) {
   topic("t", 2);
   fill("t", 200);
   member reader(reading({"t"}));
@@ -161,7 +161,7 @@ TEST_F(consumer_test, a_paused_partition_waits_and_the_others_flow) {
   EXPECT_EQ(reader.records.size(), 200U);
 }
 
-TEST_F(consumer_test, closing_while_assigned_gives_up_the_partitions_and_ends) {
+TEST_F(consumer_test, closing_while_assigned_releases_the_partitions_and_ends) {
   topic("t", 5);
   fill("t", 50);
   member reader(reading({"t"}));
@@ -188,7 +188,7 @@ TEST_F(consumer_test, closing_with_every_broker_down_ends) {
   EXPECT_TRUE(reader.leave());
 }
 
-TEST_F(consumer_test, ending_with_a_commit_that_nobody_answers_does_not_hang) {
+TEST_F(consumer_test, destruction_with_an_unanswered_commit_does_not_hang) {
   topic("t", 1);
   fill("t", 1);
   consumer_config config = reading({"t"});
@@ -201,7 +201,7 @@ TEST_F(consumer_test, ending_with_a_commit_that_nobody_answers_does_not_hang) {
   reader.destroy();
 }
 
-TEST_F(consumer_test, ending_without_closing_does_not_hang) {
+TEST_F(consumer_test, destruction_without_closing_does_not_hang) {
   topic("t", 1);
   fill("t", 100);
   member reader(reading({"t"}));
@@ -209,7 +209,7 @@ TEST_F(consumer_test, ending_without_closing_does_not_hang) {
   reader.destroy();
 }
 
-TEST_F(consumer_test, several_topics_are_told_apart) {
+TEST_F(consumer_test, several_topics_are_distinguished) {
   topic("a", 1);
   topic("b", 2);
   fill("a", 10);
@@ -222,7 +222,7 @@ TEST_F(consumer_test, several_topics_are_told_apart) {
   }
 }
 
-TEST_F(consumer_test, reports_log_lines_and_statistics_when_asked) {
+TEST_F(consumer_test, reports_log_messages_and_statistics_on_request) {
   topic("t", 1);
   consumer_config config = reading({"t"});
   config.client.properties["debug"] = "cgrp";

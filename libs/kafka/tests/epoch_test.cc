@@ -33,7 +33,7 @@ TEST_F(epoch_test, a_commit_of_an_earlier_leader_is_continued_after_the_leader_m
   EXPECT_FALSE(second.fatal_error);
 }
 
-TEST_F(epoch_test, old_news_of_a_leader_neither_resets_nor_repeats) {
+TEST_F(epoch_test, outdated_leader_metadata_neither_resets_nor_repeats) {
   start(2);
   topic("t", 1);
   cluster().move_leader("t", 0, 1);
@@ -54,8 +54,8 @@ TEST_F(epoch_test, old_news_of_a_leader_neither_resets_nor_repeats) {
   EXPECT_FALSE(reader.fatal_error);
 }
 
-// The question for the end of an epoch fails a few times: no reset by that.
-TEST_F(epoch_test, an_unanswered_question_for_an_epoch_never_becomes_a_reset) {
+// The request for the end of an epoch fails a few times: this causes no reset.
+TEST_F(epoch_test, an_unanswered_epoch_request_never_becomes_a_reset) {
   start(2);
   topic("t", 1);
   cluster().move_leader("t", 0, 1);
@@ -72,7 +72,7 @@ TEST_F(epoch_test, an_unanswered_question_for_an_epoch_never_becomes_a_reset) {
 }
 
 // The mock cluster keeps the newest 5 MiB of a partition.
-TEST_F(epoch_test, what_retention_removed_stops_the_source_or_is_counted) {
+TEST_F(epoch_test, records_removed_by_retention_stop_the_source_or_are_counted) {
   topic("t", 1);
   fill("t", 10);
   commit_and_leave(10, 3);
@@ -104,7 +104,7 @@ TEST_F(epoch_test, what_retention_removed_stops_the_source_or_is_counted) {
 
 // The consumer protocol refuses the newcomer. Injected: the mock cluster takes it for a member that it
 // forgot.
-TEST_F(epoch_test, the_twin_of_a_member_is_refused_by_the_consumer_protocol) {
+TEST_F(epoch_test, a_duplicate_instance_id_is_refused_by_the_consumer_protocol) {
   topic("t", 1);
   consumer_config config = reading({"t"});
   config.protocol = group_protocol::consumer;

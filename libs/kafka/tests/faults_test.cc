@@ -7,7 +7,7 @@ namespace {
 
 using faults_test = cluster_test;
 
-TEST_F(faults_test, a_refused_commit_is_answered_with_its_reason_and_may_be_repeated) {
+TEST_F(faults_test, a_refused_commit_has_its_reason_and_may_be_repeated) {
   topic("t", 1);
   fill("t", 10);
   member reader(reading({"t"}));
@@ -34,7 +34,7 @@ TEST_F(faults_test, a_refused_commit_is_answered_with_its_reason_and_may_be_repe
   EXPECT_FALSE(reader.commits[0].failure);
 }
 
-TEST_F(faults_test, a_commit_of_the_generation_before_is_refused_for_now_only) {
+TEST_F(faults_test, a_commit_of_the_previous_generation_is_refused_temporarily) {
   topic("t", 4);
   fill("t", 40);
   member first(reading({"t"}));
@@ -66,7 +66,7 @@ TEST_F(faults_test, a_commit_survives_a_coordinator_that_moves) {
   EXPECT_FALSE(reader.commits[0].failure) << reader.commits[0].failure->to_string();
 }
 
-TEST_F(faults_test, while_one_commit_is_on_its_way_the_newest_of_the_waiting_ones_follows) {
+TEST_F(faults_test, after_a_commit_in_flight_the_newest_waiting_one_is_sent) {
   topic("t", 1);
   fill("t", 10);
   member reader(reading({"t"}));
@@ -78,7 +78,7 @@ TEST_F(faults_test, while_one_commit_is_on_its_way_the_newest_of_the_waiting_one
   EXPECT_EQ(reader.commits[1].offset, 8);
 }
 
-TEST_F(faults_test, an_unanswered_question_for_the_committed_offset_never_becomes_a_reset) {
+TEST_F(faults_test, an_unanswered_offset_fetch_never_becomes_a_reset) {
   topic("t", 1);
   fill("t", 10);
   {
@@ -189,7 +189,7 @@ TEST_F(faults_test, a_partition_that_was_added_after_the_group_began_starts_at_i
   }
 }
 
-TEST_F(faults_test, a_partition_as_old_as_the_group_starts_at_the_end_although_its_siblings_have_commits) {
+TEST_F(faults_test, a_partition_as_old_as_the_group_starts_at_the_end_although_others_have_commits) {
   topic("t", 4);
   fill("t", 40);
   consumer_config config = reading({"t"});
@@ -211,7 +211,7 @@ TEST_F(faults_test, a_partition_as_old_as_the_group_starts_at_the_end_although_i
 }
 
 // One damaged error code in one answer: the log still has the offset.
-TEST_F(faults_test, an_offset_that_exists_is_never_left_for_one_refusal) {
+TEST_F(faults_test, one_refusal_of_an_existing_offset_never_moves_the_position) {
   for (const out_of_range policy : {out_of_range::latest, out_of_range::earliest, out_of_range::fail}) {
     start(1);
     topic("t", 1);
@@ -236,7 +236,7 @@ TEST_F(faults_test, an_offset_that_exists_is_never_left_for_one_refusal) {
   }
 }
 
-TEST_F(faults_test, a_broker_that_keeps_refusing_an_offset_that_exists_ends_the_source_without_a_skip) {
+TEST_F(faults_test, repeated_refusals_of_an_existing_offset_end_the_source_without_a_skip) {
   topic("t", 1);
   fill("t", 10);
   const std::vector<kafka_error> refusals(1'000, kafka_error::offset_out_of_range);
@@ -251,7 +251,7 @@ TEST_F(faults_test, a_broker_that_keeps_refusing_an_offset_that_exists_ends_the_
   EXPECT_EQ(reader.gap, 0U);
 }
 
-TEST_F(faults_test, an_offset_that_the_log_no_longer_has_stops_the_source_unless_told_otherwise) {
+TEST_F(faults_test, an_offset_outside_the_log_stops_the_source_unless_configured_otherwise) {
   topic("t", 1);
   fill("t", 10);
   {
@@ -276,7 +276,7 @@ TEST_F(faults_test, an_offset_that_the_log_no_longer_has_stops_the_source_unless
   EXPECT_FALSE(relaxed.fatal_error);
 }
 
-TEST_F(faults_test, lost_partitions_are_told_as_lost_and_come_back_at_the_commit) {
+TEST_F(faults_test, lost_partitions_are_reported_as_lost_and_continue_at_the_commit) {
   topic("t", 2);
   fill("t", 20);
   member reader(reading({"t"}));
@@ -290,7 +290,7 @@ TEST_F(faults_test, lost_partitions_are_told_as_lost_and_come_back_at_the_commit
   EXPECT_FALSE(reader.fatal_error);
 }
 
-TEST_F(faults_test, a_twin_with_the_same_instance_id_is_fatal) {
+TEST_F(faults_test, a_second_member_with_the_same_instance_id_is_fatal) {
   topic("t", 1);
   fill("t", 1);
   consumer_config config = reading({"t"});
@@ -306,7 +306,7 @@ TEST_F(faults_test, a_twin_with_the_same_instance_id_is_fatal) {
   EXPECT_TRUE(reader.close());
 }
 
-TEST_F(faults_test, a_group_that_may_not_be_joined_is_fatal) {
+TEST_F(faults_test, an_unauthorised_group_is_fatal) {
   topic("t", 1);
   const kafka_error refused = kafka_error::group_authorization_failed;
   const std::array<kafka_error, 4> errors = {refused, refused, refused, refused};
@@ -336,7 +336,7 @@ TEST_F(faults_test, an_unknown_topic_is_fatal_or_awaited_by_policy) {
   EXPECT_FALSE(patient.fatal_error);
 }
 
-TEST_F(faults_test, a_broker_that_goes_away_and_comes_back_costs_nothing) {
+TEST_F(faults_test, a_broker_that_restarts_loses_and_repeats_nothing) {
   topic("t", 2);
   fill("t", 20);
   member reader(reading({"t"}));

@@ -17,7 +17,7 @@ class group_lag_test : public cluster_test {
   }
 };
 
-TEST_F(group_lag_test, a_group_that_never_committed_lags_by_the_whole_log) {
+TEST_F(group_lag_test, a_group_without_commits_lags_by_the_whole_log) {
   topic("visits", 2);
   fill("visits", 10);
   const auto all = lag("nobody");

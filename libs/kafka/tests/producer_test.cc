@@ -118,7 +118,7 @@ TEST_F(producer_test, abandoning_answers_everything_with_cancelled) {
   EXPECT_EQ(out.sink().counters().cancelled, 100U);
 }
 
-TEST_F(producer_test, ending_with_records_on_their_way_answers_each_once) {
+TEST_F(producer_test, destruction_with_records_in_flight_answers_each_once) {
   topic("t", 4);
   cluster().set_round_trip(1, milliseconds(300));
   writer out(writing());
@@ -170,7 +170,7 @@ TEST_F(implied_acknowledgement_test, a_refused_first_record_is_not_reported_as_a
 }
 
 // The answer has no offset; the client counts up from -1, which makes offsets of all records but the first.
-TEST_F(implied_acknowledgement_test, a_duplicate_sequence_number_is_no_acknowledgement) {
+TEST_F(implied_acknowledgement_test, a_duplicate_sequence_number_is_not_an_acknowledgement) {
   topic("t", 1);
   producer_config config = writing();
   config.linger = milliseconds(50);
@@ -229,7 +229,7 @@ TEST_F(producer_replacement_test, records_that_were_outstanding_may_be_sent_agai
   EXPECT_EQ(out.sink().counters().replaced, 1U);
 }
 
-TEST_F(producer_replacement_test, a_missing_permission_ends_the_sink_and_says_what_to_grant) {
+TEST_F(producer_replacement_test, a_missing_permission_ends_the_sink_and_names_what_to_grant) {
   topic("t", 1);
   for (const kafka_error refusal :
        {kafka_error::cluster_authorization_failed, kafka_error::transactional_id_authorization_failed}) {
@@ -250,7 +250,7 @@ TEST_F(producer_replacement_test, a_missing_permission_ends_the_sink_and_says_wh
   }
 }
 
-TEST_F(producer_replacement_test, a_failure_that_returns_with_every_client_ends_the_sink) {
+TEST_F(producer_replacement_test, a_failure_that_recurs_with_every_client_ends_the_sink) {
   topic("t", 1);
   producer_config config = writing();
   config.replace_backoff = milliseconds(1);

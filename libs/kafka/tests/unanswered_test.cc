@@ -19,7 +19,7 @@ class unanswered_test : public cluster_test {
     config.client.bootstrap_servers = relay_->bootstrap_servers();
     return config;
   }
-  // Where the group stands, as its next member is told.
+  // The committed offset, as the next member reads it.
   [[nodiscard]] std::int64_t committed() const {
     member next(reading({"t"}));
     EXPECT_TRUE(next.until([&] { return !next.positions.empty(); }));
@@ -33,7 +33,7 @@ class unanswered_test : public cluster_test {
   std::unique_ptr<emulators::kafka_relay> relay_;
 };
 
-TEST_F(unanswered_test, a_commit_without_an_answer_holds_up_the_next_one_until_it_is_given_up) {
+TEST_F(unanswered_test, an_unanswered_commit_delays_the_next_one_until_it_times_out) {
   member reader(through_the_relay());
   ASSERT_TRUE(reader.until_records(10));
   relay().withhold(kafka_api::offset_commit, 1);
@@ -49,7 +49,7 @@ TEST_F(unanswered_test, a_commit_without_an_answer_holds_up_the_next_one_until_i
   EXPECT_EQ(reader.losses, 0);
 }
 
-TEST_F(unanswered_test, the_late_answer_to_a_commit_is_not_taken_for_that_to_a_newer_one) {
+TEST_F(unanswered_test, a_late_answer_to_a_commit_does_not_count_for_a_newer_one) {
   member reader(through_the_relay());
   ASSERT_TRUE(reader.until_records(10));
   relay().withhold(kafka_api::offset_commit, 2);
@@ -65,7 +65,7 @@ TEST_F(unanswered_test, the_late_answer_to_a_commit_is_not_taken_for_that_to_a_n
   EXPECT_EQ(reader.commits[0].offset, 8);
 }
 
-TEST_F(unanswered_test, the_late_answer_to_the_same_commit_counts) {
+TEST_F(unanswered_test, a_late_answer_to_the_same_commit_counts) {
   member reader(through_the_relay());
   ASSERT_TRUE(reader.until_records(10));
   relay().withhold(kafka_api::offset_commit, 1);
@@ -82,7 +82,7 @@ TEST_F(unanswered_test, the_late_answer_to_the_same_commit_counts) {
   EXPECT_EQ(reader.commits[1].offset, 5);
 }
 
-TEST_F(unanswered_test, an_old_commit_that_is_taken_after_a_newer_one_is_made_good) {
+TEST_F(unanswered_test, an_old_commit_applied_after_a_newer_one_is_corrected) {
   member reader(through_the_relay());
   ASSERT_TRUE(reader.until_records(10));
   cluster().count_requests();
@@ -95,12 +95,12 @@ TEST_F(unanswered_test, an_old_commit_that_is_taken_after_a_newer_one_is_made_go
   relay().deliver_withheld();
   ASSERT_TRUE(reader.until([&] { return cluster().requests(kafka_api::offset_commit) == 3; }));
   for (int i = 0; i < 20; ++i) reader.turn();
-  EXPECT_EQ(reader.commits.size(), 1U) << "nobody asked for the third";
+  EXPECT_EQ(reader.commits.size(), 1U) << "the third commit was not requested";
   ASSERT_TRUE(reader.leave());
   EXPECT_EQ(committed(), 8);
 }
 
-TEST_F(unanswered_test, who_gives_up_waiting_to_be_let_go_may_end) {
+TEST_F(unanswered_test, a_source_may_be_destroyed_while_leaving_the_group_is_unanswered) {
   member reader(through_the_relay());
   ASSERT_TRUE(reader.until_records(10));
   reader.commits_on_revoke = false;

@@ -35,7 +35,7 @@ TEST(Catalogue, TheErrorLabelIsClosedOverTheErrorCodes) {
   EXPECT_EQ(errors.values.front(), "truncated");
 }
 
-TEST(Catalogue, DefaultBucketsCoverWhatTheyMeasure) {
+TEST(Catalogue, DefaultBucketsCoverTheMeasuredRange) {
   EXPECT_EQ(buckets::decode().front(), 250ns);
   EXPECT_EQ(buckets::request().front(), 50us);
   EXPECT_EQ(buckets::request().back(), 15s);

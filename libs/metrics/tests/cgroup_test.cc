@@ -50,7 +50,7 @@ TEST_F(Cgroup, Version2IsReadBelowTheGroupsPath) {
   EXPECT_EQ(value("millrace_cgroup_cpu_throttled_seconds_total"), 2.5);
 }
 
-TEST_F(Cgroup, WhatIsNotLimitedIsLeftOut) {
+TEST_F(Cgroup, UnlimitedResourcesAreAbsent) {
   write("membership", "0::/\n");
   write("mount/cgroup.controllers", "cpu memory\n");
   write("mount/memory.current", "1\n");
@@ -61,7 +61,7 @@ TEST_F(Cgroup, WhatIsNotLimitedIsLeftOut) {
   EXPECT_EQ(value("millrace_cgroup_cpu_limit_cores"), std::nullopt);
 }
 
-TEST_F(Cgroup, Version1IsReadAtTheMountWhenTheGroupsPathIsTheHosts) {
+TEST_F(Cgroup, Version1IsReadAtTheMountWhenThePathIsThatOfTheHost) {
   write("membership", "4:cpu,cpuacct:/docker/1\n3:memory:/docker/1\n");
   write("mount/memory/memory.usage_in_bytes", "7\n");
   write("mount/memory/memory.limit_in_bytes", "9223372036854771712\n");
@@ -74,7 +74,7 @@ TEST_F(Cgroup, Version1IsReadAtTheMountWhenTheGroupsPathIsTheHosts) {
   EXPECT_EQ(value("millrace_cgroup_cpu_throttled_seconds_total"), 0.5);
 }
 
-TEST_F(Cgroup, WithoutControlGroupsThereIsNothing) {
+TEST_F(Cgroup, WithoutCgroupsNothingIsReported) {
   EXPECT_EQ(value("millrace_cgroup_memory_bytes"), std::nullopt);
   EXPECT_EQ(value("millrace_cgroup_cpu_periods_total"), 0) << "a counter without labels is always there";
 }

@@ -20,7 +20,7 @@ class Exposition : public testing::Test {
   shard& shard_ = counts_.add_shard();
 };
 
-TEST_F(Exposition, NothingDeclaredIsAnEmptyPage) { EXPECT_EQ(page(), ""); }
+TEST_F(Exposition, WithoutDeclarationsThePageIsEmpty) { EXPECT_EQ(page(), ""); }
 
 TEST_F(Exposition, HelpAndTypeComeOncePerFamilyAndEverythingIsSorted) {
   const auto done = declared_.counter({.name = "millrace_records_done_total",
@@ -70,7 +70,7 @@ TEST_F(Exposition, HistogramsAreCumulativeInSecondsAndEndWithInf) {
             "millrace_decode_seconds_count{schema=\"7\"} 4\n");
 }
 
-TEST_F(Exposition, SizesAreShownAsTheyAreAndUnlabelledFamiliesAreThereAtZero) {
+TEST_F(Exposition, SizesAreExportedUnscaledAndUnlabelledFamiliesAtZero) {
   (void)declared_.histogram({.name = "millrace_batch_records", .help = "h", .buckets = {1, 1048576}});
   (void)declared_.counter({.name = "millrace_idle_seconds_total", .help = "h", .unit = unit::seconds});
   EXPECT_EQ(page(),

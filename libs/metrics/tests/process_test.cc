@@ -21,7 +21,7 @@ class ProcessMetrics : public testing::Test {
       add_process_metrics(counts_, {.version = "1.2.3", .millrace = "0.4.0", .revision = "abc"});
 };
 
-TEST_F(ProcessMetrics, SayWhatTheKernelKnows) {
+TEST_F(ProcessMetrics, ReportWhatTheKernelReports) {
   EXPECT_GT(value("process_cpu_seconds_total"), 0);
   EXPECT_GT(value("process_resident_memory_bytes"), 1 << 20);
   EXPECT_GE(value("process_virtual_memory_bytes"), value("process_resident_memory_bytes"));

@@ -66,7 +66,7 @@ TEST_F(Registry, ValuesBeyondAnOpenLabelsBoundAreCountedAsOther) {
   EXPECT_EQ(value("millrace_done_total", {{"topic", "other"}}), 2);
 }
 
-TEST_F(Registry, ARetiredGaugeLeavesThePageUntilItIsResolvedAgain) {
+TEST_F(Registry, ARetiredGaugeIsAbsentUntilItIsResolvedAgain) {
   one_.gauge(depth_, {"3"}).set(9);
   one_.retire(depth_, {"3"});
   EXPECT_EQ(value("millrace_depth"), std::nullopt);
@@ -74,7 +74,7 @@ TEST_F(Registry, ARetiredGaugeLeavesThePageUntilItIsResolvedAgain) {
   EXPECT_EQ(value("millrace_depth"), 0);
 }
 
-TEST_F(Registry, GaugesAreAbsentUntilResolvedUnlabelledCountersAreThereAtZero) {
+TEST_F(Registry, GaugesAreAbsentUntilResolvedAndUnlabelledCountersStartAtZero) {
   (void)declared_.counter({.name = "millrace_stops_total", .help = "h"});
   EXPECT_EQ(value("millrace_stops_total"), 0);
   EXPECT_EQ(value("millrace_age_seconds"), std::nullopt);
@@ -110,7 +110,7 @@ TEST_F(Registry, AMovedHookStaysRegisteredOnce) {
 }
 
 using RegistryDeathTest = Registry;
-TEST_F(RegistryDeathTest, WrongLabelsAreDefects) {
+TEST_F(RegistryDeathTest, WrongLabelsAbort) {
   const counter_family closed = declared_.counter(
       {.name = "millrace_closed_total", .help = "h", .labels = {label::closed("stage", {"decode"})}});
   EXPECT_DEATH((void)one_.counter(closed, {"encode"}), "closed label");
@@ -118,7 +118,7 @@ TEST_F(RegistryDeathTest, WrongLabelsAreDefects) {
 }
 
 // One thread counts, resolves and retires while another scrapes: totals never fall and nothing is lost.
-TEST_F(Registry, AScraperReadsWhileAWorkerCounts) {
+TEST_F(Registry, AScrapeReadsWhileAWorkerCounts) {
   const histogram_family took =
       declared_.histogram({.name = "millrace_took_seconds", .help = "h", .buckets = buckets::decode()});
   constexpr int scrapes = 100;

@@ -49,7 +49,7 @@ TEST_F(Snapshot, SeriesMergeOverLabelsThatTheFilterLeavesOut) {
   EXPECT_EQ(now.histogram("millrace_took_seconds", {{"statement", "b"}}).count(), 3U);
 }
 
-TEST_F(Snapshot, WithoutObservationsThereIsNoQuantile) {
+TEST_F(Snapshot, AnEmptyHistogramHasNoQuantile) {
   EXPECT_EQ(counts_.take_snapshot().quantile("millrace_took_seconds", 0.5), std::nullopt);
   took("a", 5ms);
   EXPECT_EQ(counts_.take_snapshot().quantile("millrace_took_seconds", 0.5, {{"statement", "b"}}),
@@ -57,7 +57,7 @@ TEST_F(Snapshot, WithoutObservationsThereIsNoQuantile) {
   EXPECT_EQ(counts_.take_snapshot().quantile("millrace_nothing_seconds", 0.5), std::nullopt);
 }
 
-TEST_F(Snapshot, ADifferenceIsWhatHappenedBetweenAndShowsGaugesAsTheyAre) {
+TEST_F(Snapshot, ADifferenceHoldsTheEventsBetweenAndTheLaterGauges) {
   counter& done = shard_.counter(declared_.counter({.name = "millrace_done_total", .help = "h"}));
   gauge& depth = shard_.gauge(declared_.gauge({.name = "millrace_depth", .help = "h"}));
   done.add(5);

@@ -56,7 +56,7 @@ result<std::vector<schema_reference>> references_of(const json& body) {
   std::vector<schema_reference> all;
   const auto list = body.find("references");
   if (list == body.end() || list->is_null()) return all;
-  if (!list->is_array()) return error(errc::registry_unavailable, "the references are no list");
+  if (!list->is_array()) return error(errc::registry_unavailable, "the references are not a list");
   if (list->size() > references_of_one_max)
     return error(errc::limit_exceeded, "the schema has " + std::to_string(list->size()) + " references");
   for (const json& each : *list) {
@@ -113,7 +113,7 @@ result<described_schema> schema_of(const json& body) {
   }
   if (const auto rule = encrypting_rule(body)) {
     return error(errc::unsupported, "the schema's rule '" + http::printable(*rule) +
-                                        "' encrypts what is written with it, which is not supported");
+                                        "' encrypts fields, which is not supported");
   }
   auto references = references_of(body);
   if (!references) return references.error();

@@ -10,7 +10,7 @@ namespace {
 using nlohmann::json;
 
 constexpr seconds renewed_before_max{300};
-constexpr seconds life_unsaid{300};  // of a token whose life the answer does not tell
+constexpr seconds life_unsaid{300};  // of a token whose answer has no lifetime
 constexpr seconds life_max{86'400};
 constexpr std::size_t secret_bytes_min = 4;  // shorter ones are in every text
 
@@ -84,7 +84,7 @@ result<credentials::token> credentials::ask_for_token() const {
     return error(errc::registry_unavailable, place + " answered without a token");
   const auto& value = text->get_ref<const std::string&>();
   if (http::printable(value.substr(0, 300)) != value.substr(0, 300))
-    return error(errc::registry_unavailable, place + " answered with a token that no header can hold");
+    return error(errc::registry_unavailable, place + " answered with a token that is not valid in a header");
   const nanoseconds life = life_of(body);
   const nanoseconds early = std::min<nanoseconds>(renewed_before_max, life / 5);
   return token{"Bearer " + value, asked_at + (life - early), asked_at + life};
@@ -103,7 +103,7 @@ result<std::string> credentials::authorization() {
   }
   std::unique_lock alone(asking_, std::defer_lock);
   if (old) {
-    if (!alone.try_lock()) return *old;  // somebody renews it already
+    if (!alone.try_lock()) return *old;  // another thread renews it already
   } else {
     alone.lock();
   }

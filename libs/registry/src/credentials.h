@@ -1,4 +1,4 @@
-// What the Authorization header says. Any thread; may ask a token endpoint, so only for the client's threads.
+// The Authorization header. Any thread; may call a token endpoint, so only for the client's threads.
 #pragma once
 
 #include <mutex>
@@ -48,7 +48,7 @@ class credentials {
   std::string fixed_;
   std::vector<std::string> secrets_;
 
-  std::mutex asking_;         // held while a token is fetched: one thread asks for all
+  std::mutex asking_;         // held while a token is fetched: one thread requests it for all
   mutable std::mutex mutex_;  // guards what follows
   std::optional<token> token_;
   backoff backoff_;

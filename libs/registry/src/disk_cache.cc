@@ -82,7 +82,7 @@ result<std::unique_ptr<disk_cache>> disk_cache::open(const std::string& folder, 
   std::error_code failed;
   fs::create_directories(own, failed);
   if (failed)
-    return error(errc::config_invalid, "cannot make the cache folder '" + own + "': " + failed.message());
+    return error(errc::config_invalid, "cannot create the cache folder '" + own + "': " + failed.message());
   if (::access(own.c_str(), R_OK | W_OK | X_OK) != 0)
     return error(errc::config_invalid, "cannot write to the cache folder '" + own + "': " + reason());
   std::unique_ptr<disk_cache> made(new disk_cache(own, std::move(identity), files_max, bytes_max, counts));
@@ -127,7 +127,7 @@ std::optional<std::string> disk_cache::read(const std::string& key) {
     const std::lock_guard lock(mutex_);
     if (files_ > 0) --files_;
   }
-  problem(disk_problem::corrupt, "'" + path + "' was not what was written there; it is removed");
+  problem(disk_problem::corrupt, "'" + path + "' was corrupt and has been removed");
   return std::nullopt;
 }
 

@@ -244,7 +244,7 @@ void http_client::tell_of_disk() {
     if (disk_problem_told_ && now - *disk_problem_told_ < disk_problem_told_every) return;
     disk_problem_told_ = now;
   }
-  options_.given.on_event("event=schema_cache_problem error=\"" + *problem + "\"");
+  options_.given.on_event("event=schema_cache_failed error=\"" + *problem + "\"");
 }
 
 result<std::int32_t> http_client::register_schema(std::string_view subject, std::string_view text,
@@ -272,8 +272,8 @@ result<std::int32_t> http_client::register_schema(std::string_view subject, std:
   }
   if (answer.error().code() == errc::schema_not_found && !options_.given.registers) {
     return error(errc::schema_not_found, place +
-                                             ": the schema is not registered, and registering is switched "
-                                             "off: " +
+                                             ": the schema is not registered, and registration is "
+                                             "disabled: " +
                                              answer.error().message());
   }
   return answer.error().in(place);
@@ -321,7 +321,7 @@ result<compatibility> http_client::compare(std::string_view subject, std::string
 }
 
 result<void> http_client::check() {
-  // The cheapest question that needs credentials; a list of subjects may be megabytes.
+  // The cheapest request that needs credentials; a list of subjects may be megabytes.
   const auto body = servers_.ask({"GET", "/schemas/types"});
   if (!body) return body.error();
   return {};

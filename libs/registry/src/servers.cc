@@ -69,7 +69,7 @@ std::optional<error> servers::rest_of(std::size_t index) const {
   if (left.count() <= 0) return std::nullopt;
   const auto millis = std::chrono::duration_cast<milliseconds>(left).count();
   return error(errc::registry_unavailable,
-               one.problem->message() + " (not asked again for " + std::to_string(millis) + " ms)");
+               one.problem->message() + " (next request in " + std::to_string(millis) + " ms)");
 }
 
 std::size_t servers::resting() const {
@@ -90,7 +90,7 @@ void servers::succeeded(std::size_t index) {
     if (one.problem) recovered = one.text;
     one.problem.reset();
   }
-  if (!recovered.empty()) tell("event=registry_answers_again url=" + recovered);
+  if (!recovered.empty()) tell("event=registry_recovered url=" + recovered);
 }
 
 void servers::failed(std::size_t index, const error& why, std::string_view retry_after_header) {
@@ -109,7 +109,7 @@ void servers::failed(std::size_t index, const error& why, std::string_view retry
     one.problem = why;
     text = one.text;
   }
-  if (first) tell("event=registry_fails url=" + text + " error=\"" + why.message() + "\"");
+  if (first) tell("event=registry_failed url=" + text + " error=\"" + why.message() + "\"");
 }
 
 servers::answer servers::exchange_once(std::size_t index, http::request request,

@@ -1,4 +1,4 @@
-// The registry's URLs: which one is asked, and which ones rest. Any thread.
+// The registry's URLs: which one is used, and which ones are in backoff. Any thread.
 #pragma once
 
 #include <atomic>
@@ -27,7 +27,7 @@ class servers {
           meters& counts);
 
   // The answer's body. Asks every URL that does not rest, the one that answered last first, until one
-  // answers; "not found" and "unauthorized" count only when nobody answers better. Errors: see client.h.
+  // answers; "not found" and "unauthorized" count only without a better answer. Errors: see client.h.
   [[nodiscard]] result<nlohmann::json> ask(http::request request);
   [[nodiscard]] std::size_t resting() const;
 

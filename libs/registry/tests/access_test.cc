@@ -9,7 +9,7 @@ namespace {
 // The wrong password: as secret as the right one.
 constexpr const char* canary = "canary-4f1c";
 
-TEST_F(registry_test, BasicCredentialsAreSentAndWrongOnesToldWithoutThem) {
+TEST_F(registry_test, BasicCredentialsAreSentAndAppearInNoError) {
   start_server({.user = "reader", .password = "right"});
   options.user = "reader";
   options.password = secret("right");
@@ -29,7 +29,7 @@ TEST_F(registry_test, BearerTokensAreSent) {
   EXPECT_EQ(connect().check().error().code(), errc::registry_unauthorized);
 }
 
-TEST_F(registry_test, WhatAServerRepeatsOfASecretIsMasked) {
+TEST_F(registry_test, SecretsRepeatedByAServerAreMasked) {
   start_server();
   options.bearer_token = secret(canary);
   connect();
@@ -107,7 +107,7 @@ TEST_F(oauth_test, ATokenThatIsRefusedIsReplacedAtOnce) {
   EXPECT_EQ(server->tokens_given(), 2U);
 }
 
-TEST_F(oauth_test, ATokenServesOnWhileItsEndpointIsDown) {
+TEST_F(oauth_test, ATokenIsUsedUntilItExpiresWhileItsEndpointIsDown) {
   connect();
   EXPECT_TRUE(registry->check());
   server->inject({.status = 503, .code = 503, .times = UINT64_MAX, .path_prefix = "/oauth"});
@@ -121,7 +121,7 @@ TEST_F(oauth_test, ATokenServesOnWhileItsEndpointIsDown) {
   EXPECT_TRUE(registry->check());
 }
 
-TEST_F(oauth_test, ATokenEndpointInTroubleIsLeftAlone) {
+TEST_F(oauth_test, AFailingTokenEndpointIsNotRequestedDuringItsBackoff) {
   connect();
   server->inject({.status = 503, .code = 503, .times = UINT64_MAX, .path_prefix = "/oauth"});
   for (int i = 0; i < 5; ++i) EXPECT_EQ(failure_of(*registry, 7), errc::registry_unavailable);
@@ -129,7 +129,7 @@ TEST_F(oauth_test, ATokenEndpointInTroubleIsLeftAlone) {
   EXPECT_EQ(server->requests("GET /schemas/ids/7"), 0U);
 }
 
-TEST_F(oauth_test, AClientThatIsRefusedIsToldWithoutItsSecret) {
+TEST_F(oauth_test, ARefusedClientIsReportedWithoutItsSecret) {
   options.oauth->client_secret = secret(canary);
   connect();
   const auto refused = registry->check();
@@ -139,13 +139,13 @@ TEST_F(oauth_test, AClientThatIsRefusedIsToldWithoutItsSecret) {
   EXPECT_EQ(refused.error().message().find(canary), std::string::npos);
 }
 
-TEST_F(oauth_test, AnAnswerWithoutATokenIsNoToken) {
+TEST_F(oauth_test, AnAnswerWithoutATokenIsAnError) {
   connect();
   fail_next(registry_fault_kind::garbage);
   EXPECT_EQ(registry->check().error().code(), errc::registry_unavailable);
 }
 
-TEST_F(registry_test, AProxyIsAskedInTheRegistrysPlace) {
+TEST_F(registry_test, RequestsAreSentThroughAProxy) {
   start_server();  // as the proxy: it answers itself
   server->put(7, text);
   options.urls = {"http://registry.invalid:8081"};

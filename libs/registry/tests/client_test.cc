@@ -1,4 +1,4 @@
-// What a registry that is well is asked, and what its answers become.
+// The requests to a healthy registry, and the results of its answers.
 #include <millrace/metrics/exposition.h>
 #include <millrace/metrics/registry.h>
 #include <millrace/registry/subject.h>
@@ -45,7 +45,7 @@ TEST_F(registry_test, IdenticalLookupsShareOneRequestAndStayCached) {
   EXPECT_EQ(registry->stats().requests, 1U);
 }
 
-TEST_F(registry_test, TenThousandIdsAreKeptWithinTheBoundTheLongestUnusedGoesFirst) {
+TEST_F(registry_test, TheCacheIsBoundedAndEvictsTheLeastRecentlyUsed) {
   options.cached_ids_max = 3;
   connect();
   for (const std::int32_t id : {1, 2, 3, 4}) server->put(id, text);
@@ -125,13 +125,13 @@ TEST_F(registry_test, NormalisedSchemasShareAnId) {
   EXPECT_EQ(*one, *other);
 }
 
-TEST_F(registry_test, NothingIsRegisteredWhenThatIsSwitchedOff) {
+TEST_F(registry_test, NothingIsRegisteredWhenRegistrationIsDisabled) {
   options.registers = false;
   connect();
   const auto absent = registry->register_schema("s", text);
   ASSERT_FALSE(absent);
   EXPECT_EQ(absent.error().code(), errc::schema_not_found);
-  EXPECT_NE(absent.error().message().find("switched off"), std::string::npos);
+  EXPECT_NE(absent.error().message().find("is disabled"), std::string::npos);
   const auto added = server->add("s", text);
   const auto found = registry->register_schema("s", text);
   ASSERT_TRUE(found) << found.error().to_string();
@@ -139,7 +139,7 @@ TEST_F(registry_test, NothingIsRegisteredWhenThatIsSwitchedOff) {
   EXPECT_EQ(server->requests("POST /subjects/s/versions"), 0U);
 }
 
-TEST_F(registry_test, CompatibilityIsAskedAndAnIncompatibleSchemaIsNamedSo) {
+TEST_F(registry_test, AnIncompatibleSchemaIsReported) {
   connect();
   EXPECT_TRUE(registry->compare("s", text)->compatible) << "a subject that is not there accepts anything";
   ASSERT_TRUE(registry->register_schema("s", R"("string")"));
@@ -155,7 +155,7 @@ TEST_F(registry_test, CompatibilityIsAskedAndAnIncompatibleSchemaIsNamedSo) {
   EXPECT_NE(refused.error().message().find("subject 's'"), std::string::npos);
 }
 
-TEST_F(registry_test, AnInvalidSchemaIsNamedSo) {
+TEST_F(registry_test, AnInvalidSchemaIsReported) {
   connect();
   EXPECT_EQ(registry->register_schema("s", "{").error().code(), errc::schema_invalid);
 }

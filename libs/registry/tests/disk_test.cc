@@ -27,7 +27,7 @@ class disk_test : public registry_test {
     fs::remove_all(folder);
   }
   void stop_server() { server->inject({.status = 503, .code = 50301, .times = UINT64_MAX}); }
-  // The client as a process that starts anew.
+  // The client as a process that restarts.
   client& restart() { return connect(); }
   [[nodiscard]] std::vector<fs::path> files() const {
     std::vector<fs::path> found;
@@ -80,14 +80,14 @@ TEST_F(disk_test, ReferencesAreKeptToo) {
   EXPECT_NE((*kept)->references[0].find("\"B\""), std::string::npos);
 }
 
-TEST_F(disk_test, WhatIsOnDiskIsNotAskedForAgain) {
+TEST_F(disk_test, SchemasOnDiskAreNotRequestedAgain) {
   ASSERT_TRUE(fetch(connect(), 7));
   ASSERT_TRUE(fetch(restart(), 7));
   EXPECT_EQ(server->requests("GET /schemas/ids/7"), 1U);
   EXPECT_EQ(registry->stats().disk_hits, 1U);
 }
 
-TEST_F(disk_test, EveryWayInWhichAFileCanBeWrongCountsAsAbsent) {
+TEST_F(disk_test, EveryCorruptFileCountsAsAbsent) {
   ASSERT_TRUE(fetch(connect(), 7));
   ASSERT_EQ(files().size(), 1U);
   const fs::path file = files().front();
@@ -112,12 +112,12 @@ TEST_F(disk_test, EveryWayInWhichAFileCanBeWrongCountsAsAbsent) {
     EXPECT_EQ(server->requests("GET /schemas/ids/7"), ++asked)
         << "from the registry, for: " << each.substr(0, 100);
     EXPECT_EQ(registry->stats().disk_failures, 1U);
-    EXPECT_EQ(content(file), good) << "written anew";
+    EXPECT_EQ(content(file), good) << "written again";
   }
-  EXPECT_NE(events().front().find("event=schema_cache_problem"), std::string::npos);
+  EXPECT_NE(events().front().find("event=schema_cache_failed"), std::string::npos);
 }
 
-TEST_F(disk_test, AFileOfAnotherRegistryOrContextIsNotBelieved) {
+TEST_F(disk_test, AFileOfAnotherRegistryOrContextIsIgnored) {
   ASSERT_TRUE(fetch(connect(), 7));
   auto other = *registry_double::start();
   other->put(7, R"("int")");
@@ -145,7 +145,7 @@ TEST_F(disk_test, TheOrderOfTheUrlsDoesNotMatter) {
 }
 
 // A limit on the size of files stands for a disk that is full.
-TEST_F(disk_test, AFullDiskCostsTheCacheAndNothingElse) {
+TEST_F(disk_test, AFullDiskDisablesTheCacheOnly) {
   connect();
   const auto before = std::signal(SIGXFSZ, SIG_IGN);
   rlimit usual{};
@@ -160,20 +160,20 @@ TEST_F(disk_test, AFullDiskCostsTheCacheAndNothingElse) {
   EXPECT_TRUE(id);
   EXPECT_EQ(registry->stats().disk_failures, 2U);
   EXPECT_TRUE(files().empty()) << "nothing half written stays";
-  EXPECT_EQ(events().size(), 1U) << "told once, not for every schema";
+  EXPECT_EQ(events().size(), 1U) << "reported once, not for every schema";
   server->put(8, text);
   ASSERT_TRUE(fetch(*registry, 8));
   EXPECT_EQ(files().size(), 1U) << "and it goes on when there is room";
 }
 
-TEST_F(disk_test, AFolderThatVanishesCostsTheCacheAndNothingElse) {
+TEST_F(disk_test, ARemovedFolderDisablesTheCacheOnly) {
   connect();
   fs::remove_all(folder);
   EXPECT_EQ(failure_of(*registry, 7), std::nullopt);
   EXPECT_EQ(registry->stats().disk_failures, 1U);
 }
 
-TEST_F(disk_test, AFolderThatCannotBeMadeIsToldAtStartUp) {
+TEST_F(disk_test, AFolderThatCannotBeCreatedIsAnErrorAtStartUp) {
   write(folder, "a file");
   const auto created = client::create(options);
   ASSERT_FALSE(created);
@@ -181,7 +181,7 @@ TEST_F(disk_test, AFolderThatCannotBeMadeIsToldAtStartUp) {
   EXPECT_NE(created.error().message().find(folder), std::string::npos);
 }
 
-TEST_F(disk_test, TheOldestFileGoesForANewOne) {
+TEST_F(disk_test, TheOldestFileIsEvicted) {
   options.disk_ids_max = 3;
   connect();
   for (std::int32_t id = 1; id <= 5; ++id) {
@@ -193,7 +193,7 @@ TEST_F(disk_test, TheOldestFileGoesForANewOne) {
   EXPECT_EQ(registry->stats().disk_failures, 0U);
 }
 
-TEST_F(disk_test, NoSecretIsWrittenDown) {
+TEST_F(disk_test, NoSecretIsWrittenToDisk) {
   server = *registry_double::start({.user = "reader", .password = "canary-4f1c"});
   server->put(7, text);
   options.urls = {server->url()};

@@ -130,7 +130,7 @@ class registry_test : public testing::Test {
   std::vector<std::string> events_;
 
  protected:
-  std::unique_ptr<client> registry;  // last: it tells events
+  std::unique_ptr<client> registry;  // last: it reports events
 };
 
 }  // namespace millrace::registry::test

@@ -69,7 +69,7 @@ TEST_F(reference_test, AReferenceMayLeadIntoAnotherContext) {
   EXPECT_EQ(names_of("A"), (std::vector<std::string>{"B", "A"}));
 }
 
-TEST_F(reference_test, AHundredDeep) {
+TEST_F(reference_test, AHundredLevelsOfReferencesAreFetched) {
   connect();
   schema_reference below = add("R0", {});
   for (int i = 1; i <= 100; ++i) below = add("R" + std::to_string(i), {below});
@@ -79,7 +79,7 @@ TEST_F(reference_test, AHundredDeep) {
   EXPECT_EQ(names.back(), "R100");
 }
 
-TEST_F(reference_test, ACycleIsRefusedByName) {
+TEST_F(reference_test, ACycleIsRefusedAndNamed) {
   start_server();
   const auto refers = [&](std::int32_t id, const std::string& to) {
     ASSERT_TRUE(server->put_object(

@@ -101,7 +101,7 @@ TEST_F(tls_test, ACertificateForAnotherHostIsRefused) {
   EXPECT_EQ(connect().check().error().code(), errc::tls_error);
 }
 
-TEST_F(tls_test, AClientCertificateIsShown) {
+TEST_F(tls_test, AClientCertificateIsPresented) {
   const certificate ours("DNS:millrace", "key-password");
   start_secure(right, &ours);
   options.ca_file = right.file();

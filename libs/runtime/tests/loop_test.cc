@@ -86,7 +86,7 @@ TEST(Loop, WatchingAClosedDescriptorIsAnError) {
   EXPECT_EQ(watched.error().code(), errc::io_error);
 }
 
-TEST(LoopDeathTest, AStepLeftBehindAborts) {
+TEST(LoopDeathTest, DestructionWithARemainingStepAborts) {
   std::string log;
   logging_step orphan(log, 'o');
   EXPECT_DEATH(

@@ -45,7 +45,7 @@ TEST(Task, IsLazyUntilStarted) {
   flag done;
   t.start(l, done);
   EXPECT_TRUE(ran);
-  EXPECT_FALSE(done.raised) << "completion is told from the loop, not from inside the frame";
+  EXPECT_FALSE(done.raised) << "completion is reported from the loop, not from inside the frame";
   l.run_pending();
   EXPECT_TRUE(done.raised);
 }
@@ -64,7 +64,7 @@ TEST(Task, AwaitsTasksAndTime) {
   EXPECT_EQ(t.take(), 50);
 }
 
-TEST(Task, MoveOnlyResults) {
+TEST(Task, ReturnsMoveOnlyResults) {
   auto make = []() -> task<std::unique_ptr<int>> { co_return std::make_unique<int>(3); };
   manual_clock time;
   loop l(time);
@@ -157,7 +157,7 @@ TEST(TaskThatThrows, GivesItsExceptionToWhoeverTakesItsResult) {
     task<int> t = throws_at_once(held(alive));
     t.start(l, done);
     EXPECT_TRUE(t.finished());
-    EXPECT_FALSE(done.raised) << "completion is told from the loop, as always";
+    EXPECT_FALSE(done.raised) << "completion is reported from the loop, as always";
     l.run_pending();
     ASSERT_TRUE(done.raised);
     EXPECT_THROW(static_cast<void>(t.take()), std::out_of_range);
@@ -185,7 +185,7 @@ TEST(TaskThatThrows, UnwindsItsLocalsWhenItThrowsAfterAWait) {
   EXPECT_EQ(alive, 0);
 }
 
-TEST(TaskThatThrows, PassesWhatIsNoStandardException) {
+TEST(TaskThatThrows, PropagatesNonStandardExceptions) {
   manual_clock time;
   loop l(time);
   flag done;
@@ -195,7 +195,7 @@ TEST(TaskThatThrows, PassesWhatIsNoStandardException) {
   EXPECT_THROW(t.take(), int);
 }
 
-TEST(TaskThatThrows, ThrowsIntoItsAwaiterWhichMayLetItPass) {
+TEST(TaskThatThrows, ThrowsIntoItsAwaiterWhichMayPropagate) {
   manual_clock time;
   loop l(time);
   int alive = 0;
@@ -211,7 +211,7 @@ TEST(TaskThatThrows, ThrowsIntoItsAwaiterWhichMayLetItPass) {
   EXPECT_EQ(alive, 0);
 }
 
-TEST(TaskThatThrows, ThrowsIntoItsAwaiterWhichMayCatchItAndGoOn) {
+TEST(TaskThatThrows, ThrowsIntoItsAwaiterWhichMayCatchAndContinue) {
   manual_clock time;
   loop l(time);
   int alive = 0;
@@ -225,7 +225,7 @@ TEST(TaskThatThrows, ThrowsIntoItsAwaiterWhichMayCatchItAndGoOn) {
   EXPECT_EQ(alive, 0);
 }
 
-TEST(TaskThatThrows, GivesItsFrameBack) {
+TEST(TaskThatThrows, ReleasesItsFrame) {
   manual_clock time;
   loop l(time);
   int alive = 0;
@@ -241,7 +241,7 @@ TEST(TaskThatThrows, GivesItsFrameBack) {
   EXPECT_EQ(frame_stats().frames_live, before.frames_live);
 }
 
-TEST(TaskThatThrowsDeathTest, AbortsWhenNobodyTakesTheException) {
+TEST(TaskThatThrowsDeathTest, AnUnobservedExceptionAborts) {
   EXPECT_DEATH(
       {
         manual_clock time;
@@ -251,7 +251,7 @@ TEST(TaskThatThrowsDeathTest, AbortsWhenNobodyTakesTheException) {
         t.start(l, done);
         l.run_pending();
       },
-      "the exception of a task was taken by nobody");
+      "the exception of a task was not taken");
 }
 
 TEST(Scope, JoinsItsChildren) {
@@ -304,7 +304,7 @@ TEST(Scope, JoinThrowsTheFirstExceptionOnceNoChildIsLeft) {
   l.run_pending();
   time.advance(seconds(1));
   l.run_pending();
-  EXPECT_FALSE(done.raised) << "one child is still at work";
+  EXPECT_FALSE(done.raised) << "one child is still running";
   time.advance(seconds(1));
   l.run_pending();
   ASSERT_TRUE(done.raised);

@@ -13,7 +13,7 @@ task<> hold(semaphore& units, std::size_t count, std::vector<std::size_t>& log) 
   log.push_back(count);
 }
 
-TEST(Semaphore, ServesInOrderAndLetsNobodyOvertake) {
+TEST(Semaphore, ServesWaitersInOrder) {
   manual_clock time;
   loop l(time);
   semaphore units(l, 2);
@@ -38,7 +38,7 @@ task<> wait_for(event& e, int& woken) {
   ++woken;
 }
 
-TEST(Event, WakesEverybody) {
+TEST(Event, WakesEveryWaiter) {
   manual_clock time;
   loop l(time);
   event e(l);

@@ -221,7 +221,7 @@ bool simulated_source::still_held(const asked_commit& commit) const {
   return found != held_.end() && found->second.assignment == commit.assignment;
 }
 
-// What was asked for an assignment that has ended meanwhile is not sent.
+// Commits requested for an assignment that has ended meanwhile are not sent.
 void simulated_source::send_commits() {
   if (severed_) return;
   for (const asked_commit& asked : std::exchange(waiting_commits_, {})) {

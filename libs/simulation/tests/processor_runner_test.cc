@@ -96,7 +96,7 @@ TEST(ProcessorRunner, ShowsAnExceptionAsTheErrorOfTheAttempt) {
   EXPECT_TRUE(run.emitted().empty());
 }
 
-TEST(ProcessorRunner, FailsWhatEmitsTooMuch) {
+TEST(ProcessorRunner, FailsARecordWithTooManyEmits) {
   processor_runner<throwing> run;
   run.feed({1'001, "fine"});
   ASSERT_EQ(run.last().what(), stream::outcome::kind::failed);
@@ -118,7 +118,7 @@ TEST(ProcessorRunner, AnswersByTheParametersOfTheStatement) {
   EXPECT_EQ(run.outcomes()[1]->what(), stream::outcome::kind::dead_letter);
 }
 
-TEST(ProcessorRunner, KeepsTheEmitsOfAFailureBack) {
+TEST(ProcessorRunner, DiscardsTheEmitsOfAFailure) {
   processor_runner<deliver> run(0ns);
   run.database().prime(select_owner, {{"ada"}});
   run.database().answer(insert_receipt, [](std::span<const cell>) {
@@ -130,7 +130,7 @@ TEST(ProcessorRunner, KeepsTheEmitsOfAFailureBack) {
   EXPECT_TRUE(run.emitted().empty());
 }
 
-TEST(ProcessorRunner, TimeMovesOnlyByHand) {
+TEST(ProcessorRunner, TimeAdvancesOnlyOnRequest) {
   processor_runner<deliver> run(10s);
   run.database().prime(select_owner, {{"ada"}});
   run.feed({1, "book"});
@@ -140,7 +140,7 @@ TEST(ProcessorRunner, TimeMovesOnlyByHand) {
   EXPECT_TRUE(run.outcomes().front().has_value());
 }
 
-TEST(ProcessorRunner, FeedsBytesAsTheyComeFromTheTopic) {
+TEST(ProcessorRunner, DecodesTheBytesOfATopic) {
   processor_runner<deliver> run(0ns);
   run.database().prime(select_owner, {{"ada"}});
   const byte_buffer framed = engine::framed_parcel(1, 99, "box");

@@ -16,32 +16,33 @@ std::string names_of(const std::vector<lookup_declaration*>& all) {
   return text.empty() ? "none" : text;
 }
 
-// What a replay would not repeat, as far as the text tells. Types tell the rest, once prepared.
+// What a replay would not repeat, as far as the text shows. Types show the rest, once prepared.
 result<void> check_write_time(const statement_declaration& s) {
   if (s.options().written != write_time::record) return {};
   const statement_text& text = s.text();
   const auto refused = [&s](const std::string& why) {
-    return wrong(s, why + "; leave out write_time::record, or change the statement");
+    return wrong(s, why + "; omit write_time::record, or change the statement");
   };
   if (!text.writes()) return refused("the record's write time is for INSERT, UPDATE and DELETE");
   if (text.sets_timestamp) return refused("USING TIMESTAMP and the record's write time exclude each other");
   if (text.conditional)
-    return refused("a conditional write (IF) is timed by the server, and a replay would find it done");
+    return refused(
+        "the server sets the timestamp of a conditional write (IF), and a replay would find it applied");
   if (!text.volatile_function.empty())
     return refused(text.volatile_function + "() would yield another value when the record is replayed");
   if (!s.options().idempotent)
-    return refused("it is declared not to be idempotent, so a replay would not write the same");
+    return refused("it is declared as not idempotent, so a replay would write another value");
   for (const statement_text::in_place& change : text.changes_in_place) {
     if (change.by != statement_text::in_place::operand::other) continue;
     return refused(
         "column '" + change.column +
-        "' changes in place: a counter would count a replay again, and a list would grow again. A set "
+        "' changes in place: a replay would increment a counter again and append to a list again. A set "
         "or map may be bound as a parameter");
   }
   return {};
 }
 
-// A table's rows are timed by the log or by the clocks, not by both: what the clocks write while the line
+// A table's rows are timed by the log or by the clocks, not by both: what the clocks write while the engine
 // lags hides what records write later.
 result<void> check_tables(const std::vector<statement_declaration*>& all) {
   for (const statement_declaration* timed : all) {
@@ -54,8 +55,8 @@ result<void> check_tables(const std::vector<statement_declaration*>& all) {
       return wrong(*other,
                    "it writes table '" + other->text().table + "' at the server's time, and statement '" +
                        timed->name() +
-                       "' at the record's write time: the later record would lose whenever the line lags; "
-                       "give both write_time::record");
+                       "' at the record's write time: the later record would lose whenever the engine lags; "
+                       "use write_time::record for both");
     }
   }
   return {};
@@ -71,7 +72,7 @@ result<statement_declaration::invalidation> key_of(const statement_declaration& 
     if (found == bound.end()) {
       return wrong(write, "it binds no parameter to column '" + column +
                               "', which is part of the key of lookup '" + lookup.name() +
-                              "': which row it makes stale cannot be told");
+                              "': the row that it invalidates is unknown");
     }
     made.key.push_back(static_cast<std::size_t>(found - bound.begin()));
   }
@@ -83,9 +84,10 @@ result<void> tie(statement_declaration& write, const std::string& name, const de
   const auto found = std::find_if(all.lookups.begin(), all.lookups.end(),
                                   [&name](const lookup_declaration* each) { return each->name() == name; });
   if (found == all.lookups.end())
-    return wrong(write, "it invalidates '" + name + "', and the lookups are: " + names_of(all.lookups));
+    return wrong(
+        write, "its `invalidates` has '" + name + "', expected one of the lookups: " + names_of(all.lookups));
   const lookup_declaration& lookup = **found;
-  if (!write.text().writes()) return wrong(write, "it reads, and what reads invalidates nothing");
+  if (!write.text().writes()) return wrong(write, "it is a SELECT, which invalidates nothing");
   if (!same_table(write.text().table, lookup.statement().text().table)) {
     return wrong(write, "it writes table '" + write.text().table + "', and lookup '" + name + "' reads '" +
                             lookup.statement().text().table + "'");
@@ -113,8 +115,8 @@ result<void> connect(const declarations& all, invalidation_board& board) {
         continue;
       }
       return wrong(*s, "it writes table '" + s->text().table + "', which lookup '" + lookup->name() +
-                           "' caches rows of: declare it with .invalidates = {\"" + lookup->name() +
-                           "\"}, or {no_lookup} when rows may be stale until they expire");
+                           "' caches: declare it with .invalidates = {\"" + lookup->name() +
+                           "\"}, or {no_lookup} if outdated rows may be used until they expire");
     }
   }
   return check_tables(all.statements);

@@ -8,12 +8,11 @@ result<void> check(const lookup_options& options) {
   if (options.ttl.count() < 0 || options.negative_ttl.count() < 0 || options.retry_for.count() < 0)
     return wrong("a time is negative");
   if (options.when_late == miss_policy::retry)
-    return wrong("`when_late` says what follows the retries: default, skip or dead_letter");
+    return wrong("`when_late` must be default, skip or dead_letter");
   if (options.on_miss != miss_policy::retry) return {};
-  if (options.retry_delay.count() < 1) return wrong("`retry_delay` is at least a millisecond");
+  if (options.retry_delay.count() < 1) return wrong("`retry_delay` must be at least 1 ms");
   if (options.negative_ttl > options.retry_delay)
-    return wrong(
-        "`negative_ttl` is longer than `retry_delay`: a record that looks again would see the cached miss");
+    return wrong("`negative_ttl` is longer than `retry_delay`: a retry would read the cached miss");
   return {};
 }
 

@@ -1,4 +1,4 @@
-// Start-up: writes and the lookups they make stale, and writes that a replay would not repeat.
+// Start-up: writes and the lookups they invalidate, and writes that a replay would not repeat.
 #include <deque>
 
 #include <gtest/gtest.h>
@@ -45,7 +45,7 @@ class connect_test : public ::testing::Test {
   std::deque<any_lookup> lookups_;
 };
 
-TEST_F(connect_test, AWriteTellsTheKeyThatItsParametersMakeUp) {
+TEST_F(connect_test, AWriteInvalidatesTheKeyOfItsParameters) {
   lookup("prices", "SELECT price FROM price WHERE shop = ? AND item = ?");
   const any_statement& insert =
       write("INSERT INTO price (item, price, shop) VALUES (?, ?, ?)", {.invalidates = {"prices"}});
@@ -59,28 +59,31 @@ TEST_F(connect_test, AWriteTellsTheKeyThatItsParametersMakeUp) {
             "0000000173"
             "0000000169")
       << "in the order of the lookup: shop, item";
-  insert.written(bytes_view(cells).first(3));  // torn: tells what there is, and breaks nothing
+  insert.written(bytes_view(cells).first(3));  // torn: lists the declared lookups, and breaks nothing
 }
 
-TEST_F(connect_test, AWriteMustSayWhatItDoesToALookupOfItsTable) {
+TEST_F(connect_test, AWriteToTheTableOfALookupMustDeclareInvalidation) {
   lookup("profiles", "SELECT segment FROM ks.profile WHERE id = ?");
   write("UPDATE profile SET segment = ? WHERE id = ?");
-  EXPECT_EQ(why(),
-            "statement 'update profile': it writes table 'profile', which lookup 'profiles' caches rows of: "
-            "declare "
-            "it with .invalidates = {\"profiles\"}, or {no_lookup} when rows may be stale until they expire");
+  EXPECT_EQ(
+      why(),
+      "statement 'update profile': it writes table 'profile', which lookup 'profiles' caches: "
+      "declare "
+      "it with .invalidates = {\"profiles\"}, or {no_lookup} if outdated rows may be used until they expire");
 }
 
-TEST_F(connect_test, AWriteMayLeaveLookupsAlone) {
+TEST_F(connect_test, AWriteMayDeclareThatItInvalidatesNothing) {
   lookup("profiles", "SELECT segment FROM profile WHERE id = ?");
   write("UPDATE profile SET segment = ? WHERE id = ?", {.invalidates = {no_lookup}});
   EXPECT_EQ(why(), "fits");
 }
 
-TEST_F(connect_test, AnUnknownLookupIsNamedWithThoseThereAre) {
+TEST_F(connect_test, AnUnknownLookupIsRefusedAndTheDeclaredOnesAreListed) {
   lookup("profiles", "SELECT segment FROM profile WHERE id = ?");
   write("UPDATE profile SET segment = ? WHERE id = ?", {.invalidates = {"profile"}});
-  EXPECT_EQ(why(), "statement 'update profile': it invalidates 'profile', and the lookups are: profiles");
+  EXPECT_EQ(
+      why(),
+      "statement 'update profile': its `invalidates` has 'profile', expected one of the lookups: profiles");
 }
 
 TEST_F(connect_test, AWriteOfAnotherTableIsRefused) {
@@ -90,13 +93,13 @@ TEST_F(connect_test, AWriteOfAnotherTableIsRefused) {
             "statement 'update visit': it writes table 'visit', and lookup 'profiles' reads 'profile'");
 }
 
-TEST_F(connect_test, AWriteThatDoesNotTellTheWholeKeyIsRefused) {
+TEST_F(connect_test, AWriteWithoutTheWholeKeyIsRefused) {
   lookup("prices", "SELECT price FROM price WHERE shop = ? AND item = ?");
   write("DELETE FROM price WHERE shop = ?", {.invalidates = {"prices"}});
   EXPECT_EQ(
       why(),
       "statement 'delete price': it binds no parameter to column 'item', which is part of the key of lookup "
-      "'prices': which row it makes stale cannot be told");
+      "'prices': the row that it invalidates is unknown");
 }
 
 struct refused_write {
@@ -105,7 +108,7 @@ struct refused_write {
 };
 class refused_write_test : public connect_test, public ::testing::WithParamInterface<refused_write> {};
 
-TEST_P(refused_write_test, AtTheRecordsWriteTime) {
+TEST_P(refused_write_test, IsNotRepeatableAtTheRecordsWriteTime) {
   write(GetParam().cql, {.written = write_time::record});
   EXPECT_NE(why().find(GetParam().because), std::string::npos) << why();
 }
@@ -123,17 +126,17 @@ INSTANTIATE_TEST_SUITE_P(
                       refused_write{"UPDATE t SET c = c + 1 WHERE k = ?", "changes in place"},
                       refused_write{"UPDATE t SET l = l + ['x'] WHERE k = ?", "changes in place"}));
 
-TEST_F(connect_test, WritesOfOneTableAgreeOnWhoTimesThem) {
+TEST_F(connect_test, WritesOfOneTableMustUseTheSameWriteTime) {
   write("INSERT INTO t (k, a) VALUES (?, ?)", {.written = write_time::record});
   write("DELETE FROM ks.t WHERE k = ?");
   EXPECT_EQ(
       why(),
       "statement 'delete t': it writes table 'ks.t' at the server's time, and statement 'insert t' at the "
-      "record's write time: the later record would lose whenever the line lags; give both "
-      "write_time::record");
+      "record's write time: the later record would lose whenever the engine lags; use "
+      "write_time::record for both");
 }
 
-TEST_F(connect_test, WhatRepeatsWellIsAccepted) {
+TEST_F(connect_test, RepeatableWritesAreAccepted) {
   const statement_options timed{.written = write_time::record};
   write("INSERT INTO t (k, a) VALUES (?, ?) USING TTL 600", timed);
   write("UPDATE t SET s = s + {'x'}, m['y'] = ? WHERE k = ?", timed);
@@ -144,19 +147,18 @@ TEST_F(connect_test, WhatRepeatsWellIsAccepted) {
 
 TEST_F(connect_test, AWriteThatIsNotIdempotentHasNoWriteTime) {
   write("INSERT INTO t (k) VALUES (?)", {.idempotent = false, .written = write_time::record});
-  EXPECT_NE(why().find("not to be idempotent"), std::string::npos);
+  EXPECT_NE(why().find("declared as not idempotent"), std::string::npos);
 }
 
-TEST(LookupOptions, ThatContradictThemselvesAreRefused) {
+TEST(LookupOptions, ContradictoryOptionsAreRefused) {
   EXPECT_TRUE(check(lookup_options{}));
   EXPECT_FALSE(check(lookup_options{.ttl = milliseconds(-1)}));
   EXPECT_FALSE(check(lookup_options{.when_late = miss_policy::retry}));
   EXPECT_FALSE(check(lookup_options{.on_miss = miss_policy::retry, .retry_delay = milliseconds(0)}));
   const auto masked = check(lookup_options{.negative_ttl = seconds(5), .on_miss = miss_policy::retry});
   ASSERT_FALSE(masked);
-  EXPECT_EQ(
-      masked.error().message(),
-      "`negative_ttl` is longer than `retry_delay`: a record that looks again would see the cached miss");
+  EXPECT_EQ(masked.error().message(),
+            "`negative_ttl` is longer than `retry_delay`: a retry would read the cached miss");
 }
 
 }  // namespace

@@ -35,7 +35,7 @@ TEST(Invalidations, ReachEveryInboxOfTheirLookupOnce) {
   EXPECT_FALSE(other.pending());
 }
 
-TEST(Invalidations, AFullInboxSaysEverythingAndStartsAnew) {
+TEST(Invalidations, AFullInboxInvalidatesEverythingAndIsCleared) {
   invalidation_board board;
   invalidation_inbox inbox(board.channel("profiles"));
   const std::string key(1'000, 'k');
@@ -46,7 +46,7 @@ TEST(Invalidations, AFullInboxSaysEverythingAndStartsAnew) {
   EXPECT_EQ(read(inbox).keys, (std::vector<std::string>{"a"}));
 }
 
-TEST(Invalidations, NothingThatWritersOnOtherThreadsPostIsLost) {
+TEST(Invalidations, NoInvalidationPostedByAnotherThreadIsLost) {
   constexpr int writers = 3;
   constexpr int keys_of_each = 20'000;
   invalidation_board board;

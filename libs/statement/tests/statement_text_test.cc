@@ -22,7 +22,7 @@ TEST(StatementText, NamesTheColumnOfEachParameter) {
   EXPECT_EQ(statement_text::of("SELECT a FROM t WHERE id = ? LIMIT ?").parameters.size(), 2U);
 }
 
-TEST(StatementText, KnowsVerbAndTable) {
+TEST(StatementText, RecognisesKindAndTable) {
   const auto is = [](std::string_view cql, verb does, std::string_view table) {
     const statement_text text = statement_text::of(cql);
     EXPECT_EQ(text.does, does) << cql;
@@ -40,7 +40,7 @@ TEST(StatementText, KnowsVerbAndTable) {
   EXPECT_FALSE(same_table("", ""));
 }
 
-TEST(StatementText, SeesWhatAReplayWouldNotRepeat) {
+TEST(StatementText, RecognisesWritesThatAReplayWouldChange) {
   EXPECT_TRUE(statement_text::of("INSERT INTO t (a) VALUES (?) USING TTL ? AND TIMESTAMP ?").sets_timestamp);
   EXPECT_TRUE(statement_text::of("INSERT INTO t (a) VALUES (?) USING TTL ? AND TIMESTAMP ?").sets_ttl);
   EXPECT_FALSE(statement_text::of("UPDATE t SET timestamp = ?, ttl = ? WHERE a = ?").sets_timestamp);
@@ -50,7 +50,7 @@ TEST(StatementText, SeesWhatAReplayWouldNotRepeat) {
   EXPECT_EQ(statement_text::of("INSERT INTO t (now, uuid) VALUES (?, ?)").volatile_function, "");
 }
 
-TEST(StatementText, SeesWhatChangesInPlace) {
+TEST(StatementText, RecognisesChangesInPlace) {
   using operand = statement_text::in_place::operand;
   const auto changes = [](std::string_view cql) { return statement_text::of(cql).changes_in_place; };
   EXPECT_TRUE(changes("UPDATE t SET a = ?, b = [1, 2] WHERE c = ?").empty());

@@ -21,7 +21,7 @@ disposition disposition_of(errc code) noexcept {
     case errc::redrive_target_unknown:
     case errc::unsupported:
       return disposition::dead_letter;
-    // Somebody else is unwell.
+    // A dependency is unavailable or overloaded.
     case errc::registry_unavailable:
     case errc::db_unavailable:
     case errc::db_timeout:

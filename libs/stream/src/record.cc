@@ -55,7 +55,7 @@ std::optional<bytes_view> record_block::header(std::string_view name) const noex
 }
 
 header_view record_block::header_at(std::uint32_t index) const noexcept {
-  invariant(index < header_count_, "a header is asked for by an index it has");
+  invariant(index < header_count_, "a header index is in range");
   const std::byte* at = data() + (key_bytes_ > 0 ? key_bytes_ : 0) + (value_bytes_ > 0 ? value_bytes_ : 0);
   stored_header header = read_header(at);
   for (std::uint32_t i = 0; i < index; ++i) header = read_header(header.next);

@@ -11,13 +11,13 @@ namespace {
 
 using ranges = std::vector<offset_range>;
 
-TEST(FinishedMap, ReadsBackWhatWasWritten) {
+TEST(FinishedMap, ReadsBackTheWrittenRanges) {
   const ranges done{{11, 11}, {13, 20}, {1'000'000'000'000, 1'000'000'000'001}};
   const std::string text = encode_finished("topic", 10, done);
   EXPECT_EQ(decode_finished(text, "topic", 10), done);
 }
 
-TEST(FinishedMap, WithNothingFinishedItStillSaysWhoseCommitItIs) {
+TEST(FinishedMap, AnEmptyMapIdentifiesItsCommit) {
   const std::string text = encode_finished("topic", 10, {});
   EXPECT_EQ(text.size(), 15U);
   EXPECT_EQ(decode_finished(text, "topic", 10), ranges{});
@@ -34,7 +34,7 @@ TEST(FinishedMap, IsIgnoredUnderAnotherTopicOrOffset) {
   EXPECT_FALSE(decode_finished(text, "topic", 11));
 }
 
-TEST(FinishedMap, IgnoresWhatSomebodyElseWrote) {
+TEST(FinishedMap, IgnoresMetadataOfAnotherClient) {
   for (const char* text :
        {"", "mr1.", "mr1.AAAA", "{\"owner\":\"flink\"}", "mr2.AAAAAAAAAAAAAAAAAAAA", "mr1.?"}) {
     EXPECT_FALSE(decode_finished(text, "topic", 0)) << text;
@@ -42,7 +42,7 @@ TEST(FinishedMap, IgnoresWhatSomebodyElseWrote) {
   EXPECT_FALSE(decode_finished(std::string(1U << 20U, 'A'), "topic", 0));
 }
 
-TEST(FinishedMap, EveryDamageIsNoticed) {
+TEST(FinishedMap, EveryCorruptionIsDetected) {
   const ranges done{{11, 11}, {13, 20}, {300, 70'000}};
   const std::string text = encode_finished("topic", 10, done);
   for (std::size_t at = 0; at < text.size(); ++at) {
@@ -57,7 +57,7 @@ TEST(FinishedMap, EveryDamageIsNoticed) {
   }
 }
 
-TEST(FinishedMap, WhatDoesNotFitIsForgottenFromTheFarEnd) {
+TEST(FinishedMap, RangesThatDoNotFitAreDroppedFromTheFarEnd) {
   ranges done;
   for (std::int64_t at = 1; done.size() < 10'000; at += 1'000) done.push_back({at, at + 200});
   const std::string text = encode_finished("topic", 0, done);
@@ -79,7 +79,7 @@ TEST(FinishedMap, NoMoreRangesFitThanTheLimitSays) {
   EXPECT_GT(read->size(), finished_ranges_max - 10);
 }
 
-TEST(FinishedMap, AnyRangesReadBackAsFarAsTheyFit) {
+TEST(FinishedMap, RandomRangesReadBackAsFarAsTheyFit) {
   std::mt19937_64 random(5);
   for (int round = 0; round < 5'000; ++round) {
     const auto committed = static_cast<std::int64_t>(random() >> (random() % 63 + 1));
@@ -109,7 +109,7 @@ TEST(FinishedMap, MayBeginAtTheCommittedOffset) {
   EXPECT_EQ(decode_finished(encode_finished("topic", 0, ranges{{0, 0}}), "topic", 0), (ranges{{0, 0}}));
 }
 
-TEST(FinishedBefore, WhatWasNotDeliveredYetStaysKnown) {
+TEST(FinishedBefore, RecordsNotDeliveredYetStayKnown) {
   const finished_before before(ranges{{3, 3}, {5, 8}, {20, 21}});
   ranges all{{4, 6}};
   before.append_beyond(6, all);

@@ -5,7 +5,7 @@
 namespace millrace::stream {
 namespace {
 
-TEST(Disposition, SickServersAreRetriedBadBytesAreNot) {
+TEST(Disposition, ServerErrorsAreRetriedAndInvalidBytesAreNot) {
   EXPECT_EQ(disposition_of(errc::db_timeout), disposition::retry);
   EXPECT_EQ(disposition_of(errc::registry_unavailable), disposition::retry);
   EXPECT_EQ(disposition_of(errc::processor_threw), disposition::retry) << "memory may have been short";

@@ -37,7 +37,7 @@ TEST(Record, IsAFaithfulCopy) {
   EXPECT_EQ(as_text(*record->header_at(2).value), "2");
 }
 
-TEST(Record, TombstoneAndEmptyValueAreDifferent) {
+TEST(Record, TombstoneAndEmptyValueAreDistinguished) {
   block_pool pool;
   EXPECT_FALSE(pool.copy(example({}, std::nullopt))->value());
   EXPECT_TRUE(pool.copy(example({}, bytes_view{}))->value()->empty());

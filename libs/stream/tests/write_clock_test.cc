@@ -36,7 +36,7 @@ TEST(WriteClock, ALaterRecordWinsWhateverItsTimestamp) {
   EXPECT_EQ(clock.next(at(now_ms + 60'000), now_us), (now_ms + 60'000) * 1'000);
 }
 
-TEST(WriteClock, ADeletionAndAWriteOfOneRecordLieBetweenItsNeighbours) {
+TEST(WriteClock, TheDeletionAndWriteTimesOfARecordLieBetweenThoseOfItsNeighbours) {
   write_clock clock;
   const std::int64_t a = clock.next(at(now_ms), now_us);
   const std::int64_t b = clock.next(at(now_ms), now_us);
@@ -66,7 +66,7 @@ TEST(WriteClock, AnyOwnerComputesTheSameTimesFromTheCommittedOffsetOn) {
   }
 }
 
-TEST(WriteFloor, IsInFrontOfTheFinishedMapAndLeavesItAsItWas) {
+TEST(WriteFloor, PrecedesTheFinishedMapAndLeavesItUnchanged) {
   const std::string both = encode_write_floor(now_us) + " mr1.AAAA";
   std::string_view metadata = both;
   EXPECT_EQ(take_write_floor(metadata), now_us);

@@ -129,7 +129,7 @@ void verifier::produced(const expected_visit& visit) {
 
 void verifier::downstream(std::string_view key, bytes_view value) {
   if (value.size() < frame_bytes || value[0] != std::byte{0})
-    return wrong("a downstream record is not framed");
+    return wrong("a downstream record has no frame");
   feed_reader in(as_text(value.subspan(frame_bytes)));
   const auto event_id = uuid::parse(in.text());
   const auto index = event_id ? generator_.index_of(*event_id) : std::nullopt;

@@ -22,7 +22,7 @@ impl Io {
     pub(super) fn statement(&self, id: u32) -> Result<Rc<Known>, Failure> {
         let known = self.statements.borrow().get(id as usize).cloned().flatten();
         let known = known
-            .ok_or_else(|| Failure::new(Status::Protocol, format!("there is no statement {id}")))?;
+            .ok_or_else(|| Failure::new(Status::Protocol, format!("unknown statement {id}")))?;
         match &known.outdated {
             None => Ok(known),
             Some(why) => Err(Failure::new(

@@ -1,5 +1,5 @@
 // An application without a database: each record becomes one record of the topic `outputs` with the same key,
-// unless its value asks for something else. Whether every record came through can be told from the keys
+// unless its value requests something else. Whether every record arrived is visible from the keys
 // alone.
 #pragma once
 
@@ -11,7 +11,7 @@ namespace relay_test {
 
 class relay final : public millrace::processor<::relay::Message> {
  public:
-  // Throws when the record asks for it. A record without a key is skipped.
+  // Throws when the record requests it. A record without a key is skipped.
   millrace::task<millrace::outcome> process(millrace::record<::relay::Message> message,
                                             millrace::context ctx) override;
 

@@ -12,7 +12,7 @@ namespace {
 
 class corpus : public testing::TestWithParam<target> {};
 
-TEST_P(corpus, is_taken) {
+TEST_P(corpus, is_replayed_without_a_crash) {
   const std::filesystem::path folder = std::filesystem::path(FUZZ_CORPUS) / GetParam().name;
   int files = 0;
   for (const auto& file : std::filesystem::directory_iterator(folder)) {

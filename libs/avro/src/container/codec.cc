@@ -264,7 +264,7 @@ result<container_codec> container_codec_of(std::string_view name) {
   }
   std::string shown;
   for (const char c : name.substr(0, 40)) shown.push_back(c >= ' ' && c < 0x7F ? c : '?');
-  return error(errc::unsupported, "the codec '" + shown + "' is not one of " + all);
+  return error(errc::unsupported, "unknown codec '" + shown + "', expected one of " + all);
 }
 
 result<std::unique_ptr<block_codec>> make_block_codec(container_codec codec, std::optional<int> level) {

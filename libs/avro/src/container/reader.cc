@@ -92,7 +92,7 @@ result<void> reader::read_metadata() {
     auto count = in_.read_long("the header's metadata");
     if (!count) return std::move(count).error();
     if (*count == 0) return {};
-    if (*count == INT64_MIN) return in_.at(start, errc::malformed, "the metadata has a count that cannot be");
+    if (*count == INT64_MIN) return in_.at(start, errc::malformed, "the metadata has an impossible count");
     if (*count < 0) {
       auto size = in_.read_long("the header's metadata");
       if (!size) return std::move(size).error();

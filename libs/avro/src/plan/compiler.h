@@ -98,7 +98,7 @@ class plan_compiler {
   [[nodiscard]] int affinity(const schema_node& writer, const target& to) const;
   [[nodiscard]] static std::vector<target> alternatives_of(const target& to);
 
-  // plan_skip.cc: the wire of a value that nobody reads.
+  // plan_skip.cc: the wire form of a value that is not read.
   [[nodiscard]] result<void> skip(const schema_node& writer);
   [[nodiscard]] result<void> skip_record(const schema_node& writer);
   [[nodiscard]] result<void> skip_collection(const schema_node& writer);
@@ -203,7 +203,7 @@ class plan_compiler::step {
   std::size_t before_;
 };
 
-// An object of this type must be constructed before it is decoded into: it has members that nobody describes,
+// An object of this type must be constructed before it is decoded into: it has undescribed members,
 // or its state cannot be set by bytes.
 [[nodiscard]] bool needs_construction(const type_descriptor& type);
 // The tag of an optional or variant, where storing it (and the members of the value) makes a whole object.
@@ -213,7 +213,7 @@ class plan_compiler::step {
 [[nodiscard]] std::optional<std::size_t> fixed_wire_bytes(const schema_node& node, std::size_t depth = 0);
 
 // A reader's schema for a type that has none: what its kinds say. For defaults, and for encoding structs
-// without a schema of their own. errc::schema_invalid when the type cannot be told (an enum without symbols).
+// without a schema of their own. errc::schema_invalid when the type is ambiguous (an enum without symbols).
 [[nodiscard]] result<schema> derive_schema(const type_descriptor& type, const limits& limit);
 
 }  // namespace millrace::avro

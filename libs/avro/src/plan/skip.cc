@@ -1,4 +1,4 @@
-// The wire of what nobody reads. Skipping goes by the WRITER's type and is as careful as reading.
+// Skips values that are not read. Skipping follows the WRITER's type and validates like reading.
 #include "plan/compiler.h"
 
 namespace millrace::avro {

@@ -50,7 +50,7 @@ struct scalar {
   std::uint64_t first;  // of the two words that are stored
   std::uint64_t size;   // of a text
   std::uint64_t used;   // bytes, the index included
-  bool good;            // false: more than the shape can tell
+  bool good;            // false: the shape does not determine it
 };
 [[nodiscard, gnu::always_inline]] inline scalar read_scalar(const std::uint8_t* at,
                                                             const scalar_shape& shape) noexcept {
@@ -63,7 +63,7 @@ struct scalar {
           (ends & shape.last_bytes) != 0 && ((word & shape.bad_word) | (number & shape.bad_number)) == 0};
 }
 
-// How long the value is, the index included; 0: more than the shape can tell.
+// How long the value is, the index included; 0: the shape does not determine it.
 [[nodiscard, gnu::always_inline]] inline std::uint64_t scalar_bytes(const std::uint8_t* at,
                                                                     const scalar_shape& shape) noexcept {
   const auto word = load<std::uint64_t>(at + 1);
@@ -93,7 +93,7 @@ struct scalar {
 }
 
 // What most of them are: whether each of the first `count` numbers of the word, 4 at most, has two bytes.
-// Where `mask` is 0 instead of all ones nothing is asked.
+// Where `mask` is 0 instead of all ones nothing is tested.
 [[nodiscard, gnu::always_inline]] inline bool two_bytes_each(std::uint64_t word, std::uint32_t count,
                                                              std::uint64_t mask) noexcept {
   const std::uint64_t asked = 0x8080808080808080U >> (64U - 16U * count) & mask;

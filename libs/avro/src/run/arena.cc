@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::size_t first_block_bytes = 4096;
 constexpr std::size_t block_bytes_max = std::size_t{1}
-                                        << 20;  // of a block that no single allocation asked for
+                                        << 20;  // of a block not requested by a single allocation
 
 }  // namespace
 

@@ -1,5 +1,5 @@
 // The operations of run() that read arrays and maps, and the ends of their loops; included in its middle by
-// interpreter.cc, and by nobody else.
+// interpreter.cc only.
 
 CASE(array) : {
   lp = &loops[pc->a];

@@ -1,4 +1,4 @@
-// The operations of run() that skip; included in its middle by interpreter.cc, and by nobody else.
+// The operations of run() that skip; included in its middle by interpreter.cc only.
 
 CASE(skip_loop) : {
 any_loop:

@@ -123,7 +123,7 @@ struct strings_read {
 }
 
 // Entries of a map of scalars into [item, ...), `count` at most: the key, then the union that `variant`
-// reads. Stops at what it cannot read at a glance; `left` are then still to be read. A function for the
+// reads. Stops at the first item off the fast path; `left` are then still to be read. A function for the
 // reason above.
 struct entries_read {
   const std::uint8_t* next;

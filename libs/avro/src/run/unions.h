@@ -1,4 +1,4 @@
-// The operations of run() that read unions; included in its middle by interpreter.cc, and by nobody else.
+// The operations of run() that read unions; included in its middle by interpreter.cc only.
 
 CASE(optional) : {
   READ_INDEX(index, 2U, why_bad_branch);

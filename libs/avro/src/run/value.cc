@@ -81,7 +81,7 @@ value::value(const schema_node& type, map_view<value> content) noexcept : type_(
 }
 
 void value::expect(schema_type type) const noexcept {
-  invariant(type_->type == type, "a value is asked for content of its own type");
+  invariant(type_->type == type, "a value is read as its own type");
 }
 
 bool value::boolean() const noexcept {
@@ -118,7 +118,7 @@ bytes_view value::bytes() const noexcept {
 // A big-decimal's bytes hold a `bytes` (the unscaled value) and an `int` (the scale).
 result<decimal_view> value::decimal() const {
   if (type_->logical == logical_type::decimal) return decimal_view{bytes(), type_->scale};
-  invariant(type_->logical == logical_type::big_decimal, "a value is asked for content of its own type");
+  invariant(type_->logical == logical_type::big_decimal, "a value is read as its own type");
   const auto* p = reinterpret_cast<const std::uint8_t*>(content_.bytes.data());
   const std::uint8_t* const end = p + content_.bytes.size();
   const varint size = read_varint(p, end);

@@ -27,9 +27,9 @@ struct side {
     out << "  " << (one.path.empty() ? "the root" : one.path) << ": " << one.why;
     if (one.kind == avro::incompatibility_kind::sometimes) out << " (fails for the records that hold it)";
     out << "\n";
-    if (!one.remedy.empty()) out << "    to mend it: " << one.remedy << "\n";
+    if (!one.remedy.empty()) out << "    fix: " << one.remedy << "\n";
   }
-  if (found.size() == avro::incompatibilities_max) out << "  and more: only so many are listed\n";
+  if (found.size() == avro::incompatibilities_max) out << "  further incompatibilities are not listed\n";
   return false;
 }
 

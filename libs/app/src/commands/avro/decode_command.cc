@@ -42,8 +42,8 @@ class json_printer {
     if (!used) return std::move(used).error();
     if (*used == in.size()) return {};
     return error(errc::trailing_bytes, std::to_string(in.size() - *used) +
-                                           " bytes after the datum, from byte " + std::to_string(*used) +
-                                           " on; is it the right schema?");
+                                           " bytes after the datum, at byte " + std::to_string(*used) +
+                                           "; the schema may be the wrong one");
   }
 
  private:

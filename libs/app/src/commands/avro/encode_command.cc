@@ -45,8 +45,7 @@ class record_output {
     if (container_ != nullptr) return container_->append(datum);
     if (arguments_.form == encode_form::hex) return plain_->write(as_bytes(to_hex(datum) + "\n"));
     if (written_++ > 0) {
-      return error(errc::malformed,
-                   "a second record: --to datum holds one; use --to hex or a container for several");
+      return error(errc::malformed, "--to datum holds one record; use --to hex or a container for several");
     }
     return plain_->write(datum);
   }

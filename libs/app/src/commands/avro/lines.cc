@@ -11,7 +11,7 @@ result<bool> lines::fill() {
   begin_ = 0;
   const std::size_t have = buffer_.size();
   if (have > line_bytes_max) {
-    return error(errc::limit_exceeded, "a line of more than " + std::to_string(line_bytes_max) + " bytes");
+    return error(errc::limit_exceeded, "a line longer than " + std::to_string(line_bytes_max) + " bytes");
   }
   buffer_.resize(have + step);
   auto got = from_->read(std::as_writable_bytes(std::span(buffer_).subspan(have)));

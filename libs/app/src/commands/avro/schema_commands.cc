@@ -92,7 +92,7 @@ int diff_schemas(const pair_arguments& arguments, const terminal& to) {
     if (change.kind == avro::change_kind::removed) sign = "-";
     to.out << sign << " " << (change.path.empty() ? "the root" : change.path) << ": " << change.what << "\n";
   }
-  if (changes.size() == avro::schema_changes_max) to.out << "and more: only so many are listed\n";
+  if (changes.size() == avro::schema_changes_max) to.out << "further changes are not listed\n";
   return changes.empty() ? exit_ok : exit_failure;
 }
 

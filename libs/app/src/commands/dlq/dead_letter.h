@@ -1,4 +1,4 @@
-// What the headers of a dead letter say, under either set of names.
+// The headers of a dead letter, under either set of names.
 #pragma once
 
 #include <cstdint>
@@ -45,7 +45,7 @@ struct dead_letter_filter {
   }
 };
 
-// Processors that were renamed: what letters say, and what the processor is called now.
+// Renamed processors: the name in dead letters, and the present name.
 using processor_names = std::map<std::string, std::string>;
 
 // From texts OLD=NEW. errc::config_invalid: one is not of that form, or an OLD is given twice.

@@ -28,12 +28,13 @@ constexpr std::size_t groups_named_max = 100;
 class redrive;
 
 std::string unread(const std::string& topic) {
-  return "the configuration does not read the topic '" + topic +
-         "', so that its group would never see the record; --to names one that it reads, --for-all is for "
+  return "the configuration has no topic '" + topic +
+         "' in `kafka.topics`, and its group would not read the record; name a topic with --to, or use "
+         "--for-all for "
          "other readers";
 }
 
-// One letter that is on its way back.
+// One dead letter that is being redriven.
 class shipment final : public stream::receipt {
  public:
   shipment(redrive& owner, redriven& of, stream::offset_tracker::ticket ticket, std::string to)
@@ -181,8 +182,9 @@ void redrive::finish() {
     if (!committing_) commit();
   }
   if (committing_) {
-    stop_for(error(errc::broker_unavailable,
-                   "the last commit was not answered: a later redrive may repeat what this one sent last"));
+    stop_for(error(
+        errc::broker_unavailable,
+        "the last commit was not answered; a later redrive may repeat the last dead letters of this one"));
   }
 }
 
@@ -220,7 +222,7 @@ void redrive::on_dead_letter(const stream::record_view& record) {
   send(record, read, of, *ticket, target);
 }
 
-// Whose application would skip what this one produces, or does no longer run.
+// Whose application would skip records produced here, or no longer runs.
 bool redrive::is_of_another_group(const dead_letter_record& read) const {
   const auto has = [&read](const std::vector<std::string>& groups) {
     return std::find(groups.begin(), groups.end(), read.group) != groups.end();
@@ -229,7 +231,7 @@ bool redrive::is_of_another_group(const dead_letter_record& read) const {
          !has(settings_.kafka.former_groups) && !has(arguments_.from_groups);
 }
 
-// For whomever a record is that is for all.
+// The addressee of a record that is redriven for every group.
 bool redrive::reads(const std::string& topic) const {
   const std::vector<std::string>& topics = settings_.kafka.topics;
   return arguments_.for_all || std::find(topics.begin(), topics.end(), topic) != topics.end();
@@ -244,14 +246,14 @@ addressee redrive::addressee_of(const dead_letter_record& read) const {
 }
 
 std::string redrive::refusal(const dead_letter_record& read, const std::string& target) const {
-  if (target.empty()) return "it does not say which topic it came from (--to TOPIC says so)";
+  if (target.empty()) return "it does not name its original topic; use --to TOPIC";
   if (target == settings_.engine.dead_letter_topic) return "it came from the dead-letter topic itself";
   if (!reads(target)) return unread(target);
   if (read.value_dropped)
-    return "its value was too large for the dead-letter topic; it is in the source topic only";
+    return "its value was too large for the dead-letter topic and is in the source topic only";
   if (read.redrives >= arguments_.redrives_max) {
     return read.redrives == UINT32_MAX
-               ? "its redrive count cannot be read"
+               ? "its redrive count is invalid"
                : "it was redriven " + std::to_string(read.redrives) + " times (--redrives-max)";
   }
   return {};
@@ -321,9 +323,10 @@ void redrive::commit() {
   for (auto& [id, of] : partitions_) {
     if (auto at = of.news()) all.push_back(std::move(*at));
     if (of.full()) {
-      stop_for(error(errc::limit_exceeded,
-                     "the letters that stay are too scattered to remember which of those between them were "
-                     "redriven; redrive the others first, or choose a wider filter"));
+      stop_for(
+          error(errc::limit_exceeded,
+                "the remaining dead letters are too scattered to record which of those between them were "
+                "redriven; redrive the others first, or use a wider filter"));
     }
   }
   if (all.empty()) return;
@@ -344,20 +347,22 @@ void redrive::on_committed(std::span<const stream::commit_result> results) {
 int redrive::report() const {
   std::uint64_t total = 0;
   for (const auto& [topic, count] : sent_to_) total += count;
-  to_.out << (arguments_.dry_run ? "would redrive " : "redrove ") << total << " letters";
+  to_.out << (arguments_.dry_run ? "would redrive " : "redrove ") << total << " dead letters";
   for (const auto& [topic, count] : sent_to_) to_.out << "; to " << topic << ": " << count;
   if (failed_ > 0) to_.out << "; failed: " << failed_;
   if (refused_ > 0) to_.out << "; refused: " << refused_;
-  if (left_out_ > 0) to_.out << "; left out by the filter: " << left_out_;
-  if (sent_before_ > 0) to_.out << "; redriven before: " << sent_before_;
+  if (left_out_ > 0) to_.out << "; excluded by the filter: " << left_out_;
+  if (sent_before_ > 0) to_.out << "; already redriven: " << sent_before_;
   to_.out << '\n';
   for (const auto& [group, count] : of_other_groups_) {
-    to_.err << "refused " << count << " letters of the group '" << group << "', the configuration's is '"
-            << settings_.kafka.group << "': --from-group redrives them for '" << settings_.kafka.group
+    to_.err << "refused " << count << " dead letters of the group '" << group
+            << "'; the configuration has the group '" << settings_.kafka.group
+            << "': --from-group redrives them for '" << settings_.kafka.group
             << "', --for-all for every group\n";
   }
   if (failure_) {
-    to_.err << "dlq redrive: " << failure_->to_string() << "; nothing is lost, run it again to go on\n";
+    to_.err << "dlq redrive: " << failure_->to_string()
+            << "; no dead letter is lost; run the command again to continue\n";
   }
   return failure_ || refused_ > 0 ? exit_failure : exit_ok;
 }

@@ -1,5 +1,5 @@
-// Which letters of one partition were redriven: what a commit of the redrive's group says. The offset is the
-// lowest letter that was not; what was redriven beyond it is in the commit's metadata.
+// The redriven dead letters of one partition, as stored by a commit of the redrive's group. The offset is the
+// lowest one not redriven; those redriven beyond it are in the commit's metadata.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@ class redriven {
   // Letters that stay, from the lowest on, and those between them.
   static constexpr std::uint64_t window_max = 10'000'000;
 
-  // `topic`: the name of the dead-letter topic. It identifies the topic well enough, and with every broker:
+  // `topic`: the name of the dead-letter topic. It identifies the topic sufficiently, with every broker:
   // Kafka deletes the offsets of a topic that it deletes.
   redriven(std::string topic, const stream::partition_offset& start)
       : topic_(std::move(topic)), partition_(start.partition) {
@@ -55,7 +55,7 @@ class redriven {
   }
   // A commit failed.
   void commit_again() noexcept { changed_ = true; }
-  // The letters that stay are too many and too scattered to remember which ones were redriven between them.
+  // The remaining dead letters are too many and too scattered to store which ones between them were redriven.
   [[nodiscard]] bool full() const noexcept { return full_ || tracker_.window() >= window_max; }
 
  private:

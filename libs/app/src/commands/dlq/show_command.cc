@@ -76,7 +76,7 @@ class searching final : public dead_letter_listener {
       return;
     }
     if (!arguments_.payload) {
-      out_ << "value: " << value->size() << " bytes; --payload shows them\n";
+      out_ << "value: " << value->size() << " bytes; use --payload to print it\n";
       return;
     }
     const result<std::string> json = as_json(settings_, *value);
@@ -108,14 +108,14 @@ int show_dead_letter(const app::app_config& settings, const show_arguments& argu
   if (!arguments.partition && partitions > 1) {
     (*walk)->close();
     return failed("'" + topic + "' has " + std::to_string(partitions) +
-                  " partitions; say which: --partition N");
+                  " partitions; choose one with --partition N");
   }
   while (!wanted.over && !(*walk)->at_end() && !(*walk)->failure()) (*walk)->turn(dead_letters_a_turn);
   (*walk)->close();
   if ((*walk)->failure()) return failed((*walk)->failure()->to_string());
   if (wanted.found) return exit_ok;
-  return failed("there is no dead-letter record at offset " + std::to_string(arguments.offset) +
-                " of partition " + std::to_string(arguments.partition.value_or(0)) + " of '" + topic + "'");
+  return failed("no dead-letter record at offset " + std::to_string(arguments.offset) + " of partition " +
+                std::to_string(arguments.partition.value_or(0)) + " of '" + topic + "'");
 }
 
 }  // namespace millrace::app::dlq_commands

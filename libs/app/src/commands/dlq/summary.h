@@ -1,4 +1,4 @@
-// Dead letters counted by why, by whom and from where.
+// Dead letters counted by reason, processor and origin.
 #pragma once
 
 #include <cstddef>

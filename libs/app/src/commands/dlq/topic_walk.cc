@@ -69,11 +69,11 @@ void topic_walk::turn(std::size_t records_max) {
                                    [](const auto& p) { return p.second.end.has_value(); });
   failure_ = error(errc::timed_out, "only " + std::to_string(known) + " of the " +
                                         std::to_string(partition_count_) + " partitions of '" + topic_ +
-                                        "' could be read; does another member of the group '" + group_ +
-                                        "' run, or is a broker down?");
+                                        "' could be read; check whether another member of the group '" +
+                                        group_ + "' is running or a broker is down");
 }
 
-// The broker tells a partition's end with every answer to a fetch.
+// The broker sends a partition's end with every answer to a fetch.
 void topic_walk::note_ends() {
   for (auto& [id, at] : partitions_) {
     if (!at.end) at.end = source_->high_watermark(id);
@@ -130,7 +130,8 @@ void topic_walk::on_position(const stream::partition_offset& start, stream::posi
 void topic_walk::on_revoked(std::span<const stream::partition_id> partitions) {
   revoked_.insert(revoked_.end(), partitions.begin(), partitions.end());
   if (closing_ || failure_) return;
-  failure_ = error(errc::cancelled, "another member joined the group '" + group_ + "'; run one at a time");
+  failure_ =
+      error(errc::cancelled, "another member joined the group '" + group_ + "'; run one redrive at a time");
 }
 
 void topic_walk::on_lost(std::span<const stream::partition_id> partitions) {

@@ -18,17 +18,17 @@
 
 namespace millrace::app::dlq_commands {
 
-// For commands that may read as fast as they can.
+// For commands that read without a rate limit.
 inline constexpr std::size_t dead_letters_a_turn = 1'000;
 
 inline constexpr const char* silent_before_the_end =
-    "note: nothing came for a while before the topic's end; compaction and transactions look like that, and "
+    "note: no record arrived for some time before the end of the topic; compaction, transactions or a "
     "a "
-    "broker that is down";
+    "broker that is down can be the cause";
 
 class dead_letter_listener {
  public:
-  // Where a partition is read from, before its first letter.
+  // The offset from which a partition is read, before its first dead letter.
   virtual void on_start(const stream::partition_offset& start) { static_cast<void>(start); }
   virtual void on_dead_letter(const stream::record_view& record) = 0;
   virtual void on_committed(std::span<const stream::commit_result> results) { static_cast<void>(results); }

@@ -24,9 +24,10 @@ result<admin_address> parse_address(std::string_view text) {
     const std::string_view port = text.substr(colon + 1);
     const auto [end, failure] = std::from_chars(port.data(), port.data() + port.size(), out.port);
     if (failure != std::errc{} || end != port.data() + port.size() || out.port == 0)
-      return error(errc::config_invalid, "'" + whole + "' is no address such as http://127.0.0.1:9464");
+      return error(errc::config_invalid, "'" + whole + "' is not an address such as http://127.0.0.1:9464");
   }
-  if (odd) return error(errc::config_invalid, "'" + whole + "' is no address such as http://127.0.0.1:9464");
+  if (odd)
+    return error(errc::config_invalid, "'" + whole + "' is not an address such as http://127.0.0.1:9464");
   return out;
 }
 

@@ -143,7 +143,7 @@ process_row row_of(const look& now, const json& status, const look* before) {
 
 void write_rows(screen_writer& to, const std::vector<process_row>& rows) {
   to.line(fmt::format("{:<22} {:>10} {:>10} {:>10} {:>10} {:>9} {:>8} {:>8} {:>8} {:>6} {:>7} {:>5}",
-                      "process", "state", "records/s", "in flight", "lag", "behind", "P50", "P99", "letters",
+                      "process", "state", "records/s", "in flight", "lag", "behind", "P50", "P99", "dlq",
                       "cores", "memory", "parts"),
           "1");
   for (const process_row& r : rows) {
@@ -201,7 +201,7 @@ std::string draw(const std::vector<look>& now, const std::vector<look>& before, 
   for (const look& l : now) {
     const json status = json::parse(l.status, nullptr, false);
     if (l.status.empty() || !status.is_object()) {
-      problems.push_back(l.failure.empty() ? l.at.text() + ": /status is no JSON" : l.failure);
+      problems.push_back(l.failure.empty() ? l.at.text() + ": /status is not JSON" : l.failure);
       continue;
     }
     rows.push_back(row_of(l, status, same(before, l.at)));

@@ -114,7 +114,7 @@ struct client_options {
   bool registers = true;    // false: register_schema() finds the schema and fails when it is absent
   bool normalizes = false;  // the registry ignores differences without a meaning
 
-  // Called on a change of state, on any thread: "event=registry_down url=... error=...". May be empty.
+  // Called on a change of state, on any thread: "event=registry_unavailable url=... error=...". May be empty.
   std::function<void(const std::string&)> on_event;
   metrics::registry* counts = nullptr;  // must outlive the client
   const clock* time = nullptr;          // for tests; thread-safe. Socket timeouts use the real clock

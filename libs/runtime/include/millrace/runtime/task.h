@@ -176,7 +176,7 @@ class [[nodiscard]] task {
   void destroy() noexcept {
     if (handle_ == nullptr) return;
     invariant(!started_ || handle_.done(), "a running task was destroyed");
-    invariant(handle_.promise().thrown_ == nullptr, "the exception of a task was taken by nobody");
+    invariant(handle_.promise().thrown_ == nullptr, "the exception of a task was not taken");
     handle_.destroy();
     handle_ = nullptr;
   }

@@ -139,7 +139,7 @@ class pending {
   explicit pending(loop& l) noexcept : loop_(l) {}
   pending(const pending&) = delete;
   pending& operator=(const pending&) = delete;
-  ~pending() { invariant(!waiting_, "a pending value was destroyed while somebody waits for it"); }
+  ~pending() { invariant(!waiting_, "a pending value was destroyed while a coroutine waits for it"); }
 
   void set(T value) {
     invariant(!value_.has_value(), "a pending value is set once");
