@@ -1,5 +1,5 @@
-// The statistics of librdkafka as metrics. Each client delivers a document once a second on the thread of its worker,
-// which stores it; a scrape parses the latest one.
+// The statistics of librdkafka as metrics. Each client delivers a document once a second on the thread of its
+// worker, which stores it; a scrape parses the latest one.
 #pragma once
 
 #include <array>

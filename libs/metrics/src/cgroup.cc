@@ -53,8 +53,8 @@ std::optional<double> number_in(const std::string& file, std::string_view wanted
 
 bool exists(const std::string& file) { return std::ifstream(file).good(); }
 
-// The folder of a controller's files: below the cgroup's path, or at the mount in a container without a view of
-// the host.
+// The folder of a controller's files: below the cgroup's path, or at the mount in a container without a view
+// of the host.
 std::string folder(const std::string& mount, const std::string& path, std::string_view file) {
   std::string below = mount + (path == "/" ? "" : path);
   return exists(below + "/" + std::string(file)) ? below : mount;

@@ -69,9 +69,9 @@ class gauge {
   std::atomic<double> value_{0.0};
 };
 
-// The upper bounds of a histogram's buckets (inclusive, ascending), and an index that finds the bucket of a value
-// without a branch for each bound: the bit width of the value selects the first candidate, and the bounds inside
-// one octave are compared side by side.
+// The upper bounds of a histogram's buckets (inclusive, ascending), and an index that finds the bucket of a
+// value without a branch for each bound: the bit width of the value selects the first candidate, and the
+// bounds inside one octave are compared side by side.
 class bucket_layout {
  public:
   // 1 to histogram_bounds_max strictly ascending bounds, all below UINT64_MAX; breaks an invariant otherwise.

@@ -1,5 +1,5 @@
-// Limits of the cgroup of the process: memory against its limit, and CPU throttling, which raises latencies without
-// any other sign. Read at each scrape; cgroup versions 1 and 2.
+// Limits of the cgroup of the process: memory against its limit, and CPU throttling, which raises latencies
+// without any other sign. Read at each scrape; cgroup versions 1 and 2.
 #pragma once
 
 #include <string>
@@ -15,8 +15,8 @@ struct cgroup_paths {
 
 // millrace_cgroup_memory_bytes, millrace_cgroup_memory_limit_bytes, millrace_cgroup_cpu_limit_cores,
 // millrace_cgroup_cpu_periods_total, millrace_cgroup_cpu_throttled_periods_total,
-// millrace_cgroup_cpu_throttled_seconds_total. A limit that is not set is left out. The hook must not outlive the
-// registry.
+// millrace_cgroup_cpu_throttled_seconds_total. A limit that is not set is left out. The hook must not outlive
+// the registry.
 scrape_hook add_cgroup_metrics(registry& to, cgroup_paths paths = {});
 void declare_cgroup_metrics(catalogue& into);
 

@@ -15,8 +15,8 @@ struct build_info {
 
 // process_cpu_seconds_total, process_resident_memory_bytes, process_virtual_memory_bytes, process_open_fds,
 // process_max_fds, process_threads, process_start_time_seconds, process_context_switches_total and
-// millrace_build_info{version,millrace,revision,compiler} 1. A value that cannot be read (no /proc) is left out.
-// The hook must not outlive the registry.
+// millrace_build_info{version,millrace,revision,compiler} 1. A value that cannot be read (no /proc) is left
+// out. The hook must not outlive the registry.
 scrape_hook add_process_metrics(registry& to, build_info build);
 void declare_process_metrics(catalogue& into);
 

@@ -7,9 +7,9 @@
 //   received.add(records);                                   // on the record path
 //   std::string page = to_text(counts.take_snapshot());      // admin thread
 //
-// Threads: a shard belongs to one thread at a time, which alone resolves and writes its cells. Resolving a cell
-// takes a lock and may allocate: resolve at start-up, at assignment, or at the first failure of a kind, never for
-// each record. A registry may be used from any thread.
+// Threads: a shard belongs to one thread at a time, which alone resolves and writes its cells. Resolving a
+// cell takes a lock and may allocate: resolve at start-up, at assignment, or at the first failure of a kind,
+// never for each record. A registry may be used from any thread.
 // Lifetime: cells live as long as the registry.
 #pragma once
 
@@ -55,8 +55,8 @@ class shard {
   [[nodiscard]] metrics::histogram& histogram(histogram_family what, label_values labels = {});
   [[nodiscard]] metrics::size_histogram& histogram(size_histogram_family what, label_values labels = {});
 
-  // Removes a gauge from the page, e.g. that of a revoked partition. Resolving it again shows it again, at zero.
-  // The reference stays valid. Counters and histograms are never removed: their sums must not fall.
+  // Removes a gauge from the page, e.g. that of a revoked partition. Resolving it again shows it again, at
+  // zero. The reference stays valid. Counters and histograms are never removed: their sums must not fall.
   void retire(gauge_family what, label_values labels = {});
   // The same for a gauge of this shard, found by its address.
   void retire(const metrics::gauge& cell);
@@ -73,8 +73,8 @@ class shard {
   std::unique_ptr<cells> cells_;
 };
 
-// Values computed by a scrape hook: counters and gauges, in the base unit. They are added to (or merged with) the
-// cells of the shards with the same labels.
+// Values computed by a scrape hook: counters and gauges, in the base unit. They are added to (or merged with)
+// the cells of the shards with the same labels.
 class samples {
  public:
   void set(counter_family what, label_values labels, double value) { put(*what, labels, value); }
@@ -125,8 +125,8 @@ class registry {
   static constexpr std::size_t shards_max = 1024;
   [[nodiscard]] shard& add_shard();
 
-  // Calls `hook` on the scraping thread at every snapshot, one scrape at a time. The hook may read only data that
-  // is safe to read from that thread, and must not take snapshots or add or remove hooks.
+  // Calls `hook` on the scraping thread at every snapshot, one scrape at a time. The hook may read only data
+  // that is safe to read from that thread, and must not take snapshots or add or remove hooks.
   scrape_hook at_scrape(std::function<void(samples&)> hook);
 
   // The current values. Counters and histograms without labels are present from the start, at zero.
@@ -141,8 +141,8 @@ class registry {
   friend class scrape_hook;
   struct state;
 
-  // Checks the number of labels and the values of closed ones, and bounds open ones. A wrong number or an unknown
-  // value of a closed label breaks an invariant.
+  // Checks the number of labels and the values of closed ones, and bounds open ones. A wrong number or an
+  // unknown value of a closed label breaks an invariant.
   std::vector<std::string> bounded(const family& what, label_values labels);
   void drop_hook(std::uint64_t id) noexcept;
 

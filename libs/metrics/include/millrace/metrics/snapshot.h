@@ -1,5 +1,5 @@
-// All values at one moment, as plain data: for /metrics, for rates between two moments, for tests. A snapshot refers
-// to families: it must not outlive their catalogue.
+// All values at one moment, as plain data: for /metrics, for rates between two moments, for tests. A snapshot
+// refers to families: it must not outlive their catalogue.
 #pragma once
 
 #include <cstdint>
@@ -44,8 +44,8 @@ class snapshot {
   [[nodiscard]] const std::vector<family_snapshot>& families() const noexcept { return families_; }
   [[nodiscard]] const family_snapshot* find(std::string_view family_name) const noexcept;
 
-  // The sum of the matching counters or gauges (the maximum or minimum of gauges that merge so); nothing if none
-  // matches.
+  // The sum of the matching counters or gauges (the maximum or minimum of gauges that merge so); nothing if
+  // none matches.
   [[nodiscard]] std::optional<double> value(std::string_view family_name, label_filter filter = {}) const;
   // The sum of the matching histograms; empty counts if none matches.
   [[nodiscard]] distribution histogram(std::string_view family_name, label_filter filter = {}) const;
@@ -60,8 +60,8 @@ class snapshot {
   std::vector<family_snapshot> families_;
 };
 
-// Interpolates linearly inside a bucket, as histogram_quantile of Prometheus does: the first bucket starts at 0, and
-// a value beyond the last bound counts as that bound. Nothing for an empty distribution.
+// Interpolates linearly inside a bucket, as histogram_quantile of Prometheus does: the first bucket starts at
+// 0, and a value beyond the last bound counts as that bound. Nothing for an empty distribution.
 [[nodiscard]] std::optional<double> quantile(const family& what, const distribution& of, double q);
 
 }  // namespace millrace::metrics
