@@ -104,7 +104,7 @@ def alerts(time: Time) -> list[Alert]:
 
 LAG = f"sum {BY} (millrace_consumer_lag_records)"
 TOP = ("millrace top http://HOST:9464", "Activity of each worker and partition, and the oldest record of each partition.")
-DEAD_LETTERS = "docs/dead-letters.md"
+DEAD_LETTERS = "docs/guide/dead-letters.md"
 
 
 def _flow(time: Time) -> list[Alert]:
@@ -385,7 +385,7 @@ def _process(time: Time) -> list[Alert]:
             "Each restart causes a rebalance and repeats the records without a commit.",
             (("changes(process_start_time_seconds[1h])", "The instance, and the number of restarts."),
              ("kubectl logs --previous POD", "`event=failed` or `event=not_started` names the reason.")),
-            ("If the same record fails each time, `event=failed` names its offset; see docs/dead-letters.md.",
+            ("If the same record fails each time, `event=failed` names its offset; see docs/guide/dead-letters.md.",
              "If the process was killed for memory, follow MemoryNearLimit."),
             ("MemoryNearLimit", "RebalanceStorm", DEAD_LETTERS),
         ),

@@ -46,7 +46,7 @@ const spec<app_config>& app_spec() {
           section(&app_config::registry, "registry", registry_spec()).doc("Schema registry."),
           section(&app_config::cql, "cql", cql_spec()).doc("ScyllaDB or Cassandra."),
           sections(&app_config::lookups, "lookups", lookup_spec())
-              .doc("Settings of lookups that processors declare (docs/lookups.md). A setting that is "
+              .doc("Settings of lookups that processors declare (docs/guide/lookups.md). A setting that is "
                    "absent keeps the declared value."),
           section(&app_config::engine, "engine", engine_spec())
               .doc("Limits and policies of the record engine."),

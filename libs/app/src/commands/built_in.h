@@ -4,7 +4,7 @@
 #include <vector>
 
 #include <millrace/app/application.h>
-#include <millrace/app/command_line.h>
+#include <millrace/app/command.h>
 
 namespace millrace::app {
 

@@ -1,4 +1,11 @@
 // The exit codes of the product: of a process, and of every command.
+//
+// Example:
+//
+//   invariant(app::exit_code_of(std::nullopt, {.abandoned = 1}) == app::exit_failure, "a record is processed again");
+//   invariant(app::exit_code_of(error(errc::config_invalid), {}) == app::exit_config, "the configuration must change");
+//
+// Threads: the functions are pure and callable from any thread.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,11 @@
 // A number of bytes, so that a limit in bytes is not mistaken for a count.
+//
+// Example:
+//
+//   const millrace::byte_size limit = millrace::mib(16);
+//   millrace::invariant(limit.count() == 16'777'216, "sizes are in bytes");
+//
+// Threads: a plain value.
 #pragma once
 
 #include <compare>

@@ -5,6 +5,17 @@
 // overwritten. The text behind a ${file:...} or ${env:...} reference does not enter the parser.
 //
 // Threads: a plain value; concurrent reads are safe.
+//
+// Example:
+//
+//   const millrace::secret password("correct horse");
+//   std::ostringstream log;
+//   log << password;
+//   millrace::invariant(log.str() == "***", "a secret is not printed");
+//
+// Example prelude:
+//
+//   #include <sstream>
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,15 @@
 // Errors and warnings about a configuration, for people and for programs. No diagnostic holds the value of a
 // secret, the value of an unknown key, or the credentials of a URL: the excerpt ends before them.
+//
+// Example:
+//
+//   config::diagnostic missing;
+//   missing.path = "kafka.group";
+//   missing.message = "`kafka.group` is required";
+//   const std::string text = config::to_text(missing, false);
+//   invariant(text.find("kafka.group") != std::string::npos, "the text names the setting");
+//
+// Threads: plain values. The functions are pure and callable from any thread.
 #pragma once
 
 #include <cstddef>

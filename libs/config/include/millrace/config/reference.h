@@ -1,4 +1,23 @@
 // Documents generated from a spec. Thread-safe.
+//
+// Example prelude:
+//
+//   struct server_options {
+//     std::string host = "localhost";
+//     milliseconds timeout{5'000};
+//   };
+//
+//   const config::spec<server_options> server_spec{
+//       config::field(&server_options::host, "host").doc("Name of the server."),
+//       config::field(&server_options::timeout, "timeout").doc("Deadline of a request."),
+//   };
+//
+// Example:
+//
+//   const std::string page = config::to_markdown(server_spec);
+//   invariant(page.find("timeout") != std::string::npos, "every setting is documented");
+//
+// Threads: the functions are pure and callable from any thread.
 #pragma once
 
 #include <string>

@@ -1,4 +1,22 @@
 // Rewrites a configuration file whose settings have new names: field(...).formerly("old_name").
+//
+// Example prelude:
+//
+//   struct server_options {
+//     milliseconds timeout{5'000};
+//   };
+//
+//   const config::spec<server_options> server_spec{
+//       config::field(&server_options::timeout, "timeout").formerly("deadline").doc("Deadline of a request."),
+//   };
+//
+// Example:
+//
+//   const auto renamed = config::rename_former_keys(server_spec, "deadline: 250ms\n");
+//   if (!renamed) return renamed.error();
+//   invariant(renamed->text == "timeout: 250ms\n", "only the key is replaced");
+//
+// Threads: the functions are pure and callable from any thread.
 #pragma once
 
 #include <string>

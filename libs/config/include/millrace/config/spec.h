@@ -26,6 +26,22 @@
 //
 // Threads: a spec is immutable after construction and may be shared. A wrong declaration (a key twice, an
 // enum without choices, a required setting that is optional) breaks an invariant.
+//
+// Example prelude:
+//
+//   struct server_options {
+//     std::string host = "localhost";
+//     milliseconds timeout{5'000};
+//   };
+//
+//   const config::spec<server_options> server_spec{
+//       config::field(&server_options::host, "host").doc("Name of the server."),
+//       config::field(&server_options::timeout, "timeout").doc("Deadline of a request."),
+//   };
+//
+// Example:
+//
+//   invariant(server_spec.info()->fields.size() == 2, "every field is declared once");
 #pragma once
 
 #include <chrono>

@@ -1,5 +1,13 @@
 // Limits of the cgroup of the process: memory against its limit, and CPU throttling, which raises latencies
 // without any other sign. Read at each scrape; cgroup versions 1 and 2.
+//
+// Example:
+//
+//   metrics::catalogue declared;
+//   metrics::registry counts(declared);
+//   const metrics::scrape_hook limits = metrics::add_cgroup_metrics(counts);  // ends before `counts`
+//
+// Threads: any; the values are read on the scraping thread.
 #pragma once
 
 #include <string>

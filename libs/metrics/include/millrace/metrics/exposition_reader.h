@@ -1,4 +1,11 @@
 // Reads a page of the Prometheus text format, as a monitoring system does. Every function is thread-safe.
+//
+// Example:
+//
+//   const auto page = metrics::exposition::parse("visits_total{topic=\"a\"} 2\nvisits_total{topic=\"b\"} 3\n");
+//   invariant(page.value("visits_total") == 5.0, "series are summed");
+//
+// Threads: plain values. The functions are pure and callable from any thread.
 #pragma once
 
 #include <map>

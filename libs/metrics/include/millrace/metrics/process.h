@@ -1,4 +1,13 @@
 // Metrics of the process, with the names of the Prometheus client libraries, read from /proc at each scrape.
+//
+// Example:
+//
+//   metrics::catalogue declared;
+//   metrics::registry counts(declared);
+//   const metrics::scrape_hook process = metrics::add_process_metrics(
+//       counts, {.version = "1.0.0", .millrace = "0.1.0", .revision = "unknown"});  // ends before `counts`
+//
+// Threads: any; the values are read on the scraping thread.
 #pragma once
 
 #include <string>

@@ -11,6 +11,15 @@
 // cell takes a lock and may allocate: resolve at start-up, at assignment, or at the first failure of a kind,
 // never for each record. A registry may be used from any thread.
 // Lifetime: cells live as long as the registry.
+//
+// Example:
+//
+//   metrics::catalogue declared;
+//   const auto received_family = declared.counter({.name = "millrace_parcels_received_total", .help = "Parcels taken."});
+//   metrics::registry counts(declared);
+//   metrics::counter& received = counts.add_shard().counter(received_family);  // once
+//   received.add(3);                                                           // on the record path
+//   const metrics::snapshot page = counts.take_snapshot();                     // on the admin thread
 #pragma once
 
 #include <functional>

@@ -1,5 +1,20 @@
 // All values at one moment, as plain data: for /metrics, for rates between two moments, for tests. A snapshot
 // refers to families: it must not outlive their catalogue.
+//
+// Example:
+//
+//   metrics::catalogue declared;
+//   const auto family = declared.counter({.name = "millrace_parcels_received_total", .help = "Parcels taken."});
+//   metrics::registry counts(declared);
+//   counts.add_shard().counter(family).add(3);
+//   const auto received = counts.take_snapshot().value("millrace_parcels_received_total");
+//   invariant(received == 3.0, "the shards are summed");
+//
+// Example prelude:
+//
+//   #include <millrace/metrics/registry.h>
+//
+// Threads: a snapshot is a plain value.
 #pragma once
 
 #include <cstdint>
