@@ -70,8 +70,6 @@ enum class group_protocol : std::uint8_t { classic, consumer };  // consumer: KI
 // Partition assignors of the protocol `classic`. Under range and round_robin each rebalance revokes all
 // partitions of all members first (the eager protocol). All members of a group must use the same kind.
 enum class assignor : std::uint8_t { cooperative_sticky, range, round_robin };
-// Action where the group has no committed offset.
-enum class start_position : std::uint8_t { earliest, latest, fail };
 // Action where the committed offset is no longer in the log. `fail` stops before records are skipped.
 enum class out_of_range : std::uint8_t { fail, earliest, latest };
 // Action when a subscribed topic does not exist or no longer exists.
