@@ -1,7 +1,8 @@
 """Assembles one source file from the example in a public header's comment.
 
 assemble.py HEADER OUTPUT: HEADER is relative to the root of the source tree. CMake compiles OUTPUT with the product's
-flags, so that an example that does not compile fails the build. The forms of an example, all indented by two spaces:
+flags, so that an example that does not compile fails the build. The header comes first, which proves that it compiles
+alone; a header without an example (lint.py decides whether it may have none) is compiled by itself. The forms of an example, all indented by two spaces:
 
     Example:                          statements; `return error` is allowed
     Example, in a coroutine:          statements with co_await; a stream::context `ctx` is given
@@ -33,8 +34,12 @@ millrace::runtime::task<millrace::result<void>> example([[maybe_unused]] millrac
 COROUTINE_INCLUDES = ["#include <millrace/runtime/task.h>", "#include <millrace/stream/context.h>"]
 
 
+def include_of(header: str) -> str:
+    return f"#include <millrace/{header.split('/millrace/')[1]}>"
+
+
 def assembled(header: str, example: Example) -> str:
-    includes = [f"#include <millrace/{header.split('/millrace/')[1]}>", *example.includes]
+    includes = [include_of(header), *example.includes]
     includes += COROUTINE_INCLUDES if example.coroutine else ["#include <millrace/base/result.h>"]
     text = f"// Assembled from the comment of {header}.\n"
     text += "\n".join(dict.fromkeys(includes))
@@ -49,10 +54,8 @@ def assembled(header: str, example: Example) -> str:
 def main() -> int:
     header, output = sys.argv[1], pathlib.Path(sys.argv[2])
     example = example_of(file_comment((ROOT / header).read_text()))
-    if not example:
-        sys.exit(f"{header}: no line 'Example:' with code below it in the comment at the top")
     output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(assembled(header, example))
+    output.write_text(assembled(header, example) if example else f"{include_of(header)}\n")
     return 0
 
 
