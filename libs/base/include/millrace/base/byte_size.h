@@ -14,6 +14,7 @@
 
 namespace millrace {
 
+// A number of bytes.
 struct byte_size {
   std::uint64_t bytes = 0;
 
@@ -21,6 +22,7 @@ struct byte_size {
   [[nodiscard]] constexpr std::size_t count() const noexcept { return static_cast<std::size_t>(bytes); }
   friend constexpr auto operator<=>(byte_size, byte_size) = default;
 };
+// Return n KiB, MiB and GiB. A product above 2^64 - 1 bytes loses its upper bits.
 [[nodiscard]] constexpr byte_size kib(std::uint64_t n) { return {n << 10U}; }
 [[nodiscard]] constexpr byte_size mib(std::uint64_t n) { return {n << 20U}; }
 [[nodiscard]] constexpr byte_size gib(std::uint64_t n) { return {n << 30U}; }

@@ -1,5 +1,11 @@
-// A seeded hash of short keys: whoever chooses keys without knowing the seed cannot choose collisions.
-// Thread-safe.
+// A seeded hash of short keys: a peer that chooses keys without knowing the seed cannot construct collisions.
+//
+// Example:
+//
+//   const std::byte key[] = {std::byte{1}, std::byte{2}};
+//   invariant(key_hash(key, 7) == key_hash(key, 7), "one seed yields one hash");
+//
+// Threads: the function is pure and callable from any thread.
 #pragma once
 
 #include <cstddef>
@@ -20,7 +26,8 @@ __extension__ using wide = unsigned __int128;
 
 }  // namespace internal
 
-// The multiply-and-fold of wyhash: 16 bytes a step, the last step reading over what was read before.
+// Returns the hash of a key: the multiply-and-fold of wyhash, 16 bytes per step. The last step may read bytes
+// of the step before again.
 [[nodiscard]] inline std::uint64_t key_hash(bytes_view key, std::uint64_t seed) noexcept {
   constexpr std::uint64_t p1 = 0xA0761D6478BD642FULL;
   constexpr std::uint64_t p2 = 0xE7037ED1A0B428DBULL;

@@ -1,4 +1,11 @@
-// Text for messages, logs and encodings. Thread-safe.
+// Text for messages, logs and encodings.
+//
+// Example:
+//
+//   invariant(hex_number(255, 4) == "00ff", "leading zeros are kept");
+//   invariant(joined({"a", "b"}, ", ") == "a, b", "the separator stands between two texts");
+//
+// Threads: the functions are callable from any thread; a text that is appended to belongs to the caller.
 #pragma once
 
 #include <cstdint>
@@ -10,15 +17,15 @@ namespace millrace {
 
 inline constexpr std::string_view hex_digits = "0123456789abcdef";
 
-// The two lower-case digits of a byte. to_hex() of bytes.h converts whole buffers.
+// Appends the two lower-case digits of a byte. to_hex() of bytes.h converts whole buffers.
 inline void append_hex(std::string& to, std::uint8_t byte) {
   to += hex_digits[byte >> 4U];
   to += hex_digits[byte & 15U];
 }
-// The lowest `digits` hexadecimal digits of a number, highest first, with leading zeros.
+// Returns the lowest `digits` hexadecimal digits of a number, highest first, with leading zeros.
 [[nodiscard]] std::string hex_number(std::uint64_t value, std::size_t digits = 16);
 
-// The texts with the separator between each two.
+// Returns the texts with the separator between each two.
 [[nodiscard]] std::string joined(const std::vector<std::string>& texts, std::string_view separator);
 
 }  // namespace millrace
