@@ -39,9 +39,10 @@ struct renamed_file {
 };
 
 // Replaces every former name by the current one. A key is left alone where the current name is set too, which
-// load() reports. errc::config_invalid when the text is not valid YAML. Thread-safe; reads no file.
+// load() reports. Reads no file. Returns errc::config_invalid when the text is not valid YAML.
 [[nodiscard]] result<renamed_file> rename_former_keys(const section_info& settings, const std::string& text);
 
+// As above, for a spec. Returns errc::config_invalid when the text is not valid YAML.
 template <typename T>
 [[nodiscard]] result<renamed_file> rename_former_keys(const spec<T>& settings, const std::string& text) {
   return rename_former_keys(*settings.info(), text);

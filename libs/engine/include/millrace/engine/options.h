@@ -1,5 +1,14 @@
 // Limits and policies of a record engine. The defaults suit records of about one kilobyte and a database that
 // responds within milliseconds.
+//
+// Example:
+//
+//   engine::engine_options options;
+//   options.order = engine::order_mode::key;
+//   options.retry.attempts_max = 3;
+//   options.dead_letter_topic = "visits.dead";
+//
+// Threads: plain values. An engine calls the functions among them on the thread of its loop.
 #pragma once
 
 #include <cstddef>

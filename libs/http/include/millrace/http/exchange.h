@@ -80,8 +80,8 @@ struct route {
 // hold neither headers nor bodies.
 [[nodiscard]] result<response> exchange(const route& way, const request& question, const limits& within);
 
-// The body of a 200. Any other status is an error too: limits::no_answer, with the status and the first line
-// of the body.
+// Sends one request and returns the body of a response with status 200. Errors: those of exchange(), and
+// `limits::no_answer` for any other status, with the status and the first line of the body.
 [[nodiscard]] result<std::string> body_of(const route& way, const request& question, const limits& within);
 
 }  // namespace millrace::http

@@ -106,14 +106,16 @@ struct label_declaration {
   std::span<const std::string_view> values = {};
   std::size_t values_max = 0;
 };
+// Returns an open label: its first `values_max` distinct values are kept, later ones are counted as "other".
 [[nodiscard]] constexpr label_declaration open(std::string_view name, std::size_t values_max) {
   return {name, {}, values_max};
 }
-// `values` must have static storage.
+// Returns a label with exactly these values. `values` must have static storage.
 [[nodiscard]] constexpr label_declaration closed(std::string_view name,
                                                  std::span<const std::string_view> values) {
   return {name, values, 0};
 }
+// Returns the label `error`, closed over the names of millrace::errc.
 [[nodiscard]] label_declaration errors();
 using label_declarations = std::array<label_declaration, 4>;  // those without a name are absent
 

@@ -1,4 +1,4 @@
-// Reads a page of the Prometheus text format, as a monitoring system does. Every function is thread-safe.
+// Reads a page of the Prometheus text format, as a monitoring system does.
 //
 // Example:
 //
@@ -28,6 +28,7 @@ struct exposed_histogram {
 
 class exposition {
  public:
+  // Returns the samples of a page. Comments and lines without a value are skipped.
   [[nodiscard]] static exposition parse(std::string_view text);
 
   // Sum over all series of the name whose label text contains `label` ("" = all).

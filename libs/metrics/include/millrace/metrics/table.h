@@ -1,6 +1,11 @@
 // One declaration for each metric. A table is a class whose members are the metrics of one library: the
 // member is the cell, and its initialiser is the only place that knows name, help, unit, labels and scale.
 //
+// The first table of a class in a process builds the families; every later one finds them by name and builds
+// nothing. A catalogue that is sealed aborts on a family that it does not know.
+//
+// Example prelude:
+//
 //   struct parcel_metrics : metrics::table {
 //     using table::table;
 //
@@ -9,12 +14,13 @@
 //                                                    .help = "Parcels refused, by reason.",
 //                                                    .labels = {metrics::open("reason", 64)}});
 //   };
-//   parcel_metrics mine(&shard);   // resolves every cell once
-//   mine.received.add();
-//   mine.refused("late");
 //
-// The first table of a class in a process builds the families; every later one finds them by name and builds
-// nothing. A catalogue that is sealed aborts on a family that it does not know.
+// Example:
+//
+//   parcel_metrics parcels(nullptr);  // with a shard: resolves every cell once
+//   parcels.received.add();
+//   parcels.refused("late");
+//   invariant(parcels.received.total() == 1, "the cell is counted in");
 //
 // Threads: a table belongs to the thread of its shard. Constructing one locks and allocates: do it at
 // start-up.

@@ -1,9 +1,16 @@
-// The tokens of a CQL statement: the product's only tokenizer. statement_text reads them; nothing else cuts
-// up a statement.
+// The tokens of a CQL statement. This is the product's only tokenizer; statement_text reads its tokens.
 //
 // Lenient: every text has tokens. An unterminated string, quoted name or comment extends to the end of the
 // text, and a character that CQL does not know is a symbol; the server refuses such a statement. Comments and
-// white space are dropped. Time and memory are linear in the text. Thread-safe.
+// white space are dropped. Time and memory are linear in the text.
+//
+// Example:
+//
+//   const auto tokens = statements::tokens_of("SELECT a FROM t WHERE b = 'x'");
+//   invariant(tokens.front().word("select"), "words are in lower case");
+//   invariant(statements::joined(tokens) == "select a from t where b = 'x'", "spaces separate tokens");
+//
+// Threads: the functions are pure and callable from any thread.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +20,7 @@
 
 namespace millrace::statements {
 
+// A token: its sort and its text.
 struct token {
   enum class sort : std::uint8_t {
     word,         // an identifier or a keyword, in lower case
@@ -28,7 +36,7 @@ struct token {
   sort is = sort::symbol;
   std::string text;
 
-  // Whether the token is the keyword, given in lower case.
+  // Return whether the token is the keyword, given in lower case; the symbol; a name or a keyword.
   [[nodiscard]] bool word(std::string_view keyword) const noexcept {
     return is == sort::word && text == keyword;
   }
@@ -38,11 +46,11 @@ struct token {
   friend bool operator==(const token&, const token&) = default;
 };
 
-// The tokens of the statement, in order. Cannot fail.
+// Returns the tokens of a statement, in order. Cannot fail.
 [[nodiscard]] std::vector<token> tokens_of(std::string_view cql);
 
-// A statement with the same tokens: separated by spaces, words in lower case, markers as '?', strings in
-// single quotes.
+// Returns a statement with the same tokens: separated by spaces, words in lower case, markers as '?', strings
+// in single quotes.
 [[nodiscard]] std::string joined(const std::vector<token>& tokens);
 
 }  // namespace millrace::statements
