@@ -1,9 +1,21 @@
-// What the commands about the configuration do: `config reference|schema|show`, `validate` and `validate
-// --fix`, in `millrace` and in every application.
+// The commands about the configuration: `config reference|schema|show`, `validate` and `validate --fix`, in
+// `millrace` and in every application.
 //
 // Each function writes its result to `out`, diagnostics to `err`, and returns the exit code: 0, 78
-// (EX_CONFIG) when the configuration cannot be used, or 1 when a file cannot be written. Call them from one
-// thread, before any other thread changes the environment.
+// (EX_CONFIG) when the configuration cannot be used, or 1 when a file cannot be written.
+//
+// Example prelude:
+//
+//   #include <iostream>
+//
+// Example:
+//
+//   const app::run_arguments arguments{.config_file = "config.yaml", .set = {"kafka.group=visits"}};
+//   const int exit_code = app::validate_config(arguments, std::cout, std::cerr);
+//   if (exit_code != 0) return error(errc::config_invalid);
+//
+// Threads: any. No other thread may change the environment of the process during a call.
+// Errors: diagnostics go to `err`; the exit code, or an empty result, reports the failure.
 #pragma once
 
 #include <cstdint>
@@ -18,16 +30,18 @@
 
 namespace millrace::app {
 
-// Every setting as Markdown: docs/reference/configuration.md.
+// Returns every setting as Markdown: docs/reference/configuration.md.
 [[nodiscard]] std::string config_reference();
-// JSON Schema (draft 2020-12) of the YAML file.
+// Returns the JSON Schema (draft 2020-12) of the YAML file.
 [[nodiscard]] std::string config_schema();
 
+// The documents of `config`, and their names in the same order.
 enum class config_document : std::uint8_t { reference, schema, show };
 inline constexpr std::string_view config_document_names[] = {"reference", "schema", "show"};
+// Returns the document of a name; nullopt when none has it.
 [[nodiscard]] std::optional<config_document> config_document_of(std::string_view name);
 
-// Reads file, environment and --set, and writes the diagnostics to `err`. Empty after errors.
+// Reads file, environment and --set, and writes the diagnostics to `err`. Returns nullopt after errors.
 [[nodiscard]] std::optional<config::loaded<app_config>> load_config(const run_arguments& arguments,
                                                                     std::ostream& err);
 
