@@ -1,4 +1,16 @@
-// The application as a process of its own: start, stop, CPU time and memory. One thread.
+// The application as a process of its own: start, stop, CPU time and memory.
+//
+// Example:
+//
+//   workload::application_process process;
+//   const auto started = process.start({"run", "--config", "config.yaml"}, "run.log");
+//   if (!started) return started;
+//   process.terminate();
+//   const int exit_code = process.wait(30);
+//   if (exit_code != 0) return error(errc::io_error, "exit code " + std::to_string(exit_code));
+//
+// Threads: an object belongs to one thread, which must outlive the process. free_port() and is_free() may be
+// called from any thread.
 #pragma once
 
 #include <cstdint>
@@ -11,11 +23,13 @@
 
 namespace millrace::workload {
 
+// CPU time and memory of a process.
 struct process_usage {
   double cpu_seconds = 0;  // user and system
   std::uint64_t rss_bytes_max = 0;
 };
 
+// One child process, or none.
 class application_process {
  public:
   application_process() = default;
@@ -25,9 +39,10 @@ class application_process {
   ~application_process();
 
   // Starts this program again with `arguments`, in a process group of its own; its output goes to `log_file`.
-  // The kernel kills the process when the calling thread ends. errc::io_error: the log cannot be written, or
-  // fork failed.
+  // The kernel kills the process when the calling thread ends. Returns errc::io_error when the
+  // log cannot be written or fork fails.
   [[nodiscard]] result<void> start(const std::vector<std::string>& arguments, const std::string& log_file);
+  // Returns whether the process runs.
   [[nodiscard]] bool running();
   [[nodiscard]] pid_t pid() const noexcept { return pid_; }
   void terminate() const;  // SIGTERM
@@ -40,7 +55,7 @@ class application_process {
   int status_ = 0;
 };
 
-// A port of 127.0.0.1 on which no process listens now (0 on failure), and whether `port` is one.
+// Return a port of 127.0.0.1 on which no process listens now (0 on failure), and whether `port` is one.
 [[nodiscard]] std::uint16_t free_port();
 [[nodiscard]] bool is_free(std::uint16_t port);
 

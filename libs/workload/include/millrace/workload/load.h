@@ -1,5 +1,17 @@
-// Produces generated visits and reads the records that the application emits, on the caller's loop. One
-// thread: that of the loop.
+// Produces generated visits and reads the records that the application emits, on the caller's loop.
+//
+// Example, at namespace scope:
+//
+//   #include <millrace/workload/environment.h>
+//
+//   result<std::unique_ptr<workload::load>> open(runtime::loop& loop, workload::environment& servers,
+//                                                const workload::visit_generator& generator,
+//                                                workload::verifier& checks) {
+//     const std::string brokers = servers.bootstrap_servers();
+//     return workload::load::create(loop, brokers, servers.schema_id(), generator, checks);
+//   }
+//
+// Threads: the thread of the loop.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +28,12 @@
 
 namespace millrace::workload {
 
+// A producer of the input topic and a reader of the downstream topic. The loop, the generator and the
+// verifier must outlive it.
 class load final : private stream::source_events {
  public:
+  // Connects the producer and the reader. Errors: those of kafka::producer::create() and
+  // kafka::consumer::create().
   [[nodiscard]] static result<std::unique_ptr<load>> create(runtime::loop& loop,
                                                             const std::string& bootstrap_servers,
                                                             std::int32_t schema_id,
@@ -37,7 +53,9 @@ class load final : private stream::source_events {
   void read();
   // Leaves the group of the downstream reader.
   void close();
+  // Returns whether the reader has left its group.
   [[nodiscard]] bool closed() const { return source_->closed(); }
+  // Return the numbers of records that were produced, acknowledged, refused, and read downstream.
   [[nodiscard]] std::uint64_t produced() const noexcept { return next_; }
   [[nodiscard]] std::uint64_t acknowledged() const noexcept { return acknowledged_; }
   [[nodiscard]] std::uint64_t failed() const noexcept { return failed_; }

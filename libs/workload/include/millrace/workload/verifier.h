@@ -3,7 +3,16 @@
 // `last_seen`. The verifier shares no code with the record path: it reads the tables inside the emulator and
 // decodes the emitted Avro itself.
 //
-// One thread. The generator must outlive the verifier.
+// Example, at namespace scope:
+//
+//   bool is_verified(workload::verifier& checks, const workload::visit_generator& generator) {
+//     checks.produced(generator.make(0));
+//     checks.check_rows(100);
+//     return checks.finish().verified();
+//   }
+//
+// Threads: a verifier belongs to one thread.
+// Lifetime: the generator outlives the verifier.
 #pragma once
 
 #include <cstdint>
@@ -18,6 +27,7 @@
 
 namespace millrace::workload {
 
+// The result of a verification.
 struct verdict {
   std::uint64_t produced = 0;
   std::uint64_t lost = 0;             // a record without its row or without its downstream record
@@ -25,11 +35,13 @@ struct verdict {
   std::uint64_t wrong = 0;            // effects with other values than expected
   std::vector<std::string> examples;  // the first few problems, for people
 
+  // Returns whether records were produced and each has exactly its effects.
   [[nodiscard]] bool verified() const noexcept {
     return produced > 0 && lost == 0 && duplicated == 0 && wrong == 0;
   }
 };
 
+// Compares the effects of records with the expected ones.
 class verifier {
  public:
   verifier(const visit_generator& generator, emulators::emulated_table visits,

@@ -2,7 +2,14 @@
 // that the verifier computes the expected results again, without the code that produced them. The generator
 // encodes Avro by hand and does not use libs/avro.
 //
-// Every function is thread-safe.
+// Example:
+//
+//   const workload::visit_generator generator(7);
+//   std::string datum;
+//   const workload::expected_visit visit = generator.make(0, &datum);
+//   invariant(generator.index_of(visit.event_id) == 0U, "the index can be read from the event id");
+//
+// Threads: every function may be called from any thread.
 #pragma once
 
 #include <cstdint>
@@ -14,12 +21,13 @@
 
 namespace millrace::workload {
 
+// The contents of a row of visitor_profile.
 struct visit_profile {
   std::string segment;
   double score = 0;
   bool known = false;  // false: the visitor has no row in visitor_profile
 };
-// The profile of a visitor. One visitor in ten has none.
+// Returns the profile of a visitor. One visitor in ten has none.
 [[nodiscard]] visit_profile profile_of(std::uint32_t visitor);
 
 // The values that the three processors derive from one record.
@@ -37,15 +45,17 @@ struct expected_visit {
   std::int64_t basket_cents = 0;
 };
 
+// Returns the symbol of a kind in the schema. `kind` must be that of an expected_visit.
 [[nodiscard]] std::string_view kind_name(std::uint32_t kind);
 
+// The records of one seed.
 class visit_generator {
  public:
   explicit visit_generator(std::uint64_t seed) noexcept : seed_(seed) {}
 
-  // The record of an index. `value`, unless nullptr, is replaced by its Avro datum, without framing.
+  // Returns the record of an index. `value`, unless nullptr, is replaced by its Avro datum, without framing.
   [[nodiscard]] expected_visit make(std::uint64_t index, std::string* value = nullptr) const;
-  // The index of an event id; nullopt when this generator does not produce the id.
+  // Returns the index of an event id; nullopt when this generator does not produce the id.
   [[nodiscard]] std::optional<std::uint64_t> index_of(const uuid& event_id) const noexcept;
 
  private:
