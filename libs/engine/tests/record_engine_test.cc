@@ -301,7 +301,7 @@ TEST_F(record_engine_test, TheDeadLetterRateLimitStopsTheEngine) {
   for (int i = 0; i < 100; ++i) produce(0, i, "dead");
   advance(40s);
   EXPECT_EQ(engine_->state(), engine_state::failed);
-  EXPECT_NE(engine_->failure()->message().find("brake"), std::string::npos);
+  EXPECT_NE(engine_->failure()->message().find("dead-letter rate limit"), std::string::npos);
   EXPECT_LT(sink.written_to("dead").size(), 10U);
   EXPECT_EQ(committed(0), static_cast<std::int64_t>(sink.written_to("dead").size()));
 }
