@@ -99,7 +99,7 @@ def test_top_shows_the_process_and_its_statements(stage: Stage):
 def test_top_names_an_unreachable_process(stage: Stage):
     nobody = free_port()
     text = run("top", f":{stage.port}", f":{nobody}", "--once")
-    assert f"127.0.0.1:{nobody}: Connection refused" in text
+    assert f"127.0.0.1:{nobody}: connecting: Connection refused" in text
     assert "Connection refused" in run("top", f":{nobody}", "--once", code=1)
     run("top", "no port:x", "--once", code=78)
 
