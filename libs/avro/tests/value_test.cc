@@ -125,9 +125,10 @@ TEST(values, json_that_does_not_fit_is_refused_by_field) {
     {"type":"array","items":["null","string",{"type":"enum","name":"n.E","symbols":["A"]}]}}]})";
   EXPECT_EQ(refused(pair, R"({"a":1})"), "malformed: b: record R lacks this field");
   EXPECT_EQ(refused(pair, R"({"a":1,"b":[],"c":2})"), "malformed: a field that record R does not have");
-  EXPECT_EQ(refused(pair, R"({"a":"secret","b":[]})"), "malformed: a: no int") << "no datum in the message";
-  EXPECT_EQ(refused(pair, R"({"a":2147483648,"b":[]})"), "malformed: a: no int");
-  EXPECT_EQ(refused(pair, R"({"a":1.5,"b":[]})"), "malformed: a: no int");
+  EXPECT_EQ(refused(pair, R"({"a":"secret","b":[]})"), "malformed: a: not of type int")
+      << "no datum in the message";
+  EXPECT_EQ(refused(pair, R"({"a":2147483648,"b":[]})"), "malformed: a: not of type int");
+  EXPECT_EQ(refused(pair, R"({"a":1.5,"b":[]})"), "malformed: a: not of type int");
   EXPECT_EQ(refused(pair, R"({"a":1,"b":["text"]})"),
             R"(malformed: b: []: neither null nor {"branch": value}, as a union's value has to be)");
   EXPECT_EQ(refused(pair, R"({"a":1,"b":[{"int":1}]})"),
@@ -135,12 +136,12 @@ TEST(values, json_that_does_not_fit_is_refused_by_field) {
   EXPECT_EQ(refused(pair, R"({"a":1,"b":[{"E":"A"}]})"),
             "malformed: b: []: a branch that the union does not have")
       << "the full name";
-  EXPECT_EQ(refused(pair, R"({"a":1,"b":[{"n.E":"B"}]})"), "malformed: b: []: no n.E");
+  EXPECT_EQ(refused(pair, R"({"a":1,"b":[{"n.E":"B"}]})"), "malformed: b: []: not of type n.E");
   EXPECT_EQ(refused(pair, "{"), "malformed: not JSON");
-  EXPECT_EQ(refused(R"("bytes")", R"("\u0100")"), "malformed: no bytes");
-  EXPECT_EQ(refused(R"("float")", "1e300"), "malformed: no float");
-  EXPECT_EQ(refused(R"("float")", "3.4028236e+38"), "malformed: no float");
-  EXPECT_EQ(refused(R"({"type":"fixed","name":"F","size":2})", R"("a")"), "malformed: no F");
+  EXPECT_EQ(refused(R"("bytes")", R"("\u0100")"), "malformed: not of type bytes");
+  EXPECT_EQ(refused(R"("float")", "1e300"), "malformed: not of type float");
+  EXPECT_EQ(refused(R"("float")", "3.4028236e+38"), "malformed: not of type float");
+  EXPECT_EQ(refused(R"({"type":"fixed","name":"F","size":2})", R"("a")"), "malformed: not of type F");
   std::string deep;
   for (int i = 0; i < 200; ++i) deep += R"({"array":[)";
   EXPECT_EQ(refused(R"("int")", deep).substr(0, 14), "limit_exceeded");

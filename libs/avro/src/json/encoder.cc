@@ -70,7 +70,7 @@ class json_encoder {
  private:
   [[nodiscard]] error mismatch(const schema_node& type, const json& value) const {
     const std::string name(type.is_named() ? std::string_view(type.name) : to_string(type.type));
-    return refuse("the default is not of type " + name, "no " + name, value);
+    return refuse("the default is not of type " + name, "not of type " + name, value);
   }
   // Defaults are shown, data never.
   [[nodiscard]] error refuse(const std::string& of_default, const std::string& of_datum,
