@@ -3,7 +3,7 @@
   phrase    a private word where the glossary of CONTRIBUTING.md has the field's term (phrases.py): in Markdown, public
             headers, descriptions of settings, help of metrics and options, messages, and the texts of alerts and panels
   fragment  a description of a setting, metric or option that begins with neither a noun nor a verb
-  nominal   a sentence of Markdown, with --strict also of a public header, that begins with a nominal "What ..."
+  nominal   a sentence of Markdown or of a public header that begins with a nominal "What ..."
   path      a back-ticked path in Markdown that is not in the tree, or a path below docs/ that a source names
   command   `./dev NAME` or `millrace NAME` that does not exist
   setting   `section.key` that the configuration does not have
@@ -160,7 +160,7 @@ def nominal(text: Text) -> Iterator[Finding]:
             yield Finding(text.name, text.line(found.start(1)), "nominal", f'"{said} ...": a noun or a verb first')
 
 
-def all_phrases(tree: Tree, strict: bool) -> Iterator[Finding]:
+def all_phrases(tree: Tree) -> Iterator[Finding]:
     for name in tree.matching("*.md"):
         if name == "CHANGELOG.md" or name.startswith("docs/decisions/"):
             continue
@@ -176,8 +176,7 @@ def all_phrases(tree: Tree, strict: bool) -> Iterator[Finding]:
     for name in tree.matching("libs/*/include/*.h", "native/include/*.h", "libs/app/src/*.html"):
         text = Text(name, tree.text(name))
         yield from rejected(text)
-        if strict:
-            yield from nominal(text)
+        yield from nominal(text)
     for name in tree.matching("libs/*/src/*.cc", "libs/*/src/*.h", "apps/*.cc", "apps/*.h", "tools/observability/*.py"):
         if "/tests/" not in name:
             text = Text(name, tree.text(name))
@@ -393,9 +392,9 @@ def normal(path: pathlib.PurePosixPath) -> str:
     return "/".join(parts) or "."
 
 
-def check(root: pathlib.Path, strict: bool = False) -> list[Finding]:
+def check(root: pathlib.Path) -> list[Finding]:
     tree = Tree(root)
-    found = [*all_phrases(tree, strict), *all_names(tree), *named_documents(tree), *links(tree)]
+    found = [*all_phrases(tree), *all_names(tree), *named_documents(tree), *links(tree)]
     return sorted(set(found))
 
 
@@ -403,9 +402,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", type=pathlib.Path, default=pathlib.Path(__file__).resolve().parents[2])
     parser.add_argument("--summary", action="store_true", help="print the number of findings of each kind")
-    parser.add_argument("--strict", action="store_true", help="nominal sentences of public headers are findings, too")
     arguments = parser.parse_args()
-    found = check(arguments.root, arguments.strict)
+    found = check(arguments.root)
     for each in found:
         print(each)
     if arguments.summary:

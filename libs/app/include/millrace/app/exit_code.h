@@ -27,15 +27,14 @@ inline constexpr int exit_config = 78;
          code == errc::schema_incompatible;
 }
 
-// What a stop left to the next owners of its partitions.
+// Records that a stop leaves to the next owners of its partitions.
 struct left_behind {
-  std::uint64_t abandoned = 0;  // records given up unfinished
-  std::uint64_t uncommitted =
-      0;  // records that had ended, above the offset that the broker acknowledged last
+  std::uint64_t abandoned = 0;    // given up unfinished
+  std::uint64_t uncommitted = 0;  // finished, above the last offset that the broker acknowledged
 };
 
-// A stop after which records are worked on again failed. What had been given up before it, when partitions
-// were lost, was delivered again long ago.
+// Returns exit_failure after a stop whose records will be processed again. Records that were given up before the
+// stop, when partitions were lost, do not count: they have been delivered again already.
 [[nodiscard]] inline int exit_code_of(const std::optional<error>& failure,
                                       const left_behind& by_stop) noexcept {
   if (failure) return is_config_error(failure->code()) ? exit_config : exit_failure;

@@ -86,7 +86,7 @@ struct session_options {
 // The names of the consistency levels when `name` is none of them, "one of ONE, TWO, ..."; empty otherwise.
 [[nodiscard]] std::optional<std::string> expected_consistency(std::string_view name);
 
-// What sessions and their stores count.
+// Declares the metrics of sessions and stores.
 void declare_metrics(metrics::catalogue& into);
 
 struct store_options {
