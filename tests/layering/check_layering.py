@@ -48,8 +48,6 @@ BORROWED_HEADERS = {
     # The decoder that the codec is compared with is written by hand on the codec's own primitives.
     "bench/avro/straight_line.cc": {"run/utf8.h", "run/uuid_text.h", "run/wire_read.h"},
 }
-# Libraries whose README does not name all its headers yet; shrinks likewise.
-INCOMPLETE_READMES: set[str] = set()
 WHOLE_TREE_PARTS = {"tests/headers"}  # compiles an example of every public header
 CODE_FOLDERS = ("libs", "apps", "bench", "examples", "native")
 PUBLISHED_SOURCES = {"libs/avro/CMakeLists.txt": {"millrace_avro_wire"}}  # for them: targets that export src/
@@ -317,10 +315,6 @@ def check_manuals(tree: Tree, library: str) -> Iterator[str]:
     text = tree.text(readme) if readme in tree.files else ""
     headers = [name.name for name in tree.under(f"libs/{library}/include", suffixes={".h"})]
     unnamed = [name for name in headers if f"`{name}`" not in text and not name.endswith("_inl.h")]
-    if tree.whole and library in INCOMPLETE_READMES:
-        if not unnamed:
-            yield f"{readme}: names all its headers: remove {library} from INCOMPLETE_READMES"
-        return
     for name in unnamed:
         yield f"{readme}: does not name the header `{name}`"
 

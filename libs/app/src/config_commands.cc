@@ -4,6 +4,7 @@
 #include <fstream>
 #include <iostream>
 #include <sstream>
+#include <string_view>
 #include <system_error>
 
 #include <unistd.h>
@@ -82,13 +83,6 @@ std::string config_reference() {
 }
 
 std::string config_schema() { return config::to_json_schema(app_spec(), "Millrace configuration"); }
-
-std::optional<config_document> config_document_of(std::string_view name) {
-  for (std::size_t i = 0; i < std::size(config_document_names); ++i) {
-    if (config_document_names[i] == name) return static_cast<config_document>(i);
-  }
-  return std::nullopt;
-}
 
 std::optional<config::loaded<app_config>> load_config(const run_arguments& arguments, std::ostream& err) {
   config::inputs from;

@@ -22,7 +22,6 @@
 #include <iosfwd>
 #include <optional>
 #include <string>
-#include <string_view>
 
 #include <millrace/app/app_config.h>
 #include <millrace/app/application.h>
@@ -35,11 +34,8 @@ namespace millrace::app {
 // Returns the JSON Schema (draft 2020-12) of the YAML file.
 [[nodiscard]] std::string config_schema();
 
-// The documents of `config`, and their names in the same order.
+// The documents of `config`.
 enum class config_document : std::uint8_t { reference, schema, show };
-inline constexpr std::string_view config_document_names[] = {"reference", "schema", "show"};
-// Returns the document of a name; nullopt when none has it.
-[[nodiscard]] std::optional<config_document> config_document_of(std::string_view name);
 
 // Reads file, environment and --set, and writes the diagnostics to `err`. Returns nullopt after errors.
 [[nodiscard]] std::optional<config::loaded<app_config>> load_config(const run_arguments& arguments,
