@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <millrace/app/exit_code.h>
 #include <millrace/metrics/exposition_reader.h>
 #include <millrace/runtime/loop.h>
 #include <millrace/workload/admin_page.h>
@@ -159,7 +160,7 @@ int show::run() {
   }
   if (!step) {
     explain(step.error());
-    return 1;
+    return app::exit_failure;
   }
   conclude();
   return tell();
@@ -173,11 +174,11 @@ int show::tell() {
     json_ << to_json(report_);
     if (!json_.flush()) {
       std::fprintf(stderr, "demo: cannot write %s\n", arguments_.json_file.c_str());
-      return 1;
+      return app::exit_failure;
     }
   }
-  if (!report_.good()) return 1;
-  return report_.interrupted ? 128 + signal_number.load() : 0;
+  if (!report_.good()) return app::exit_failure;
+  return report_.interrupted ? 128 + signal_number.load() : app::exit_ok;
 }
 
 // What went wrong, with the application's last words when it is the application that ended.
