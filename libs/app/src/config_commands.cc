@@ -3,7 +3,6 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
-#include <sstream>
 #include <string_view>
 #include <system_error>
 
@@ -48,14 +47,6 @@ configuration with the origin of each value.
 }
 
 std::string system_reason() { return std::generic_category().message(errno); }
-
-result<std::string> content_of(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream text;
-  text << in.rdbuf();
-  if (!in) return error(errc::io_error, "cannot read " + path + ": " + system_reason());
-  return text.str();
-}
 
 // Through a second file, so that a failure leaves the first one as it was.
 result<void> replace_content(const std::string& path, const std::string& text) {
@@ -120,9 +111,9 @@ int validate_config(const run_arguments& arguments, std::ostream& out, std::ostr
 }
 
 int fix_config(const run_arguments& arguments, std::ostream& out, std::ostream& err) {
-  const auto text = content_of(arguments.config_file);
+  const auto text = config::read_file(arguments.config_file);
   if (!text) {
-    err << text.error().message() << "\n";
+    err << "cannot read " << arguments.config_file << ": " << text.error().message() << "\n";
     return exit_config;
   }
   const auto fixed = config::rename_former_keys(app_spec(), *text);

@@ -34,8 +34,4 @@ class reference_reader {
   std::string folder_;
 };
 
-// A regular file, at most file_bytes_max long. errc::io_error with the reason, without the path;
-// errc::limit_exceeded when it is longer.
-[[nodiscard]] result<std::string> read_file(const std::string& path);
-
 }  // namespace millrace::config

@@ -40,6 +40,7 @@
 #include <utility>
 #include <vector>
 
+#include <millrace/base/result.h>
 #include <millrace/config/diagnostic.h>
 #include <millrace/config/spec.h>
 
@@ -59,6 +60,10 @@ struct inputs {
   std::map<std::string, std::string> environment = {};  // overrides and ${env:...}
   std::vector<std::string> set = {};  // "section.key=value", in the order of the command line
 };
+
+// Returns the text of a regular file, at most file_bytes_max long. errc::io_error with the reason, without the
+// path; errc::limit_exceeded when it is longer.
+[[nodiscard]] result<std::string> read_file(const std::string& path);
 
 // The variables of this process. Not while another thread changes them.
 [[nodiscard]] std::map<std::string, std::string> process_environment();
