@@ -36,4 +36,7 @@ macro(millrace_find_dependencies)
   # for both: only its stable interface is used.
   millrace_find_archive(snappy NAMES libsnappy.a ${ARGN})
   millrace_find_archive(zstd NAMES libzstd.a ${ARGN})
+  # With snappy, the compression of CQL frames, by the client and by the CQL emulator. librdkafka holds an lz4 of its
+  # own, to which the same applies.
+  millrace_find_archive(lz4 NAMES liblz4.a HEADER lz4.h ${ARGN})
 endmacro()

@@ -1,8 +1,13 @@
 #!/usr/bin/env python3
-"""CPU time per request of a typed statement, against a tuned Rust program over the same driver.
+"""What requests to the database cost, and what a cluster that misbehaves does to them.
 
-Both talk to the CQL emulator, in a process of its own, over one connection. Rounds are interleaved, so that a machine
-that others use too disturbs both alike: believe the ratio. --no-peer leaves the Rust program out.
+plain, tls, lz4   CPU time per request against a tuned Rust program over the ScyllaDB driver, with the same transport
+tablets           CPU time on a keyspace with tablets against one without, in one cluster of three nodes of two shards
+statements        CPU time of conditional and traced statements and of batches against a plain INSERT
+failing           records per second when one node of three begins to fail every request
+memory            resident memory while no node reads what is sent
+
+The server is the CQL emulator, in a process of its own. Rounds are interleaved: believe the ratios.
 """
 
 from __future__ import annotations
@@ -10,14 +15,19 @@ from __future__ import annotations
 import argparse
 import json
 import pathlib
-import statistics
-import subprocess
 import sys
+import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "avro"))
+import faults  # noqa: E402
 import peers  # noqa: E402
+from bars import Bars  # noqa: E402
+from cpu import Cpu  # noqa: E402
+from serving import Broken, make_certificates  # noqa: E402
 
-RATIO_MAX = 1.5
+PARTS = ("plain", "tls", "lz4", "tablets", "statements", "failing", "memory")
+AGAINST_PEER = {"plain", "tls", "lz4"}
+QUICK = 10  # times fewer requests
 
 
 def peer(cache: pathlib.Path) -> pathlib.Path:
@@ -34,63 +44,76 @@ def peer(cache: pathlib.Path) -> pathlib.Path:
     return peers.built(cache, "cql", build) / "cql-peer"
 
 
-def measure(command: list[str], address: str, kind: str, arguments: argparse.Namespace) -> dict:
-    full = [*command, address, kind, str(arguments.requests), str(arguments.in_flight)]
-    done = subprocess.run(full, stdout=subprocess.PIPE, text=True)
-    if done.returncode != 0:
-        raise SystemExit(f"bench: {full[0]} failed")
-    return json.loads(done.stdout)
+def part_names(text: str) -> list[str]:
+    names = text.split(",")
+    if unknown := [name for name in names if name not in PARTS]:
+        raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: not one of {', '.join(PARTS)}")
+    return [name for name in PARTS if name in names]
 
 
-def medians(rounds: list[dict]) -> dict:
-    return {key: statistics.median(one[key] for one in rounds) for key in rounds[0]}
-
-
-def main() -> None:
+def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="./dev bench cql", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--build", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--cache", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="write the results there")
+    parser.add_argument("--only", type=part_names, default=list(PARTS), metavar="PART,...", help="these parts")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--requests", type=int, default=200_000, help="per round")
+    parser.add_argument("--requests", type=int, default=200_000, help="per round; in batches, rows")
     parser.add_argument("--in-flight", type=int, default=256)
+    parser.add_argument("--stall-seconds", type=int, default=60, help="how long no node reads (memory)")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the requests, to try it out")
     parser.add_argument("--no-peer", action="store_true", help="omit the Rust program")
     arguments = parser.parse_args()
+    if arguments.stall_seconds <= faults.STALL_SETTLE_SECONDS:
+        parser.error(f"--stall-seconds: more than {faults.STALL_SETTLE_SECONDS}")
+    if arguments.quick:
+        arguments.requests = max(1, arguments.requests // QUICK)
+    return arguments
+
+
+def rust(arguments: argparse.Namespace) -> str | None:
+    if arguments.no_peer or not AGAINST_PEER & set(arguments.only):
+        return None
+    try:
+        return str(peer(arguments.cache))
+    except peers.Missing as why:
+        peers.say(f"without the Rust program: {why}")
+        return None
+
+
+def main() -> None:
+    arguments = parse()
     program = str(arguments.build.resolve() / "bench/cql/bench_cql")
-    contestants = {"millrace": [program, "load"]}
-    if not arguments.no_peer:
+    about = {"in_flight": arguments.in_flight, "requests": arguments.requests, "rounds": arguments.rounds}
+    size = f"{arguments.requests:,} requests a round"
+    print(f"{arguments.in_flight} in flight, {size}, medians of {arguments.rounds} rounds")
+    results: dict = dict(about)
+    bars = Bars()
+    with tempfile.TemporaryDirectory(prefix="millrace-bench-") as name:
+        folder = pathlib.Path(name)
         try:
-            contestants["rust"] = [str(peer(arguments.cache))]
-        except peers.Missing as why:
-            peers.say(f"without the Rust program: {why}")
-    results: dict = {"in_flight": arguments.in_flight, "requests": arguments.requests, "rounds": arguments.rounds}
-    with subprocess.Popen([program, "serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
-        address = server.stdout.readline().strip()
-        for kind in ("insert", "select"):
-            rounds: dict[str, list[dict]] = {name: [] for name in contestants}
-            for _ in range(arguments.rounds):
-                for name, command in contestants.items():
-                    rounds[name].append(measure(command, address, kind, arguments))
-            results[kind] = {name: medians(all_of_it) for name, all_of_it in rounds.items()}
-        server.stdin.close()
-    report(results)
+            if "tls" in arguments.only:
+                make_certificates(folder)
+            cpu = Cpu(arguments, program, rust(arguments), folder, bars)
+            parts = {
+                "plain": cpu.plain,
+                "tls": cpu.tls,
+                "lz4": cpu.lz4,
+                "tablets": cpu.tablets,
+                "statements": cpu.statements,
+                "failing": lambda: faults.failing(arguments, program, bars),
+                "memory": lambda: faults.memory(arguments, program, bars),
+            }
+            for part in arguments.only:
+                results[part] = parts[part]()
+        except Broken as why:
+            raise SystemExit(f"bench: {why}") from None
+    bars.show()
+    results["bars"] = bars.all
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=2) + "\n")
-
-
-def report(results: dict) -> None:
-    print(f"{results['in_flight']} in flight, one connection, median of {results['rounds']} rounds")
-    for kind in ("insert", "select"):
-        for name, of in results[kind].items():
-            parts = f", {of['worker_cpu_us']:.2f} of them the worker's" if "worker_cpu_us" in of else ""
-            rate = f"{of['requests_per_second']:,.0f} requests/s"
-            print(f"{kind:8} {name:10} {of['cpu_us']:6.2f} us CPU per request{parts}; {rate}")
-        if "rust" in results[kind]:
-            ratio = results[kind]["millrace"]["cpu_us"] / results[kind]["rust"]["cpu_us"]
-            results[kind]["ratio"] = ratio
-            print(f"{kind:8} ratio      {ratio:6.2f} ({'within' if ratio <= RATIO_MAX else 'above'} {RATIO_MAX})")
 
 
 if __name__ == "__main__":

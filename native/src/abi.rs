@@ -7,23 +7,15 @@ use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::Duration;
 
-use scylla::statement::{Consistency, SerialConsistency};
-
-use crate::channel::{BatchPart, Channel, Completion, Owner, Request};
-use crate::config::{Config, Speculative, Tls, DEFAULT_KEEPALIVE};
+use crate::address_map::AddressMap;
+use crate::config::{Config, Tls, DEFAULT_KEEPALIVE};
 use crate::failure::{Failure, Status};
-use crate::remote::Command;
-use crate::routes::{CExecutable, CNode, CRing};
-use crate::session::{Session, StatementOptions};
-use crate::statement::{CColumn, Columns};
-use crate::tsan;
+use crate::session::Session;
+use crate::statement::{CColumn, Columns, Description};
+use crate::topology::{CKeyspace, CNode, CRing, Snapshot};
 
-const ABI_VERSION: u32 = 4;
+const ABI_VERSION: u32 = 5;
 const DEFAULT_TIMEOUT_MS: u32 = 15_000;
-const DEFAULT_PAGE_SIZE: u32 = 5_000;
-const IN_FLIGHT_MAX: u32 = 65_536;
-const IO_THREADS_MAX: u32 = 64;
-const NO_TIMESTAMP: i64 = i64::MIN;
 
 #[repr(C)]
 pub struct CError {
@@ -37,8 +29,9 @@ pub struct CError {
 #[repr(C)]
 pub struct CConfig {
     size: u32,
-    consistency: u32,
+    connect_timeout_ms: u32,
     contact_points: *const c_char,
+    address_map: *const c_char,
     local_datacenter: *const c_char,
     local_rack: *const c_char,
     keyspace: *const c_char,
@@ -51,107 +44,62 @@ pub struct CConfig {
     application_version: *const c_char,
     tls: u32,
     datacenter_failover: u32,
-    connect_timeout_ms: u32,
-    io_threads: u32,
     keepalive_ms: u32,
-    speculative_after_ms: u32,
-    speculative_max: u32,
     reserved: u32,
 }
 
 #[repr(C)]
-pub struct CStatement {
-    size: u32,
-    consistency: i32,
-    serial_consistency: i32,
-    idempotent: u32,
-    page_size: u32,
-    timeout_ms: u32,
-    conditional: u32,
-    trace: u32,
-    text: *const c_char,
-}
-
-#[repr(C)]
 pub struct CPrepared {
-    size: u32,
-    statement: u32,
+    size: u64,
+    id: *const u8,
+    id_size: usize,
     parameters: *const CColumn,
     parameter_count: usize,
     columns: *const CColumn,
     column_count: usize,
     partition_key: *const u16,
     partition_key_count: usize,
+    keyspace: *const c_char,
+    table: *const c_char,
+    murmur3: u32,
+    conditional: u32,
     owner: *mut Owner,
 }
 
 #[repr(C)]
-pub struct CRequest {
-    tag: u64,
-    cells: *const u8,
-    cells_size: usize,
-    paging_state: *const u8,
-    paging_state_size: usize,
-    timestamp_us: i64,
-    statement: u32,
-    timeout_ms: u32,
-    batch: *const BatchPart,
-    batch_count: usize,
-}
-
-#[repr(C)]
-pub struct CCompletion {
-    tag: u64,
-    cells: *const u8,
-    cells_size: usize,
-    paging_state: *const u8,
-    paging_state_size: usize,
-    message: *const c_char,
-    message_size: usize,
-    columns: *const CColumn,
-    column_count: usize,
-    trace_id: *const u8,
+pub struct CTopology {
+    size: u64,
+    version: u64,
+    nodes: *const CNode,
+    node_count: usize,
+    keyspaces: *const CKeyspace,
+    keyspace_count: usize,
+    rings: *const CRing,
+    ring_count: usize,
     owner: *mut Owner,
-    status: i32,
-    code: i32,
-    row_count: u32,
-    retryable: u32,
 }
 
 #[repr(C)]
 pub struct CCounters {
     size: u64,
-    requests: u64,
-    client_timeouts: u64,
-    wakes: u64,
-    panics: u64,
-    in_flight: u64,
-    refused: u64,
-    shrunk: u64,
-    waiting: u64,
-    limit_min: u64,
-    speculative: u64,
     nodes: u64,
     nodes_connected: u64,
+    panics: u64,
+    prepared: u64,
+    topology_changes: u64,
 }
 
-#[repr(C)]
-pub struct CRoutes {
-    size: u64,
-    version: u64,
-    nodes: *const CNode,
-    node_count: usize,
-    rings: *const CRing,
-    ring_count: usize,
-    executables: *const CExecutable,
-    executable_count: usize,
-    owner: *mut Owner,
+/// A statement with its form for C.
+pub struct Metadata {
+    description: Description,
+    parameters: Columns,
+    columns: Columns,
 }
 
-struct Metadata {
-    _parameters: Columns,
-    _columns: Columns,
-    _partition_key: Vec<u16>,
+/// What the interface handed out.
+pub enum Owner {
+    Prepared(Box<Metadata>),
+    Topology(Arc<Snapshot>),
 }
 
 /// None for NULL and for the empty string.
@@ -164,13 +112,6 @@ unsafe fn text(from: *const c_char) -> Result<Option<String>, Failure> {
         Ok(text) => Ok(Some(text.to_owned())),
         Err(_) => Err(Failure::new(Status::Config, "a text is not UTF-8")),
     }
-}
-
-unsafe fn slice<T>(data: *const T, size: usize) -> *const [T] {
-    if size == 0 {
-        return std::ptr::slice_from_raw_parts(std::ptr::NonNull::dangling().as_ptr(), 0);
-    }
-    std::ptr::slice_from_raw_parts(data, size)
 }
 
 unsafe fn report(failure: &Failure, error: *mut CError) -> i32 {
@@ -221,13 +162,6 @@ fn timeout(milliseconds: u32) -> Duration {
     Duration::from_millis(u64::from(milliseconds))
 }
 
-fn consistency(number: u32) -> Result<Consistency, Failure> {
-    u16::try_from(number)
-        .ok()
-        .and_then(|number| Consistency::try_from(number).ok())
-        .ok_or_else(|| Failure::new(Status::Config, format!("no consistency {number}")))
-}
-
 fn wrong_size(what: &str) -> Failure {
     Failure::new(
         Status::Internal,
@@ -246,7 +180,10 @@ unsafe fn config(from: &CConfig) -> Result<Config, Failure> {
         .filter(|point| !point.is_empty())
         .collect();
     if contact_points.is_empty() {
-        return Err(Failure::new(Status::Config, "no contact point is configured"));
+        return Err(Failure::new(
+            Status::Config,
+            "no contact point is configured",
+        ));
     }
     let tls = Tls {
         ca_file: text(from.tls_ca_file)?,
@@ -255,6 +192,7 @@ unsafe fn config(from: &CConfig) -> Result<Config, Failure> {
     };
     Ok(Config {
         contact_points,
+        address_map: AddressMap::parse(&text(from.address_map)?.unwrap_or_default())?,
         local_datacenter: text(from.local_datacenter)?,
         local_rack: text(from.local_rack)?,
         datacenter_failover: from.datacenter_failover != 0,
@@ -262,7 +200,6 @@ unsafe fn config(from: &CConfig) -> Result<Config, Failure> {
         user: text(from.user)?,
         password: text(from.password)?,
         tls: (from.tls != 0).then_some(tls),
-        consistency: consistency(from.consistency)?,
         connect_timeout: timeout(from.connect_timeout_ms),
         application_name: text(from.application_name)?,
         application_version: text(from.application_version)?,
@@ -270,39 +207,6 @@ unsafe fn config(from: &CConfig) -> Result<Config, Failure> {
             0 => DEFAULT_KEEPALIVE,
             given => Duration::from_millis(u64::from(given)),
         },
-        speculative: (from.speculative_after_ms > 0 && from.speculative_max > 0).then(|| {
-            Speculative {
-                after: Duration::from_millis(u64::from(from.speculative_after_ms)),
-                max: from.speculative_max as usize,
-            }
-        }),
-    })
-}
-
-unsafe fn options(from: &CStatement) -> Result<StatementOptions, Failure> {
-    if from.size as usize != size_of::<CStatement>() {
-        return Err(wrong_size("a statement"));
-    }
-    let page_size = match from.page_size {
-        0 => DEFAULT_PAGE_SIZE,
-        given => given,
-    };
-    Ok(StatementOptions {
-        text: text(from.text)?.unwrap_or_default(),
-        consistency: u32::try_from(from.consistency)
-            .ok()
-            .map(consistency)
-            .transpose()?,
-        serial_consistency: match from.serial_consistency {
-            8 => Some(SerialConsistency::Serial),
-            9 => Some(SerialConsistency::LocalSerial),
-            _ => None,
-        },
-        idempotent: from.idempotent != 0,
-        page_size: i32::try_from(page_size).unwrap_or(i32::MAX),
-        timeout: timeout(from.timeout_ms),
-        conditional: from.conditional != 0,
-        trace: from.trace != 0,
     })
 }
 
@@ -318,11 +222,18 @@ pub unsafe extern "C" fn millrace_cql_session_open(
     error: *mut CError,
 ) -> i32 {
     entry(error, || {
-        let config = config(&*from)?;
-        let io_threads = (*from).io_threads.clamp(1, IO_THREADS_MAX) as usize;
-        *session = Box::into_raw(Box::new(Session::open(&config, io_threads)?));
+        *session = Box::into_raw(Box::new(Session::open(config(&*from)?)?));
         Ok(())
     })
+}
+
+#[no_mangle]
+pub unsafe extern "C" fn millrace_cql_session_renew(
+    session: *mut Session,
+    from: *const CConfig,
+    error: *mut CError,
+) -> i32 {
+    entry(error, || (*session).renew(config(&*from)?))
 }
 
 #[no_mangle]
@@ -341,226 +252,70 @@ pub unsafe extern "C" fn millrace_cql_execute(
 ) -> i32 {
     entry(error, || {
         let statement = text(statement)?.unwrap_or_default();
-        (*session).execute(&statement, timeout(timeout_ms))
+        (*session).execute(statement, timeout(timeout_ms))
     })
 }
 
 #[no_mangle]
 pub unsafe extern "C" fn millrace_cql_prepare(
     session: *mut Session,
-    statement: *const CStatement,
+    statement: *const c_char,
+    timeout_ms: u32,
     prepared: *mut CPrepared,
     error: *mut CError,
 ) -> i32 {
     entry(error, || {
-        let prepared = &mut *prepared;
-        if prepared.size as usize != size_of::<CPrepared>() {
+        let to = &mut *prepared;
+        if to.size as usize != size_of::<CPrepared>() {
             return Err(wrong_size("a prepared statement"));
         }
-        let (id, description) = (*session).prepare(&options(&*statement)?)?;
-        // The vectors' and texts' heap blocks stay where they are when the metadata moves into its box.
-        let parameters = Columns::new(description.parameters);
-        let columns = Columns::new(description.columns);
-        prepared.statement = id;
-        prepared.parameters = parameters.as_slice().as_ptr();
-        prepared.parameter_count = parameters.as_slice().len();
-        prepared.columns = columns.as_slice().as_ptr();
-        prepared.column_count = columns.as_slice().len();
-        prepared.partition_key = description.partition_key.as_ptr();
-        prepared.partition_key_count = description.partition_key.len();
-        let metadata = Metadata {
-            _parameters: parameters,
-            _columns: columns,
-            _partition_key: description.partition_key,
-        };
-        prepared.owner = Box::into_raw(Box::new(Owner {
-            metadata: Some(Box::new(metadata)),
-            ..Owner::default()
-        }));
+        let statement = text(statement)?.unwrap_or_default();
+        let mut description = (*session).prepare(statement, timeout(timeout_ms))?;
+        let metadata = Box::new(Metadata {
+            parameters: Columns::new(std::mem::take(&mut description.parameters)),
+            columns: Columns::new(std::mem::take(&mut description.columns)),
+            description,
+        });
+        let description = &metadata.description;
+        to.id = description.id.as_ptr();
+        to.id_size = description.id.len();
+        to.parameters = metadata.parameters.as_slice().as_ptr();
+        to.parameter_count = metadata.parameters.as_slice().len();
+        to.columns = metadata.columns.as_slice().as_ptr();
+        to.column_count = metadata.columns.as_slice().len();
+        to.partition_key = description.partition_key.as_ptr();
+        to.partition_key_count = description.partition_key.len();
+        to.keyspace = description.keyspace.as_ptr();
+        to.table = description.table.as_ptr();
+        to.murmur3 = u32::from(description.murmur3);
+        to.conditional = u32::from(description.conditional);
+        to.owner = Box::into_raw(Box::new(Owner::Prepared(metadata)));
         Ok(())
     })
 }
 
 #[no_mangle]
-pub unsafe extern "C" fn millrace_cql_forget(session: *mut Session, statement: u32) {
-    certain(|| (*session).forget(statement));
+pub unsafe extern "C" fn millrace_cql_topology_version(session: *const Session) -> u64 {
+    (*session).shared().version()
 }
 
 #[no_mangle]
-pub unsafe extern "C" fn millrace_cql_channel_open(
-    session: *mut Session,
-    in_flight_max: u32,
-    channel: *mut *const Channel,
-    error: *mut CError,
-) -> i32 {
-    entry(error, || {
-        if !(1..=IN_FLIGHT_MAX).contains(&in_flight_max) {
-            return Err(Failure::new(
-                Status::Config,
-                format!("a channel cannot have {in_flight_max} requests in flight"),
-            ));
-        }
-        *channel = Arc::into_raw((*session).open_channel(in_flight_max as usize)?);
-        Ok(())
-    })
-}
-
-#[no_mangle]
-pub unsafe extern "C" fn millrace_cql_channel_event_fd(channel: *const Channel) -> i32 {
-    (*channel).event_fd()
-}
-
-#[no_mangle]
-pub unsafe extern "C" fn millrace_cql_channel_close(channel: *const Channel) {
-    certain(|| {
-        Arc::increment_strong_count(channel);
-        let channel = Arc::from_raw(channel);
-        let io = Arc::clone(channel.io());
-        io.send(Command::Close(channel));
-    });
-}
-
-#[no_mangle]
-pub unsafe extern "C" fn millrace_cql_channel_free(channel: *const Channel) {
-    if channel.is_null() {
-        return;
-    }
-    certain(|| {
-        let channel = Arc::from_raw(channel);
-        assert_eq!(
-            channel.in_flight(),
-            0,
-            "a channel was freed with requests in flight"
-        );
-        let io = Arc::clone(channel.io());
-        io.send(Command::Close(channel));
-    });
-}
-
-#[no_mangle]
-pub unsafe extern "C" fn millrace_cql_submit(
-    channel: *const Channel,
-    requests: *const CRequest,
-    count: usize,
-) -> usize {
-    certain(|| {
-        let channel = &*channel;
-        let mut accepted = 0;
-        while accepted < count {
-            let from = &*requests.add(accepted);
-            let request = Request {
-                tag: from.tag,
-                cells: slice(from.cells, from.cells_size),
-                paging_state: slice(from.paging_state, from.paging_state_size),
-                timestamp_us: (from.timestamp_us != NO_TIMESTAMP).then_some(from.timestamp_us),
-                statement: from.statement,
-                timeout_ms: from.timeout_ms,
-                batch: slice(from.batch, from.batch_count),
-            };
-            if !channel.submit(request) {
-                break;
-            }
-            accepted += 1;
-        }
-        if accepted > 0 {
-            channel.kick();
-        }
-        accepted
-    })
-}
-
-#[no_mangle]
-pub unsafe extern "C" fn millrace_cql_channel_routes_version(channel: *const Channel) -> u64 {
-    (*channel).io().routes_version.load(Ordering::Acquire)
-}
-
-#[no_mangle]
-pub unsafe extern "C" fn millrace_cql_channel_routes(
-    channel: *const Channel,
-    routes: *mut CRoutes,
+pub unsafe extern "C" fn millrace_cql_session_topology(
+    session: *const Session,
+    topology: *mut CTopology,
 ) {
     certain(|| {
-        let io = (*channel).io();
-        let to = &mut *routes;
-        // Before the routes: they are at least as new.
-        to.version = io.routes_version.load(Ordering::Acquire);
-        let from = Arc::clone(&io.routes());
+        let from = (*session).shared().topology();
+        let to = &mut *topology;
+        to.version = from.version();
         to.nodes = from.nodes().as_ptr();
         to.node_count = from.nodes().len();
+        to.keyspaces = from.keyspaces().as_ptr();
+        to.keyspace_count = from.keyspaces().len();
         to.rings = from.rings().as_ptr();
         to.ring_count = from.rings().len();
-        to.executables = from.executables().as_ptr();
-        to.executable_count = from.executables().len();
-        to.owner = Box::into_raw(Box::new(Owner {
-            routes: Some(from),
-            ..Owner::default()
-        }));
+        to.owner = Box::into_raw(Box::new(Owner::Topology(from)));
     });
-}
-
-fn convert(from: Completion) -> CCompletion {
-    let mut to = CCompletion {
-        tag: from.tag,
-        cells: std::ptr::null(),
-        cells_size: 0,
-        paging_state: std::ptr::null(),
-        paging_state_size: 0,
-        message: std::ptr::null(),
-        message_size: 0,
-        columns: std::ptr::null(),
-        column_count: 0,
-        trace_id: std::ptr::null(),
-        owner: std::ptr::null_mut(),
-        status: from.status as i32,
-        code: from.code,
-        row_count: from.row_count,
-        retryable: u32::from(from.retryable),
-    };
-    if let Some(owner) = from.owner {
-        to.cells = owner.rows.as_ptr();
-        to.cells_size = owner.rows.len();
-        if let Some(state) = &owner.paging_state {
-            to.paging_state = state.as_ptr();
-            to.paging_state_size = state.len();
-        }
-        to.message = owner.message.as_ptr().cast();
-        to.message_size = owner.message.len();
-        if let Some(columns) = &owner.columns {
-            to.columns = columns.as_slice().as_ptr();
-            to.column_count = columns.as_slice().len();
-        }
-        if let Some(trace_id) = &owner.trace_id {
-            to.trace_id = trace_id.as_ptr();
-        }
-        to.owner = Box::into_raw(owner);
-    }
-    to
-}
-
-#[no_mangle]
-pub unsafe extern "C" fn millrace_cql_poll(
-    channel: *const Channel,
-    completions: *mut CCompletion,
-    count: usize,
-) -> usize {
-    certain(|| {
-        let channel = &*channel;
-        channel.awake();
-        let mut taken = 0;
-        while taken < count {
-            let Some(completion) = channel.poll() else {
-                break;
-            };
-            completions.add(taken).write(convert(completion));
-            taken += 1;
-        }
-        taken
-    })
-}
-
-#[no_mangle]
-pub unsafe extern "C" fn millrace_cql_arm(channel: *const Channel) -> i32 {
-    i32::from(!(*channel).arm())
 }
 
 #[no_mangle]
@@ -569,7 +324,6 @@ pub unsafe extern "C" fn millrace_cql_release(owners: *const *mut Owner, count: 
         for index in 0..count {
             let owner = *owners.add(index);
             if !owner.is_null() {
-                tsan::acquire(&*owner);
                 drop(Box::from_raw(owner));
             }
         }
@@ -581,46 +335,14 @@ pub unsafe extern "C" fn millrace_cql_session_counters(
     session: *const Session,
     counters: *mut CCounters,
 ) {
-    let counters = &mut *counters;
-    counters.requests = 0;
-    counters.client_timeouts = 0;
-    counters.wakes = 0;
-    counters.panics = 0;
-    counters.in_flight = 0;
-    counters.refused = 0;
-    counters.shrunk = 0;
-    counters.waiting = 0;
-    counters.limit_min = u64::MAX;
-    counters.speculative = 0;
-    counters.nodes = 0;
-    counters.nodes_connected = 0;
-    for remote in (*session).remotes() {
-        let of = &remote.counters;
-        counters.requests += of.requests.load(Ordering::Relaxed);
-        counters.client_timeouts += of.client_timeouts.load(Ordering::Relaxed);
-        counters.wakes += of.wakes.load(Ordering::Relaxed);
-        counters.panics += of.panics.load(Ordering::Relaxed);
-        counters.in_flight += of.in_flight.load(Ordering::Relaxed);
-        counters.refused += of.refused.load(Ordering::Relaxed);
-        counters.shrunk += of.shrunk.load(Ordering::Relaxed);
-        counters.waiting += of.waiting.load(Ordering::Relaxed);
-        counters.speculative += of.speculative.load(Ordering::Relaxed);
-        // Every I/O thread has a view of the same cluster.
-        counters.nodes = counters.nodes.max(of.nodes.load(Ordering::Relaxed));
-        counters.nodes_connected = counters
-            .nodes_connected
-            .max(of.nodes_connected.load(Ordering::Relaxed));
-        // 0: the thread has sent nothing yet.
-        let limit = of.limit_min.load(Ordering::Relaxed);
-        if limit > 0 {
-            counters.limit_min = counters.limit_min.min(limit);
-        }
-    }
-}
-
-#[no_mangle]
-pub unsafe extern "C" fn millrace_cql_inject_panic(session: *const Session) {
-    for remote in (*session).remotes() {
-        remote.panic_next.store(true, Ordering::Relaxed);
-    }
+    certain(|| {
+        let shared = (*session).shared();
+        let topology = shared.topology();
+        let to = &mut *counters;
+        to.nodes = topology.nodes().len() as u64;
+        to.nodes_connected = topology.nodes_up() as u64;
+        to.panics = shared.counters.panics.load(Ordering::Relaxed);
+        to.prepared = shared.counters.prepared.load(Ordering::Relaxed);
+        to.topology_changes = topology.version().saturating_sub(1);
+    });
 }

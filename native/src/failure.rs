@@ -33,7 +33,6 @@ pub enum Status {
     Config = 9,
     Cancelled = 10,
     Internal = 11,
-    SchemaChanged = 12,
 }
 
 impl Status {
@@ -50,8 +49,7 @@ impl Status {
             | Status::Tls
             | Status::Config
             | Status::Cancelled
-            | Status::Internal
-            | Status::SchemaChanged => false,
+            | Status::Internal => false,
         }
     }
 }

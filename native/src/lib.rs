@@ -1,10 +1,9 @@
-//! The foreign code of a Millrace binary, in one archive: librdkafka, and the CQL bridge over the `scylla` driver.
+//! The foreign code of a Millrace binary, in one archive: librdkafka, and the CQL control plane over the `scylla`
+//! driver.
 //!
-//! include/millrace/native/bridge.h is the bridge's manual. From the top: `abi` (the C interface), `session`
-//! (threads), `io_thread` (runs the driver) and `remote` (how others reach it), `channel` (what a worker and an I/O
-//! thread share), and below them
-//! `config`, `budget` (which node gets how much), `routes` (what another data plane needs to know), `known`,
-//! `statement`, `failure`, `ring` and `wheel`.
+//! include/millrace/native/bridge.h is the control plane's manual. From the top: `abi` (the C interface), `session`
+//! (what callers hold), `control` (the thread that runs the driver) with `preparing` and `watch`, and below them `shared` (what
+//! the two threads share), `topology`, `connect`, `config`, `address_map`, `tls`, `statement` and `failure`.
 
 // The interface's contracts are in bridge.h, once.
 #![allow(clippy::missing_safety_doc)]
@@ -18,17 +17,15 @@ extern crate rdkafka_sys as _;
 const _: Option<&str> = option_env!("MILLRACE_SOURCE_FOLDER");
 
 pub mod abi;
-mod budget;
-mod channel;
+mod address_map;
 mod config;
+mod connect;
+mod control;
 mod failure;
-mod io_thread;
-mod known;
-mod local;
-mod remote;
-mod ring;
-mod routes;
+mod preparing;
 mod session;
+mod shared;
 mod statement;
-mod tsan;
-mod wheel;
+mod tls;
+mod topology;
+mod watch;

@@ -1,150 +1,98 @@
-//! A session as the interface sees it: its I/O threads.
+//! A session as the interface sees it: a thread that takes commands.
 
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{mpsc, Arc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use scylla::statement::{Consistency, SerialConsistency, Statement};
+use tokio::sync::mpsc::{unbounded_channel, UnboundedSender};
 
-use crate::channel::Channel;
 use crate::config::Config;
+use crate::control::{self, Command, Reply};
 use crate::failure::{Failure, Status};
-use crate::io_thread;
-use crate::remote::{Command, Prepared, Remote};
+use crate::shared::Shared;
 use crate::statement::Description;
 
-/// On top of a command's own timeout, which the I/O thread keeps: only a thread that died is slower.
+/// On top of a command's own timeout, which the control thread keeps: only a thread that died is slower.
 const GRACE: Duration = Duration::from_secs(5);
 
-struct IoThread {
-    remote: Arc<Remote>,
-    thread: JoinHandle<()>,
-}
-
 pub struct Session {
-    threads: Vec<IoThread>,
-    statements: AtomicU32,
-    channels: AtomicUsize,
-}
-
-pub struct StatementOptions {
-    pub text: String,
-    pub consistency: Option<Consistency>,
-    pub serial_consistency: Option<SerialConsistency>,
-    pub idempotent: bool,
-    pub page_size: i32,
-    pub timeout: Duration,
-    /// The answers have columns of their own, which C++ has to see.
-    pub conditional: bool,
-    pub trace: bool,
-}
-
-fn internal(what: &str) -> Failure {
-    Failure::new(Status::Internal, what)
+    shared: Arc<Shared>,
+    /// None while the session is dropped.
+    commands: Option<UnboundedSender<Command>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 fn answer<T>(
-    replies: &mpsc::Receiver<Result<T, Failure>>,
+    answers: &mpsc::Receiver<Result<T, Failure>>,
     timeout: Duration,
 ) -> Result<T, Failure> {
-    replies
-        .recv_timeout(timeout + GRACE)
-        .unwrap_or_else(|_| Err(internal("an I/O thread of the database driver has ended")))
+    let answer = answers.recv_timeout(timeout + GRACE);
+    answer.unwrap_or_else(|_| {
+        let what = "the control thread of the database driver does not answer";
+        Err(Failure::new(Status::Internal, what))
+    })
 }
 
 impl Session {
-    pub fn open(config: &Config, io_threads: usize) -> Result<Self, Failure> {
-        let (connected, replies) = mpsc::channel();
-        let mut session = Session {
-            threads: Vec::with_capacity(io_threads),
-            statements: AtomicU32::new(0),
-            channels: AtomicUsize::new(0),
+    pub fn open(config: Config) -> Result<Self, Failure> {
+        let shared = Arc::new(Shared::default());
+        let (sender, commands) = unbounded_channel();
+        let (reply, answers) = mpsc::channel();
+        let timeout = config.connect_timeout;
+        let connected = Reply::new(reply, Arc::clone(&shared));
+        let of_thread = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("cql-control".to_owned())
+            .spawn(move || control::main(config, of_thread, commands, connected))
+            .map_err(|error| Failure::new(Status::Internal, error.to_string()))?;
+        // Dropped on failure, which ends the thread.
+        let session = Session {
+            shared,
+            commands: Some(sender),
+            thread: Some(thread),
         };
-        for number in 0..io_threads {
-            let remote = Arc::new(Remote::new().map_err(|error| internal(&error.to_string()))?);
-            let theirs = (config.clone(), Arc::clone(&remote), connected.clone());
-            let thread = std::thread::Builder::new()
-                .name(format!("cql-io-{number}"))
-                .spawn(move || io_thread::main(theirs.0, theirs.1, theirs.2))
-                .map_err(|error| internal(&error.to_string()))?;
-            session.threads.push(IoThread { remote, thread });
-        }
-        drop(connected);
-        for _ in 0..io_threads {
-            // On failure the drop of the session ends the threads that are connected.
-            answer(&replies, config.connect_timeout)?;
-        }
+        answer(&answers, timeout)?;
         Ok(session)
     }
 
-    pub fn execute(&self, text: &str, timeout: Duration) -> Result<(), Failure> {
-        let (reply, replies) = mpsc::channel();
-        self.threads[0]
-            .remote
-            .send(Command::Execute(text.to_owned(), timeout, reply));
-        answer(&replies, timeout)
+    /// Has the control thread do something, and waits for its answer.
+    fn ask<T>(
+        &self,
+        timeout: Duration,
+        command: impl FnOnce(Reply<T>) -> Command,
+    ) -> Result<T, Failure> {
+        let (reply, answers) = mpsc::channel();
+        let command = command(Reply::new(reply, Arc::clone(&self.shared)));
+        if let Some(commands) = &self.commands {
+            // A thread that has ended drops the command, and with it the reply.
+            drop(commands.send(command));
+        }
+        answer(&answers, timeout)
     }
 
-    pub fn prepare(&self, options: &StatementOptions) -> Result<(u32, Description), Failure> {
-        let mut statement = Statement::new(options.text.as_str());
-        statement.set_page_size(options.page_size);
-        // A condition that was true once may be false the next time.
-        statement.set_is_idempotent(options.idempotent && !options.conditional);
-        statement.set_tracing(options.trace);
-        statement.set_serial_consistency(options.serial_consistency);
-        if let Some(consistency) = options.consistency {
-            statement.set_consistency(consistency);
-        }
-        let id = self.statements.fetch_add(1, Ordering::Relaxed);
-        let (reply, replies) = mpsc::channel::<Prepared>();
-        for thread in &self.threads {
-            thread.remote.send(Command::Prepare(
-                id,
-                Box::new(statement.clone()),
-                options.conditional,
-                options.timeout,
-                reply.clone(),
-            ));
-        }
-        drop(reply);
-        let mut description = None;
-        for _ in &self.threads {
-            description = Some(answer(&replies, options.timeout)?);
-        }
-        description
-            .map(|description| (id, description))
-            .ok_or_else(|| internal("a session without I/O threads"))
+    pub fn renew(&self, config: Config) -> Result<(), Failure> {
+        let timeout = config.connect_timeout;
+        self.ask(timeout, |reply| Command::Renew(Box::new(config), reply))
     }
 
-    pub fn forget(&self, id: u32) {
-        for thread in &self.threads {
-            thread.remote.send(Command::Forget(id));
-        }
+    pub fn execute(&self, text: String, timeout: Duration) -> Result<(), Failure> {
+        self.ask(timeout, |reply| Command::Execute(text, timeout, reply))
     }
 
-    pub fn open_channel(&self, in_flight_max: usize) -> Result<Arc<Channel>, Failure> {
-        let number = self.channels.fetch_add(1, Ordering::Relaxed);
-        let remote = &self.threads[number % self.threads.len()].remote;
-        let channel = Channel::new(Arc::clone(remote), in_flight_max)
-            .map_err(|error| internal(&error.to_string()))?;
-        let channel = Arc::new(channel);
-        remote.send(Command::Open(Arc::clone(&channel)));
-        Ok(channel)
+    pub fn prepare(&self, text: String, timeout: Duration) -> Result<Description, Failure> {
+        self.ask(timeout, |reply| Command::Prepare(text, timeout, reply))
     }
 
-    pub fn remotes(&self) -> impl Iterator<Item = &Remote> {
-        self.threads.iter().map(|thread| thread.remote.as_ref())
+    pub fn shared(&self) -> &Shared {
+        &self.shared
     }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
-        for thread in &self.threads {
-            thread.remote.send(Command::Stop);
-        }
-        for thread in self.threads.drain(..) {
-            let _ = thread.thread.join();
+        drop(self.commands.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
         }
     }
 }

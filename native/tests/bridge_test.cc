@@ -1,4 +1,4 @@
-// What the bridge says when there is no server to talk to. With a server: libs/cql/tests.
+// What the bridge says when there is no server to talk to. With a server: control_plane_test.cc.
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -45,7 +45,6 @@ struct refusal {
 millrace_cql_config plain_config(const char* contact_points) {
   millrace_cql_config config{};
   config.size = sizeof config;
-  config.consistency = 1;
   config.contact_points = contact_points;
   config.connect_timeout_ms = 5'000;
   return config;
@@ -98,13 +97,30 @@ TEST(bridge, a_certificate_authority_that_cannot_be_read_is_a_tls_failure_naming
 TEST(bridge, an_unusable_configuration_is_refused) {
   EXPECT_EQ(open(plain_config(" , ")).returned, MILLRACE_CQL_CONFIG);
 
-  millrace_cql_config consistency = plain_config("127.0.0.1");
-  consistency.consistency = 77;
-  EXPECT_EQ(open(consistency).returned, MILLRACE_CQL_CONFIG);
-
   millrace_cql_config other_version = plain_config("127.0.0.1");
   other_version.size -= 8;
   EXPECT_EQ(open(other_version).returned, MILLRACE_CQL_INTERNAL);
+}
+
+TEST(bridge, a_bad_entry_of_the_address_map_is_named) {
+  for (const char* bad :
+       {"10.0.0.1", "node-1=127.0.0.1", "10.0.0.1:0=127.0.0.1", "10.0.0.1=127.0.0.1:port"}) {
+    const std::string map = "10.0.0.2:9042=127.0.0.2:19042," + std::string(bad);
+    millrace_cql_config config = plain_config("127.0.0.1");
+    config.address_map = map.c_str();
+    const refusal refused = open(config);
+    EXPECT_EQ(refused.returned, MILLRACE_CQL_CONFIG) << bad;
+    EXPECT_TRUE(contains(refused.message(), "'" + std::string(bad) + "'")) << refused.message();
+  }
+}
+
+TEST(bridge, a_name_in_the_address_map_that_does_not_resolve_is_unavailable_and_named) {
+  const closed_port nobody;
+  millrace_cql_config config = plain_config(nobody.address().c_str());
+  config.address_map = "10.0.0.1=no-such-host.invalid";
+  const refusal refused = open(config);
+  EXPECT_EQ(refused.returned, MILLRACE_CQL_UNAVAILABLE);
+  EXPECT_TRUE(contains(refused.message(), "no-such-host.invalid")) << refused.message();
 }
 
 }  // namespace

@@ -19,6 +19,7 @@ from . import chaos, foreign, soak
 
 SERVERS = ("kafka", "cassandra", "registry")
 HOUR_S = 3600.0
+TRANSACTION = 100  # records
 
 
 def main() -> int:
@@ -37,6 +38,8 @@ def main() -> int:
     storm.add_argument("--seed", type=int, help="seed of the faults and the records; random by default, and printed")
     storm.add_argument("--protocol", choices=chaos.PROTOCOLS, help="group protocol; classic unless given")
     storm.add_argument("--processes", type=int, default=3)
+    storm.add_argument("--workers", type=int, default=2, help="of each process of the example")
+    storm.add_argument("--transactions", action="store_true", help="the example's records are written in transactions")
     storm.add_argument("--rate", type=float, default=chaos.RATE, help="records per second, of the example")
     storm.add_argument("--report", type=pathlib.Path, help="also write the report to this file")
     storm.add_argument("--application", help="command of a Millrace application, called with: run CONFIG --set ...")
@@ -71,7 +74,16 @@ def on_own_servers(arguments: argparse.Namespace, folder: pathlib.Path) -> int:
             seconds, latency = arguments.hours * HOUR_S, not arguments.ignore_latency
             return 0 if soak.run(servers, folder / "soak", seconds, seed, rate, latency, say) else 1
         protocol = arguments.protocol or "classic"
-        setup = chaos.example(servers, folder / "chaos", arguments.processes, protocol, seed, rate)
+        setup = chaos.example(
+            servers,
+            folder / "chaos",
+            arguments.processes,
+            protocol,
+            seed,
+            rate,
+            arguments.workers,
+            TRANSACTION if arguments.transactions else 0,
+        )
         return play(arguments, setup, broker=True)
     finally:
         fleet.kill()

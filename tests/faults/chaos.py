@@ -48,9 +48,19 @@ class Setup:
     servers: tuple | None = None  # of the example: where its effects are
     seed: int = 1
     rate: float = RATE
+    transaction: int = 0  # records of one transaction of the load; 0: none
 
 
-def example(servers: tuple, folder: pathlib.Path, processes: int, protocol: str, seed: int, rate: float) -> Setup:
+def example(
+    servers: tuple,
+    folder: pathlib.Path,
+    processes: int,
+    protocol: str,
+    seed: int,
+    rate: float,
+    workers: int = WORKERS,
+    transaction: int = 0,
+) -> Setup:
     """The navigation example as a group on fresh tables and topics."""
     kafka, cassandra, registry = servers
     navigation.reset(kafka, cassandra)
@@ -65,17 +75,18 @@ def example(servers: tuple, folder: pathlib.Path, processes: int, protocol: str,
             properties["session.timeout.ms"] = str(SESSION_TIMEOUT_MS)
         application.configure("kafka", protocol=protocol, properties=properties, start_from="earliest")
         application.configure(
-            "engine", workers=WORKERS, drain_timeout=f"{DRAIN_MS}ms", revoke_drain_timeout=f"{DRAIN_MS}ms"
+            "engine", workers=workers, drain_timeout=f"{DRAIN_MS}ms", revoke_drain_timeout=f"{DRAIN_MS}ms"
         )
         process = application.process
         members.append(Member(f"member-{number}", application.folder, process.command, application.admin_port))
     title = {
-        "application": f"the navigation example, {processes} processes, group protocol {protocol}",
-        "load": f"{rate:.0f} records/s over {navigation.TOPICS[navigation.SOURCE_TOPIC]} partitions, seed {seed}",
+        "application": f"the navigation example, {processes} processes of {workers} workers, group protocol {protocol}",
+        "load": f"{rate:.0f} records/s over {navigation.TOPICS[navigation.SOURCE_TOPIC]} partitions, seed {seed}"
+        + (f", in transactions of {transaction}" if transaction else ""),
     }
     topics = [navigation.SOURCE_TOPIC]
     letters = navigation.DEAD_LETTER_TOPIC
-    return Setup(title, members, kafka.client_config(), group, topics, letters, kafka, servers, seed, rate)
+    return Setup(title, members, kafka.client_config(), group, topics, letters, kafka, servers, seed, rate, transaction)
 
 
 class Chaos:
@@ -92,7 +103,7 @@ class Chaos:
         """The members under load while `happening` plays; then recovery, clean stops and the check. The report."""
         setup = self.setup
         self._began = time.monotonic()
-        writing = load.Load(setup.servers, setup.seed, setup.rate) if setup.servers else None
+        writing = load.Load(setup.servers, setup.seed, setup.rate, setup.transaction) if setup.servers else None
         watched = Group(setup.client_config, setup.group, setup.topics)
         self._group = Group(setup.client_config, setup.group, setup.topics)
         letters = Group(setup.client_config, setup.group, [setup.dead_letter_topic])

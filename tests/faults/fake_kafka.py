@@ -26,6 +26,7 @@ from servers.state import BUILD
 
 PRODUCE, FETCH, LIST_OFFSETS, METADATA, OFFSET_COMMIT, OFFSET_FETCH = 0, 1, 2, 3, 8, 9
 FIND_COORDINATOR, JOIN_GROUP, HEARTBEAT, LEAVE_GROUP, SYNC_GROUP, INIT_PRODUCER_ID = 10, 11, 12, 13, 14, 22
+CONSUMER_GROUP_HEARTBEAT = 68
 GROUP_REQUESTS = (OFFSET_COMMIT, OFFSET_FETCH, JOIN_GROUP, HEARTBEAT, LEAVE_GROUP, SYNC_GROUP)
 
 OFFSET_OUT_OF_RANGE, NOT_LEADER, NOT_ENOUGH_REPLICAS, STORAGE_ERROR = 1, 6, 19, 56
@@ -77,10 +78,12 @@ def program() -> str:
 class FakeKafka:
     """The cluster and a schema registry, on free ports of the loopback. Nothing of it outlives stop()."""
 
-    def __init__(self, folder: pathlib.Path, topics: dict[str, int], brokers: int = 3):
+    def __init__(self, folder: pathlib.Path, topics: dict[str, int], brokers: int = 3, heartbeat_ms: int = 0):
         port = free_port()
         self.control = f"http://127.0.0.1:{port}"
         command = [program(), "-control", f"127.0.0.1:{port}", "-brokers", str(brokers), "-session-timeout-min", "1s"]
+        if heartbeat_ms:
+            command += ["-heartbeat-interval", f"{heartbeat_ms}ms"]
         for name, partitions in topics.items():
             command += ["-topic", f"{name}:{partitions}"]
         self.process = Process("fake-kafka", folder, command)

@@ -21,10 +21,13 @@ READ_TIMEOUT_S = 60.0
 class Load(threading.Thread):
     """Prepares each record's profile before it writes the record."""
 
-    def __init__(self, servers: tuple[KafkaAccess, CassandraAccess, RegistryAccess], seed: int, rate: float):
+    def __init__(
+        self, servers: tuple[KafkaAccess, CassandraAccess, RegistryAccess], seed: int, rate: float, transaction: int = 0
+    ):
         super().__init__(name="load", daemon=True)
         self.seed = seed
         self.rate = rate
+        self.transaction = transaction  # records; 0: none
         self.written = 0
         self.failure: BaseException | None = None
         self._kafka, self._cassandra, self._registry = servers
@@ -33,7 +36,7 @@ class Load(threading.Thread):
     def run(self) -> None:
         session = self._cassandra.session()
         try:
-            self.written = navigation.write(self._kafka, self._registry, self._records(session), self.rate)
+            self.written = navigation.write(self._kafka, self._registry, self._records(session), self.rate, self.transaction)
         except BaseException as failure:
             self.failure = failure
         finally:

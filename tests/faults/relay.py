@@ -1,4 +1,4 @@
-"""The relay application (relay/) on a fake cluster: its configuration, its records, its lives."""
+"""An application on a fake cluster, the relay (relay/) or another: its configuration, its records, its lives."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ LOOK_S = 0.1
 NOTE = "x" * 400
 
 
-def program(preset: str = "dev") -> str:
-    path = BUILD / preset / "tests" / "faults" / "relay"
+def program(name: str = "relay", preset: str = "dev") -> str:
+    path = BUILD / preset / "tests" / "faults" / name
     if not path.exists():
         raise FileNotFoundError(f"{path} was not built; ./dev test faults builds it")
     return str(path)
@@ -46,9 +46,14 @@ def until(holds: Callable[[], bool], within_s: float) -> bool:
 
 
 class Relay:
-    """One process of the application, and the records that it is given."""
+    """One process of the application, and the records that it is given.
 
-    def __init__(self, folder: pathlib.Path, cluster: FakeKafka, **kafka):
+    `application`: its program; `sections`: settings of other sections; `kafka`: settings of the section `kafka`.
+    """
+
+    def __init__(
+        self, folder: pathlib.Path, cluster: FakeKafka, application: str = "relay", sections: dict | None = None, **kafka
+    ):
         self.cluster = cluster
         self.written = 0
         schema = SCHEMA.read_text()
@@ -73,12 +78,14 @@ class Relay:
             },
             "admin": {"port": port},
         }
+        for section, settings in (sections or {}).items():
+            self.config[section] = self.config.get(section, {}) | settings
         if self.config["kafka"].get("protocol") != "consumer":  # there it is the brokers' to say
             self.config["kafka"]["properties"]["session.timeout.ms"] = "6000"
         self._config_file = folder / "config.yaml"
         folder.mkdir(parents=True, exist_ok=True)
         self._config_file.write_text(yaml.safe_dump(self.config, sort_keys=False))
-        self.member = Member("relay", folder, [program(), "run", str(self._config_file)], port)
+        self.member = Member(application, folder, [program(application), "run", str(self._config_file)], port)
 
     def start(self) -> None:
         """Returns when it is ready, which it is when it has its partitions."""

@@ -12,7 +12,7 @@ from typing import Callable, Iterator
 
 import pytest
 
-from . import fake_kafka
+from . import fake_kafka, lanes
 from .fake_kafka import FETCH, GROUP_REQUESTS, INIT_PRODUCER_ID, OFFSET_COMMIT, PRODUCE, FakeKafka
 from .relay import DEAD_LETTERS, GROUP, OUTPUTS, PARTITIONS, SOURCE, TOPICS, Relay, until
 
@@ -107,7 +107,9 @@ def refuse_first_batches(cluster: FakeKafka, topic: str, code: int) -> list[int]
     return [cluster.rule("refuse", PRODUCE, topic=topic, partition=to, code=code, count=1, ms=100) for to in parts]
 
 
-@pytest.mark.parametrize("code", [fake_kafka.NOT_LEADER, fake_kafka.NOT_ENOUGH_REPLICAS, fake_kafka.STORAGE_ERROR])
+@pytest.mark.parametrize(
+    "code", lanes.first(fake_kafka.NOT_LEADER, fake_kafka.NOT_ENOUGH_REPLICAS, fake_kafka.STORAGE_ERROR)
+)
 def test_refused_first_batches_are_not_taken_for_acknowledged(cluster: FakeKafka, relay: Made, code: int):
     line = relay()
     refused = refuse_first_batches(cluster, OUTPUTS, code)
@@ -139,7 +141,7 @@ def fetch_with(cluster: FakeKafka, do: str, **selected) -> int:
     return cluster.rule(do, FETCH, topic=SOURCE, partition=0, count=1, **selected)
 
 
-@pytest.mark.parametrize("policy", ["fail", "earliest", "latest"])
+@pytest.mark.parametrize("policy", lanes.first("latest", "earliest", "fail"))
 def test_a_flipped_byte_of_a_fetch_answer_loses_nothing(cluster: FakeKafka, relay: Made, policy: str):
     line = relay(on_offset_out_of_range=policy)
     line.start()
@@ -176,7 +178,7 @@ def test_gaps_of_transactions_are_skipped(cluster: FakeKafka, relay: Made):
     assert line.stop().exit_code == 0
 
 
-@pytest.mark.parametrize("policy", ["fail", "earliest", "latest"])
+@pytest.mark.parametrize("policy", lanes.first("latest", "earliest", "fail"))
 def test_out_of_range_for_an_offset_that_exists_loses_nothing(cluster: FakeKafka, relay: Made, policy: str):
     line = relay(on_offset_out_of_range=policy)
     line.start()
@@ -284,7 +286,7 @@ def test_an_out_of_order_sequence_does_not_stop_the_engine_for_ever(cluster: Fak
 
 
 @pytest.mark.parametrize(
-    "code", [fake_kafka.CLUSTER_AUTHORIZATION_FAILED, fake_kafka.TRANSACTIONAL_ID_AUTHORIZATION_FAILED]
+    "code", lanes.first(fake_kafka.CLUSTER_AUTHORIZATION_FAILED, fake_kafka.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
 )
 def test_a_refused_producer_id_does_not_stop_the_engine_for_ever(cluster: FakeKafka, relay: Made, code: int):
     line = relay()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import pathlib
 import random
 import re
@@ -30,6 +31,9 @@ LATE_MS_MAX = 60_000
 QUEUED_MAX = 20_000
 FLUSH_TIMEOUT_S = 60.0
 METADATA_TIMEOUT_S = 30.0
+TRANSACTION_TIMEOUT_S = 60
+TRANSACTION_OPEN_MS_MAX = 600_000
+PAUSE_S = 0.1
 COORDINATOR_NOT_READY = (
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
     KafkaError.COORDINATOR_NOT_AVAILABLE,
@@ -99,14 +103,22 @@ def reset(kafka: KafkaAccess, cassandra: CassandraAccess) -> None:
             kafka.delete_topic(topic)
 
 
-def write(kafka: KafkaAccess, registry: RegistryAccess, records: Iterable[dict], rate: float | None = None) -> int:
+def write(
+    kafka: KafkaAccess, registry: RegistryAccess, records: Iterable[dict], rate: float | None = None, transaction: int = 0
+) -> int:
     """Writes the records as a production service would, keyed by visitor, and returns how many Kafka acknowledged.
 
     The order within a visitor is the order of `records`. `rate` is records per second; None is as fast as it goes.
+    `transaction`: that many records are one transaction; what Kafka aborts is written again.
     """
     serialize = AvroSerializer(registry.client(), (DATA / "navigation.avsc").read_text())
     context = SerializationContext(SOURCE_TOPIC, MessageField.VALUE)
-    producer = Producer(kafka.client_config({"enable.idempotence": True, "linger.ms": 5, "compression.type": "lz4"}))
+    config = {"enable.idempotence": True, "linger.ms": 5, "compression.type": "lz4"}
+    if transaction:
+        config |= {"transactional.id": "navigation", "transaction.timeout.ms": TRANSACTION_OPEN_MS_MAX}
+    producer = Producer(kafka.client_config(config))
+    if transaction:
+        return _write_transactions(producer, lambda record: serialize(record, context), records, rate, transaction)
     failures: list[str] = []
 
     def delivered(error, _message) -> None:
@@ -120,15 +132,60 @@ def write(kafka: KafkaAccess, registry: RegistryAccess, records: Iterable[dict],
             producer.poll(0.1)
         if rate and (ahead := written / rate - (time.monotonic() - started)) > 0:
             producer.poll(ahead)
-        created = [(CREATED_HEADER, str(time.time_ns() // 1_000))]
-        value = serialize(record, context)
-        producer.produce(SOURCE_TOPIC, value, record["visitor_id"], headers=created, on_delivery=delivered)
-        producer.poll(0)
+        _produce(producer, record, serialize(record, context), on_delivery=delivered)
         written += 1
     unsent = producer.flush(FLUSH_TIMEOUT_S)
     if unsent or failures:
         raise RuntimeError(f"{unsent} records unsent, {len(failures)} refused: {failures[:3]}")
     return written
+
+
+def _produce(producer: Producer, record: dict, value: bytes, **options) -> None:
+    created = [(CREATED_HEADER, str(time.time_ns() // 1_000))]
+    producer.produce(SOURCE_TOPIC, value, record["visitor_id"], headers=created, **options)
+    producer.poll(0)
+
+
+def _write_transactions(
+    producer: Producer, serialize: Callable[[dict], bytes], records: Iterable[dict], rate: float | None, size: int
+) -> int:
+    producer.init_transactions(TRANSACTION_TIMEOUT_S)
+    written = 0
+    started = time.monotonic()
+    source = iter(records)
+    while part := list(itertools.islice(source, size)):
+        while not _commits(producer, serialize, part):
+            time.sleep(PAUSE_S)
+        written += len(part)
+        if rate and (ahead := written / rate - (time.monotonic() - started)) > 0:
+            time.sleep(ahead)
+    return written
+
+
+def _commits(producer: Producer, serialize: Callable[[dict], bytes], part: list[dict]) -> bool:
+    """False: aborted. Readers of what is committed never see these records."""
+    try:
+        producer.begin_transaction()
+        for record in part:
+            _produce(producer, record, serialize(record))
+        _patiently(producer.commit_transaction)
+        return True
+    except KafkaException as failure:
+        if not failure.args[0].txn_requires_abort():
+            raise
+        _patiently(producer.abort_transaction)
+        return False
+
+
+def _patiently(end: Callable[[float], None]) -> None:
+    """The end of a transaction may be asked for again: a broker that restarts takes its time."""
+    deadline = time.monotonic() + 5 * FLUSH_TIMEOUT_S
+    while True:
+        try:
+            return end(TRANSACTION_TIMEOUT_S)
+        except KafkaException as failure:
+            if not failure.args[0].retriable() or time.monotonic() > deadline:
+                raise
 
 
 def lag(kafka: KafkaAccess, group: str, topic: str = SOURCE_TOPIC) -> int:

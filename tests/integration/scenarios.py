@@ -64,6 +64,7 @@ class World:
 class Interruption:
     emitted_before: int  # downstream records when the application ended
     exit_code: int
+    log_tail: str  # of the application that ended
 
 
 def whole_run(world: World) -> int:
@@ -87,7 +88,8 @@ def interrupted_run(world: World, rate: float, kill: bool) -> Interruption:
         world.application.kill()
     else:
         world.application.stop()
-    interruption = Interruption(world.emitted(), world.application.process.exit_code)
+    process = world.application.process
+    interruption = Interruption(world.emitted(), process.exit_code, process.log_tail())
     world.application.start()
     writing.join(FINISH_TIMEOUT_S)
     assert not writing.is_alive()

@@ -8,7 +8,9 @@ from __future__ import annotations
 import datetime
 import decimal
 import os
+import pathlib
 import subprocess
+import time
 import uuid
 
 from cassandra.util import Date, Duration, Time
@@ -20,15 +22,32 @@ PROGRAM = BUILD / "dev" / "libs" / "cql" / "cql_server_tests"
 TIMEOUT_S = 300
 
 
-def run(cassandra: Cassandra, **environment: str) -> None:
+def start(cassandra: Cassandra, tests: str, **environment: str) -> subprocess.Popen:
     assert PROGRAM.exists(), f"{PROGRAM} was not built; ./dev test integration builds it"
     settings = {"MILLRACE_CQL_ADDRESS": f"127.0.0.1:{cassandra.port}"} | environment
-    done = subprocess.run([str(PROGRAM)], env=os.environ | settings, capture_output=True, text=True, timeout=TIMEOUT_S)
-    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    command = [str(PROGRAM), f"--gtest_filter={tests}"]
+    return subprocess.Popen(
+        command, env=os.environ | settings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def finish(program: subprocess.Popen) -> None:
+    output, _ = program.communicate(timeout=TIMEOUT_S)
+    assert program.returncode == 0, output[-8000:]
+
+
+def run(cassandra: Cassandra, tests: str = "*", **environment: str) -> None:
+    finish(start(cassandra, tests, **environment))
+
+
+def complains_of_keyspaces(cassandra: Cassandra) -> bool:
+    """Of executions in another keyspace than that of the preparation, spelt as ExecuteMessage.java spells it."""
+    log = cassandra.processes[0].log.read_text(errors="replace")
+    return "unqalified statement" in log or "unqualified statement" in log
 
 
 def test_every_type_and_kind_of_answer_is_read(cassandra: Cassandra) -> None:
-    run(cassandra)
+    run(cassandra, "-loaded_server*")
     session = cassandra.session()
     row = session.execute("SELECT * FROM types.everything WHERE id = 'sample'").one()
     assert row.c_boolean is True
@@ -54,6 +73,32 @@ def test_every_type_and_kind_of_answer_is_read(cassandra: Cassandra) -> None:
     session.cluster.shutdown()
 
 
+def test_the_schema_changes_under_load(cassandra: Cassandra) -> None:
+    run(cassandra, "loaded_server*")
+    assert not complains_of_keyspaces(cassandra)
+
+
+def test_the_server_restarts_under_load(cassandra: Cassandra, run_folder: pathlib.Path) -> None:
+    wanted = run_folder / "restart"
+    program = start(cassandra, "loaded_server.restarts*", MILLRACE_CQL_RESTART_FILE=str(wanted))
+    try:
+        while not wanted.exists() and program.poll() is None:
+            time.sleep(0.05)
+        cassandra.restart()
+        wanted.unlink(missing_ok=True)
+        finish(program)
+    finally:
+        program.kill()
+    assert not complains_of_keyspaces(cassandra)
+
+
+def test_the_ring_is_that_of_the_server(cassandra: Cassandra) -> None:
+    session = cassandra.session()
+    tokens = session.execute("SELECT tokens FROM system.local").one().tokens
+    session.cluster.shutdown()
+    assert set(tokens) == {"0"}, "the one token of tests/servers, below and above which every key is its node's"
+
+
 def test_tls_passwords_and_roles_are_enforced(secure_cassandra: Cassandra, certificates) -> None:
     admin = secure_cassandra.session(username="cassandra", password="cassandra")
     admin.execute("CREATE ROLE IF NOT EXISTS reader WITH PASSWORD = 'reader' AND LOGIN = true")
@@ -61,6 +106,7 @@ def test_tls_passwords_and_roles_are_enforced(secure_cassandra: Cassandra, certi
     admin.cluster.shutdown()
     run(
         secure_cassandra,
+        "-loaded_server*:server.tokens*",
         MILLRACE_CQL_USER=secure_cassandra.username,
         MILLRACE_CQL_PASSWORD=secure_cassandra.password,
         MILLRACE_CQL_CA=str(certificates.ca),

@@ -46,7 +46,7 @@ def test_every_record_has_its_effects_exactly_once(make_world: MakeWorld, server
 def test_sigterm_in_the_middle_loses_and_repeats_nothing(make_world: MakeWorld):
     world = make_world("stack")
     interruption = scenarios.interrupted_run(world, RATE, kill=False)
-    assert interruption.exit_code == 0
+    assert interruption.exit_code == 0, interruption.log_tail
     assert interruption.emitted_before < COUNT
     report = world.report()
     assert report.exact, str(report)

@@ -31,16 +31,12 @@ CYCLE_UNITS_MAX = 2  # of the header+source units of a library that include each
 # (write the new one here) and when it is within the limit (remove it).
 LARGER_CLASSES = {
     "libs/avro/src/plan/compiler.h plan_compiler": 60,
-    "libs/engine/src/engine_core.h engine_core": 127,
-    "libs/engine/src/envelope.h processor_run": 56,
-    "libs/kafka/src/group_member.h group_member": 59,
+    "libs/kafka/src/group_member.h group_member": 56,
 }
 LONGER_FUNCTIONS = {
-    "libs/app/src/engine_settings.cc engine_spec": 75,
     "libs/app/src/registry_settings.cc registry_spec": 90,
     "libs/avro/src/run/interpreter.cc run": 349,
     "libs/avro/src/schema/derived_schema.cc derive": 72,
-    "libs/base/src/errors.cc lookup": 83,
     "libs/cql/include/millrace/cql/fields.h fields_of": 104,
 }
 # The headers of another part that a file includes in quotes; this list, too, may only shrink.

@@ -16,6 +16,8 @@ from observability.made import PROGRAM, ROOT
 EXAMPLES = sorted(ROOT.glob("examples/*/config.yaml"))
 SMALLEST = {
     "kafka": {"bootstrap_servers": "b:9092", "group": "g", "topics": ["t"]},
+    "registry": {"urls": ["http://registry:8081"]},
+    "cql": {"contact_points": ["database"]},
     "engine": {"dead_letter_topic": "t-dlq"},
 }
 
@@ -62,7 +64,10 @@ def test_the_examples_are_valid(example: pathlib.Path):
         ("engine.workers", "${env:WORKERS:-2}"),
         ("kafka.properties", {"fetch.min.bytes": 1, "security.protocol": "ssl"}),
         ("engine.stuck_after", "20s"),
-        ("lookups", [{"name": "profiles", "ttl": "1m"}]),
+        ("engine.record_bytes_max", "1MiB"),
+        ("engine.retry.attempts_max", 0),
+        ("kafka.producer.linger", "20ms"),
+        ("lookups", []),
         ("admin.token", "${env:TOKEN:-x}"),
         ("tap", None),
     ],

@@ -59,6 +59,8 @@ HEALTHY = {
     **growing("millrace_errors_total", 0, 'stage="dead_letter",error="produce_failed"'),
     **growing("millrace_processor_exceptions_total", 0, 'processor="a"'),
     **growing("millrace_errors_total", 0, 'stage="schema",error="schema_not_found"'),
+    **growing("millrace_errors_total", 0, 'stage="schema",error="registry_unauthorized"'),
+    **growing("millrace_attempt_timeouts_total", 0, 'processor="a"'),
     **growing("millrace_schema_registry_requests_total", 10, 'outcome="answered"'),
     **growing("millrace_rebalances_total", 0, 'type="assigned"', start=1),
     **constant("millrace_cgroup_memory_bytes", 50e6),
@@ -89,12 +91,14 @@ CASES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
         BY_JOB),
     "ProcessorThrows": (
         growing("millrace_processor_exceptions_total", 1, 'processor="a"'), BY_JOB | {"processor": "a"}),
+    "AttemptTimeouts": (growing("millrace_attempt_timeouts_total", 1, 'processor="a"'), BY_JOB | {"processor": "a"}),
     "DlqWriteFailing": (growing("millrace_errors_total", 1, 'stage="dead_letter",error="produce_failed"'), BY_INSTANCE),
     "RebalanceStorm": (growing("millrace_rebalances_total", 1, 'type="assigned"', start=1), BY_JOB),
     "CommitFailing": (
         {**growing("millrace_commits_total", 0), **growing("millrace_commit_failures_total", 60, 'error="broker_unavailable"')},
         BY_INSTANCE),
     "RegistryErrors": (growing("millrace_schema_registry_requests_total", 1, 'outcome="server_error"'), BY_JOB),
+    "SchemaRefused": (growing("millrace_errors_total", 1, 'stage="schema",error="registry_unauthorized"'), BY_JOB),
     "SchemaNotFound": (growing("millrace_errors_total", 1, 'stage="schema",error="schema_not_found"'), BY_JOB),
     "DbErrors": (growing("millrace_statement_failures_total", 120, 'statement="select",error="db_timeout"'), BY_JOB),
     "DbLatencyHigh": (
@@ -147,6 +151,16 @@ def run(folder: pathlib.Path, input_series: dict[str, str], expected: dict[str, 
 
 def test_no_alert_fires_for_a_healthy_instance(tmp_path: pathlib.Path):
     run(tmp_path, HEALTHY, {})
+
+
+def test_no_alert_fires_for_an_idle_transactional_topic(tmp_path: pathlib.Path):
+    """The log ends with the marker of a transaction; everything before it is finished and committed."""
+    idle = {name: f"{values.split('+')[0]}+0{EACH}" for name, values in HEALTHY.items() if "_total" in name or "_seconds_" in name}
+    at_rest = {
+        **constant("millrace_consumer_lag_records", 0, 'topic="t",partition="0"'),
+        **constant("millrace_time_lag_seconds", 0, 'topic="t",partition="0"'),
+    }
+    run(tmp_path, {**HEALTHY, **idle, **at_rest}, {})
 
 
 def test_every_alert_has_a_case():

@@ -1,8 +1,10 @@
 #include "cluster.h"
 
 #include <algorithm>
+#include <array>
+#include <set>
 
-#include <millrace/simulation/parcel.h>
+#include "processors.h"
 
 namespace scenario {
 
@@ -15,6 +17,9 @@ constexpr std::int64_t faulty_ms = 20'000;
 // A member may be allowed one retry in ten seconds, and a record may need eleven of each processor.
 constexpr std::int64_t recovery_ms_max = 1'800'000;
 constexpr std::int64_t throwing_max = 4;
+constexpr std::int64_t hanging_max = 5;
+constexpr std::int64_t partitions_max = 8;
+constexpr std::size_t decoded_bytes_max = std::size_t{256} << 10U;
 
 engine::engine_options draw_options(seeded_random& random) {
   engine::engine_options o;
@@ -34,13 +39,19 @@ engine::engine_options draw_options(seeded_random& random) {
   o.commit_interval = milliseconds(random.chance(0.2) ? 40'000 : random.between(20, 1'500));
   o.status_interval = milliseconds(random.chance(0.3) ? 3'600'000 : 250);
   o.commit_timeout = milliseconds(random.between(1'000, 5'000));
+  o.attempt_timeout = milliseconds(random.chance(0.5) ? random.between(2'000, 15'000) : 0);
   o.drain_timeout = milliseconds(random.between(1'000, 10'000));
   o.revoke_drain_timeout = milliseconds(random.between(200, 5'000));
   o.schema_not_found_grace = milliseconds(500);
   o.partition_pause_after = milliseconds(random.between(0, 300));
   o.partition_stall_after = milliseconds(random.between(200, 2'000));
   o.dead_letter_topic = "dead";
+  o.decoded_bytes_max = decoded_bytes_max;
+  // Rarely thousands, which cost much here.
+  o.emits_per_record_max = static_cast<std::size_t>(random.chance(0.03) ? 2'000 : random.between(2, 40));
   o.group = "simulation";
+  o.former_groups = {"former"};
+  o.other_groups = {"other"};
   o.version = "0";
   return o;
 }
@@ -64,17 +75,28 @@ cluster::cluster(std::uint64_t seed)
       shared_{
           time_, log_, faults_, history_, draw_options(random_), draw_budget(random_), draw_retries(random_)},
       partitions_(static_cast<std::int32_t>(random_.between(1, 5))),
-      members_wanted_(static_cast<std::size_t>(random_.between(1, 3))),
+      processes_wanted_(static_cast<std::size_t>(random_.between(1, 3))),
       stumbles_(random_.chance(0.5)),
-      throwing_left_(random_.between(0, throwing_max)) {
+      throwing_left_(random_.between(0, throwing_max)),
+      hanging_left_(random_.chance(0.3) ? random_.between(1, hanging_max) : 0),
+      many_emits_left_(random_.chance(0.3) ? random_.between(1, static_cast<std::int64_t>(many_emits_max))
+                                           : 0),
+      transactions_(random_.chance(0.3)),
+      redrives_(random_.chance(0.3)) {
+  shared_.workers = static_cast<std::size_t>(random_.chance(0.6) ? 1 : random_.between(2, 3));
+  shared_.cells_max = static_cast<std::size_t>(random_.chance(0.3) ? random_.between(100, 3'000) : 0);
   log_.add_topic("parcels", partitions_);
   if (random_.chance(0.2)) log_.set_topic_id(0, "");
   history_.starts_at_end = random_.chance(0.2);
   history_.ordered = static_cast<order>(shared_.options.order);
   history_.attempts_max = shared_.options.retry.attempts_max;
+  history_.attempt_timeout_ns = nanoseconds(shared_.options.attempt_timeout).count();
+  history_.emits_max = shared_.options.emits_per_record_max;
+  history_.commits_within_ns = 2 * nanoseconds(shared_.options.commit_timeout).count();
   // Probes of a breaker are outside the budget, and the history does not distinguish them.
   const engine::retry_budget_policy& budget = shared_.retries;
-  history_.retries = {budget.ratio < 1 && shared_.options.breaker.ratio >= 1, budget.ratio, budget.reserve,
+  history_.retries = {budget.ratio < 1 && shared_.options.breaker.ratio >= 1,
+                      static_cast<double>(shared_.workers), budget.ratio, budget.reserve,
                       nanoseconds(budget.window).count()};
 }
 
@@ -89,12 +111,28 @@ kind cluster::draw_kind(bool second_load) {
     --throwing_left_;
     return random_.chance(0.5) ? kind::throws_at_once : kind::throws_late;
   }
+  if (d == 11 && random_.chance(0.2)) return kind::too_large;
+  if (d == 12 && many_emits_left_ > 0) {
+    --many_emits_left_;
+    return random_.chance(0.5) ? kind::emits_many : kind::emits_too_many;
+  }
+  if ((d == 13 || d == 14) && redrives_) {
+    constexpr std::array kinds{kind::redriven_for_writing, kind::redriven_for_renamed,
+                               kind::redriven_for_former, kind::redriven_for_other,
+                               kind::redriven_for_unknown};
+    return kinds[static_cast<std::size_t>(random_.between(0, kinds.size() - 1))];
+  }
   return kind::good;
 }
 
 std::string_view cluster::draw_good_word(bool second_load) {
-  if (second_load || !stumbles_ || !random_.chance(0.04)) return "good";
-  return random_.chance(0.5) ? "stumble" : "stumble-late";
+  if (second_load) return words::good;
+  if (hanging_left_ > 0 && random_.chance(0.02)) {
+    --hanging_left_;
+    return random_.chance(0.5) ? words::sleeps : words::hangs;
+  }
+  if (!stumbles_ || !random_.chance(0.04)) return words::good;
+  return random_.chance(0.5) ? words::stumbles_at_once : words::stumbles_late;
 }
 
 // Producers' clocks are skewed, some have none, and one is set to another century.
@@ -107,56 +145,117 @@ timestamp cluster::draw_timestamp() {
   return now;
 }
 
+byte_buffer cluster::value_of(const logged& of, bool second_load) {
+  const std::int64_t number = number_of(of.partition, of.offset);
+  const bool refused = !second_load && faults_.plan().schema_refused && random_.chance(0.02);
+  const std::int32_t schema = refused ? refused_schema : random_.chance(0.1) ? other_schema : known_schema;
+  const auto cells =
+      static_cast<std::size_t>(shared_.cells_max > 0 && random_.chance(0.3)
+                                   ? random_.between(0, static_cast<std::int64_t>(shared_.cells_max))
+                                   : 0);
+  const auto with_word = [&](std::string_view word) { return framed_visit(schema, number, word, cells); };
+  switch (of.what) {
+    case kind::skipped:
+      return with_word(words::skip);
+    case kind::bad:
+      return with_word(words::bad);
+    case kind::undecodable: {
+      byte_buffer cut = framed_visit(schema, number, "cut", 0);
+      cut.resize(static_cast<std::size_t>(random_.between(0, static_cast<std::int64_t>(cut.size()) - 1)));
+      return cut;
+    }
+    case kind::unknown_schema:
+      return framed_visit(absent_schema, number, "lost", cells);
+    case kind::throws_at_once:
+      return with_word(words::throws_at_once);
+    case kind::throws_late:
+      return with_word(words::throws_late);
+    case kind::too_large:
+      return framed_visit(schema, number, words::good, decoded_bytes_max / sizeof(cell_bytes) + 1);
+    case kind::emits_many:
+      return with_word(words::emits_many);
+    case kind::emits_too_many:
+      return with_word(words::emits_too_many);
+    case kind::good:
+      return with_word(draw_good_word(second_load));
+    case kind::tombstone:
+    case kind::redriven_for_writing:
+    case kind::redriven_for_renamed:
+    case kind::redriven_for_former:
+    case kind::redriven_for_other:
+    case kind::redriven_for_unknown:
+      break;
+  }
+  return with_word(words::good);
+}
+
+simulation::simulated_record cluster::record_of(const logged& of, bool second_load) {
+  simulation::simulated_record r;
+  r.created = draw_timestamp();
+  if (!of.key.empty()) r.key = byte_buffer(as_bytes(of.key).begin(), as_bytes(of.key).end());
+  if (of.what != kind::tombstone) r.value = value_of(of, second_load);
+  const auto header = [&r](const char* name, std::string_view value) {
+    r.headers.emplace_back(name, byte_buffer(as_bytes(value).begin(), as_bytes(value).end()));
+  };
+  if (of.what == kind::redriven_for_writing) header(engine::redrive_processor_header, "writing");
+  if (of.what == kind::redriven_for_renamed) header(engine::redrive_processor_header, renamed_processor);
+  if (of.what == kind::redriven_for_former) header(engine::redrive_group_header, "former");
+  if (of.what == kind::redriven_for_other) header(engine::redrive_group_header, "other");
+  if (of.what == kind::redriven_for_unknown) header(engine::redrive_group_header, "nobody's");
+  return r;
+}
+
 void cluster::produce_one(bool second_load) {
   const auto partition = static_cast<std::int32_t>(random_.between(0, partitions_ - 1));
   const std::int64_t hole = random_.chance(0.1) ? random_.between(1, 5) : 0;
   logged l{partition, log_.end({0, partition}) + hole, {}, draw_kind(second_load), second_load};
-  simulation::simulated_record r;
-  r.created = draw_timestamp();
-  if (!random_.chance(0.05)) {
+  if (!random_.chance(0.05))
     l.key = random_.chance(0.4) ? "hot" : "key-" + std::to_string(random_.between(0, 30));
-    r.key = byte_buffer(as_bytes(l.key).begin(), as_bytes(l.key).end());
-  }
-  const std::int64_t number = number_of(partition, l.offset);
-  const std::int32_t schema = random_.chance(0.1) ? other_schema : known_schema;
-  switch (l.what) {
-    case kind::good:
-      r.value = engine::framed_parcel(schema, number, draw_good_word(second_load));
-      break;
-    case kind::skipped:
-      r.value = engine::framed_parcel(schema, number, "skip");
-      break;
-    case kind::tombstone:
-      break;
-    case kind::bad:
-      r.value = engine::framed_parcel(schema, number, "bad");
-      break;
-    case kind::undecodable:
-      r.value = engine::framed_parcel(schema, number, "cut");
-      r.value->resize(
-          static_cast<std::size_t>(random_.between(0, static_cast<std::int64_t>(r.value->size()) - 1)));
-      break;
-    case kind::unknown_schema:
-      r.value = engine::framed_parcel(absent_schema, number, "lost");
-      break;
-    case kind::throws_at_once:
-      r.value = engine::framed_parcel(schema, number, "throw");
-      break;
-    case kind::throws_late:
-      r.value = engine::framed_parcel(schema, number, "throw-late");
-      break;
-  }
-  static_cast<void>(log_.append({0, partition}, std::move(r), hole));
+  static_cast<void>(log_.append({0, partition}, record_of(l, second_load), hole));
   history_.log.push_back(std::move(l));
+}
+
+// A transaction writes a marker to every partition that it wrote to.
+void cluster::end_transactions() {
+  for (const auto id : log_.partitions(0)) {
+    if (random_.chance(0.5)) log_.append_markers(id, random_.between(1, 3));
+  }
 }
 
 void cluster::produce_some(std::int64_t records, bool second_load) {
   for (std::int64_t i = 0; i < records; ++i) produce_one(second_load);
+  if (transactions_) end_transactions();
   for (const auto& m : members_) m->source().wake();
 }
 
-void cluster::start_member() {
-  members_.push_back(std::make_unique<member>(shared_, ++last_member_, random_.next()));
+void cluster::start_process() {
+  const auto started = std::make_shared<process>(shared_, ++last_process_);
+  for (std::size_t i = 0; i < shared_.workers; ++i)
+    members_.push_back(std::make_unique<member>(shared_, started, ++last_member_, random_.next()));
+}
+
+std::size_t cluster::processes_serving() const {
+  std::set<int> serving;
+  for (const auto& m : members_) {
+    if (m->serves()) serving.insert(m->process_number());
+  }
+  return serving.size();
+}
+
+template <class Call>
+void cluster::each_worker_of(int process, Call call) {
+  for (const auto& m : members_) {
+    if (m->process_number() == process) call(*m);
+  }
+}
+
+void cluster::end_failed_processes() {
+  for (const auto& m : members_) {
+    if (!m->has_failed()) continue;
+    each_worker_of(m->process_number(), [](member& other) {
+      if (other.serves()) other.stop();
+    });
+  }
 }
 
 member* cluster::any_serving() {
@@ -181,8 +280,11 @@ void cluster::one_instant() {
 }
 
 void cluster::dead_letter_the_gone() {
+  end_failed_processes();
   for (const auto& m : members_) {
     if (m->serves()) continue;
+    // What never returns outlives the engine; the process ends with it.
+    if (m->finished()) m->resume_hung();
     // A partition that was given to a member that did not live to hear of it.
     for (const auto id : log_.partitions(0)) {
       const bool heard = std::ranges::count(m->source().held(), id) > 0;
@@ -226,8 +328,9 @@ void cluster::tell_losses(bool all) {
 
 void cluster::act() {
   const fault_plan& plan = faults_.plan();
-  if (due(plan.spike_every_ms)) faults_.set_spike(spike_ = !spike_);
+  if (due(plan.spike_every_ms)) switch_spike();
   if (due(plan.clock_jump_every_ms)) time_.jump_wall(seconds(random_.between(-3'600, 3'600)));
+  if (partitions_ < partitions_max && due(plan.topic_grows_every_ms)) log_.grow(0, 1), ++partitions_;
   if (plan.eager && due(plan.rebalance_every_ms)) {
     for (const auto& m : members_) {
       if (m->serves()) m->source().revoke(m->source().stable());
@@ -244,8 +347,23 @@ void cluster::act() {
       losses_.push_back({m->number(), id, time_.now() + milliseconds(random_.between(0, 3'000))});
     }
   }
-  if (member* m = any_serving(); m != nullptr && due(plan.crash_every_ms)) m->crash();
-  if (member* m = any_serving(); m != nullptr && due(plan.stop_every_ms)) m->stop();
+  act_on_processes();
+}
+
+void cluster::act_on_processes() {
+  const fault_plan& plan = faults_.plan();
+  if (member* m = any_serving(); m != nullptr && due(plan.crash_every_ms))
+    each_worker_of(m->process_number(), [](member& each) { each.crash(); });
+  if (member* m = any_serving(); m != nullptr && due(plan.stop_every_ms))
+    each_worker_of(m->process_number(), [](member& each) { each.stop(); });
+  if (member* m = any_serving(); m != nullptr && due(plan.producer_lost_every_ms)) m->lose_producer();
+}
+
+void cluster::switch_spike() {
+  faults_.set_spike(spike_ = !spike_);
+  if (!faults_.plan().outages) return;
+  history_.events.push_back(
+      {time_.now().ns, faults_.database_is_down() ? happening::database_down : happening::database_up});
 }
 
 void cluster::run_for(std::int64_t ms, bool faults) {
@@ -255,9 +373,7 @@ void cluster::run_for(std::int64_t ms, bool faults) {
     dead_letter_the_gone();
     if (faults) act();
     tell_losses(false);
-    const auto serving =
-        static_cast<std::size_t>(std::ranges::count_if(members_, [](const auto& m) { return m->serves(); }));
-    if (serving < members_wanted_ && random_.chance(faults ? 0.1 : 1.0)) start_member();
+    if (processes_serving() < processes_wanted_ && random_.chance(faults ? 0.1 : 1.0)) start_process();
     assign_free(faults ? 0.3 : 1.0);
     // To the next timer, at most one instant further.
     const instant next_act = time_.now() + milliseconds(instant_ms);
@@ -275,10 +391,24 @@ void cluster::run_for(std::int64_t ms, bool faults) {
   }
 }
 
+// Markers at the end of the log need not be committed.
+bool cluster::is_finished(stream::partition_id id) const {
+  const auto& records = log_.records(id);
+  return records.empty() || log_.committed(id).value_or(0) > records.back().offset;
+}
+
 bool cluster::caught_up() const {
-  return std::ranges::all_of(log_.partitions(0), [this](stream::partition_id id) {
-    return log_.end(id) == 0 || log_.committed(id) == log_.end(id);
-  });
+  return std::ranges::all_of(log_.partitions(0), [this](stream::partition_id id) { return is_finished(id); });
+}
+
+// What was read is looked at when a commit is due.
+void cluster::check_lags() {
+  run_for(shared_.options.commit_interval.count() + 1'000, false);
+  for (const auto& m : members_) m->source().wake();
+  one_instant();
+  for (const auto& m : members_) {
+    if (m->serves()) m->check_lag();
+  }
 }
 
 void cluster::catch_up() {
@@ -290,9 +420,20 @@ void cluster::catch_up() {
 
 void cluster::recover() {
   faults_.recover();
+  // Abandoned attempts keep their places and their memory, of which there may be little.
+  constexpr std::size_t places_enough = 64;
+  constexpr std::size_t bytes_enough = std::size_t{1} << 20U;
+  const engine::engine_options& o = shared_.options;
+  const bool little = o.in_flight_records_max < places_enough || shared_.budget_bytes < bytes_enough;
+  if (o.attempt_timeout == milliseconds(0) || little) resume_hung();
   history_.events.push_back({time_.now().ns, happening::recovered});
   tell_losses(true);
   catch_up();
+  resume_hung();
+}
+
+void cluster::resume_hung() {
+  for (const auto& m : members_) m->resume_hung();
 }
 
 // Rolling restarts and rebalances that drain, under load: nothing may be repeated.
@@ -301,12 +442,15 @@ void cluster::restart_cleanly() {
   run_for(1'000, false);
   history_.events.push_back({time_.now().ns, happening::second_load});
   shared_.second_load = true;
+  if (partitions_ < partitions_max && random_.chance(0.2)) log_.grow(0, 1), ++partitions_;
   for (int round = 0; round < 3; ++round) {
     produce_some(random_.between(10, 60), true);
     run_for(random_.between(0, 2) * instant_ms, false);
     if (member* m = any_serving()) {
       if (random_.chance(0.5)) {
-        m->stop();
+        each_worker_of(m->process_number(), [](member& each) {
+          if (each.serves()) each.stop();
+        });
       } else {
         m->source().revoke(m->source().stable());
       }
@@ -317,7 +461,7 @@ void cluster::restart_cleanly() {
 }
 
 verdict cluster::run() {
-  for (std::size_t i = 0; i < members_wanted_; ++i) start_member();
+  for (std::size_t i = 0; i < processes_wanted_; ++i) start_process();
   for (int burst = 0; burst < 8; ++burst) {
     produce_some(random_.between(5, 80), false);
     run_for(faulty_ms / 8, true);
@@ -325,7 +469,9 @@ verdict cluster::run() {
   recover();
   // Old members with stuck work or abandoned attempts that still run: gone before the second load.
   run_for(30'000, false);
+  check_lags();
   restart_cleanly();
+  check_lags();
   for (const auto& m : members_) m->stop();
   for (int i = 0; i < 10'000 && !members_.empty(); ++i) {
     one_instant();
@@ -334,7 +480,8 @@ verdict cluster::run() {
   }
   if (!members_.empty()) history_.complaints.emplace_back("I7 a member does not end");
   for (const auto id : log_.partitions(0)) {
-    history_.ends[id.partition] = log_.end(id);
+    history_.ends[id.partition] = log_.records(id).empty() ? 0 : log_.records(id).back().offset + 1;
+    history_.log_ends[id.partition] = log_.end(id);
     if (const auto committed = log_.committed(id)) history_.committed[id.partition] = *committed;
   }
   if (!members_.empty()) {

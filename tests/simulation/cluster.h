@@ -26,6 +26,9 @@ class cluster {
  private:
   void produce_some(std::int64_t records, bool second_load);
   void produce_one(bool second_load);
+  void end_transactions();
+  [[nodiscard]] millrace::simulation::simulated_record record_of(const logged& of, bool second_load);
+  [[nodiscard]] millrace::byte_buffer value_of(const logged& of, bool second_load);
   [[nodiscard]] millrace::timestamp draw_timestamp();
   [[nodiscard]] kind draw_kind(bool second_load);
   [[nodiscard]] std::string_view draw_good_word(bool second_load);
@@ -35,13 +38,22 @@ class cluster {
   void catch_up();
   void one_instant();
   void dead_letter_the_gone();
+  void end_failed_processes();
   void act();
+  void act_on_processes();
+  void switch_spike();
+  void check_lags();
+  [[nodiscard]] bool is_finished(millrace::stream::partition_id id) const;
+  [[nodiscard]] std::size_t processes_serving() const;
+  template <class Call>
+  void each_worker_of(int process, Call call);
   [[nodiscard]] bool due(std::int64_t every_ms);
   void assign_free(double probability);
-  void start_member();
+  void start_process();
   [[nodiscard]] member* any_serving();
   void tell_losses(bool all);
   void recover();
+  void resume_hung();
   void restart_cleanly();
 
   struct pending_loss {
@@ -59,10 +71,15 @@ class cluster {
   std::vector<std::unique_ptr<member>> members_;
   std::vector<pending_loss> losses_;
   std::int32_t partitions_;
-  std::size_t members_wanted_;
+  std::size_t processes_wanted_;
+  int last_process_ = 0;
   int last_member_ = 0;
   bool stumbles_;               // first attempts throw on some good records
   std::int64_t throwing_left_;  // records on which every attempt throws
+  std::int64_t hanging_left_;   // records whose attempts sleep long, or never return
+  std::int64_t many_emits_left_;
+  bool transactions_;  // their markers are offsets without a record, also at the end of the log
+  bool redrives_;
   bool spike_ = false;
 };
 

@@ -35,6 +35,10 @@ fault_plan::fault_plan(seeded_random& random) {
   crash_every_ms = period(1'000, 10'000);
   stop_every_ms = period(1'000, 10'000);
   clock_jump_every_ms = period(1'000, 10'000);
+  producer_lost_every_ms = random.chance(0.2) ? random.between(3'000, 15'000) : 0;
+  topic_grows_every_ms = random.chance(0.3) ? random.between(5'000, 15'000) : 0;
+  dead_letter_too_large = rate(0.1);
+  schema_refused = random.chance(0.2);
 }
 
 simulation::store_fate fault_injector::of_statement(bool write) {
@@ -52,7 +56,7 @@ simulation::store_fate fault_injector::of_statement(bool write) {
     fate.failure = error(errc::db_unauthorized, "permission was withdrawn");
     return fate;
   }
-  if (plan_.outages && spike_ && !recovered_) {
+  if (database_is_down()) {
     fate.failure = error(errc::db_unavailable, "no replica answers");
     return fate;
   }
@@ -68,7 +72,7 @@ simulation::store_fate fault_injector::of_statement(bool write) {
   return fate;
 }
 
-simulation::produce_fate fault_injector::of_produced(bool dead_letter) {
+simulation::produce_fate fault_injector::of_produced(bool dead_letter, bool with_value) {
   simulation::produce_fate fate;
   fate.delay = microseconds(random_.between(100, 8'000));
   if (strikes(plan_.produce_refused)) {
@@ -77,7 +81,8 @@ simulation::produce_fate fault_injector::of_produced(bool dead_letter) {
     fate.failure = error(random_.chance(0.5) ? errc::produce_failed : errc::broker_unavailable);
     fate.delay = milliseconds(random_.between(1, 2'000));
     fate.written_although = random_.chance(0.3);
-  } else if (!dead_letter && strikes(plan_.produce_rejected)) {
+  } else if (dead_letter ? with_value && strikes(plan_.dead_letter_too_large)
+                         : strikes(plan_.produce_rejected)) {
     fate.failure = error(errc::produce_rejected, "too large");
   }
   return fate;
@@ -103,9 +108,13 @@ simulation::commit_fate fault_injector::of_commit(instant now, std::optional<ins
   return fate;
 }
 
-simulation::simulated_schemas::fate fault_injector::of_schema() {
+simulation::simulated_schemas::fate fault_injector::of_schema(std::int32_t id) {
   simulation::simulated_schemas::fate fate;
   fate.delay = milliseconds(random_.between(1, 200));
+  if (id == refused_schema && !recovered_) {
+    fate.failure = error(errc::registry_unauthorized, "this subject is not yours");
+    return fate;
+  }
   if (strikes(plan_.schema_error)) fate.failure = error(errc::registry_unavailable);
   return fate;
 }

@@ -39,7 +39,13 @@ struct fault_plan {
   std::int64_t crash_every_ms = 0;
   std::int64_t stop_every_ms = 0;
   std::int64_t clock_jump_every_ms = 0;
+  std::int64_t producer_lost_every_ms = 0;  // for good: its process ends
+  std::int64_t topic_grows_every_ms = 0;
+  double dead_letter_too_large = 0;  // with its value
+  bool schema_refused = false;       // the registry refuses one id
 };
+
+inline constexpr std::int32_t refused_schema = 403;
 
 // Of one that is not answered, and of one that is answered without faults.
 inline constexpr millrace::milliseconds commits_lost_apart_min{20'000};
@@ -52,15 +58,17 @@ class fault_injector {
 
   void recover() noexcept { recovered_ = true; }
   void set_spike(bool on) noexcept { spike_ = on; }
+  // Every request to the database fails.
+  [[nodiscard]] bool database_is_down() const noexcept { return plan_.outages && spike_ && !recovered_; }
   [[nodiscard]] bool recovered() const noexcept { return recovered_; }
   [[nodiscard]] const fault_plan& plan() const noexcept { return plan_; }
 
   [[nodiscard]] millrace::simulation::store_fate of_statement(bool write);
-  [[nodiscard]] millrace::simulation::produce_fate of_produced(bool dead_letter);
+  [[nodiscard]] millrace::simulation::produce_fate of_produced(bool dead_letter, bool with_value);
   // `lost_at`: when an answer to a commit of that member was last lost.
   [[nodiscard]] millrace::simulation::commit_fate of_commit(millrace::instant now,
                                                             std::optional<millrace::instant>& lost_at);
-  [[nodiscard]] millrace::simulation::simulated_schemas::fate of_schema();
+  [[nodiscard]] millrace::simulation::simulated_schemas::fate of_schema(std::int32_t id);
 
  private:
   [[nodiscard]] bool strikes(double probability) { return !recovered_ && random_.chance(probability); }

@@ -1,5 +1,7 @@
 // simulation [--seeds N] [--from S] [--keep-going] [--trace] [--quiet]: runs N seeds from S. A violation
-// prints how to replay its seed and ends the run, unless it is to keep going.
+// prints how to replay its seed and ends the run, unless it is to keep going. Every eighth seed is an outage of
+// the database at some rate; the others are a cluster with faults of every kind.
+// simulation --outages: the outages to which breakers and retry budgets are known to be blind, as a table.
 #include <array>
 #include <csignal>
 #include <cstdint>
@@ -13,16 +15,18 @@
 #include <unistd.h>
 
 #include "cluster.h"
+#include "outage.h"
 
 namespace {
 
 constexpr int exit_usage = 64;
 
-constexpr std::array names{
-    "assigned",    "revoked",   "lost",       "released",         "delivered",           "commit-request",
-    "committed",   "paused",    "resumed",    "work-began",       "work-ended",          "work-failed",
-    "row-written", "latest",    "emitted",    "dead-letter-sent", "dead-letter-written", "crashed",
-    "stopped",     "recovered", "second-load"};
+constexpr std::array names{"assigned",   "began-at-end",  "revoked",          "lost",        "released",
+                           "delivered",  "commit-req",    "committed",        "paused",      "resumed",
+                           "work-began", "work-ended",    "work-failed",      "row-written", "latest",
+                           "emitted",    "emitted-more",  "dead-letter-sent", "dead-letter", "crashed",
+                           "stopped",    "database-down", "database-up",      "recovered",   "second-load"};
+static_assert(names.size() == static_cast<std::size_t>(scenario::happening::second_load) + 1);
 
 struct request {
   std::uint64_t seeds = 100;
@@ -30,7 +34,10 @@ struct request {
   bool keep_going = false;
   bool trace = false;
   bool quiet = false;
+  bool outages = false;
 };
+
+constexpr std::uint64_t outages_apart = 8;
 
 void print(const scenario::history& told) {
   for (const scenario::event& e : told.events) {
@@ -41,7 +48,8 @@ void print(const scenario::history& told) {
 }
 
 int usage() {
-  std::fprintf(stderr, "usage: simulation [--seeds N] [--from S] [--keep-going] [--trace] [--quiet]\n");
+  std::fprintf(stderr,
+               "usage: simulation [--seeds N] [--from S] [--keep-going] [--trace] [--quiet] | --outages\n");
   return exit_usage;
 }
 
@@ -52,6 +60,8 @@ bool parse(int argc, char** argv, request& into) {
       into.trace = true;
     } else if (word == "--quiet") {
       into.quiet = true;
+    } else if (word == "--outages") {
+      into.outages = true;
     } else if (word == "--keep-going") {
       into.keep_going = true;
     } else if ((word == "--seeds" || word == "--from") && i + 1 < argc) {
@@ -85,12 +95,40 @@ void prepare_last_words(std::uint64_t seed) {
                 number);
 }
 
+int run_known_outages() {
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);
+  bool well = true;
+  std::printf("workers  records/s  fails after  outage    taken  dead-lettered  failed requests\n");
+  for (const scenario::outage_plan& plan : scenario::known_outages()) {
+    const scenario::outage_result out = scenario::run_outage(plan, 1);
+    const auto ms = [](millrace::nanoseconds t) {
+      return static_cast<long long>(t / millrace::milliseconds(1));
+    };
+    std::printf("%7d  %9.3g  %8lld ms  %4lld s  %7llu  %13llu  %15llu\n", plan.workers, plan.records_per_s,
+                ms(plan.fails_after), ms(plan.lasts) / 1'000, static_cast<unsigned long long>(out.taken),
+                static_cast<unsigned long long>(out.dead_letters),
+                static_cast<unsigned long long>(out.failed_requests));
+    for (const std::string& violation : out.found.violations) std::printf("  %s\n", violation.c_str());
+    well &= out.found.violations.empty();
+  }
+  return well ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+scenario::verdict run(std::uint64_t seed, bool trace) {
+  if (seed % outages_apart == 0) return scenario::run_outage(scenario::draw_outage(seed), seed).found;
+  auto cluster = std::make_unique<scenario::cluster>(seed);
+  const scenario::verdict verdict = cluster->run();
+  if (trace) print(cluster->told());
+  return verdict;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   request asked;
   if (!parse(argc, argv, asked)) return usage();
   std::signal(SIGABRT, on_abort);
+  if (asked.outages) return run_known_outages();
   std::size_t records = 0;
   std::size_t effects = 0;
   std::size_t repeated = 0;
@@ -101,9 +139,7 @@ int main(int argc, char** argv) {
     if (!asked.quiet && (seed - asked.from) % 100 == 0) {
       std::fprintf(stderr, "\rseed %llu ", static_cast<unsigned long long>(seed));
     }
-    auto cluster = std::make_unique<scenario::cluster>(seed);
-    const scenario::verdict verdict = cluster->run();
-    if (asked.trace) print(cluster->told());
+    const scenario::verdict verdict = run(seed, asked.trace);
     records += verdict.records;
     effects += verdict.effects;
     repeated += verdict.repeated;

@@ -1,38 +1,26 @@
 #include "member.h"
 
+#include <algorithm>
 #include <charconv>
-#include <stdexcept>
+#include <utility>
 
-#include <millrace/engine/output.h>
-#include <millrace/simulation/parcel.h>
+#include "processors.h"
 
 namespace scenario {
 
 using namespace millrace;
-using engine::parcel;
 
 namespace {
 
 constexpr std::string_view dead_letters = "dead";
-constexpr std::string_view select_profile = "SELECT segment FROM profile WHERE id = ?";
-constexpr std::string_view insert_visit = "INSERT INTO visit (number) VALUES (?)";
-constexpr std::string_view insert_latest = "INSERT INTO latest (key, number) VALUES (?, ?)";
-
-class statement final : public statements::statement_declaration {
- public:
-  explicit statement(std::string_view cql, statements::write_time written = statements::write_time::server)
-      : statement_declaration(std::string(cql), {.written = written}) {}
-  result<void> check(const std::vector<statements::column>&,
-                     const std::vector<statements::column>&) override {
-    return {};
-  }
-};
-
-std::string key_of(const engine::record<parcel>& p) {
-  const std::optional<bytes_view> key = p.key();
-  return key ? std::string(as_text(*key)) : std::string();
-}
-
+constexpr std::string_view more_emits = "more";
+// A stop and a revocation end at a turn of the loop.
+constexpr milliseconds late_by_max{100};
+// A commit that failed shortly before its partition is given up leaves time for another one, unless there is less
+// than this in all.
+constexpr milliseconds short_commit_time{600};
+constexpr seconds commit_fault_remembered{10};
+constexpr std::size_t emit_bytes_max = 128;
 // The record a produced one stems from.
 struct origin {
   std::int32_t partition = -1;
@@ -57,126 +45,28 @@ origin origin_of(const simulation::produced_record& what) {
           "emitting"};
 }
 
-// Words of records on which every attempt throws, or only the first.
-constexpr std::string_view throws_at_once = "throw";
-constexpr std::string_view throws_late = "throw-late";
-constexpr std::string_view stumbles_at_once = "stumble";
-constexpr std::string_view stumbles_late = "stumble-late";
-
-// Not of the standard library.
-struct refusal {};
-
-void throw_at_once(std::string_view word, stream::context ctx) {
-  if (word == throws_at_once || (word == stumbles_at_once && ctx.attempt() == 1)) throw refusal();
-}
-void throw_late(std::string_view word, stream::context ctx) {
-  if (word == throws_late || (word == stumbles_late && ctx.attempt() == 1))
-    throw std::out_of_range("no such parcel");
-}
-
-// SELECT, INSERT a row of its own, and INSERT the newest row of its key at the record's write time.
-class writing final : public engine::processor<parcel> {
- public:
-  explicit writing(member* owner) : owner_(*owner) {}
-
-  runtime::task<stream::outcome> process(engine::record<parcel> p, stream::context ctx) override {
-    owner_.note(happening::work_began, p->number, name(), key_of(p));
-    try {
-      const stream::outcome out = co_await work(p, ctx);
-      const bool failed = out.what() == stream::outcome::kind::failed;
-      owner_.note(failed ? happening::work_failed : happening::work_ended, p->number, name(), key_of(p));
-      co_return out;
-    } catch (...) {
-      owner_.note(happening::work_failed, p->number, name(), key_of(p));
-      throw;
-    }
-  }
-
- private:
-  runtime::task<stream::outcome> work(engine::record<parcel> p, stream::context ctx) {
-    if (p->word == "skip") co_return stream::outcome::skipped("by rule");
-    throw_at_once(p->word, ctx);
-    simulation::execute find(ctx.database(), select_, {simulation::cell(p->number)});
-    const result<stream::rows_ref> found = co_await find;
-    if (!found) co_return found.error();
-    throw_late(p->word, ctx);
-    if (p->word == "bad") co_return stream::outcome::dead_letter("bad");
-    simulation::execute visit(ctx.database(), visit_, {simulation::cell(p->number)});
-    const result<stream::rows_ref> visited = co_await visit;
-    if (!visited) co_return visited.error();
-    const std::string key = key_of(p);
-    simulation::execute latest(ctx.database(), latest_, {simulation::cell(key), simulation::cell(p->number)},
-                               ctx.write_time_us() + 1);
-    const result<stream::rows_ref> updated = co_await latest;
-    if (!updated) co_return updated.error();
-    co_return stream::outcome::done();
-  }
-
-  member& owner_;
-  statement select_{select_profile};
-  statement visit_{insert_visit};
-  statement latest_{insert_latest, statements::write_time::record};
-};
-
-class emitting final : public engine::processor<parcel> {
- public:
-  explicit emitting(member* owner) : owner_(*owner) {}
-
-  runtime::task<stream::outcome> process(engine::record<parcel> p, stream::context ctx) override {
-    owner_.note(happening::work_began, p->number, name(), key_of(p));
-    if (p->word == "skip") {
-      owner_.note(happening::work_ended, p->number, name(), key_of(p));
-      co_return stream::outcome::skipped("by rule");
-    }
-    try {
-      const stream::outcome out = co_await work(p, ctx);
-      const bool failed = out.what() == stream::outcome::kind::failed;
-      owner_.note(failed ? happening::work_failed : happening::work_ended, p->number, name(), key_of(p));
-      co_return out;
-    } catch (...) {
-      owner_.note(happening::work_failed, p->number, name(), key_of(p));
-      throw;
-    }
-  }
-
- private:
-  runtime::task<stream::outcome> work(engine::record<parcel> p, stream::context ctx) {
-    ctx.emit(sent_, key_of(p), *p);
-    throw_at_once(p->word, ctx);
-    simulation::execute find(ctx.database(), select_, {simulation::cell(p->number)});
-    const result<stream::rows_ref> found = co_await find;
-    if (!found) co_return found.error();
-    throw_late(p->word, ctx);
-    co_return stream::outcome::done();
-  }
-
-  member& owner_;
-  statement select_{select_profile};
-  engine::output<parcel> sent_{"sent"};
-};
-
 }  // namespace
 
-member::member(common& shared, int number, std::uint64_t seed)
+member::member(common& shared, std::shared_ptr<process> of, int number, std::uint64_t seed)
     : shared_(shared),
+      process_(std::move(of)),
       number_(number),
+      slots_{0, &process_->slot_bytes},
       loop_(shared.time),
-      budget_(shared.budget_bytes),
-      retries_(shared.retries),
       registry_(declared_) {
+  shared_.told.process_of[number] = process_->number;
   source_ = std::make_unique<simulation::simulated_source>(
       shared.log, loop_,
       simulation::simulated_source::options{
           .seed = seed,
           .on_event = [this](auto what, auto where, auto offset) { on_source_event(what, where, offset); },
-          .commit_fate_of =
-              [this](auto, auto) { return shared_.faults.of_commit(shared_.time.now(), commit_lost_at_); },
+          .commit_fate_of = [this](auto, auto) { return fate_of_commit(); },
           .start_at_end = shared_.told.starts_at_end});
   sink_ = std::make_unique<simulation::simulated_sink>(
       loop_, simulation::simulated_sink::options{
                  [this](const simulation::produced_record& what) {
                    on_produced(what);
-                   return shared_.faults.of_produced(what.topic == dead_letters);
+                   return shared_.faults.of_produced(what.topic == dead_letters, what.value.has_value());
                  },
                  [this](const simulation::produced_record& what) { on_written(what); }});
   store_ = std::make_unique<simulation::simulated_store>(
@@ -186,16 +76,17 @@ member::member(common& shared, int number, std::uint64_t seed)
                  },
                  [this](const simulation::executed_statement& what) { on_applied(what); }});
   schemas_ = std::make_unique<simulation::simulated_schemas>(
-      loop_,
-      simulation::simulated_schemas::options{[this](std::int32_t) { return shared_.faults.of_schema(); }});
+      loop_, simulation::simulated_schemas::options{
+                 [this](std::int32_t id) { return shared_.faults.of_schema(id); }});
   schemas_->add(known_schema, "parcel");
   schemas_->add(other_schema, "parcel");
+  schemas_->add(refused_schema, "parcel");
   engine::engine_options options = shared.options;
   options.seed = seed;
   engine_ = std::make_unique<engine::record_engine>(
-      engine::engine_ports{loop_, *source_, *sink_, *store_, *schemas_, budget_, retries_,
+      engine::engine_ports{loop_, *source_, *sink_, *store_, *schemas_, process_->budget, process_->retries,
                            registry_.add_shard()},
-      options, std::move(*engine::build({engine::make<writing>(this), engine::make<emitting>(this)})));
+      options, build_processors(*this));
   engine_->start();
 }
 
@@ -206,33 +97,57 @@ bool member::serves() const noexcept {
 }
 
 void member::run() {
+  slots_of_running_member() = &slots_;
   loop_.run_pending();
+  check_books();
+  if (!crashed_) {
+    if (sink_->failure() != nullptr && serves()) complain("I15 the engine goes on without a producer");
+    if (const auto& failure = engine_->failure(); failure && failure->code() == errc::registry_unauthorized)
+      complain("I16 one schema that the registry refuses ends the engine");
+    check_limits();
+    check_deadlines();
+    if (shared_.second_load) check_commit_waits();
+  }
+  for (const std::string& violation : source_->violations()) complain("I3 " + violation);
+  if (engine_->finished() && !end_noted_ && !crashed_) check_end();
+}
+
+void member::check_books() {
   const engine::record_accounting& books = engine_->counts();
   if (!books.balanced()) complain("I10 the books do not balance");
   if (books.uncommitted > books.done + books.skipped + books.dead_lettered) {
     complain("I10 more records are uncommitted than ended");
   }
-  if (!crashed_) check_limits();
-  if (!crashed_ && shared_.second_load) check_commit_waits();
-  for (const std::string& violation : source_->violations()) complain("I3 " + violation);
-  if (engine_->finished() && !end_noted_ && !crashed_) {
-    end_noted_ = true;
-    if (books.in_flight != 0) complain("I10 records in flight after the end");
-    // Without the topic's id the next owner does not learn what is finished beyond an abandoned record.
-    const bool remembers = shared_.second_load && !shared_.log.topic_id(0).empty();
-    if (remembers && engine_->uncommitted_by_stop() != 0)
-      complain("I8 a clean stop left records uncommitted");
-    note_at(happening::stopped, -1, -1);
-  }
 }
 
-// The overdraft of bytes is at most a batch, which is taken by the size of the usual record.
+void member::check_end() {
+  end_noted_ = true;
+  if (engine_->counts().in_flight != 0) complain("I10 records in flight after the end");
+  // Without the topic's id the next owner does not learn what is finished beyond an abandoned record.
+  const bool remembers = shared_.second_load && !shared_.log.topic_id(0).empty();
+  if (remembers && engine_->uncommitted_by_stop() != 0) complain("I8 a clean stop left records uncommitted");
+  note_at(happening::stopped, -1, -1);
+}
+
+// The overdraft of bytes is at most a batch of each worker, which is taken by the size of the usual record, and
+// what its records emit.
 void member::check_limits() {
   if (engine_->in_flight_records() > shared_.options.in_flight_records_max)
     complain("I6 too many records in flight");
-  const std::size_t most = shared_.budget_bytes + shared_.budget_bytes / 4;
-  if (budget_.in_use() > most) complain("I6 " + std::to_string(budget_.in_use()) + " bytes in flight");
-  if (engine_->quiescent() && engine_->status_now().in_flight_bytes != 0)
+  const std::size_t batch =
+      simulation::simulated_source::options().poll_records_max * shared_.cells_max * sizeof(cell_bytes);
+  const std::size_t emits =
+      (shared_.options.in_flight_records_max + many_emits_max * shared_.options.emits_per_record_max) *
+      emit_bytes_max;
+  const std::size_t most =
+      shared_.budget_bytes + shared_.workers * (shared_.budget_bytes / 4 + batch + emits);
+  const std::size_t in_use = process_->budget.in_use();
+  if (in_use > most) complain("I6 " + std::to_string(in_use) + " bytes in flight");
+  if (process_->slot_bytes > in_use) {
+    complain("I6 decoded values hold " + std::to_string(process_->slot_bytes) + " bytes, of which " +
+             std::to_string(in_use) + " are counted");
+  }
+  if (engine_->quiescent() && engine_->status_now().in_flight_bytes > slots_.bytes)
     complain("I6 bytes are held after the end");
 }
 
@@ -260,6 +175,63 @@ void member::check_commit_waits() {
   }
 }
 
+// A stop and a revocation end within their timeouts, whatever user code and the ports do.
+void member::check_deadlines() {
+  const engine::engine_options& o = shared_.options;
+  const instant now = shared_.time.now();
+  if (!ends_until_ && (stopping_ || engine_->failure())) {
+    ends_at_ = now;
+    ends_until_ = now + o.drain_timeout + o.commit_timeout + o.leave_timeout + late_by_max;
+  }
+  if (ends_until_ && now > *ends_until_ && !engine_->finished()) complain("I14 a stop takes too long");
+  const nanoseconds longest =
+      o.revoke_drain_timeout + std::min(o.commit_timeout, o.revoke_drain_timeout) + late_by_max;
+  for (const auto& [partition, at] : revoked_at_) {
+    if (now - at > longest) complain("I14 the revocation of a partition takes too long");
+  }
+  if (!revoked_at_.empty() || ends_until_) note_positions();
+}
+
+void member::note_positions() {
+  for (const engine::partition_status& p : engine_->status_now().partitions) {
+    if (p.position) positions_[p.partition] = *p.position;
+  }
+}
+
+// What was finished when the partition was given up is committed, unless a commit failed meanwhile.
+void member::check_final_commit(stream::partition_id given_up) {
+  const auto known = positions_.find(given_up.partition);
+  if (known == positions_.end() || shared_.log.owner(given_up) != source_.get()) return;
+  const engine::engine_options& o = shared_.options;
+  instant since = revoked_at_.at(given_up.partition);
+  if (ends_at_) since = std::min(since, *ends_at_);
+  if (std::min(o.commit_timeout, o.revoke_drain_timeout) < short_commit_time)
+    since = since + -nanoseconds(commit_fault_remembered);
+  if (commit_fault_at_ && *commit_fault_at_ >= since) return;
+  const std::int64_t committed = shared_.log.committed(given_up).value_or(0);
+  const bool repeats = std::ranges::any_of(shared_.log.records(given_up), [&](const auto& r) {
+    return r.offset >= committed && r.offset < known->second;
+  });
+  if (repeats) {
+    complain("I8 partition " + std::to_string(given_up.partition) + " is given up at " +
+             std::to_string(known->second) + " and committed to " + std::to_string(committed));
+  }
+}
+
+void member::check_lag() {
+  for (const engine::partition_status& p : engine_->status_now().partitions) {
+    if (p.lag.value_or(0) == 0 && p.time_lag_seconds.value_or(0) == 0) continue;
+    complain("I7 partition " + std::to_string(p.partition) + " has a lag of " + std::to_string(*p.lag) +
+             " although everything is finished");
+  }
+}
+
+simulation::commit_fate member::fate_of_commit() {
+  const simulation::commit_fate fate = shared_.faults.of_commit(shared_.time.now(), commit_lost_at_);
+  if (fate.failure || fate.never_answered) commit_fault_at_ = shared_.time.now();
+  return fate;
+}
+
 void member::stop() {
   stopping_ = true;
   engine_->request_stop();
@@ -276,6 +248,14 @@ void member::crash() {
   store_->sever();
   schemas_->sever();
   engine_->abort();
+  resume_hung();
+}
+
+void member::lose_producer() { sink_->fail(error(errc::produce_failed, "the producer cannot go on")); }
+
+void member::resume_hung() {
+  for (const std::coroutine_handle<> each : std::exchange(hung_, {})) loop_.resume_later(each);
+  loop_.wake();
 }
 
 void member::complain(const std::string& what) {
@@ -308,10 +288,16 @@ void member::on_source_event(simulation::simulated_source::happening what, strea
   switch (what) {
     case from::assigned:
       ++epochs_[where.partition];
+      positions_.erase(where.partition);
+      revoked_at_.erase(where.partition);
       return note_at(happening::assigned, where.partition, offset);
+    case from::began_at_end:
+      return note_at(happening::began_at_end, where.partition, offset);
     case from::revoked:
+      revoked_at_[where.partition] = shared_.time.now();
       return note_at(happening::revoked, where.partition, offset);
     case from::lost:
+      revoked_at_.erase(where.partition);
       return note_at(happening::lost, where.partition, offset);
     case from::delivered:
       return note_at(happening::delivered, where.partition, offset);
@@ -320,6 +306,8 @@ void member::on_source_event(simulation::simulated_source::happening what, strea
     case from::committed:
       return note_at(happening::committed, where.partition, offset);
     case from::released:
+      if (!crashed_) check_final_commit(where);
+      revoked_at_.erase(where.partition);
       return note_at(happening::released, where.partition, offset);
     case from::paused:
       return note_at(happening::paused, where.partition, offset);
@@ -348,13 +336,31 @@ void member::on_applied(const simulation::executed_statement& what) {
 void member::on_produced(const simulation::produced_record& what) {
   const origin of = origin_of(what);
   epochs_of_produced_[what.number] = epoch_of(of.partition);
-  if (what.topic == dead_letters) note_at(happening::dead_letter_sent, of.partition, of.offset, of.processor);
+  if (what.topic != dead_letters) return;
+  note_at(happening::dead_letter_sent, of.partition, of.offset, of.processor,
+          what.header("millrace.dlq.code").value_or(""));
+}
+
+// The id of an emit is the same whenever its record is processed again.
+void member::check_emit_id(const simulation::produced_record& what, std::int32_t partition,
+                           std::int64_t offset) {
+  if (what.topic == dead_letters) return;
+  const std::string prefix =
+      "parcels/" + std::to_string(partition) + "/" + std::to_string(offset) + "/emitting/";
+  const std::string id = what.header(engine::emit_id_header).value_or("");
+  const bool first = what.topic != more_emits;
+  if (!id.starts_with(prefix) || (id == prefix + "0") != first)
+    complain("I4 an emit has the id '" + id + "'");
 }
 
 void member::on_written(const simulation::produced_record& what) {
   const origin of = origin_of(what);
+  check_emit_id(what, of.partition, of.offset);
   const bool letter = what.topic == dead_letters;
-  note_at(letter ? happening::dead_letter_written : happening::emitted, of.partition, of.offset, of.processor,
+  const happening how = letter                     ? happening::dead_letter_written
+                        : what.topic == more_emits ? happening::emitted_more
+                                                   : happening::emitted;
+  note_at(how, of.partition, of.offset, of.processor,
           letter ? std::string() : std::string(as_text(*what.key)), epochs_of_produced_.at(what.number));
 }
 

@@ -1,4 +1,4 @@
-// Activates the mutation that the environment variable MILLRACE_MUTATION names; "list" prints their names.
+// Activates the mutation that the environment variable MILLRACE_MUTATION names; "list" prints their names and items.
 // Part of programs that are compiled with MILLRACE_MUTATIONS.
 #include <array>
 #include <cstdio>
@@ -13,10 +13,13 @@ namespace {
 struct named {
   std::string_view name;
   mutation what;
+  std::string_view item = {};  // the finding of the review that the mutation brings back
 };
 
 #define NAMED(name) \
   named { #name, mutation::name }
+#define FOUND(item, name) \
+  named { #name, mutation::name, item }
 constexpr std::array all{
     NAMED(commit_the_highest),
     NAMED(commit_one_too_far),
@@ -55,8 +58,27 @@ constexpr std::array all{
     NAMED(time_writes_by_timestamp_alone),
     NAMED(forget_the_write_floor),
     NAMED(take_an_exception_for_done),
+    FOUND("D4", blame_a_record_for_an_outage),
+    FOUND("D4", ignore_failures_in_a_row),
+    FOUND("D1", retry_an_exception_for_ever),
+    FOUND("D2", ignore_a_dead_producer),
+    FOUND("D3", commit_where_latest_began_later),
+    FOUND("D5", wait_for_a_closed_assignment),
+    FOUND("D5", forget_a_revocation_in_a_stop),
+    FOUND("D6", forget_the_decoded_bytes),
+    FOUND("D6", forget_the_emitted_bytes),
+    FOUND("D7", emit_beyond_the_limit),
+    FOUND("D8", drop_a_dead_letter_that_is_too_large),
+    FOUND("D10", skip_what_is_for_a_renamed_processor),
+    FOUND("D10", skip_what_is_for_an_unknown_group),
+    FOUND("D11", forget_the_markers),
+    FOUND("D16", wait_for_what_never_returns),
+    FOUND("D16", ignore_the_attempt_timeout),
+    FOUND("D22", stop_at_a_refused_schema),
+    FOUND("D27", end_before_all_answers),
 };
-#undef PLANTED
+#undef NAMED
+#undef FOUND
 static_assert(all.size() + 1 == static_cast<std::size_t>(mutation::end_), "every mutation has its name");
 
 mutation from_environment() {
@@ -70,7 +92,10 @@ mutation from_environment() {
     std::fprintf(stderr, "no mutation is named %s\n", wanted);
     std::exit(exit_usage);
   }
-  for (const named& each : all) std::printf("%.*s\n", static_cast<int>(each.name.size()), each.name.data());
+  for (const named& each : all) {
+    std::printf("%.*s %.*s\n", static_cast<int>(each.name.size()), each.name.data(),
+                static_cast<int>(each.item.size()), each.item.data());
+  }
   std::exit(EXIT_SUCCESS);
 }
 

@@ -12,7 +12,7 @@ import re
 import subprocess
 import sys
 
-TIMEOUT_S = 180
+TIMEOUT_S = 600
 FINDINGS_SHOWN_MAX = 2
 
 
@@ -65,7 +65,9 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--seeds", type=int, default=1000)
     asked = parser.parse_args()
-    bugs = run(asked.folder / "simulation_mutations", "list")[1].split()
+    listed = run(asked.folder / "simulation_mutations", "list")[1].splitlines()
+    items = dict((*line.split(), "")[:2] for line in listed)
+    bugs = list(items)
     if not bugs:
         sys.exit("the programs list no mutations")
 
@@ -80,7 +82,8 @@ def main() -> int:
             simulated += seed is not None
             survivors += seed is None and not cases
             shown = ", ".join(cases[:FINDINGS_SHOWN_MAX]) + (" …" if len(cases) > FINDINGS_SHOWN_MAX else "")
-            print(f"{bug:32} {'SURVIVES' if seed is None and not cases else 'found'}")
+            item = f" ({items[bug]})" if items[bug] else ""
+            print(f"{bug + item:48} {'SURVIVES' if seed is None and not cases else 'found'}")
             print(f"{'':4}simulation: {seed or f'not in {asked.seeds} seeds'}")
             print(f"{'':4}unit tests: {shown or 'none'}", flush=True)
     print(f"{len(bugs)} mutations, {simulated} found by the simulation, {survivors} survive")

@@ -7,12 +7,12 @@ packages_of() { # SET
   case $1 in
     build)
       echo g++ cmake ninja-build ccache mold pkg-config make perl libboost1.81-dev nlohmann-json3-dev \
-        libyaml-cpp-dev libfmt-dev libspdlog-dev libcli11-dev libssl-dev zlib1g-dev libsnappy-dev libzstd-dev
+        libyaml-cpp-dev libfmt-dev libspdlog-dev libcli11-dev libssl-dev zlib1g-dev libsnappy-dev libzstd-dev liblz4-dev
       has_cargo || echo rustc-web cargo-web
       ;;
     test) echo libgtest-dev libbenchmark-dev python3 ;;
     # The peers' other tools (cargo, Go, Java with Maven) are used where they are present.
-    bench) echo libbenchmark-dev python3 python3-venv libsimdjson-dev libavro-dev valgrind ;;
+    bench) echo libbenchmark-dev python3 python3-venv libsimdjson-dev libavro-dev valgrind openssl ;;
     fuzz) echo clang-19 libclang-rt-19-dev ;;
     lint) echo git shellcheck clang-19 clang-tidy-19 clang-format-19 libgtest-dev libbenchmark-dev python3 ;;
     observability) echo prometheus chromium ;;

@@ -116,7 +116,7 @@ prepare_avro() {
 
 run_integration() {
   local folders=() folder round
-  for folder in tests/demo tests/servers tests/integration; do
+  for folder in tests/demo tests/servers tests/integration tests/foreign_drivers; do
     if compgen -G "$folder/test_*.py" >/dev/null; then folders+=("$folder"); fi
   done
   ((${#folders[@]} > 0)) || return 0
@@ -137,7 +137,7 @@ run_faults() {
   local python seed=${MILLRACE_FAULTS_SEED:-$((RANDOM + 1))}
   python=$(tests/servers/setup.sh)
   say "faults: again with MILLRACE_FAULTS_SEED=$seed"
-  MILLRACE_FAULTS_SEED=$seed run_pytest "$python" faults tests/faults
+  MILLRACE_FAULTS_SEED=$seed MILLRACE_FAULTS_WHOLE_TABLE=$faults_long run_pytest "$python" faults tests/faults
   [[ $faults_long == yes ]] || return 0
   MILLRACE_FAULTS_SEED=$seed run_pytest "$python" faults-storm tests/faults/storm.py
   MILLRACE_BUILD=$build_root PYTHONPATH=tests check "soak-$soak_hours-hours" \
@@ -162,14 +162,14 @@ prepare_observability() {
 prepare_faults() {
   local python
   python=$(tests/servers/setup.sh --jars --go) || return
-  build dev millrace relay || return
+  build dev millrace relay recorder cql_cluster || return
   PYTHONPATH=tests MILLRACE_BUILD=$build_root "$python" -m faults.fake_kafka
 }
 
 prepare_integration() {
   tests/servers/setup.sh --jars || return
   [[ -e apps/millrace/CMakeLists.txt ]] || return 0
-  build dev millrace registry_driver cql_server_tests || return
+  build dev millrace registry_driver kafka_driver cql_server_tests cql_cluster || return
   build release millrace # test_program.py looks at what ships
 }
 

@@ -62,7 +62,7 @@ def or_zero(expression: str) -> str:
 
 
 QUIET = "no such event occurred"
-BY_DRIVER = "workers have no connections of their own with `cql.data_plane: driver`"
+NO_DATABASE = "the application may use no database"
 NO_LOOKUPS = "the application may have no lookups"
 ENDED = (
     f"({rate('millrace_records_done_total')} + ({or_zero(rate('millrace_records_skipped_total'))}) + "
@@ -139,6 +139,10 @@ FLOW = (
     lines("Exceptions", "Attempts that ended with an exception thrown by process(), by processor.",
           (rate("millrace_processor_exceptions_total", "processor"), "{{processor}}"), unit="cps", width=12,
           runbook="ProcessorThrows"),
+    lines("Attempts without an end", "Attempts over engine.attempt_timeout; attempts that still run although nobody waits for them.",
+          (rate("millrace_attempt_timeouts_total", "processor"), "timed out: {{processor}}"),
+          (f"sum by (instance) (millrace_cancelled_attempts{{{ALL}}})", "{{instance}} still running"), width=12,
+          runbook="AttemptTimeouts"),
 )
 
 KAFKA = (
@@ -166,7 +170,8 @@ KAFKA = (
     lines("Commits", "Partition offsets committed and rejected; finished records released without a commit.",
           (rate("millrace_commits_total"), "committed"),
           (or_zero(rate("millrace_commit_failures_total", "error")), "rejected {{error}}"),
-          (rate("millrace_records_uncommitted_total"), "records released uncommitted"), unit="cps",
+          (rate("millrace_records_uncommitted_total"), "records released uncommitted"),
+          (rate("millrace_commit_metadata_refused_total"), "rejected for their metadata"), unit="cps",
           runbook="CommitFailing"),
     quantiles("Commit latency", "Time from sending a commit to its response.", "millrace_commit_seconds"),
     quantiles("Failed commits", "Time from sending a commit to its rejection or timeout.",
@@ -204,7 +209,9 @@ KAFKA = (
           (f"sum by (topic) (millrace_kafka_open_transaction_records{{{TOPIC}}})", "{{topic}}")),
     lines("Offset gaps", "Records that the broker deleted before they were read; partitions started at an offset that another client committed.",
           (f"sum(increase(millrace_offset_gap_records_total{{{ALL}}}[10m]))", "lost"),
-          (f"sum(increase(millrace_offsets_moved_total{{{ALL}}}[10m]))", "offsets moved"), runbook="OffsetGapDetected"),
+          (f"sum(increase(millrace_offsets_moved_total{{{ALL}}}[10m]))", "offsets moved"),
+          (f"sum(increase(millrace_offsets_rewound_total{{{ALL}}}[10m]))", "read again from an earlier offset"),
+          runbook="OffsetGapDetected"),
     lines("Produced records", "Records produced by processors and acknowledged by the broker.",
           (rate("millrace_emitted_total", "topic"), "{{topic}}"), unit="cps"),
 )
@@ -256,7 +263,7 @@ DATABASE = (
               "millrace_statement_slot_wait_seconds"),
     lines("In flight", "Statement executions and requests without a response, records in flight, and their limit.",
           (f"sum(millrace_statements_in_flight{{{ALL}}})", "statements"),
-          (f"sum(millrace_driver_requests_in_flight{{{ALL}}})", "requests"),
+          (f"sum(millrace_cql_requests_in_flight{{{ALL}}})", "requests"),
           (f"sum(millrace_in_flight_records{{{ALL}}})", "records"),
           (f"sum(millrace_in_flight_records_max{{{ALL}}})", "record limit")),
     lines("Prepared statements", "Statements prepared by all workers.", (f"sum by (instance) (millrace_statements_prepared{{{ALL}}})", "{{instance}}")),
@@ -279,31 +286,40 @@ DATABASE = (
           (f"max by (instance, dependency) (millrace_breaker_state{{{ALL}}})", "{{instance}} {{dependency}}"),
           (f"sum by (dependency) (increase(millrace_breaker_openings_total{{{ALL}}}[5m]))", "{{dependency}} opened"),
           runbook="BreakerOpen"),
-    lines("Database requests", "All requests, those sent over workers' own connections, speculative executions, client-side "
-          "timeouts, wake-ups of workers by the driver, and panics that were caught.",
-          (rate("millrace_driver_requests_total"), "requests"),
-          (rate("millrace_direct_requests_total"), "over workers' connections"),
-          (rate("millrace_driver_speculative_total"), "speculative"),
-          (rate("millrace_driver_client_timeouts_total"), "client timeouts"),
-          (rate("millrace_driver_wakes_total"), "wakes"),
+    lines("Database requests", "Requests, those sent to a second node, speculative executions, statements prepared again, "
+          "client-side timeouts, and panics of the driver that were caught.",
+          (rate("millrace_cql_requests_total"), "requests"),
+          (rate("millrace_cql_next_node_total"), "sent to a second node"),
+          (rate("millrace_cql_speculative_total"), "speculative"),
+          (rate("millrace_cql_prepared_again_total"), "prepared again"),
+          (rate("millrace_cql_client_timeouts_total"), "client timeouts"),
           (rate("millrace_driver_caught_panics_total"), "caught panics"), unit="cps"),
+    lines("Tablets", "Tablets that workers know, and responses that corrected where a tablet is.",
+          (f"sum(millrace_cql_tablets{{{ALL}}})", "known"),
+          (rate("millrace_cql_tablet_reports_total"), "corrections per second"), empty_because=NO_DATABASE),
+    lines("Failing nodes", "Workers that send to a node last because most of its latest responses were failures, and failed "
+          "attempts to connect.",
+          (f"sum by (node) (millrace_node_failing{{{ALL}}})", "{{node}} failing"),
+          (rate("millrace_node_connect_failures_total", "node, error"), "{{node}} {{error}}"), empty_because=QUIET),
+    lines("Connection buffers", "Memory held by the buffers of connections to the database.",
+          (f"sum by (instance) (millrace_cql_buffer_bytes{{{ALL}}})", "{{instance}}"), unit="bytes", empty_because=NO_DATABASE),
     quantiles("Node latency, P99", "Successful executions over workers' own connections, by node.",
-              "millrace_node_seconds", "node", runbook="DbLatencyHigh", empty_because=BY_DRIVER),
+              "millrace_node_seconds", "node", runbook="DbLatencyHigh", empty_because=NO_DATABASE),
     lines("Node requests per second", "Successful and failed executions over workers' own connections, by node.",
           (f"sum by (node) (rate(millrace_node_seconds_count{{{ALL}}}{RATE}))", "{{node}}"),
           (f"sum by (node, error) (rate(millrace_node_failures_total{{{ALL}}}{RATE}))", "{{node}} {{error}}"), unit="cps",
-          runbook="DbErrors", empty_because=BY_DRIVER),
+          runbook="DbErrors", empty_because=NO_DATABASE),
     lines("Node requests in flight", "Executions without a response, and the limit of each node. Overload errors and timeouts lower the "
           "limit, successes raise it.",
           (f"sum by (node) (millrace_node_requests_in_flight{{{ALL}}})", "{{node}}"),
-          (f"sum by (node) (millrace_node_limit{{{ALL}}})", "{{node}} limit"), runbook="DbErrors", empty_because=BY_DRIVER),
+          (f"sum by (node) (millrace_node_limit{{{ALL}}})", "{{node}} limit"), runbook="DbErrors", empty_because=NO_DATABASE),
     lines("Node limits", "Requests that wait for the limit of a node, rejected requests, and reductions of a limit.",
           (f"sum(millrace_node_limit_waiting{{{ALL}}})", "waiting"),
           (rate("millrace_node_limit_rejected_total"), "rejected per second"),
           (rate("millrace_node_limit_reductions_total"), "reductions per second"), runbook="DbErrors"),
     lines("Connections", "Workers' connections to each node, and nodes by the state of the driver's connection.",
           (f"sum by (node) (millrace_node_connections{{{ALL}}})", "{{node}}"),
-          (f"max by (state) (millrace_driver_nodes{{{ALL}}})", "nodes {{state}}"), empty_because=BY_DRIVER),
+          (f"max by (state) (millrace_driver_nodes{{{ALL}}})", "nodes {{state}}"), empty_because=NO_DATABASE),
 )
 
 DEAD_LETTERS = (

@@ -1,13 +1,18 @@
+#include <exception>
 #include <optional>
 #include <thread>
 #include <utility>
 
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 
 #include <millrace/app/admin_server.h>
+
+#include "log.h"
 
 namespace millrace::app {
 namespace {
@@ -25,8 +30,8 @@ constexpr auto accept_pause = std::chrono::milliseconds(100);
 class exchange final : public std::enable_shared_from_this<exchange> {
  public:
   exchange(net::ip::tcp::socket socket, const admin_server::page_handler& pages,
-           const admin_server::request_handler& orders)
-      : stream_(std::move(socket)), pages_(pages), orders_(orders) {
+           const admin_server::request_handler& orders, net::io_context& order_context)
+      : stream_(std::move(socket)), pages_(pages), orders_(orders), order_context_(order_context) {
     parser_.body_limit(0);
     parser_.header_limit(request_bytes_max);
   }
@@ -40,18 +45,31 @@ class exchange final : public std::enable_shared_from_this<exchange> {
 
  private:
   void answer() {
+    const http::verb method = parser_.get().method();
+    if (method == http::verb::get || method == http::verb::head) return send(pages_(path()));
+    if (method == http::verb::post && orders_) return carry_out();
+    send({405, "text/plain; charset=utf-8", "only GET is supported for this path\n"});
+  }
+
+  [[nodiscard]] std::string_view path() const {
+    const auto target = parser_.get().target();
+    const std::string_view whole(target.data(), target.size());
+    return whole.substr(0, whole.find('?'));
+  }
+
+  // On the thread of orders, which may wait; the response is sent by the thread of pages.
+  void carry_out() {
+    net::post(order_context_, [self = shared_from_this()] {
+      const auto given = self->parser_.get()[http::field::authorization];
+      admin_page page = self->orders_({self->path(), {given.data(), given.size()}});
+      net::post(self->stream_.get_executor(),
+                [self, page = std::move(page)]() mutable { self->send(std::move(page)); });
+    });
+  }
+
+  void send(admin_page page) {
     const auto& request = parser_.get();
-    const std::string_view target(request.target().data(), request.target().size());
-    const std::string_view path = target.substr(0, target.find('?'));
-    admin_page page;
-    if (request.method() == http::verb::get || request.method() == http::verb::head) {
-      page = pages_(path);
-    } else if (request.method() == http::verb::post && orders_) {
-      const auto given = request[http::field::authorization];
-      page = orders_({path, {given.data(), given.size()}});
-    } else {
-      page = {405, "text/plain; charset=utf-8", "only GET is supported for this path\n"};
-    }
+    stream_.expires_after(exchange_timeout);
     response_.version(request.version());
     response_.result(page.status);
     response_.set(http::field::content_type, page.content_type);
@@ -74,11 +92,25 @@ class exchange final : public std::enable_shared_from_this<exchange> {
   beast::tcp_stream stream_;
   const admin_server::page_handler& pages_;
   const admin_server::request_handler& orders_;
+  net::io_context& order_context_;
   beast::flat_buffer buffer_{request_bytes_max};
   http::request_parser<http::empty_body> parser_;
   http::response<http::string_body> response_;
   std::optional<http::response_serializer<http::string_body>> serializer_;
 };
+
+// A response for which memory or descriptors run out ends its own connection only.
+void run_to_end(net::io_context& context) {
+  for (;;) {
+    try {
+      context.run();
+      return;
+    } catch (const std::exception& refused) {
+      log_limited(log_level::warning, "admin_request_failed", "run",
+                  {{"error", std::string(refused.what())}});
+    }
+  }
+}
 
 class beast_server final : public admin_server {
  public:
@@ -88,7 +120,9 @@ class beast_server final : public admin_server {
   beast_server& operator=(const beast_server&) = delete;
   ~beast_server() override {
     context_.stop();
+    order_context_.stop();
     if (thread_.joinable()) thread_.join();
+    if (order_thread_.joinable()) order_thread_.join();
   }
 
   result<void> listen(const std::string& address, std::uint16_t port) {
@@ -110,7 +144,8 @@ class beast_server final : public admin_server {
       return error(errc::io_error, "the admin endpoint cannot listen on " + text + ": " + code.message());
     port_ = acceptor_.local_endpoint().port();
     accept();
-    thread_ = std::thread([this] { context_.run(); });
+    thread_ = std::thread([this] { run_to_end(context_); });
+    order_thread_ = std::thread([this] { run_to_end(order_context_); });
     return {};
   }
 
@@ -120,8 +155,8 @@ class beast_server final : public admin_server {
   void accept() {
     acceptor_.async_accept([this](error_code code, net::ip::tcp::socket socket) {
       if (code) return accept_later();
-      std::make_shared<exchange>(std::move(socket), pages_, orders_)->begin();
       accept();
+      std::make_shared<exchange>(std::move(socket), pages_, orders_, order_context_)->begin();
     });
   }
 
@@ -139,16 +174,26 @@ class beast_server final : public admin_server {
   net::ip::tcp::acceptor acceptor_;
   net::steady_timer pause_{context_};
   std::uint16_t port_ = 0;
+  net::io_context order_context_{1};
+  const net::executor_work_guard<net::io_context::executor_type> orders_may_come_{
+      order_context_.get_executor()};
   std::thread thread_;
+  std::thread order_thread_;
 };
 
 }  // namespace
 
 result<std::unique_ptr<admin_server>> admin_server::start(const std::string& address, std::uint16_t port,
                                                           page_handler pages, request_handler orders) {
-  auto server = std::make_unique<beast_server>(std::move(pages), std::move(orders));
-  if (auto listening = server->listen(address, port); !listening) return listening.error();
-  return std::unique_ptr<admin_server>(std::move(server));
+  // Descriptors and threads that the system refuses are exceptions of the library.
+  try {
+    auto server = std::make_unique<beast_server>(std::move(pages), std::move(orders));
+    if (auto listening = server->listen(address, port); !listening) return listening.error();
+    return std::unique_ptr<admin_server>(std::move(server));
+  } catch (const std::exception& refused) {
+    return error(errc::io_error, std::string("the admin endpoint cannot start: ") + refused.what() +
+                                     "; raise the limits of open files and threads of the process");
+  }
 }
 
 }  // namespace millrace::app

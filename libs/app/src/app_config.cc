@@ -1,4 +1,9 @@
+#include <algorithm>
+#include <charconv>
+#include <limits>
+
 #include <millrace/app/app_config.h>
+#include <millrace/config/units.h>
 
 #include "settings.h"
 
@@ -37,6 +42,37 @@ void check_dead_letter_topic(const app_config& value, findings& found) {
   }
 }
 
+// A duration among librdkafka's properties, in milliseconds.
+milliseconds property_of(const kafka_settings& from, const std::string& name, milliseconds otherwise) {
+  const auto given = from.client.properties.find(name);
+  if (given == from.client.properties.end()) return otherwise;
+  std::int64_t number = 0;
+  const std::string& text = given->second;
+  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return failed == std::errc() && end == text.data() + text.size() ? milliseconds(number) : otherwise;
+}
+
+// The defaults are librdkafka's.
+void check_rebalance_times(const app_config& value, findings& found) {
+  const engine_settings& e = value.engine;
+  const milliseconds longest = e.revoke_drain_timeout + std::min(e.commit_timeout, e.revoke_drain_timeout);
+  const milliseconds poll = property_of(value.kafka, "max.poll.interval.ms", milliseconds(300'000));
+  const milliseconds session = property_of(value.kafka, "session.timeout.ms", milliseconds(45'000));
+  const std::string takes = "a revocation may take " + config::to_text(longest) +
+                            " (`revoke_drain_timeout`, then the last commit), which is not below ";
+  if (longest >= poll) {
+    found.error("engine.revoke_drain_timeout",
+                takes + "max.poll.interval.ms (" + config::to_text(poll) +
+                    "): the group removes the member before it has committed",
+                "lower it, or raise max.poll.interval.ms in `kafka.properties`");
+  } else if (value.kafka.protocol == kafka::group_protocol::classic && longest >= session) {
+    found.warning("engine.revoke_drain_timeout",
+                  takes + "session.timeout.ms (" + config::to_text(session) +
+                      "): a rebalance waits longer for a slow member than for a dead one",
+                  "lower it, or raise session.timeout.ms in `kafka.properties`");
+  }
+}
+
 }  // namespace
 
 const spec<app_config>& app_spec() {
@@ -58,9 +94,13 @@ const spec<app_config>& app_spec() {
       }
           .check(check_tap)
           .check(check_lookup_names)
-          .check(check_dead_letter_topic);
+          .check(check_dead_letter_topic)
+          .check(check_rebalance_times);
   return declared;
 }
+
+// Longer than any process runs, and short enough to be added to any instant.
+constexpr milliseconds no_age_limit = std::chrono::hours(24 * 365 * 100);
 
 engine::engine_options engine_options_of(const app_config& from, std::uint64_t seed) {
   engine::engine_options options = static_cast<const engine::engine_options&>(from.engine);
@@ -68,6 +108,12 @@ engine::engine_options engine_options_of(const app_config& from, std::uint64_t s
   options.former_groups = from.kafka.former_groups;
   options.other_groups = from.kafka.other_groups;
   if (from.registry) options.schema_not_found_grace = from.registry->not_found_grace;
+  options.record_bytes_max = from.engine.record_size_max.count();
+  options.decoded_bytes_max = from.engine.decoded_size_max.count();
+  options.emit_bytes_per_record_max = from.engine.emit_size_max.count();
+  // 0 says "no limit" in the configuration; the engine has a limit for each.
+  if (options.retry.attempts_max == 0) options.retry.attempts_max = std::numeric_limits<std::uint32_t>::max();
+  if (options.retry.age_max == milliseconds(0)) options.retry.age_max = no_age_limit;
   options.seed = seed;
   return options;
 }

@@ -1,12 +1,17 @@
+#include <cerrno>
 #include <csignal>
 #include <ctime>
 #include <iostream>
 #include <mutex>
 #include <random>
-#include <set>
+#include <sstream>
+#include <system_error>
 #include <thread>
 
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <millrace/app/admin_server.h>
 #include <millrace/app/app_config.h>
@@ -20,11 +25,14 @@
 #include <millrace/metrics/process.h>
 #include <millrace/registry/subject.h>
 
+#include "capacity.h"
 #include "connections.h"
 #include "error_hints.h"
+#include "exit_guard.h"
 #include "front_page.h"
 #include "log.h"
 #include "lookups.h"
+#include "offline_checks.h"
 #include "operator_commands.h"
 #include "process_metrics.h"
 #include "rate_limited_log.h"
@@ -41,6 +49,10 @@ namespace {
 
 // After the second signal; a worker whose event loop is blocked cannot end.
 constexpr seconds abort_obeyed_within{5};
+// Beyond the engine's own timeouts of a stop: attempts and requests that do not end, the end of the clients.
+constexpr seconds stop_obeyed_within{3};
+// After the last line of the log, for the clients of servers that do not answer.
+constexpr seconds clients_end_within{5};
 // Between attempts to reach what does not answer at start-up.
 constexpr seconds start_backoff_min{1};
 constexpr seconds start_backoff_max{10};
@@ -52,13 +64,28 @@ int fail(const error& why) {
   return is_config_error(why.code()) ? exit_config : exit_failure;
 }
 
-[[nodiscard]] unsigned worker_count(const app_config& settings) {
-  if (settings.engine.workers != 0) return settings.engine.workers;
-  const unsigned cores = std::thread::hardware_concurrency();
-  return cores <= 2 ? 1 : cores - 1;
+// A worker's loop takes two descriptors and cannot do without.
+result<void> check_descriptors() {
+  const int first = ::eventfd(0, EFD_CLOEXEC);
+  const int second = ::eventfd(0, EFD_CLOEXEC);
+  const int failed = errno;
+  if (first >= 0) ::close(first);
+  if (second >= 0) ::close(second);
+  if (second >= 0) return {};
+  return error(errc::io_error,
+               "no descriptor is left for a worker: " + std::generic_category().message(failed) +
+                   "; raise the limit of open files of the process");
 }
 
-// Ids of traces must differ between processes and workers.
+// The soft limit is low by default for the sake of select(), which is not used here.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+// Ids of traces, and the jitter of retries, must differ between processes and workers.
 std::uint64_t seed_of(unsigned worker) {
   std::random_device device;
   return (std::uint64_t{device()} << 32U | device()) + worker;
@@ -67,9 +94,11 @@ std::uint64_t seed_of(unsigned worker) {
 // Everything that lives between start-up and exit.
 class process {
  public:
-  process(const application& app, app_config settings)
+  process(const application& app, const run_arguments& arguments, app_config settings)
       : app_(app),
+        arguments_(arguments),
         settings_(std::move(settings)),
+        worker_count_(workers_of(settings_.engine, machine_, 0)),
         counts_(declared_),
         budget_(static_cast<std::size_t>(settings_.engine.memory_max.bytes)),
         retries_(settings_.engine.retry_budget),
@@ -79,6 +108,7 @@ class process {
   int run();
 
  private:
+  int run_to_end();
   // A worker that is ready to be launched. Destroyed in reverse order: the ports use the worker's loop.
   struct candidate {
     std::unique_ptr<worker> thread;
@@ -87,29 +117,38 @@ class process {
     metrics::shard* counts = nullptr;
   };
 
-  [[nodiscard]] std::string topic_of(const statements::output_declaration& output) const;
-  [[nodiscard]] result<std::vector<std::string>> output_topics() const;
+  [[nodiscard]] result<void> check() const;
+  [[nodiscard]] std::vector<std::string> output_topics() const;
   result<void> start_admin();
   bool wait_for(const error& dependency);
+  void size_process();
   result<void> start_workers();
   result<candidate> make_worker();
   // None when no tap or trace is enabled, so that records cost nothing.
   [[nodiscard]] engine::record_observer* observer_of(unsigned worker) const {
     return settings_.tap.enabled || traces_ ? samplers_[worker].get() : nullptr;
   }
+  result<void> patiently(const std::function<result<void>()>& step);
   result<void> prepare(const worker_ports& ports, engine::processors& work);
   [[nodiscard]] result<std::string> subject_for(const statements::output_declaration& output) const;
+  [[nodiscard]] result<cql::credentials> current_credentials() const;
   void supervise();
   void watch();
+  // After a signal, whatever user code does.
+  [[nodiscard]] nanoseconds stop_takes_at_most() const;
   [[nodiscard]] std::string not_ready();
   int closing();
+  void stop_traces();
   [[nodiscard]] process_view view() const;
   [[nodiscard]] std::vector<worker_pulse> pulses() const;
   [[nodiscard]] admin_page page(std::string_view path);
   [[nodiscard]] admin_page order(const admin_request& wanted);
 
   const application& app_;
+  const run_arguments arguments_;
   const app_config settings_;
+  machine machine_ = this_machine();
+  std::atomic<unsigned> worker_count_;  // final when the number of partitions is known
   metrics::catalogue declared_;
   metrics::registry counts_;
   engine::byte_budget budget_;
@@ -144,11 +183,26 @@ sigset_t stop_signals() {
 
 std::string_view name_of_signal(int number) { return number == SIGTERM ? "SIGTERM" : "SIGINT"; }
 
+// Memory, descriptors or threads that run out on this thread.
 int process::run() {
+  try {
+    return run_to_end();
+  } catch (const std::exception& refused) {
+    const error why(errc::io_error, std::string("the system refused a resource: ") + refused.what() +
+                                        "; raise the limits of open files, threads or memory of the process");
+    if (workers_.empty()) return fail(why);
+    log_event(log_level::error, "failed", {{"error", why.to_string()}, {"exit", exit_failure}});
+    std::_Exit(exit_failure);  // the workers run
+  }
+}
+
+int process::run_to_end() {
   // Before any thread exists, so that every thread inherits the mask and signals are read in one place.
   const sigset_t signals = stop_signals();
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
+  raise_descriptor_limit();
+  machine_ = this_machine();
   ::prctl(PR_SET_DUMPABLE, 0);  // a core would hold records and secrets
 
   use_buckets(settings_.metrics, declared_);
@@ -159,7 +213,7 @@ int process::run() {
   hooks_.push_back(metrics::add_cgroup_metrics(counts_));
   hooks_.push_back(add_engine_metrics(
       counts_,
-      {static_cast<double>(settings_.engine.in_flight_records_max) * worker_count(settings_),
+      {static_cast<double>(settings_.engine.in_flight_records_max), [this] { return worker_count_.load(); },
        static_cast<double>(settings_.engine.memory_max.bytes), settings_.kafka.group,
        settings_.kafka.protocol == kafka::group_protocol::consumer ? "consumer" : "classic"},
       [this] { return pulses(); }, [this] { return readiness_.not_ready_because().empty(); }));
@@ -168,23 +222,65 @@ int process::run() {
     log_event(log_level::warning, "insecure_config",
               {{"setting", std::string(each.setting)}, {"consequence", std::string(each.why)}});
   }
-  const auto outputs = output_topics();
-  if (!outputs) return fail(outputs.error());
+  if (auto checked = check(); !checked) return fail(checked.error());
+  if (auto enough = has_enough_descriptors(machine_, 1); !enough) return fail(enough.error());
   if (auto admin = start_admin(); !admin) return fail(admin.error());
-  auto opened = connections::open(settings_, app_.name, app_.version, *outputs, counts_,
+  auto opened = connections::open(settings_, app_.name, app_.version, output_topics(),
+                                  {&counts_, &budget_, [this] { return current_credentials(); }},
                                   [this](const error& why) { return wait_for(why); });
   if (stopped_) return exit_ok;
   if (!opened) return fail(opened.error());
   connections_ = std::move(*opened);
+  size_process();
+  if (auto enough = has_enough_descriptors(machine_, worker_count_); !enough) return fail(enough.error());
   if (!settings_.tracing.endpoint.empty()) {
     auto traces =
         trace_exporter::start(settings_.tracing, {app_.name, app_.version, settings_.kafka.group}, counts_);
     if (!traces) return fail(traces.error());
     traces_ = std::move(*traces);
   }
-  if (auto started = start_workers(); !started) return fail(started.error());
+  const auto started = start_workers();
+  if (stopped_) return exit_ok;
+  if (!started) return fail(started.error());
   supervise();
   return closing();
+}
+
+// The first reason for which the application cannot start.
+result<void> process::check() const {
+  std::optional<error> first;
+  check_offline(app_.processors, settings_, worker_count_, [&first](const error& why) {
+    if (!first) first = why;
+  });
+  if (first) return *first;
+  return {};
+}
+
+// The number of partitions is known: how many workers run, and what they may use.
+void process::size_process() {
+  worker_count_ = workers_of(settings_.engine, machine_, connections_->partitions());
+  if (const auto idle = idle_workers(settings_.engine, connections_->partitions()))
+    log_event(log_level::warning, "idle_workers", {{"consequence", *idle}});
+  const memory_plan plan = memory_plan_of(settings_, machine_, worker_count_);
+  log_event(log_level::info, "memory_limits",
+            {{"total_bytes", plan.total().bytes},
+             {"in_flight_bytes", plan.in_flight.bytes},
+             {"prefetch_bytes", plan.prefetch.bytes},
+             {"producer_bytes", plan.producers.bytes},
+             {"schema_bytes", plan.schemas.bytes},
+             {"cgroup_bytes", machine_.limits.memory_bytes.value_or(0)}});
+  if (const auto excess = excess_of(plan, machine_))
+    log_event(log_level::warning, "memory_exceeds_cgroup", {{"consequence", *excess}});
+}
+
+// The configuration is read again, so that a password that comes from a file or a variable is the one of now.
+result<cql::credentials> process::current_credentials() const {
+  std::ostringstream problems;
+  auto now = load_config(arguments_, problems);
+  if (!now || !now->value.cql) {
+    return error(errc::config_invalid, "the configuration cannot be read again: " + problems.str());
+  }
+  return cql::credentials{now->value.cql->user, now->value.cql->password};
 }
 
 // False when it has taken too long, or a signal came.
@@ -226,29 +322,12 @@ result<void> process::start_admin() {
   return {};
 }
 
-std::string process::topic_of(const statements::output_declaration& output) const {
-  const auto to = settings_.engine.outputs.find(output.name());
-  return to == settings_.engine.outputs.end() ? output.name() : to->second;
-}
-
-// Where the processors produce to. An entry of `engine.outputs` that none of them declares is an error: what
-// it was meant for would go elsewhere.
-result<std::vector<std::string>> process::output_topics() const {
-  const auto work = engine::build(app_.processors);
-  if (!work) return work.error();
+// Where the processors produce to.
+std::vector<std::string> process::output_topics() const {
   std::vector<std::string> topics;
-  std::set<std::string> names;
-  for (const statements::output_declaration* output : work->declared.outputs) {
-    topics.push_back(topic_of(*output));
-    names.insert(output->name());
-  }
-  for (const auto& [name, topic] : settings_.engine.outputs) {
-    if (names.contains(name)) continue;
-    std::string known;
-    for (const std::string& each : names) known += (known.empty() ? "" : ", ") + each;
-    return error(errc::config_invalid, "`engine.outputs` has '" + name +
-                                           "', which is not an output; the outputs of " + app_.name +
-                                           " are: " + (known.empty() ? "none" : known));
+  if (const auto work = engine::build(app_.processors)) {
+    for (const statements::output_declaration* output : work->declared.outputs)
+      topics.push_back(topic_of(*output, settings_));
   }
   return topics;
 }
@@ -266,27 +345,42 @@ result<std::string> process::subject_for(const statements::output_declaration& o
   return registry::subject_of(naming, output.topic(), registry::record_part::value, record_name);
 }
 
+// Until the step succeeds, cannot succeed any more, or the start has taken too long: the rule of
+// connections::open() for what comes after it.
+result<void> process::patiently(const std::function<result<void>()>& step) {
+  for (;;) {
+    auto done = step();
+    if (done) return done;
+    const bool may_pass = stream::disposition_of(done.error().code()) == stream::disposition::retry;
+    if (!may_pass || !wait_for(done.error())) return done;
+  }
+}
+
 result<void> process::prepare(const worker_ports& ports, engine::processors& work) {
   for (statements::statement_declaration* statement : work.declared.statements) {
-    if (auto prepared = ports.store->prepare(*statement); !prepared) {
-      return with_hint(prepared.error(), part::statement);
-    }
+    const auto prepared = patiently([&] { return ports.store->prepare(*statement); });
+    if (!prepared) return with_hint(prepared.error(), part::statement);
   }
   for (statements::output_declaration* output : work.declared.outputs) {
-    output->route_to(topic_of(*output));
+    output->route_to(topic_of(*output, settings_));
     const auto subject = subject_for(*output);
     if (!subject) return subject.error().in("output '" + output->name() + "'");
-    auto id = ports.schemas->register_schema(*subject, output->schema_text());
-    if (!id) return with_hint(id.error().in("output '" + output->name() + "'"), part::registry);
-    output->registered_as(*id);
+    const auto registered = patiently([&]() -> result<void> {
+      const auto id = ports.schemas->register_schema(*subject, output->schema_text());
+      if (!id) return with_hint(id.error().in("output '" + output->name() + "'"), part::registry);
+      output->registered_as(*id);
+      return {};
+    });
+    if (!registered) return registered;
   }
-  return open_lookups(work.declared, *ports.lookups,
-                      {settings_.lookups, worker_count(settings_), budget_.bytes_max()});
+  return open_lookups(work.declared, *ports.lookups, {settings_.lookups, worker_count_, budget_.bytes_max()});
 }
 
 result<process::candidate> process::make_worker() {
   candidate made;
+  if (auto left = check_descriptors(); !left) return left.error();
   made.thread = std::make_unique<worker>(system_clock());
+  if (auto started = made.thread->start_thread(); !started) return started.error();
   made.counts = &counts_.add_shard();
   made.thread->loop().measure_turns(worker_metrics(made.counts).turns);
   auto ports = connections_->attach(made.thread->loop(), *made.counts);
@@ -302,7 +396,8 @@ result<process::candidate> process::make_worker() {
 
 // First everything that can fail, for all workers; then they join the group, and then they run.
 result<void> process::start_workers() {
-  const unsigned count = worker_count(settings_);
+  const unsigned count = worker_count_;
+  const client_memory memory = client_memory_of(settings_, machine_, count);
   std::vector<candidate> made;
   for (unsigned i = 0; i < count; ++i) {
     auto next = make_worker();
@@ -310,11 +405,11 @@ result<void> process::start_workers() {
     made.push_back(std::move(*next));
   }
   for (unsigned i = 0; i < count; ++i) {
-    if (auto joined = connections_->join(made[i].ports, made[i].thread->loop(), *made[i].counts, i); !joined)
+    if (auto joined = connections_->join(made[i].ports, made[i].thread->loop(), i, memory); !joined)
       return joined.error();
   }
   for (unsigned i = 0; i < count; ++i) {
-    engine::engine_options options = engine_options_of(settings_, i + 1);
+    engine::engine_options options = engine_options_of(settings_, seed_of(i));
     options.version = app_.version;
     auto log = std::make_shared<rate_limited_log>(
         system_clock(), [i](std::string_view event, const error& failure, std::uint64_t suppressed) {
@@ -345,6 +440,7 @@ void process::supervise() {
   const sigset_t signals = stop_signals();
   unsigned received = 0;
   std::optional<instant> aborted_at;
+  std::optional<instant> stopped_at;
   while (ended_.load(std::memory_order_acquire) < workers_.size()) {
     timespec timeout{0, 100'000'000};
     const int number = ::sigtimedwait(&signals, nullptr, &timeout);
@@ -353,18 +449,27 @@ void process::supervise() {
       log_event(log_level::info, "signal",
                 {{"signal", name_of_signal(number)}, {"action", received == 1 ? "drain" : "abort"}});
       for (auto& w : workers_) received == 1 ? w->request_stop() : w->request_abort();
+      if (!stopped_at) stopped_at = system_clock().now();
       if (received > 1 && !aborted_at) aborted_at = system_clock().now();
     } else if (ended_.load(std::memory_order_acquire) > 0) {
       for (auto& w : workers_) w->request_stop();
     }
     watch();
-    if (aborted_at && system_clock().now() - *aborted_at > abort_obeyed_within) {
+    const instant now = system_clock().now();
+    const bool over = (aborted_at && now - *aborted_at > abort_obeyed_within) ||
+                      (stopped_at && now - *stopped_at > stop_takes_at_most());
+    if (over) {
       log_event(log_level::error, "aborted",
                 {{"consequence", "the event loop of a worker is blocked; no further commit is made"},
                  {"exit", exit_failure}});
       std::_Exit(exit_failure);
     }
   }
+}
+
+nanoseconds process::stop_takes_at_most() const {
+  const engine::engine_options options = engine_options_of(settings_, 0);
+  return options.drain_timeout + options.commit_timeout + options.leave_timeout + stop_obeyed_within;
 }
 
 void process::watch() {
@@ -393,6 +498,7 @@ int process::closing() {
   engine::record_accounting sum;
   left_behind by_stop;
   bool left_group = true;
+  bool left_running = false;
   for (std::size_t i = 0; i < workers_.size(); ++i) {
     const engine::record_engine& one = workers_[i]->engine();
     const engine::record_accounting& counts = one.counts();
@@ -404,6 +510,7 @@ int process::closing() {
     by_stop.abandoned += one.abandoned_by_stop();
     by_stop.uncommitted += one.uncommitted_by_stop();
     left_group = left_group && one.left_group();
+    left_running = left_running || workers_[i]->left_running();
     if (const auto& failure = one.failure()) {
       log_event(log_level::error, "failed", {{"worker", i}, {"error", failure->to_string()}});
       if (!first_failure || is_config_error(failure->code())) first_failure = failure;
@@ -418,14 +525,31 @@ int process::closing() {
              {"abandoned", sum.abandoned},
              {"uncommitted", by_stop.uncommitted},
              {"exit", code}});
+  if (left_running) {
+    log_event(log_level::warning, "left_running",
+              {{"consequence",
+                "the process ends without attempts that a processor has not finished, or requests that "
+                "were not answered; they are accounted for above"}});
+    stop_traces();
+    std::_Exit(code);
+  }
+  const exit_guard guard(code, clients_end_within);
   workers_.clear();
   connections_.reset();
   samplers_.clear();
-  traces_.reset();
+  stop_traces();
   // Kafka's client is still waiting for the coordinator on threads of its own, under which nothing may be
   // torn down.
   if (!left_group) std::_Exit(code);
   return code;
+}
+
+void process::stop_traces() {
+  if (!traces_) return;
+  const trace_exporter::totals counted = traces_->stop();
+  traces_.reset();
+  if (counted.dropped == 0) return;
+  log_event(log_level::warning, "traces_stopped", {{"sent", counted.sent}, {"dropped", counted.dropped}});
 }
 
 std::vector<worker_pulse> process::pulses() const {
@@ -504,9 +628,11 @@ int run(const application& app, const run_arguments& arguments) {
   auto settings = load_config(arguments, std::cerr);
   if (!settings) return exit_config;
   set_up_log(settings->value.log.level, settings->value.log.format);
-  return process(app, std::move(settings->value)).run();
+  return process(app, arguments, std::move(settings->value)).run();
 }
 
-int validate(const run_arguments& arguments) { return validate_config(arguments, std::cout, std::cerr); }
+int validate(const application& app, const run_arguments& arguments) {
+  return validate_config(app, arguments, std::cout, std::cerr);
+}
 
 }  // namespace millrace::app

@@ -12,6 +12,7 @@
 
 #include "command_reference.h"
 #include "commands/built_in.h"
+#include "error_reference.h"
 
 namespace millrace::app {
 namespace {
@@ -45,7 +46,7 @@ void declare_config_command(CLI::App& self, int& code) {
   show.declare(*self.add_subcommand(show.name, show.summary), code);
 }
 
-void declare_validate_command(CLI::App& self, int& code) {
+void declare_validate_command(const application& app, CLI::App& self, int& code) {
   struct arguments {
     run_arguments run;
     bool fix = false;
@@ -53,14 +54,21 @@ void declare_validate_command(CLI::App& self, int& code) {
   auto given = std::make_shared<arguments>();
   add_configuration(self, given->run);
   self.add_flag("--fix", given->fix, "Replace former names of settings in the file");
-  self.callback([given, &code] {
-    code = given->fix ? fix_config(given->run, std::cout, std::cerr) : validate(given->run);
+  self.callback([&app, given, &code] {
+    code = given->fix ? fix_config(app, given->run, std::cout, std::cerr) : validate(app, given->run);
   });
 }
 
 void declare_metrics_command(CLI::App& self, int& code) {
   self.callback([&code] {
     std::cout << metric_catalogue_json();
+    code = exit_ok;
+  });
+}
+
+void declare_errors_command(CLI::App& self, int& code) {
+  self.callback([&code] {
+    std::cout << error_reference();
     code = exit_ok;
   });
 }
@@ -137,14 +145,17 @@ std::vector<command> commands_of(const application& app) {
   std::vector<command> all = {
       with_config("run", "Run until SIGTERM or a failure",
                   [&app](const run_arguments& arguments) { return run(app, arguments); }),
-      {"validate", "Check a configuration", declare_validate_command},
+      {"validate", "Check a configuration",
+       [&app](CLI::App& self, int& code) { declare_validate_command(app, self, code); }},
       {"config", "Print the settings: their reference, their JSON Schema or their effective values",
        declare_config_command},
+      {"errors", "Print the reference of all errors in Markdown", declare_errors_command},
       {"metrics", "Print the catalogue of metrics as JSON", declare_metrics_command},
   };
   for (command& one : observe_commands()) all.push_back(std::move(one));
   all.push_back(dlq_command());
   all.push_back(avro_command());
+  all.push_back(certify_command());
   return all;
 }
 

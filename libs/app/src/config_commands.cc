@@ -13,6 +13,9 @@
 #include <millrace/config/reference.h>
 #include <millrace/config/rename.h>
 
+#include "capacity.h"
+#include "offline_checks.h"
+
 namespace millrace::app {
 namespace {
 
@@ -67,6 +70,28 @@ result<void> replace_content(const std::string& path, const std::string& text) {
   return error(errc::io_error, "cannot write " + path + ": " + why);
 }
 
+// What a file of settings alone does not show: the application and this machine.
+bool accepts(const application& app, const app_config& settings, const std::string& file, std::ostream& err) {
+  const machine here = this_machine();
+  const unsigned workers = workers_of(settings.engine, here, 0);
+  bool accepted = true;
+  const auto print = [&](config::severity level, config::problem code, std::string message) {
+    config::diagnostic one;
+    one.level = level;
+    one.code = code;
+    one.message = std::move(message);
+    one.origin = file;
+    err << config::to_text(one, in_colour(err));
+  };
+  check_offline(app.processors, settings, workers, [&](const error& why) {
+    print(config::severity::error, config::problem::inconsistent, why.message());
+    accepted = false;
+  });
+  if (const auto excess = excess_of(memory_plan_of(settings, here, workers), here))
+    print(config::severity::warning, config::problem::error_hint, *excess);
+  return accepted;
+}
+
 }  // namespace
 
 std::string config_reference() {
@@ -104,13 +129,16 @@ int print_config(config_document which, const run_arguments& arguments, std::ost
   return exit_ok;
 }
 
-int validate_config(const run_arguments& arguments, std::ostream& out, std::ostream& err) {
-  if (!load_config(arguments, err)) return exit_config;
+int validate_config(const application& app, const run_arguments& arguments, std::ostream& out,
+                    std::ostream& err) {
+  const auto loaded = load_config(arguments, err);
+  if (!loaded) return exit_config;
+  if (!accepts(app, loaded->value, arguments.config_file, err)) return exit_config;
   out << arguments.config_file << ": ok\n";
   return exit_ok;
 }
 
-int fix_config(const run_arguments& arguments, std::ostream& out, std::ostream& err) {
+int fix_config(const application& app, const run_arguments& arguments, std::ostream& out, std::ostream& err) {
   const auto text = config::read_file(arguments.config_file);
   if (!text) {
     err << "cannot read " << arguments.config_file << ": " << text.error().message() << "\n";
@@ -127,7 +155,7 @@ int fix_config(const run_arguments& arguments, std::ostream& out, std::ostream& 
           << "`\n";
     }
   }
-  return validate_config(arguments, out, err);  // a file that is not YAML is explained there
+  return validate_config(app, arguments, out, err);  // a file that is not YAML is explained there
 }
 
 }  // namespace millrace::app

@@ -1,12 +1,8 @@
 #include "connections.h"
 
-#include <cerrno>
 #include <future>
 #include <memory>
-#include <system_error>
 #include <utility>
-
-#include <unistd.h>
 
 #include <millrace/cql/session.h>
 #include <millrace/kafka/connectivity.h>
@@ -46,16 +42,19 @@ kafka::client_config client_of(const kafka_settings& from, const std::string& ap
   return client;
 }
 
-kafka::consumer_config consumer_of(const kafka_settings& from, const std::string& application,
-                                   unsigned index) {
+kafka::consumer_config consumer_of(const kafka_settings& from, const std::string& application, unsigned index,
+                                   byte_size fetch_bytes_max) {
   kafka::consumer_config consumer = static_cast<const kafka::consumer_config&>(from);
   consumer.client = client_of(from, application);
+  consumer.fetch_bytes_max = fetch_bytes_max;
   if (!from.instance_id.empty()) consumer.instance_id = from.instance_id + "-w" + std::to_string(index);
   return consumer;
 }
 
-kafka::producer_config producer_of(const kafka_settings& from, const std::string& application) {
-  kafka::producer_config producer;
+kafka::producer_config producer_of(const kafka_settings& from, const std::string& application,
+                                   byte_size queue_bytes_max) {
+  kafka::producer_config producer = static_cast<const kafka::producer_config&>(from.producer);
+  producer.bytes_max = queue_bytes_max.count();
   producer.client = client_of(from, application);
   for (const auto& [name, value] : from.producer_properties) producer.client.properties[name] = value;
   producer.on_error = [](const error& failure, bool fatal) {
@@ -65,41 +64,22 @@ kafka::producer_config producer_of(const kafka_settings& from, const std::string
   return producer;
 }
 
-cql::session_options session_of(const cql_settings& from, const std::string& application,
+cql::session_options session_of(const app_config& settings, const std::string& application,
                                 const std::string& version) {
+  const cql_settings& from = *settings.cql;
   cql::session_options session = static_cast<const cql::session_options&>(from);
   session.application_name = application;
   session.application_version = version;
+  // Ordered writes over coordinators with different clocks would otherwise take effect in another order.
+  session.client_timestamps =
+      from.client_timestamps_set.value_or(settings.engine.order == engine::order_mode::key);
+  session.on_renewal = [](const error* why) {
+    if (why == nullptr) return log_event(log_level::info, "cql_credentials_renewed", {});
+    log_limited(log_level::error, "cql_renewal_failed", to_string(why->code()),
+                {{"error", why->to_string()},
+                 {"consequence", "new connections use the former credentials and certificates"}});
+  };
   return session;
-}
-
-// Files that the clients read themselves, and would report less clearly.
-result<void> check_files(const app_config& settings) {
-  std::vector<std::pair<std::string, std::string>> files;  // key, path
-  for (const std::string name :
-       {"ssl.ca.location", "ssl.certificate.location", "ssl.key.location", "ssl.keystore.location"}) {
-    const auto given = settings.kafka.client.properties.find(name);
-    if (given == settings.kafka.client.properties.end() || given->second == "probe") continue;
-    files.emplace_back("kafka.properties." + name, given->second);
-  }
-  if (settings.registry) {
-    files.emplace_back("registry.ca_file", settings.registry->ca_file);
-    files.emplace_back("registry.certificate_file", settings.registry->certificate_file);
-    files.emplace_back("registry.key_file", settings.registry->key_file);
-    if (settings.registry->oauth)
-      files.emplace_back("registry.oauth.ca_file", settings.registry->oauth->ca_file);
-  }
-  if (settings.cql) {
-    files.emplace_back("cql.ca_file", settings.cql->ca_file);
-    files.emplace_back("cql.certificate_file", settings.cql->certificate_file);
-    files.emplace_back("cql.key_file", settings.cql->key_file);
-  }
-  for (const auto& [key, path] : files) {
-    if (path.empty() || ::access(path.c_str(), R_OK) == 0) continue;
-    return error(errc::config_invalid,
-                 "`" + key + "`: cannot read '" + path + "': " + std::generic_category().message(errno));
-  }
-  return {};
 }
 
 // For applications without a database or a registry: a use of one is an error at start-up.
@@ -117,17 +97,19 @@ class no_store final : public stream::store {
 
 class real_connections final : public connections {
  public:
-  real_connections(const app_config& settings, std::string application, metrics::registry& counts)
+  real_connections(const app_config& settings, std::string application, const surroundings& within)
       : settings_(settings),
         application_(std::move(application)),
-        counts_(counts),
-        kafka_statistics_(counts) {}
+        within_(within),
+        counts_(*within.counts),
+        kafka_statistics_(*within.counts) {}
 
   result<void> open(const std::string& version, const std::vector<std::string>& outputs) {
-    if (auto readable = check_files(settings_); !readable) return readable.error();
     if (auto reached = open_registry(); !reached) return with_hint(reached.error(), part::registry);
     if (settings_.cql && !session_) {
-      auto session = cql::session::open(session_of(*settings_.cql, application_, version));
+      cql::session_options options = session_of(settings_, application_, version);
+      if (!settings_.cql->user.empty()) options.current_credentials = within_.credentials;
+      auto session = cql::session::open(options);
       if (!session) return with_hint(session.error().in("database"), part::database);
       session_ = std::move(*session);
       session_metrics_ = cql::add_metrics(counts_, *session_);
@@ -139,8 +121,13 @@ class real_connections final : public connections {
     client.on_log = {};  // the one error contains what the log would report in several messages
     const auto cluster = kafka::check_connectivity(client, topics, kafka_check_timeout);
     if (!cluster) return with_hint(cluster.error(), part::kafka);
+    partitions_ = 0;
+    for (std::size_t i = 0; i < settings_.kafka.topics.size(); ++i)
+      partitions_ += static_cast<std::size_t>(cluster->topics[i].partitions);
     return {};
   }
+
+  std::size_t partitions() const noexcept override { return partitions_; }
 
   result<worker_ports> attach(runtime::loop& loop, metrics::shard& counts) override {
     worker_ports ports;
@@ -151,6 +138,16 @@ class real_connections final : public connections {
         log_event(log_level::info, "statement_traced",
                   {{"statement", statement.name()}, {"session_id", trace.to_string()}});
       };
+      options.on_warning = [](const statements::statement_declaration& statement, std::string_view text) {
+        log_limited(log_level::warning, "cql_warning", statement.name(),
+                    {{"statement", statement.name()}, {"text", std::string(text)}});
+      };
+      options.on_node = [](const std::string& node, const error* why) {
+        if (why == nullptr) return log_event(log_level::info, "cql_node_connected", {{"node", node}});
+        log_limited(log_level::warning, "cql_node_unreachable", node,
+                    {{"node", node}, {"error", why->to_string()}});
+      };
+      options.memory = within_.memory;
       auto store = session_->attach(loop, std::move(options), &counts);
       if (!store) return store.error();
       ports.store = std::move(*store);
@@ -160,14 +157,15 @@ class real_connections final : public connections {
     return ports;
   }
 
-  result<void> join(worker_ports& ports, runtime::loop& loop, metrics::shard& /*counts*/,
-                    unsigned index) override {
-    kafka::producer_config producer = producer_of(settings_.kafka, application_);
+  result<void> join(worker_ports& ports, runtime::loop& loop, unsigned index,
+                    const client_memory& memory) override {
+    kafka::producer_config producer = producer_of(settings_.kafka, application_, memory.producer_bytes_max);
     producer.client.on_statistics = kafka_statistics_.add(kafka_statistics::client::producer);
     auto sink = kafka::producer::create(std::move(producer), loop);
     if (!sink) return sink.error();
     ports.sink = std::move(*sink);
-    kafka::consumer_config consumer = consumer_of(settings_.kafka, application_, index);
+    kafka::consumer_config consumer =
+        consumer_of(settings_.kafka, application_, index, memory.fetch_bytes_max);
     consumer.client.on_statistics = kafka_statistics_.add(kafka_statistics::client::consumer);
     auto source = kafka::consumer::create(std::move(consumer), loop);
     if (!source) return source.error();
@@ -199,8 +197,10 @@ class real_connections final : public connections {
     }
     if (!registry_) {
       registry::client_options options = static_cast<const registry::client_options&>(*settings_.registry);
-      options.on_event = [](const std::string& event) {
-        log_event(log_level::warning, "registry", {{"text", event}});
+      options.on_event = [](const registry::client_event& event) {
+        if (event.error.empty()) return log_event(log_level::info, event.name, {{"url", event.url}});
+        if (event.url.empty()) return log_event(log_level::warning, event.name, {{"error", event.error}});
+        log_event(log_level::warning, event.name, {{"url", event.url}, {"error", event.error}});
       };
       options.counts = &counts_;
       auto client = registry::client::create(std::move(options));
@@ -222,10 +222,12 @@ class real_connections final : public connections {
 
   const app_config& settings_;
   const std::string application_;
+  const surroundings within_;
   metrics::registry& counts_;
   kafka_statistics kafka_statistics_;
   std::unique_ptr<registry::client> registry_;
   std::unique_ptr<cql::session> session_;
+  std::size_t partitions_ = 0;
   metrics::scrape_hook session_metrics_;
 };
 
@@ -233,8 +235,8 @@ class real_connections final : public connections {
 
 result<std::unique_ptr<connections>> connections::open(
     const app_config& settings, const std::string& application, const std::string& version,
-    const std::vector<std::string>& outputs, metrics::registry& counts, const try_again& tries_again) {
-  auto made = std::make_unique<real_connections>(settings, application, counts);
+    const std::vector<std::string>& outputs, const surroundings& within, const try_again& tries_again) {
+  auto made = std::make_unique<real_connections>(settings, application, within);
   for (;;) {
     const auto opened = made->open(version, outputs);
     if (opened) return std::unique_ptr<connections>(std::move(made));

@@ -1,6 +1,7 @@
 // The composition root: the only place that names every adapter.
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <string>
@@ -8,8 +9,10 @@
 
 #include <millrace/app/app_config.h>
 #include <millrace/base/result.h>
+#include <millrace/cql/session.h>
 #include <millrace/metrics/registry.h>
 
+#include "capacity.h"
 #include "worker.h"
 
 namespace millrace::app {
@@ -18,27 +21,36 @@ namespace millrace::app {
 class connections {
  public:
   using try_again = std::function<bool(const error&)>;
+  // What connections share with the rest of the process. Outlives them.
+  struct surroundings {
+    metrics::registry* counts;
+    statements::byte_account* memory;  // `engine.memory_max`
+    // The credentials that the configuration names now, on a thread of the session.
+    std::function<result<cql::credentials>()> credentials;
+  };
 
   // Blocks until everything the configuration names has been reached and has accepted our credentials, and
   // every topic exists: those that are read, the dead-letter topic and `outputs`. The first failure
   // otherwise, with its place and what to do. A schema registry that does not answer is forgiven when its
-  // cache folder holds schemas. `counts` must outlive the connections.
+  // cache folder holds schemas.
   //
   // `tries_again` is called after a failure that may pass (a server that does not answer): it waits, returns
   // whether to try again; what has been reached stays connected.
   [[nodiscard]] static result<std::unique_ptr<connections>> open(
       const app_config& settings, const std::string& application, const std::string& version,
-      const std::vector<std::string>& outputs, metrics::registry& counts, const try_again& tries_again);
+      const std::vector<std::string>& outputs, const surroundings& within, const try_again& tries_again);
   connections(const connections&) = delete;
   connections& operator=(const connections&) = delete;
   virtual ~connections() = default;
 
   // A worker's schemas and store, on its loop: what its processors are prepared with. Blocks shortly.
   [[nodiscard]] virtual result<worker_ports> attach(runtime::loop& loop, metrics::shard& counts) = 0;
+  // Partitions of the topics that are read.
+  [[nodiscard]] virtual std::size_t partitions() const noexcept = 0;
   // Adds sink and source of worker `index`. It begins to join the group, so that everything that can fail at
   // start-up comes before it.
-  [[nodiscard]] virtual result<void> join(worker_ports& ports, runtime::loop& loop, metrics::shard& counts,
-                                          unsigned index) = 0;
+  [[nodiscard]] virtual result<void> join(worker_ports& ports, runtime::loop& loop, unsigned index,
+                                          const client_memory& memory) = 0;
   // A schema by id; empty when the registry does not answer soon. Blocks; not for a worker's thread.
   [[nodiscard]] virtual std::string schema_text(std::int32_t id) = 0;
 

@@ -47,63 +47,93 @@ void check_lookup(const lookup_settings& value, findings& found) {
   }
 }
 
+// The settings of connections and requests that most installations leave as they are.
+void add_details(spec<cql_settings>& to) {
+  to.add({
+      field(&cql_settings::connections_max, "connections_max")
+          .range(std::size_t{1}, std::size_t{1'000'000})
+          .doc("Limit of connections of the process. A worker has one to each node and shard, fewer when "
+               "the limit requires it, and at least one to each node."),
+      field(&cql_settings::compression, "compression")
+          .choices({{"none", cql::frame_compression::none},
+                    {"lz4", cql::frame_compression::lz4},
+                    {"snappy", cql::frame_compression::snappy}})
+          .doc("Compression of requests and responses, when the server offers it. Saves traffic between "
+               "zones, and costs CPU time."),
+      field(&cql_settings::client_timestamps_set, "client_timestamps")
+          .doc("Give writes without a timestamp the worker's clock, strictly increasing, so that two "
+               "writes of one worker take effect in their order. Default: true when a processor orders "
+               "its records by key, otherwise false."),
+      field(&cql_settings::request_bytes_max, "request_bytes_max")
+          .range(kib(64), mib(256))
+          .doc("Limit of the size of a request. Servers end a connection that sends a larger one "
+               "(Cassandra: native_transport_max_frame_size)."),
+      field(&cql_settings::unauthorized_after, "unauthorized_after")
+          .range(milliseconds(0), hours(1))
+          .doc("Period in which a refused permission, or a table that is gone, is retried before it ends the "
+               "process: servers also refuse when they cannot read their tables of permissions, and a "
+               "migration may make a table again."),
+      field(&cql_settings::address_map, "address_map")
+          .doc("Addresses to connect to in place of those that the cluster announces, for nodes behind "
+               "NAT: \"10.0.0.1:9042\": \"127.0.0.1:19142\"."),
+  });
+}
+
 }  // namespace
 
 const spec<cql_settings>& cql_spec() {
-  using cql::data_plane;
-  static const spec<cql_settings> declared =
-      spec<cql_settings>{
-          field(&cql_settings::contact_points, "contact_points")
-              .required()
-              .doc("Nodes to connect to first, as host or host:port. The default port is 9042.")
-              .example("[scylla-1, scylla-2]"),
-          field(&cql_settings::keyspace, "keyspace").doc("Keyspace of statements that name none."),
-          field(&cql_settings::user, "user").doc("User name."),
-          field(&cql_settings::password, "password").doc("Password.").example("${file:/run/secrets/cql}"),
-          field(&cql_settings::tls, "tls")
-              .doc("Encrypt connections and verify the servers. There is no fallback to plaintext."),
-          field(&cql_settings::ca_file, "ca_file").doc("PEM file of the authorities to trust."),
-          field(&cql_settings::certificate_file, "certificate_file")
-              .doc("PEM file of the client certificate."),
-          field(&cql_settings::key_file, "key_file").doc("PEM file of the client certificate's key."),
-          field(&cql_settings::datacenter, "datacenter").doc("Preferred datacenter. Empty: no preference."),
-          field(&cql_settings::rack, "rack").doc("Preferred rack within the datacenter."),
-          field(&cql_settings::datacenter_failover, "datacenter_failover")
-              .doc("Allow requests to another datacenter when the preferred one is down."),
-          field(&cql_settings::consistency, "consistency")
-              .check([](const std::string& name) { return cql::expected_consistency(name); })
-              .doc("Default consistency level of statements."),
-          field(&cql_settings::connect_timeout, "connect_timeout")
-              .range(milliseconds(100), milliseconds(120'000))
-              .doc("Timeout for connecting at start-up, for all nodes together."),
-          field(&cql_settings::request_timeout, "request_timeout")
-              .range(milliseconds(10), milliseconds(120'000))
-              .doc("Default deadline of a statement. Keep it above the server's own timeout."),
-          field(&cql_settings::keepalive, "keepalive")
-              .range(milliseconds(1'000), milliseconds(300'000))
-              .doc("Interval of keep-alive requests. A connection that is silent for twice as long is "
-                   "closed."),
-          field(&cql_settings::speculative_after, "speculative_after")
-              .range(milliseconds(0), milliseconds(120'000))
-              .doc("Delay after which an idempotent statement without a response is also executed on "
-                   "another node. 0: never."),
-          field(&cql_settings::speculative_max, "speculative_max")
-              .range(1U, 5U)
-              .doc("Limit of further executions that `speculative_after` starts."),
-          field(&cql_settings::store, &cql::store_options::in_flight_max, "in_flight_max")
-              .range(std::size_t{1}, std::size_t{65'536})
-              .doc("Limit of requests in flight per worker; further requests wait. One node holds at most "
-                   "its share."),
-          field(&cql_settings::prepared_max, "prepared_max")
-              .range(std::size_t{1}, std::size_t{100'000})
-              .doc("Limit of distinct prepared statements of the process."),
-          field(&cql_settings::io_threads, "io_threads").range(1U, 64U).doc("I/O threads of the driver."),
-          field(&cql_settings::plane, "data_plane")
-              .choices({{"direct", data_plane::direct}, {"driver", data_plane::driver}})
-              .doc("Sender of statements: direct, the workers over their own connections (a fifth of the "
-                   "CPU per request); or driver, the driver's I/O threads."),
-      }
-          .check(check_cql);
+  static const spec<cql_settings> declared = [] {
+    auto all = spec<cql_settings>{
+        field(&cql_settings::contact_points, "contact_points")
+            .required()
+            .doc("Nodes to connect to first, as host or host:port. The default port is 9042.")
+            .example("[scylla-1, scylla-2]"),
+        field(&cql_settings::keyspace, "keyspace").doc("Keyspace of statements that name none."),
+        field(&cql_settings::user, "user").doc("User name."),
+        field(&cql_settings::password, "password").doc("Password.").example("${file:/run/secrets/cql}"),
+        field(&cql_settings::tls, "tls")
+            .doc("Encrypt connections and verify the servers. There is no fallback to plaintext."),
+        field(&cql_settings::ca_file, "ca_file").doc("PEM file of the authorities to trust."),
+        field(&cql_settings::certificate_file, "certificate_file").doc("PEM file of the client certificate."),
+        field(&cql_settings::key_file, "key_file").doc("PEM file of the client certificate's key."),
+        field(&cql_settings::datacenter, "datacenter").doc("Preferred datacenter. Empty: no preference."),
+        field(&cql_settings::rack, "rack").doc("Preferred rack within the datacenter."),
+        field(&cql_settings::datacenter_failover, "datacenter_failover")
+            .doc("Allow requests to another datacenter when the preferred one is down."),
+        field(&cql_settings::consistency, "consistency")
+            .check([](const std::string& name) { return cql::expected_consistency(name); })
+            .doc("Default consistency level of statements."),
+        field(&cql_settings::connect_timeout, "connect_timeout")
+            .range(milliseconds(100), milliseconds(120'000))
+            .doc("Timeout for connecting at start-up, for all nodes together."),
+        field(&cql_settings::request_timeout, "request_timeout")
+            .range(milliseconds(10), milliseconds(120'000))
+            .doc("Default deadline of a statement. Keep it above the server's own timeout."),
+        field(&cql_settings::keepalive, "keepalive")
+            .range(milliseconds(1'000), milliseconds(300'000))
+            .doc("Interval of keep-alive requests. A connection that is silent for twice as long is "
+                 "closed."),
+        field(&cql_settings::speculative_after, "speculative_after")
+            .range(milliseconds(0), milliseconds(120'000))
+            .doc("Delay after which an idempotent statement without a response is also executed on "
+                 "another node. 0: never."),
+        field(&cql_settings::speculative_max, "speculative_max")
+            .range(1U, 5U)
+            .doc("Limit of further executions that `speculative_after` starts."),
+        field(&cql_settings::store, &cql::store_options::in_flight_max, "in_flight_max")
+            .range(std::size_t{1}, std::size_t{65'536})
+            .doc("Limit of requests in flight per worker; further requests wait. One node holds at most "
+                 "its share."),
+        field(&cql_settings::prepared_max, "prepared_max")
+            .range(std::size_t{1}, std::size_t{100'000})
+            .doc("Limit of distinct prepared statements of the process."),
+    };
+    add_details(all);
+    return std::move(all)
+        .check(check_cql)
+        .retired("data_plane", "all requests go over the workers' own connections")
+        .retired("io_threads", "all requests go over the workers' own connections");
+  }();
   return declared;
 }
 

@@ -4,6 +4,7 @@ namespace millrace::app {
 
 using config::field;
 using config::findings;
+using config::section;
 using config::spec;
 
 namespace {
@@ -21,6 +22,7 @@ const spec<kafka_settings>& kafka_spec() {
   using kafka::assignor;
   using kafka::client_config;
   using kafka::group_protocol;
+  using kafka::missing_topic;
   using kafka::out_of_range;
   using kafka::start_position;
   static const spec<kafka_settings> declared =
@@ -31,29 +33,27 @@ const spec<kafka_settings>& kafka_spec() {
               .example("broker-1:9092,broker-2:9092"),
           field(&kafka_settings::group, "group").required().doc("Consumer group.").example("navigation"),
           field(&kafka_settings::former_groups, "former_groups")
-              .doc("Former consumer groups of this application that no longer run. Their dead-letter "
-                   "records are redriven, and records redriven for them are processed.")
+              .doc("Former consumer groups of this application. Their dead-letter records are redriven, and "
+                   "records redriven for them are processed.")
               .example("[navigation-v1]"),
           field(&kafka_settings::other_groups, "other_groups")
               .doc("Consumer groups of other applications that read the same topics. Records redriven for "
-                   "them are skipped. A record redriven for an unknown group is sent to the dead-letter "
-                   "topic again."),
+                   "them are skipped; one redriven for an unknown group is dead-lettered again."),
           field(&kafka_settings::topics, "topics").required().doc("Topics to read.").example("[navigation]"),
           field(&kafka_settings::instance_id, "instance_id")
               .doc("Static membership: worker N joins as `<instance_id>-w<N>`. Empty: dynamic membership.")
               .example("${env:POD_NAME}"),
           field(&kafka_settings::protocol, "protocol")
               .choices({{"classic", group_protocol::classic}, {"consumer", group_protocol::consumer}})
-              .doc("Group protocol: classic, or consumer (KIP-848, Kafka 4), under which the brokers "
-                   "assign partitions."),
+              .doc("Group protocol: classic, or consumer (KIP-848, Kafka 4): brokers assign partitions."),
           field(&kafka_settings::assignment, "assignor")
               .choices({{"cooperative-sticky", assignor::cooperative_sticky},
                         {"range", assignor::range},
                         {"roundrobin", assignor::round_robin}})
               .doc("Partition assignor of the classic protocol. Default: cooperative-sticky, where a "
                    "rebalance revokes only the partitions that move. range and roundrobin revoke all "
-                   "partitions of all members: the whole group drains, commits and pauses. All members of "
-                   "a group must use the same kind; stop all of them to change it."),
+                   "partitions: the whole group drains, commits and pauses. All members of a group must use "
+                   "the same kind; stop all of them to change it."),
           field(&kafka_settings::start_from, "start_from")
               .choices({{"fail", start_position::fail},
                         {"earliest", start_position::earliest},
@@ -64,19 +64,28 @@ const spec<kafka_settings>& kafka_spec() {
               .choices({{"fail", out_of_range::fail},
                         {"earliest", out_of_range::earliest},
                         {"latest", out_of_range::latest}})
-              .doc("Action when the next offset is not in the log, as its first and last offsets confirm. "
-                   "fail stops the process and skips no record. earliest and latest continue there and "
-                   "count the gap."),
-          field(&kafka_settings::fetch_bytes_max, "fetch_bytes_max")
+              .doc("Action when the next offset is not in the log, as its first and last offsets confirm, or "
+                   "the topic was recreated: fail stops the process and skips nothing; earliest and latest "
+                   "count the gap, and read a recreated topic from its beginning."),
+          field(&kafka_settings::on_missing_topic, "on_missing_topic")
+              .choices({{"fail", missing_topic::fail}, {"wait", missing_topic::wait}})
+              .doc("Action when a topic is deleted while the process runs: stop, or retry until it exists."),
+          field(&kafka_settings::fetch_bytes_max_set, "fetch_bytes_max")
               .range(kafka::fetch_bytes_least, kafka::fetch_bytes_most)
-              .doc("Memory limit of prefetched records, per worker."),
+              .doc("Memory limit of prefetched records, per worker. Default: 64MiB, or less where many "
+                   "workers share `engine.memory_max` or the cgroup has little memory."),
+          section(&kafka_settings::producer, "producer", producer_spec())
+              .doc("Producer of emitted records and dead-letter records, one per worker."),
           field(&kafka_settings::client, &client_config::properties, "properties")
               .doc("Properties of librdkafka for the consumer and the producer, such as security.protocol "
                    "or ssl.ca.location."),
           field(&kafka_settings::producer_properties, "producer_properties")
-              .doc("Properties of librdkafka for the producer only. They override `kafka.properties`."),
+              .doc("Properties of librdkafka for the producer only. They override `kafka.properties`. "
+                   "Defaults of their own: `partitioner` murmur2_random, as in Java clients, and "
+                   "`message.max.bytes` 64 MiB, so that the topic decides."),
       }
-          .check(check_kafka);
+          .check(check_kafka)
+          .check(check_kafka_clients);
   return declared;
 }
 

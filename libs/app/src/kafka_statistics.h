@@ -1,4 +1,4 @@
-// The statistics of librdkafka as metrics. Each client delivers a document once a second on the thread of its
+// The statistics of librdkafka as metrics. Each client delivers a document every 10 s on the thread of its
 // worker, which stores it; a scrape parses the latest one.
 #pragma once
 
@@ -32,7 +32,7 @@ struct kafka_metrics : metrics::table {
                                                 {by_client, by_broker}});
   metrics::gauge_family rtt =
       gauge_rows({.name = "millrace_kafka_broker_rtt_seconds",
-                  .help = "Round-trip time to the broker in the last second, of the slowest client: mean and "
+                  .help = "Round-trip time to the broker in the last 10 s, of the slowest client: mean and "
                           "99th percentile. "
                           "It includes the wait of fetch requests for records.",
                   .unit = unit::seconds,
@@ -40,7 +40,7 @@ struct kafka_metrics : metrics::table {
                   .merge = merge::max});
   metrics::gauge_family throttle = gauge_rows(
       {.name = "millrace_kafka_broker_throttle_seconds",
-       .help = "Mean time for which the broker throttled responses because of a quota, in the last second.",
+       .help = "Mean time for which the broker throttled responses because of a quota, in the last 10 s.",
        .unit = unit::seconds,
        .labels = {by_client, by_broker},
        .merge = merge::max});

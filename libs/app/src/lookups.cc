@@ -57,13 +57,17 @@ statements::lookup_options options_of(const statements::lookup_declaration& look
   return options;
 }
 
-result<void> open_lookups(const statements::declarations& declared, statements::lookup_room& room,
-                          const lookup_frame& within) {
+result<void> check_lookups(const statements::declarations& declared, const lookup_frame& within) {
   if (auto known = check_names(declared, within.configured); !known) return known;
   std::map<std::string, std::size_t> bytes_of;
   for (const statements::lookup_declaration* lookup : declared.lookups)
     bytes_of[lookup->name()] = options_of(*lookup, within.configured).bytes_max;
-  if (auto fits = check_memory(bytes_of, within); !fits) return fits;
+  return check_memory(bytes_of, within);
+}
+
+result<void> open_lookups(const statements::declarations& declared, statements::lookup_room& room,
+                          const lookup_frame& within) {
+  if (auto fits = check_lookups(declared, within); !fits) return fits;
   for (statements::lookup_declaration* lookup : declared.lookups) {
     if (auto opened = lookup->open(room, options_of(*lookup, within.configured)); !opened) return opened;
   }

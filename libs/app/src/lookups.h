@@ -23,9 +23,13 @@ struct lookup_frame {
   std::size_t memory_bytes_max;  // of the process
 };
 
+// errc::config_invalid: a lookup of the configuration that is not declared, or caches that may take more than
+// half of the memory of the process.
+[[nodiscard]] result<void> check_lookups(const statements::declarations& declared,
+                                         const lookup_frame& within);
+
 // Opens a worker's lookups in `room` and ties its writes to them; its statements are prepared.
-// errc::config_invalid: a lookup of the configuration that is not declared, options that contradict
-// themselves, or caches that may take more than half of the memory of the process.
+// errc::config_invalid: as check_lookups(), or options that contradict themselves.
 [[nodiscard]] result<void> open_lookups(const statements::declarations& declared,
                                         statements::lookup_room& room, const lookup_frame& within);
 

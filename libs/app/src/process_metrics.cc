@@ -22,7 +22,7 @@ metrics::scrape_hook add_engine_metrics(metrics::registry& to, process_facts fac
     for (std::size_t i = 0; i < all.size(); ++i) {
       out.set(what.since_turn, {std::to_string(i)}, static_cast<double>(all[i].since_turn.count()) * 1e-9);
     }
-    out.set(what.in_flight_max, {}, facts.in_flight_records_max);
+    out.set(what.in_flight_max, {}, facts.in_flight_records_max * facts.workers());
     out.set(what.memory_max, {}, facts.memory_bytes_max);
     out.set(what.ready, {}, ready() ? 1 : 0);
     out.set(what.group, {facts.group, facts.protocol}, 1);

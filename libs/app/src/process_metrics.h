@@ -63,7 +63,8 @@ struct process_families : metrics::table {
 };
 
 struct process_facts {
-  double in_flight_records_max = 0;  // of all workers
+  double in_flight_records_max = 0;   // of one worker
+  std::function<unsigned()> workers;  // that run, or will; called on the scraping thread
   double memory_bytes_max = 0;
   std::string group;
   std::string protocol;

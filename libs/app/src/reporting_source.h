@@ -38,6 +38,9 @@ class reporting_source final : public stream::source, private stream::source_eve
       stream::partition_id partition) const noexcept override {
     return behind_->high_watermark(partition);
   }
+  [[nodiscard]] std::optional<std::int64_t> read_position(stream::partition_id partition) const override {
+    return behind_->read_position(partition);
+  }
 
  private:
   void on_record(const stream::record_view& record) override { events_->on_record(record); }
@@ -49,6 +52,9 @@ class reporting_source final : public stream::source, private stream::source_eve
   }
   void on_gap(stream::partition_id partition, std::uint64_t records) override {
     events_->on_gap(partition, records);
+  }
+  void on_rewind(stream::partition_id partition, std::int64_t from, std::int64_t to) override {
+    events_->on_rewind(partition, from, to);
   }
   void on_revoked(std::span<const stream::partition_id> partitions) override {
     events_->on_revoked(partitions);

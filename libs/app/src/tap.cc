@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <map>
 
 #include <nlohmann/json.hpp>
 
@@ -18,7 +19,7 @@ namespace {
 using nlohmann::ordered_json;
 
 constexpr std::string_view prefix = "/tap";
-constexpr milliseconds timeout_max{900};  // an action may block for about a second
+constexpr milliseconds timeout_max{900};
 constexpr std::array<std::string_view, 4> outcomes{"done", "skipped", "dead_lettered", "abandoned"};
 
 int hex_digit(char c) {
@@ -255,9 +256,16 @@ admin_page tap_page(const admin_request& order, const app_config& settings, tap&
                 "/error=TEXT /limit=N");
   }
   filter->limit = std::min<std::size_t>(filter->limit, settings.tap.records_per_second);
+  // A schema that does not arrive is waited for once, not for every record.
+  std::map<std::int32_t, std::string> known;
+  const schema_source once = [&](std::int32_t id) {
+    const auto [at, is_new] = known.try_emplace(id);
+    if (is_new) at->second = schemas(id);
+    return at->second;
+  };
   admin_page page{200, "application/x-ndjson", {}};
   for (const engine::followed_record& record : from.collect(*filter, timeout_max)) {
-    page.body += describe(record, settings.tap, schemas);
+    page.body += describe(record, settings.tap, once);
   }
   return page;
 }

@@ -1,6 +1,8 @@
 #include "tracing.h"
 
 #include <algorithm>
+#include <exception>
+#include <system_error>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -135,8 +137,13 @@ result<std::unique_ptr<trace_exporter>> trace_exporter::start(const tracing_sett
                                                               metrics::registry& counts) {
   auto to = http::parse_url(settings.endpoint);
   if (!to) return to.error().in("tracing.endpoint");
-  return std::unique_ptr<trace_exporter>(
-      new trace_exporter(settings, std::move(*to), std::move(resource), counts));
+  try {
+    return std::unique_ptr<trace_exporter>(
+        new trace_exporter(settings, std::move(*to), std::move(resource), counts));
+  } catch (const std::system_error& refused) {
+    return error(errc::io_error, std::string("tracing: cannot start a thread: ") + refused.what() +
+                                     "; raise the limit of threads of the process");
+  }
 }
 
 trace_exporter::trace_exporter(const tracing_settings& settings, http::endpoint to, trace_resource resource,
@@ -154,12 +161,18 @@ trace_exporter::trace_exporter(const tracing_settings& settings, http::endpoint 
       thread_([this] { serve(); }) {}
 
 trace_exporter::~trace_exporter() {
+  if (thread_.joinable()) stop();
+}
+
+trace_exporter::totals trace_exporter::stop() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
   }
   wake_.notify_all();
   thread_.join();
+  dropped_.fetch_add(queue_.size(), std::memory_order_relaxed);
+  return {sent_.load(), dropped_.load()};
 }
 
 void trace_exporter::add(followed_record&& record) {
@@ -183,18 +196,26 @@ void trace_exporter::serve() {
       queue_.pop_front();
     }
     lock.unlock();
-    if (!batch.empty()) {
-      if (auto done = send(otlp_json(batch, resource_)); done) {
-        sent_.fetch_add(batch.size(), std::memory_order_relaxed);
-      } else {
-        dropped_.fetch_add(batch.size(), std::memory_order_relaxed);
-        log_limited(log_level::warning, "traces_dropped", "send",
-                    {{"records", batch.size()}, {"error", done.error().to_string()}});
-      }
-    }
+    if (!batch.empty()) export_batch(batch);
     lock.lock();
     if (last) return;
   }
+}
+
+void trace_exporter::export_batch(const std::vector<followed_record>& batch) noexcept {
+  std::string why;
+  try {
+    const auto done = send(otlp_json(batch, resource_));
+    if (done) {
+      sent_.fetch_add(batch.size(), std::memory_order_relaxed);
+      return;
+    }
+    why = done.error().to_string();
+  } catch (const std::exception& refused) {
+    why = refused.what();
+  }
+  dropped_.fetch_add(batch.size(), std::memory_order_relaxed);
+  log_limited(log_level::warning, "traces_dropped", "send", {{"records", batch.size()}, {"error", why}});
 }
 
 result<void> trace_exporter::send(const std::string& body) const {

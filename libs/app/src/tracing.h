@@ -39,14 +39,21 @@ class trace_exporter {
   static constexpr std::size_t queued_max = 1'000;
   static constexpr std::size_t batch_max = 100;
 
-  // errc::config_invalid when the endpoint is no URL.
+  // errc::config_invalid when the endpoint is no URL; errc::io_error when the system refuses a thread.
   [[nodiscard]] static result<std::unique_ptr<trace_exporter>> start(const tracing_settings& settings,
                                                                      trace_resource resource,
                                                                      metrics::registry& counts);
   trace_exporter(const trace_exporter&) = delete;
   trace_exporter& operator=(const trace_exporter&) = delete;
-  // Sends what is queued, once.
   ~trace_exporter();
+
+  // Records since the start.
+  struct totals {
+    std::uint64_t sent = 0;
+    std::uint64_t dropped = 0;
+  };
+  // Sends one more batch. What is still queued then is dropped and counted. Called once, at most.
+  totals stop();
 
   // Any thread; never blocks. Dropped and counted when the queue is full.
   void add(engine::followed_record&& record);
@@ -55,6 +62,7 @@ class trace_exporter {
   trace_exporter(const tracing_settings& settings, http::endpoint to, trace_resource resource,
                  metrics::registry& counts);
   void serve();
+  void export_batch(const std::vector<engine::followed_record>& batch) noexcept;
   [[nodiscard]] result<void> send(const std::string& body) const;
 
   const http::endpoint to_;

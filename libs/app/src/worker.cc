@@ -1,14 +1,57 @@
 #include "worker.h"
 
+#include <cstdlib>
+#include <exception>
+#include <system_error>
+
+#include <millrace/app/exit_code.h>
+
+#include "log.h"
+
 namespace millrace::app {
 namespace {
 
-// After the engine has ended, requests of the store and the sink are answered within their own timeouts.
-constexpr seconds quiescent_within{30};
+// After the engine has ended: for answers to requests of the store and the sink, and for abandoned attempts. Everything
+// is committed then, and the process ends without them.
+constexpr seconds quiescent_within{2};
 
 }  // namespace
 
-worker::~worker() { invariant(!thread_.joinable(), "a worker's thread ends before the worker"); }
+worker::~worker() {
+  invariant(!launched_ || !thread_.joinable(), "a worker's thread ends before the worker");
+  if (!thread_.joinable()) return;
+  may_begin_.release();
+  thread_.join();
+}
+
+result<void> worker::start_thread() {
+  try {
+    thread_ = std::thread([this] {
+      may_begin_.acquire();
+      if (launched_) work();
+    });
+  } catch (const std::system_error& refused) {
+    return error(errc::io_error,
+                 std::string("cannot start the thread of a worker: ") + refused.what() +
+                     "; raise the limit of threads of the process, or lower `engine.workers`");
+  }
+  return {};
+}
+
+// Records that are in flight are repeated by the next owner. Nothing can be finished or committed here: what the
+// exception passed through is in an unknown state.
+void worker::work() try {
+  engine_->start();
+  loop_.run();
+  over_.store(true, std::memory_order_relaxed);
+  loop_.remove_step(*this);
+} catch (const std::exception& thrown) {
+  log_event(log_level::error, "failed",
+            {{"error", std::string("an exception left the event loop: ") + thrown.what()},
+             {"consequence", "the process ends at once and commits nothing more"},
+             {"exit", exit_failure}});
+  std::_Exit(exit_failure);
+}
 
 void worker::launch(worker_ports ports, engine::engine_options options, engine::processors work,
                     engine::byte_budget& budget, engine::retry_budget& retries, metrics::shard& counts,
@@ -19,12 +62,9 @@ void worker::launch(worker_ports ports, engine::engine_options options, engine::
                                  budget, retries,        counts,       observer};
   engine_ = std::make_unique<engine::record_engine>(all, std::move(options), std::move(work));
   loop_.add_step(runtime::phase::settle, *this);
-  thread_ = std::thread([this] {
-    engine_->start();
-    loop_.run();
-    over_.store(true, std::memory_order_relaxed);
-    loop_.remove_step(*this);
-  });
+  invariant(thread_.joinable(), "start_thread() comes before launch()");
+  launched_ = true;
+  may_begin_.release();
 }
 
 void worker::add_lookups(std::map<std::string, statements::lookup_statistics>& sums) const {
@@ -90,10 +130,8 @@ bool worker::on_turn() {
     ended_at_ = loop_.now();
     on_end_();
   }
-  const bool overdue = loop_.now() - ended_at_ > quiescent_within;
-  invariant(!overdue || engine_->quiescent(),
-            "the database and Kafka answer or cancel everything within their timeouts");
-  if (engine_->quiescent()) loop_.stop();
+  left_running_ = !engine_->quiescent();
+  if (!left_running_ || loop_.now() - ended_at_ > quiescent_within) loop_.stop();
   return false;
 }
 

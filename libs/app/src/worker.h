@@ -7,10 +7,12 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <semaphore>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include <millrace/base/result.h>
 #include <millrace/engine/record_engine.h>
 #include <millrace/runtime/loop.h>
 #include <millrace/runtime/mailbox.h>
@@ -39,13 +41,17 @@ class worker final : private runtime::step {
   explicit worker(const clock& time) : loop_(time), requests_(loop_, requests_max) {}
   worker(const worker&) = delete;
   worker& operator=(const worker&) = delete;
-  // The thread must have ended.
+  // A thread that was launched must have ended.
   ~worker();
+
+  // Starts the thread, which waits for launch(). errc::io_error when the system refuses it.
+  [[nodiscard]] result<void> start_thread();
 
   // Before launch(): for building the ports and preparing the processors.
   [[nodiscard]] runtime::loop& loop() noexcept { return loop_; }
 
-  // Starts thread and engine, once. `on_end` is called on the worker's thread when the engine has ended.
+  // Starts the engine on the thread, once. `on_end` is called on the worker's thread when the engine has ended.
+  // An exception that leaves the engine there (memory, descriptors) ends the process.
   void launch(worker_ports ports, engine::engine_options options, engine::processors work,
               engine::byte_budget& budget, engine::retry_budget& retries, metrics::shard& counts,
               engine::record_observer* observer, std::function<void()> on_end);
@@ -67,12 +73,15 @@ class worker final : private runtime::step {
   // Waits for the thread's end; afterwards the engine may be read.
   void join();
   [[nodiscard]] const engine::record_engine& engine() const noexcept { return *engine_; }
+  // Attempts or requests have not ended, so that the worker cannot be destroyed. After join().
+  [[nodiscard]] bool left_running() const noexcept { return left_running_; }
 
  private:
   enum class command : std::uint8_t { none, stop, abort };
   static constexpr std::size_t requests_max = 16;
 
   bool on_turn() override;
+  void work();
   void answer_requests();
 
   runtime::loop loop_;
@@ -85,7 +94,10 @@ class worker final : private runtime::step {
   std::atomic<bool> over_{false};  // the loop has ended by itself
   command obeyed_ = command::none;
   bool ended_ = false;
+  bool left_running_ = false;
   instant ended_at_;
+  bool launched_ = false;
+  std::binary_semaphore may_begin_{0};
   std::thread thread_;
 };
 

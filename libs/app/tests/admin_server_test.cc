@@ -1,6 +1,9 @@
+#include <future>
+#include <stdexcept>
 #include <string>
 
 #include <arpa/inet.h>
+#include <fixtures/exhausted_descriptors.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -71,6 +74,45 @@ TEST(AdminServer, PassesOperatorCommandsOnWithTheirAuthorization) {
   EXPECT_NE(answer.find("WWW-Authenticate: Bearer"), std::string::npos) << answer;
   EXPECT_TRUE(exchange((*server)->port(), "PUT /do/it HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
                   .starts_with("HTTP/1.1 405"));
+}
+
+TEST(AdminServer, PagesAreServedWhileAnActionRuns) {
+  std::promise<void> entered;
+  std::promise<void> may_end;
+  auto server = admin_server::start("127.0.0.1", 0, echo, [&](const admin_request&) {
+    entered.set_value();
+    may_end.get_future().wait();
+    return admin_page{};
+  });
+  ASSERT_TRUE(server);
+  const std::uint16_t port = (*server)->port();
+  auto action = std::async(std::launch::async, [port] {
+    return exchange(port, "POST /tap HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
+  });
+  entered.get_future().wait();
+  EXPECT_TRUE(exchange(port, "GET /known HTTP/1.1\r\nHost: a\r\n\r\n").starts_with("HTTP/1.1 200"));
+  may_end.set_value();
+  EXPECT_TRUE(action.get().starts_with("HTTP/1.1 200"));
+}
+
+TEST(AdminServer, AnExceptionOfAHandlerEndsItsConnectionOnly) {
+  const auto throws = [](auto&&...) -> admin_page { throw std::runtime_error("out of descriptors"); };
+  auto server = admin_server::start(
+      "127.0.0.1", 0, [&](std::string_view path) { return path == "/known" ? echo(path) : throws(); },
+      throws);
+  ASSERT_TRUE(server);
+  const std::uint16_t port = (*server)->port();
+  EXPECT_EQ(exchange(port, "GET /x HTTP/1.1\r\nHost: a\r\n\r\n"), "");
+  EXPECT_EQ(exchange(port, "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"), "");
+  EXPECT_TRUE(exchange(port, "GET /known HTTP/1.1\r\nHost: a\r\n\r\n").starts_with("HTTP/1.1 200"));
+}
+
+TEST(AdminServer, WithoutDescriptorsTheStartIsAnError) {
+  if (!fixtures::may_exhaust_descriptors) GTEST_SKIP() << "the sanitizers need descriptors";
+  const fixtures::exhausted_descriptors none;
+  const auto server = admin_server::start("127.0.0.1", 0, echo);
+  ASSERT_FALSE(server);
+  EXPECT_EQ(server.error().code(), errc::io_error);
 }
 
 TEST(AdminServer, APortInUseIsAnErrorThatNamesIt) {

@@ -1,3 +1,9 @@
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <regex>
+#include <set>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -65,6 +71,135 @@ TEST(AppConfig, TheEmitLimitReachesTheEngine) {
   EXPECT_FALSE(load(std::string(smallest) + "  emits_per_record_max: 0\n").ok());
 }
 
+TEST(AppConfig, EveryLimitOfTheEngineCanBeSet) {
+  const std::string text = std::string(smallest) +
+                           "  take_records_max: 7\n  partition_window_max: 8\n  record_bytes_max: 2MiB\n"
+                           "  commit_timeout: 2s\n  leave_timeout: 3s\n  tombstones: dead_letter\n"
+                           "  schema_wait_records_max: 9\n  schema_backoff_first: 20ms\n  "
+                           "schema_backoff_max: 1s\n"
+                           "  dead_letter_limit: {ratio: 1, dead_letters_min: 10, window: 5s}\n";
+  const auto loaded = load(text);
+  ASSERT_TRUE(loaded.ok()) << problems(text);
+  const auto options = engine_options_of(loaded.value, 1);
+  EXPECT_EQ(options.take_records_max, 7U);
+  EXPECT_EQ(options.partition_window_max, 8U);
+  EXPECT_EQ(options.record_bytes_max, mib(2).count());
+  EXPECT_EQ(options.commit_timeout, seconds(2));
+  EXPECT_EQ(options.leave_timeout, seconds(3));
+  EXPECT_EQ(options.tombstones, engine::tombstone_policy::dead_letter);
+  EXPECT_EQ(options.schema_wait_records_max, 9U);
+  EXPECT_EQ(options.schema_backoff_first, milliseconds(20));
+  EXPECT_EQ(options.schema_backoff_max, seconds(1));
+  EXPECT_EQ(options.dead_letter_limit.ratio, 1);
+  EXPECT_EQ(options.dead_letter_limit.dead_letters_min, 10U);
+  EXPECT_EQ(options.dead_letter_limit.window, seconds(5));
+}
+
+TEST(AppConfig, LimitsThatAreNotSetHaveTheDefaultsOfTheEngine) {
+  const auto options = engine_options_of(load(smallest).value, 1);
+  const engine::engine_options untouched;
+  EXPECT_EQ(options.record_bytes_max, untouched.record_bytes_max);
+  EXPECT_EQ(options.dead_letter_limit.ratio, untouched.dead_letter_limit.ratio);
+  EXPECT_EQ(options.retry.age_max, untouched.retry.age_max);
+}
+
+TEST(AppConfig, ZeroRetriesForEver) {
+  const auto loaded = load(std::string(smallest) + "  retry: {attempts_max: 0, age_max: 0s}\n");
+  ASSERT_TRUE(loaded.ok());
+  const engine::retry_policy policy = engine_options_of(loaded.value, 1).retry;
+  EXPECT_EQ(policy.attempts_max, std::numeric_limits<std::uint32_t>::max());
+  EXPECT_GT(policy.age_max, std::chrono::hours(24 * 365));
+  const instant now = system_clock().now();
+  EXPECT_GT(now + policy.age_max, now) << "an instant that far away can be computed";
+}
+
+TEST(AppConfig, TheDefaultsOfAStopLeaveAMarginBelowThirtySeconds) {
+  const auto options = engine_options_of(load(smallest).value, 1);
+  EXPECT_LE(options.drain_timeout + options.commit_timeout + options.leave_timeout, seconds(25));
+}
+
+TEST(AppConfig, TheProducerCanBeSet) {
+  const std::string kafka = "kafka:\n  bootstrap_servers: b:9092\n  group: g\n  topics: [t]\n";
+  const std::string rest = "engine: {dead_letter_topic: d}\n";
+  const std::string text = kafka +
+                           "  on_missing_topic: wait\n  producer: {linger: 20ms, delivery_timeout: 1m, "
+                           "queue_records_max: 5, queue_bytes_max: 2MiB}\n" +
+                           rest;
+  const auto loaded = load(text);
+  ASSERT_TRUE(loaded.ok()) << problems(text);
+  EXPECT_EQ(loaded.value.kafka.on_missing_topic, kafka::missing_topic::wait);
+  const producer_settings& read = loaded.value.kafka.producer;
+  EXPECT_EQ(read.linger, milliseconds(20));
+  EXPECT_EQ(read.delivery_timeout, seconds(60));
+  EXPECT_EQ(read.records_max, 5U);
+  EXPECT_EQ(read.queue_bytes_max, mib(2));
+  EXPECT_FALSE(load(kafka + "  producer: {linger: 2s, delivery_timeout: 1s}\n" + rest).ok());
+}
+
+TEST(AppConfig, ARevocationEndsBeforeTheGroupRemovesTheMember) {
+  const auto found = [](const std::string& properties, const std::string& engine) {
+    const auto loaded =
+        load("kafka:\n  bootstrap_servers: b:9092\n  group: g\n  topics: [t]\n  properties: {" + properties +
+             "}\nengine:\n  dead_letter_topic: d\n" + engine);
+    return (loaded.ok() ? "accepted " : "refused ") + config::to_text(loaded.diagnostics, false);
+  };
+  EXPECT_EQ(found("", ""), "accepted ");
+  const std::string poll =
+      found("max.poll.interval.ms: 20000, session.timeout.ms: 15000", "  revoke_drain_timeout: 10s\n");
+  EXPECT_TRUE(poll.starts_with("refused ")) << poll;
+  EXPECT_NE(poll.find("may take 20s"), std::string::npos) << poll;
+  EXPECT_NE(poll.find("max.poll.interval.ms (20s)"), std::string::npos) << poll;
+  const std::string session = found("", "  revoke_drain_timeout: 40s\n");
+  EXPECT_TRUE(session.starts_with("accepted ")) << session;
+  EXPECT_NE(session.find("session.timeout.ms (45s)"), std::string::npos) << session;
+}
+
+// One property of librdkafka, as a problem of line 6.
+std::string property_problem(const std::string& property, const std::string& section = "properties") {
+  return problems("kafka:\n  bootstrap_servers: b:9092\n  group: g\n  topics: [t]\n  " + section + ":\n    " +
+                  property + "\nengine: {dead_letter_topic: d}\n");
+}
+
+TEST(AppConfig, PropertiesOfLibrdkafkaAreCheckedWithoutABroker) {
+  EXPECT_EQ(property_problem("fetch.min.bytes: 1"), "");
+  EXPECT_EQ(property_problem("compression.type: zstd", "producer_properties"), "");
+  const std::string unknown = property_problem("session.timout.ms: 1");
+  EXPECT_NE(unknown.find("config.yaml:6:5: error"), std::string::npos) << unknown;
+  EXPECT_NE(unknown.find("did you mean 'session.timeout.ms'"), std::string::npos) << unknown;
+  EXPECT_NE(property_problem("fetch.min.bytes: many").find("invalid value"), std::string::npos);
+  EXPECT_NE(property_problem("compression.type: best", "producer_properties").find("invalid value"),
+            std::string::npos);
+  EXPECT_NE(property_problem("group.id: mine").find("use `kafka.group`"), std::string::npos);
+  EXPECT_NE(property_problem("linger.ms: 3").find("use `kafka.producer.linger`"), std::string::npos);
+  EXPECT_EQ(property_problem("ssl.key.pem: canary-4f1c").find("canary-4f1c"), std::string::npos);
+}
+
+void add_names(const config::section_info& of, const std::string& path, std::set<std::string>& names) {
+  for (const config::field_info& each : of.fields) {
+    const std::string name = path.empty() ? each.key : path + "." + each.key;
+    names.insert(name);
+    if (each.type.settings) add_names(*each.type.settings, name, names);
+  }
+}
+
+TEST(AppConfig, ErrorsOfTheKafkaClientNameSettingsThatExist) {
+  std::set<std::string> names;
+  add_names(*app_spec().info(), "", names);
+  std::size_t named = 0;
+  for (const auto& file :
+       std::filesystem::directory_iterator(std::string(MILLRACE_SOURCE_DIR) + "/libs/kafka/src")) {
+    std::ifstream in(file.path());
+    std::ostringstream text;
+    text << in.rdbuf();
+    const std::string source = text.str();
+    EXPECT_EQ(source.find("use '"), std::string::npos) << file.path();
+    const std::regex quoted("`(kafka\\.[a-z_.]+)");
+    for (std::sregex_iterator at(source.begin(), source.end(), quoted), end; at != end; ++at, ++named)
+      EXPECT_TRUE(names.contains((*at)[1])) << file.path() << ": " << (*at)[1];
+  }
+  EXPECT_GT(named, 10U);
+}
+
 TEST(AppConfig, RetryAndBreakerPoliciesReachTheEngine) {
   const std::string text =
       std::string(smallest) +
@@ -99,7 +234,7 @@ TEST(AppConfig, PoliciesOutOfRangeOrInConflictAreRefusedByName) {
     return text.find(named) != std::string::npos ? std::string() : policy + " gives: " + text;
   };
   EXPECT_EQ(refused("retry: {jitter: 1.5}", "jitter"), "");
-  EXPECT_EQ(refused("retry: {attempts_max: 0}", "attempts_max"), "");
+  EXPECT_EQ(refused("dead_letter_limit: {dead_letters_min: 0}", "dead_letters_min"), "");
   EXPECT_EQ(refused("retry_budget: {reserve: 0}", "reserve"), "");
   EXPECT_EQ(refused("breaker: {ratio: 0}", "ratio"), "");
   EXPECT_EQ(refused("breaker: {probes_min: 0}", "probes_min"), "");

@@ -79,9 +79,26 @@ TEST_F(CommandLine, TakesTheConfigurationAsAnArgumentOrAnOption) {
 
 TEST_F(CommandLine, EveryApplicationHasTheCommandsOfTheProduct) {
   const std::string page = to_markdown(program_);
-  for (const char* name : {"run", "validate", "config reference", "config schema", "config show", "metrics",
-                           "top", "lag", "tap", "dlq ls", "dlq show", "dlq redrive", "avro schema check",
-                           "avro compat", "avro decode", "avro encode", "avro header", "help", "version"}) {
+  for (const char* name : {"run",
+                           "validate",
+                           "config reference",
+                           "config schema",
+                           "config show",
+                           "errors",
+                           "metrics",
+                           "top",
+                           "lag",
+                           "tap",
+                           "dlq ls",
+                           "dlq show",
+                           "dlq redrive",
+                           "avro schema check",
+                           "avro compat",
+                           "avro decode",
+                           "avro encode",
+                           "avro header",
+                           "help",
+                           "version"}) {
     EXPECT_NE(page.find("\n## orders " + std::string(name) + "\n"), std::string::npos) << name;
   }
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <memory>
 #include <sstream>
 #include <string>
@@ -312,6 +313,19 @@ TEST_F(dlq_test, ForAllRedrivesForEveryGroupAndReader) {
   const auto back = in_topic("repair");
   ASSERT_EQ(back.size(), 1U);
   EXPECT_EQ(back[0].all, (headers{{"millrace.redrive.count", "1"}}));
+}
+
+// Of 50 partitions, Java's DefaultPartitioner chooses these two.
+TEST_F(dlq_test, InAnotherTopicAKeyHasThePartitionThatJavaClientsChoose) {
+  ASSERT_TRUE(kafka_->create_topic("repair", 50));
+  dead_letter("foobar", "broken seal", "enrich");
+  dead_letter("21", "broken seal", "enrich");
+  redrive.for_all = true;
+  redrive.to_topic = "repair";
+  EXPECT_EQ(run_redrive(), exit_ok) << err.str();
+  std::map<std::string, std::int32_t> partitions;
+  for (const auto& one : in_topic("repair")) partitions[one.key.value_or("")] = one.partition;
+  EXPECT_EQ(partitions, (std::map<std::string, std::int32_t>{{"foobar", 16}, {"21", 40}}));
 }
 
 TEST_F(dlq_test, ARenamedProcessorReceivesItsDeadLetters) {

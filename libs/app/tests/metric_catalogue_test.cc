@@ -17,7 +17,7 @@ TEST(MetricCatalogue, DeclaresTheMetricsOfEveryPart) {
         "millrace_schema_registry_request_seconds", "millrace_lookup_hits_total",
         "millrace_offset_gap_records_total", "millrace_kafka_broker_rtt_seconds", "process_open_fds",
         "millrace_build_info", "millrace_cgroup_memory_bytes", "millrace_loop_turn_seconds",
-        "millrace_log_lines_total", "millrace_driver_requests_total"}) {
+        "millrace_log_lines_total", "millrace_cql_requests_total"}) {
     EXPECT_NE(all.find(name), nullptr) << name;
   }
   const auto read = nlohmann::json::parse(all.to_json());

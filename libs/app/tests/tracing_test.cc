@@ -166,6 +166,15 @@ TEST_F(Exporter, AnUnreachableCollectorDropsTracesOnly) {
   while (total("dropped") < 100) std::this_thread::yield();
 }
 
+TEST_F(Exporter, EachRecordIsCountedAsSentOrDroppedAtTheEnd) {
+  collector_double collector;
+  constexpr std::size_t records = 3 * trace_exporter::batch_max + 7;
+  auto exporter = start(collector.url());
+  for (std::size_t i = 0; i < records; ++i) exporter->add(traced());
+  const trace_exporter::totals counted = exporter->stop();
+  EXPECT_EQ(counted.sent + counted.dropped, records);
+}
+
 TEST_F(Exporter, TheEndpointIsAUrl) {
   for (const char* wrong : {"collector:4318", "ftp://collector", "http://", "http://:4318"}) {
     tracing_settings settings;

@@ -73,7 +73,7 @@ class blocking final : public engine::processor<engine::parcel> {
   [[nodiscard]] std::string_view name() const override { return "blocking"; }
   runtime::task<stream::outcome> process(engine::record<engine::parcel> p, stream::context ctx) override {
     if (p->word == "after a wait") {
-      simulation::execute insert(ctx.database(), insert_, {simulation::cell(p->number)});
+      simulation::execute insert(ctx, insert_, {simulation::cell(p->number)});
       const result<stream::rows_ref> written = co_await insert;
       ctx.resumed();  // as every typed statement does
       if (!written) co_return written.error();
@@ -118,6 +118,7 @@ class blocked_worker_test : public testing::Test {
     ASSERT_TRUE(work);
     engine::engine_options options;
     options.dead_letter_topic = "dead";
+    EXPECT_TRUE(worker_.start_thread());
     worker_.launch(std::move(ports), std::move(options), std::move(*work), budget_, retries_,
                    counts_.add_shard(), nullptr, [] {});
     launched_ = true;

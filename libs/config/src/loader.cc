@@ -159,6 +159,12 @@ class loader {
         return field.key == entry.key || (!field.formerly.empty() && field.formerly == entry.key);
       });
       if (known) continue;
+      if (const retired_key* retired = find_retired(section, entry.key)) {
+        at_position(add(severity::warning, problem::deprecated_key, joined(path, entry.key),
+                        "`" + entry.key + "` has no effect: " + retired->reason, "remove the key"),
+                    entry.at, entry.key.size());
+        continue;
+      }
       diagnostic& one =
           add(severity::error, problem::unknown_key, joined(path, entry.key),
               "unknown key `" + printable(entry.key) + "`" + (path.empty() ? "" : " in `" + path + "`"),

@@ -48,7 +48,12 @@ class override_writer {
     std::string path;
     for (std::size_t i = 0; i < keys.size(); ++i) {
       const field_info* field = find(*section, keys[i]);
-      if (field == nullptr) return unknown(*section, path, keys, i);
+      if (field == nullptr) {
+        for (const retired_key& retired : section->retired) {
+          if (keys[i] == shown(retired.key)) return warn_retired(retired, path);
+        }
+        return unknown(*section, path, keys, i);
+      }
       path += (path.empty() ? "" : ".") + field->key;
       if (keys[i] != shown(field->key)) warn_former(*field, path);
       if (at->is == raw_value::form::empty) at->is = raw_value::form::map;
@@ -84,6 +89,17 @@ class override_writer {
     one.path = path;
     one.message = "`" + shown(field.formerly) + "` is renamed to `" + shown(field.key) + "`";
     one.help = "use the new name; the old one is accepted until 0.3";
+    one.origin = name_;
+    problems_.push_back(std::move(one));
+  }
+
+  void warn_retired(const retired_key& key, const std::string& path) {
+    diagnostic one;
+    one.level = severity::warning;
+    one.code = problem::deprecated_key;
+    one.path = (path.empty() ? "" : path + ".") + key.key;
+    one.message = "`" + shown(key.key) + "` has no effect: " + key.reason;
+    one.help = "remove it";
     one.origin = name_;
     problems_.push_back(std::move(one));
   }

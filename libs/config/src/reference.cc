@@ -169,6 +169,9 @@ json section_schema(const section_info& settings) {
     if (field.required && field.formerly.empty()) required.push_back(field.key);
     properties[field.key] = std::move(one);
   }
+  for (const retired_key& key : settings.retired) {
+    properties[key.key] = {{"deprecated", true}, {"description", "No effect: " + key.reason + "."}};
+  }
   json schema{{"type", json::array({"object", "null"})}, {"additionalProperties", false}};
   schema["properties"] = std::move(properties);
   if (!required.empty()) schema["required"] = std::move(required);

@@ -28,11 +28,17 @@ void verify_type(const type_info& type) {
 
 }  // namespace
 
+const retired_key* find_retired(const section_info& section, std::string_view key) {
+  const auto found = std::ranges::find(section.retired, key, &retired_key::key);
+  return found == section.retired.end() ? nullptr : &*found;
+}
+
 void verify(const section_info& section) {
   std::set<std::string_view> keys;
   for (const field_info& field : section.fields) {
     invariant(is_key(field.key), "a key is lower-case snake case without double underscores");
     invariant(keys.insert(field.key).second, "a key is declared once in a section");
+    invariant(find_retired(section, field.key) == nullptr, "a retired key is not a key");
     invariant(field.formerly.empty() || keys.insert(field.formerly).second, "a former key is not a key too");
     invariant(!field.required || (field.type.emplace == nullptr && field.type.kind != kind::section),
               "a required setting is neither optional nor a section");

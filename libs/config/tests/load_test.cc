@@ -181,5 +181,40 @@ TEST_F(SpecDeathTest, AWrongDeclarationAborts) {
   EXPECT_DEATH((spec<pair_config>{field(&pair_config::a, "a").range(2, 1)}), "in order");
 }
 
+struct dial_options {
+  std::string name;
+};
+
+TEST(RetiredKeys, AreAcceptedWithAWarningThatSaysWhy) {
+  const spec<dial_options> dial = spec<dial_options>{field(&dial_options::name, "name").doc("Name.")}.retired(
+      "turns", "the dial turns by itself");
+  inputs from;
+  from.file = "config.yaml";
+  from.text = "name: a\nturns: 3\n";
+  const auto read = load(dial, from);
+  EXPECT_TRUE(read.ok());
+  EXPECT_EQ(read.value.name, "a");
+  ASSERT_EQ(read.diagnostics.size(), 1U);
+  EXPECT_EQ(to_text(read.diagnostics[0], false),
+            "config.yaml:2:1: warning[deprecated_key]: `turns` has no effect: the dial turns by itself\n"
+            "   2 | turns: ***\n"
+            "     | ^^^^^\n"
+            "     = help: remove the key\n");
+}
+
+TEST(RetiredKeys, AreAcceptedFromTheEnvironmentAndTheCommandLine) {
+  const spec<dial_options> dial = spec<dial_options>{field(&dial_options::name, "name").doc("Name.")}.retired(
+      "turns", "the dial turns by itself");
+  inputs from;
+  from.file = "config.yaml";
+  from.text = "name: a\n";
+  from.set.push_back("turns=3");
+  const auto read = load(dial, from);
+  EXPECT_TRUE(read.ok());
+  ASSERT_EQ(read.diagnostics.size(), 1U);
+  EXPECT_EQ(read.diagnostics[0].level, severity::warning);
+  EXPECT_NE(read.diagnostics[0].message.find("`turns` has no effect"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace millrace::config

@@ -33,11 +33,12 @@ runtime::task<result<void>> batch::run_of(batch* self) {
   stream::store_request request;
   request.statement = parts.front().statement;
   request.batch = parts;
+  request.logged = self->kind_ == batch_kind::logged;
   request.write_timestamp_us = self->written_at_us_ ? self->written_at_us_ : self->write_time_us_;
   internal::submitted wait(self->ctx_.database(), request);
   co_await wait;
   for (const stream::store_request::part& each : parts) each.statement->written(each.cells);
-  self->ctx_.resumed();
+  self->ctx_.answered(request);
   invariant(request.answer.has_value(), "a store completes a request with its answer");
   if (!*request.answer) co_return request.answer->error();
   self->parts_.clear();

@@ -1,31 +1,15 @@
 #include "bridge.h"
 
-#include <array>
 #include <cctype>
 #include <utility>
 
 #include <millrace/base/text.h>
 #include <millrace/cql/session.h>
 
+#include "frames.h"
+
 namespace millrace::cql {
 namespace {
-
-struct named_consistency {
-  std::string_view name;
-  std::uint16_t number;
-};
-// CQL native protocol v4, section 3, [consistency].
-constexpr std::array<named_consistency, 11> consistencies{{{"ANY", 0},
-                                                           {"ONE", 1},
-                                                           {"TWO", 2},
-                                                           {"THREE", 3},
-                                                           {"QUORUM", 4},
-                                                           {"ALL", 5},
-                                                           {"LOCAL_QUORUM", 6},
-                                                           {"EACH_QUORUM", 7},
-                                                           {"SERIAL", 8},
-                                                           {"LOCAL_SERIAL", 9},
-                                                           {"LOCAL_ONE", 10}}};
 
 std::string normal(std::string_view name) {
   std::string text;
@@ -63,8 +47,6 @@ errc code_of(std::int32_t status) noexcept {
       return errc::cancelled;
     case MILLRACE_CQL_INTERNAL:
       return errc::internal;
-    case MILLRACE_CQL_SCHEMA_CHANGED:
-      return errc::db_type_mismatch;
     default:  // an open set: a number from the other side of the interface
       return errc::internal;
   }
@@ -78,17 +60,10 @@ error to_error(std::int32_t status, std::int32_t code, std::string_view message)
 
 std::optional<std::uint16_t> consistency_number(std::string_view name) {
   const std::string wanted = normal(name);
-  for (const auto& known : consistencies) {
-    if (normal(known.name) == wanted) return known.number;
+  for (std::size_t number = 0; number < frames::consistencies.size(); ++number) {
+    if (normal(frames::consistencies[number]) == wanted) return static_cast<std::uint16_t>(number);
   }
   return std::nullopt;
-}
-
-std::string_view consistency_name(std::uint16_t number) noexcept {
-  for (const auto& known : consistencies) {
-    if (known.number == number) return known.name;
-  }
-  return "unknown";
 }
 
 std::optional<std::string> expected_consistency(std::string_view name) {
@@ -98,7 +73,7 @@ std::optional<std::string> expected_consistency(std::string_view name) {
 
 std::string consistency_names() {
   std::string text;
-  for (const auto& known : consistencies) text += (text.empty() ? "" : ", ") + std::string(known.name);
+  for (const auto name : frames::consistencies) text += (text.empty() ? "" : ", ") + std::string(name);
   return text;
 }
 

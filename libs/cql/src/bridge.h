@@ -17,11 +17,6 @@ struct session_closer {
 };
 using session_handle = std::unique_ptr<millrace_cql_session, session_closer>;
 
-struct channel_freer {
-  void operator()(millrace_cql_channel* channel) const noexcept { millrace_cql_channel_free(channel); }
-};
-using channel_handle = std::unique_ptr<millrace_cql_channel, channel_freer>;
-
 struct owner_releaser {
   void operator()(millrace_cql_owner* owner) const noexcept { millrace_cql_release(&owner, 1); }
 };
@@ -44,8 +39,6 @@ template <typename T>
 
 // The protocol's number of "LOCAL_QUORUM", "local_quorum" or "LocalQuorum".
 [[nodiscard]] std::optional<std::uint16_t> consistency_number(std::string_view name);
-// "unknown" for numbers that the protocol does not have.
-[[nodiscard]] std::string_view consistency_name(std::uint16_t number) noexcept;
 // "ANY, ONE, …" for messages.
 [[nodiscard]] std::string consistency_names();
 

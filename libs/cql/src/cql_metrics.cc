@@ -20,7 +20,11 @@ metrics::scrape_hook add_metrics(metrics::registry& to, const session& of) {
   return to.at_scrape([what = session_metrics(to.declared()), &of](metrics::samples& out) {
     const session::statistics now = of.stats();
     out.set(what.requests, {}, static_cast<double>(now.requests));
-    out.set(what.direct_requests, {}, static_cast<double>(now.direct_requests));
+    out.set(what.next_node, {}, static_cast<double>(now.next_node));
+    out.set(what.prepared_again, {}, static_cast<double>(now.prepared_again));
+    out.set(what.tablet_reports, {}, static_cast<double>(now.tablet_reports));
+    out.set(what.tablets, {}, static_cast<double>(now.tablets));
+    out.set(what.buffers, {}, static_cast<double>(now.buffer_bytes));
     out.set(what.speculative, {}, static_cast<double>(now.speculative));
     out.set(what.refused, {}, static_cast<double>(now.refused));
     out.set(what.shrunk, {}, static_cast<double>(now.shrunk));
@@ -29,7 +33,6 @@ metrics::scrape_hook add_metrics(metrics::registry& to, const session& of) {
     out.set(what.nodes, {"disconnected"},
             static_cast<double>(now.nodes - std::min(now.nodes, now.nodes_connected)));
     out.set(what.timeouts, {}, static_cast<double>(now.client_timeouts));
-    out.set(what.wakes, {}, static_cast<double>(now.wakes));
     out.set(what.panics, {}, static_cast<double>(now.panics));
     out.set(what.in_flight, {}, static_cast<double>(now.in_flight));
   });

@@ -65,13 +65,15 @@ class node_metrics : public metrics::table {
 
   void succeeded(nanoseconds took) noexcept { seconds_->observe(took); }
   void failed(errc why) { failures_(why); }
-  void now(std::size_t connections, std::size_t in_flight, double limit) noexcept {
+  void connect_failed(errc why) { connect_failures_(why); }
+  void now(std::size_t connections, std::size_t in_flight, double limit, bool failing) noexcept {
     connections_->set(static_cast<double>(connections));
     in_flight_->set(static_cast<double>(in_flight));
     limit_->set(limit);
+    failing_->set(failing ? 1 : 0);
   }
   // The node has left the cluster: its gauges leave the page.
-  void retire() { table::retire({connections_, in_flight_, limit_}); }
+  void retire() { table::retire({connections_, in_flight_, limit_, failing_}); }
 
  private:
   metrics::histogram* seconds_ = &histogram({.name = "millrace_node_seconds",
@@ -83,6 +85,14 @@ class node_metrics : public metrics::table {
       counters({.name = "millrace_node_failures_total",
                 .help = "Failed executions over workers' connections, by node and error.",
                 .labels = {by_node, metrics::errors()}});
+  metrics::counters_by_value connect_failures_ =
+      counters({.name = "millrace_node_connect_failures_total",
+                .help = "Failed attempts of workers to connect to the node, by error.",
+                .labels = {by_node, metrics::errors()}});
+  metrics::gauge* failing_ = &gauge({.name = "millrace_node_failing",
+                                     .help = "Workers that send to the node last, because most of its latest "
+                                             "answers were failures.",
+                                     .labels = {by_node}});
   metrics::gauge* connections_ = &gauge({.name = "millrace_node_connections",
                                          .help = "Workers' connections to the node.",
                                          .labels = {by_node}});
@@ -99,21 +109,23 @@ struct session_metrics : metrics::table {
   using table::table;
 
   metrics::counter_family requests =
-      counter_rows({"millrace_driver_requests_total",
-                    "Requests sent to the database by workers and by the driver; each page counts."});
-  metrics::counter_family direct_requests = counter_rows(
-      {"millrace_direct_requests_total",
-       "Requests sent over workers' own connections; included in millrace_driver_requests_total."});
+      counter_rows({"millrace_cql_requests_total", "Requests sent to the database; each page counts."});
   metrics::counter_family timeouts =
-      counter_rows({"millrace_driver_client_timeouts_total",
+      counter_rows({"millrace_cql_client_timeouts_total",
                     "Requests without a response within their client-side timeout."});
-  metrics::counter_family wakes =
-      counter_rows({"millrace_driver_wakes_total",
-                    "Wake-ups of workers by the driver; fewer for each request mean larger batches."});
+  metrics::counter_family next_node =
+      counter_rows({"millrace_cql_next_node_total",
+                    "Requests sent to a second node because the first one failed without executing them."});
+  metrics::counter_family prepared_again = counter_rows(
+      {"millrace_cql_prepared_again_total", "Statements prepared again on a node that had forgotten them."});
+  metrics::counter_family tablet_reports =
+      counter_rows({"millrace_cql_tablet_reports_total",
+                    "Responses that named the replicas of a tablet, because the request had reached another "
+                    "node or shard."});
   metrics::counter_family panics =
       counter_rows({"millrace_driver_caught_panics_total", "Panics of the driver that were caught."});
   metrics::counter_family speculative = counter_rows(
-      {"millrace_driver_speculative_total",
+      {"millrace_cql_speculative_total",
        "Speculative executions: executions also sent to another node because the first was slow."});
   metrics::counter_family refused =
       counter_rows({"millrace_node_limit_rejected_total",
@@ -121,8 +133,13 @@ struct session_metrics : metrics::table {
   metrics::counter_family shrunk =
       counter_rows({"millrace_node_limit_reductions_total",
                     "Reductions of a node's limit after overload errors and timeouts."});
-  metrics::gauge_family in_flight = gauge_rows(
-      {"millrace_driver_requests_in_flight", "Requests of workers and of the driver without a response."});
+  metrics::gauge_family in_flight =
+      gauge_rows({"millrace_cql_requests_in_flight", "Requests without a response."});
+  metrics::gauge_family tablets =
+      gauge_rows({"millrace_cql_tablets", "Tablets whose replicas the workers know, over all workers."});
+  metrics::gauge_family buffers = gauge_rows({.name = "millrace_cql_buffer_bytes",
+                                              .help = "Memory held by the buffers of connections.",
+                                              .unit = metrics::unit::bytes});
   metrics::gauge_family waiting =
       gauge_rows({"millrace_node_limit_waiting", "Requests that wait for the limit of a node."});
   metrics::gauge_family nodes =

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <limits>
 
-#include <millrace/cql/cell.h>
+#include "bound_reader.h"
 
 namespace millrace::cql {
 namespace {
@@ -42,6 +42,17 @@ std::uint64_t tail(const std::byte* from, std::size_t count) noexcept {
 constexpr std::size_t block_bytes = 16;
 constexpr std::size_t half_bytes = 8;
 
+// The bytes of the value at `index`. Values before it may be null or unset: a write of columns has its key last.
+std::optional<bytes_view> part_at(bytes_view values, std::size_t index) noexcept {
+  bound_reader reader(values);
+  bound_value value;
+  for (std::size_t k = 0; k <= index; ++k) {
+    if (!reader.next(value)) return std::nullopt;
+  }
+  if (value.is != bound_value::state::value) return std::nullopt;
+  return value.bytes;
+}
+
 }  // namespace
 
 std::int64_t murmur3_token(bytes_view key) noexcept {
@@ -67,32 +78,32 @@ std::int64_t murmur3_token(bytes_view key) noexcept {
   return token == std::numeric_limits<std::int64_t>::min() ? std::numeric_limits<std::int64_t>::max() : token;
 }
 
-std::optional<std::int64_t> token_of(const std::vector<std::uint16_t>& indexes, bytes_view cells,
-                                     byte_buffer& scratch) {
-  const auto cell_at = [cells](std::size_t index) -> std::optional<bytes_view> {
-    cell_reader reader(cells);
-    std::optional<bytes_view> cell;
-    for (std::size_t k = 0; k <= index; ++k) {
-      if (!reader.next(cell)) return std::nullopt;
-    }
-    return cell;
-  };
-  if (indexes.empty()) return std::nullopt;
+bool key_of(const std::vector<std::uint16_t>& indexes, bytes_view values, byte_buffer& key) {
+  key.clear();
   if (indexes.size() == 1) {
-    const auto cell = cell_at(indexes.front());
-    if (!cell) return std::nullopt;
-    return murmur3_token(*cell);
+    const auto part = part_at(values, indexes.front());
+    if (part) key.assign(part->begin(), part->end());
+    return part.has_value();
   }
-  // Each part with its length before it and a zero behind it.
-  scratch.clear();
   for (const std::uint16_t index : indexes) {
-    const auto cell = cell_at(index);
-    if (!cell || cell->size() > std::numeric_limits<std::uint16_t>::max()) return std::nullopt;
-    scratch.push_back(static_cast<std::byte>(cell->size() >> 8U));
-    scratch.push_back(static_cast<std::byte>(cell->size() & 0xFFU));
-    scratch.insert(scratch.end(), cell->begin(), cell->end());
-    scratch.push_back(std::byte{0});
+    const auto part = part_at(values, index);
+    if (!part || part->size() > std::numeric_limits<std::uint16_t>::max()) return false;
+    key.push_back(static_cast<std::byte>(part->size() >> 8U));
+    key.push_back(static_cast<std::byte>(part->size() & 0xFFU));
+    key.insert(key.end(), part->begin(), part->end());
+    key.push_back(std::byte{0});
   }
+  return !indexes.empty();
+}
+
+std::optional<std::int64_t> token_of(const std::vector<std::uint16_t>& indexes, bytes_view values,
+                                     byte_buffer& scratch) {
+  if (indexes.size() == 1) {  // nothing needs to be joined
+    const auto part = part_at(values, indexes.front());
+    if (!part) return std::nullopt;
+    return murmur3_token(*part);
+  }
+  if (!key_of(indexes, values, scratch)) return std::nullopt;
   return murmur3_token(scratch);
 }
 

@@ -13,9 +13,14 @@ namespace millrace::cql {
 // Of a key in the form in which the partitioner hashes it.
 [[nodiscard]] std::int64_t murmur3_token(bytes_view key) noexcept;
 
-// Of the key made up by the cells at `indexes` (in the order of the key) among `cells`. None when one of them
-// is null, unset or missing. `scratch` spares allocations.
+// The key made up by the bound values at `indexes` (in the order of the key) among `values`, in the form in which
+// the partitioner hashes it: a single value as it is; several values each with a length of 16 bits before and a
+// zero behind. Two statements of one table write to the same partition when their keys are equal. False when a
+// part is null, unset or missing, or one of several has more than 65,535 bytes.
+[[nodiscard]] bool key_of(const std::vector<std::uint16_t>& indexes, bytes_view values, byte_buffer& key);
+
+// Of that key; none when key_of() is false. `scratch` spares allocations.
 [[nodiscard]] std::optional<std::int64_t> token_of(const std::vector<std::uint16_t>& indexes,
-                                                   bytes_view cells, byte_buffer& scratch);
+                                                   bytes_view values, byte_buffer& scratch);
 
 }  // namespace millrace::cql

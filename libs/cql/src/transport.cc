@@ -54,7 +54,7 @@ bool bind_source(int fd, int family, std::uint16_t port) {
 
 }  // namespace
 
-result<std::shared_ptr<const tls_settings>> tls_settings::load(const session_options& options) {
+result<std::shared_ptr<const tls_settings>> tls_settings::load(const tls_files& files) {
   std::shared_ptr<tls_settings> made(new tls_settings(SSL_CTX_new(TLS_client_method())));
   SSL_CTX* context = made->context_;
   const auto refused = [](const std::string& what) {
@@ -64,15 +64,15 @@ result<std::shared_ptr<const tls_settings>> tls_settings::load(const session_opt
   SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
   SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-  if (options.ca_file.empty()) {
+  if (files.ca.empty()) {
     if (SSL_CTX_set_default_verify_paths(context) != 1) return refused("the system's authorities");
-  } else if (SSL_CTX_load_verify_locations(context, options.ca_file.c_str(), nullptr) != 1) {
-    return refused("authorities of " + options.ca_file);
+  } else if (SSL_CTX_load_verify_locations(context, files.ca.c_str(), nullptr) != 1) {
+    return refused("authorities of " + files.ca);
   }
-  if (!options.certificate_file.empty()) {
-    const std::string& key = options.key_file.empty() ? options.certificate_file : options.key_file;
-    if (SSL_CTX_use_certificate_chain_file(context, options.certificate_file.c_str()) != 1) {
-      return refused("the client certificate " + options.certificate_file);
+  if (!files.certificate.empty()) {
+    const std::string& key = files.key.empty() ? files.certificate : files.key;
+    if (SSL_CTX_use_certificate_chain_file(context, files.certificate.c_str()) != 1) {
+      return refused("the client certificate " + files.certificate);
     }
     if (SSL_CTX_use_PrivateKey_file(context, key.c_str(), SSL_FILETYPE_PEM) != 1 ||
         SSL_CTX_check_private_key(context) != 1) {
@@ -84,40 +84,60 @@ result<std::shared_ptr<const tls_settings>> tls_settings::load(const session_opt
 
 tls_settings::~tls_settings() { SSL_CTX_free(context_); }
 
-result<std::unique_ptr<transport>> transport::open(const std::string& address, std::uint16_t port,
-                                                   std::uint16_t source_port, const tls_settings* tls) {
-  socket_address target;
-  if (!fill_in(address, port, target)) return error(errc::db_unavailable, address + " is not an IP address");
-  const int family = target.storage.ss_family;
+result<std::unique_ptr<transport>> transport::open(const target& to,
+                                                   std::shared_ptr<const tls_settings> tls) {
+  socket_address remote;
+  if (!fill_in(to.address, to.port, remote))
+    return error(errc::db_unavailable, to.address + " is not an IP address");
+  const int family = remote.storage.ss_family;
   const int fd = ::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return error(errc::io_error, std::string("cannot create a socket: ") + std::strerror(errno));
-  std::unique_ptr<transport> made(new transport(fd));
+  std::unique_ptr<transport> made(new transport(fd, to, std::move(tls)));
   const int on = 1;
   ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   const auto failed = [](const char* what) {
     return error(errc::db_unavailable, std::string(what) + ": " + std::strerror(errno));
   };
-  if (source_port != 0 && !bind_source(fd, family, source_port)) return failed("cannot bind");
-  if (::connect(fd, reinterpret_cast<const sockaddr*>(&target.storage), target.size) != 0 &&
+  if (to.source_port != 0 && !bind_source(fd, family, to.source_port)) return failed("cannot bind");
+  if (::connect(fd, reinterpret_cast<const sockaddr*>(&remote.storage), remote.size) != 0 &&
       errno != EINPROGRESS) {
     return failed("cannot connect");
   }
-  if (tls != nullptr) {
-    if (auto encrypted = made->encrypt(address, *tls); !encrypted) return encrypted.error();
+  if (made->settings_ != nullptr) {
+    if (auto encrypted = made->encrypt(); !encrypted) return encrypted.error();
   }
   return made;
 }
 
 transport::~transport() { SSL_free(tls_); }
 
-result<void> transport::encrypt(const std::string& address, const tls_settings& with) {
-  tls_ = SSL_new(with.context_);
+result<void> transport::encrypt() {
+  tls_ = SSL_new(settings_->context_);
   if (tls_ == nullptr || SSL_set_fd(tls_, fd_.get()) != 1 ||
-      X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(tls_), address.c_str()) != 1) {
+      (!to_.server_name.empty() && SSL_set_tlsext_host_name(tls_, to_.server_name.c_str()) != 1)) {
     return error(errc::tls_error, "TLS cannot be used: " + tls_reason());
   }
   SSL_set_connect_state(tls_);
   return {};
+}
+
+// Alternative names only, and wildcards for whole labels: as the driver, see native/src/tls.rs.
+constexpr unsigned name_flags = X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS;
+
+// The chain was verified by the handshake. The certificate must also be this node's.
+transport::step transport::check_names() {
+  X509* certificate = SSL_get1_peer_certificate(tls_);
+  bool is_right = certificate != nullptr && X509_check_ip_asc(certificate, to_.address.c_str(), 0) == 1;
+  if (certificate != nullptr && to_.names != nullptr) {
+    for (const std::string& name : *to_.names) {
+      is_right = is_right || X509_check_host(certificate, name.data(), name.size(), name_flags, nullptr) == 1;
+    }
+  }
+  X509_free(certificate);
+  if (is_right) return step::done;
+  reason_ = "the certificate of the server carries neither its address " + to_.address +
+            " nor the name of a contact point";
+  return step::failed;
 }
 
 transport::step transport::establish() {
@@ -138,7 +158,9 @@ transport::step transport::establish() {
   if (tls_ == nullptr) return step::done;
   ERR_clear_error();
   const int returned = SSL_do_handshake(tls_);
-  return returned == 1 ? (wants_to_write_ = false, step::done) : after_tls(returned, "the handshake failed");
+  if (returned != 1) return after_tls(returned, "the handshake failed");
+  wants_to_write_ = false;
+  return check_names();
 }
 
 transport::step transport::after_tls(int returned, const char* what) {
@@ -150,8 +172,10 @@ transport::step transport::after_tls(int returned, const char* what) {
       wants_to_write_ = true;
       return step::again;
     default: {  // an open set, and all of it is the end
+      const int number = errno;
       const long verified = SSL_get_verify_result(tls_);
-      const std::string why = tls_reason();
+      const bool of_system = ERR_peek_last_error() == 0 && number != 0;
+      const std::string why = of_system ? std::strerror(number) : tls_reason();
       reason_ =
           std::string(what) + ": " + (verified == X509_V_OK ? why : X509_verify_cert_error_string(verified));
       return step::failed;

@@ -6,22 +6,30 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <millrace/base/bytes.h>
 #include <millrace/base/file_descriptor.h>
 #include <millrace/base/result.h>
-#include <millrace/cql/session.h>
 
 struct ssl_ctx_st;
 struct ssl_st;
 
 namespace millrace::cql {
 
-// What all encrypted connections of a session share: authorities and certificates, read once. Thread-safe.
+// The files of TLS: authorities, and the client's certificate.
+struct tls_files {
+  std::string ca;  // "": the system's authorities
+  std::string certificate;
+  std::string key;  // "": in the certificate's file
+};
+
+// Authorities and certificates as read from their files. Thread-safe.
 class tls_settings {
  public:
   // errc::tls_error names the file.
-  [[nodiscard]] static result<std::shared_ptr<const tls_settings>> load(const session_options& options);
+  [[nodiscard]] static result<std::shared_ptr<const tls_settings>> load(const tls_files& files);
   tls_settings(const tls_settings&) = delete;
   tls_settings& operator=(const tls_settings&) = delete;
   ~tls_settings();
@@ -36,11 +44,19 @@ class transport {
  public:
   enum class step : std::uint8_t { done, again, failed };
 
-  // Begins to connect to an IP address. source_port: 0 = any. tls may be null, and must outlive the
-  // transport; the server's certificate must carry the address.
-  [[nodiscard]] static result<std::unique_ptr<transport>> open(const std::string& address, std::uint16_t port,
-                                                               std::uint16_t source_port,
-                                                               const tls_settings* tls);
+  struct target {
+    std::string address;  // an IP address
+    std::uint16_t port = 0;
+    std::uint16_t source_port = 0;  // 0: any
+    // With TLS: what the server is told that it is called ("": nothing), and the names of which its
+    // certificate must carry one unless it carries the address.
+    std::string server_name = {};
+    const std::vector<std::string>* names = nullptr;
+  };
+
+  // Begins to connect. `tls` may be null; the names must outlive the transport.
+  [[nodiscard]] static result<std::unique_ptr<transport>> open(const target& to,
+                                                               std::shared_ptr<const tls_settings> tls);
   transport(const transport&) = delete;
   transport& operator=(const transport&) = delete;
   ~transport();
@@ -60,12 +76,16 @@ class transport {
   [[nodiscard]] const std::string& reason() const noexcept { return reason_; }
 
  private:
-  explicit transport(int fd) noexcept : fd_(fd) {}
-  [[nodiscard]] result<void> encrypt(const std::string& address, const tls_settings& with);
+  transport(int fd, target to, std::shared_ptr<const tls_settings> with) noexcept
+      : fd_(fd), to_(std::move(to)), settings_(std::move(with)) {}
+  [[nodiscard]] result<void> encrypt();
+  [[nodiscard]] step check_names();
   [[nodiscard]] step after_tls(int returned, const char* what);
   [[nodiscard]] step after_system_call(const char* what);
 
   file_descriptor fd_;
+  target to_;
+  std::shared_ptr<const tls_settings> settings_;
   ssl_st* tls_ = nullptr;
   bool connected_ = false;
   bool wants_to_write_ = true;

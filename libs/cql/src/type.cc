@@ -101,4 +101,17 @@ std::string type::to_string() const {
   return text;
 }
 
+bool can_read(const type& expected, const type& actual) {
+  const std::size_t count = expected.parameters.size();
+  const bool defined = expected.is("udt");
+  if (expected.name != actual.name || expected.defined_as != actual.defined_as) return false;
+  if (defined ? actual.parameters.size() < count : actual.parameters.size() != count) return false;
+  if (expected.fields.size() > actual.fields.size() ||
+      !std::equal(expected.fields.begin(), expected.fields.end(), actual.fields.begin())) {
+    return false;
+  }
+  return std::equal(expected.parameters.begin(), expected.parameters.end(), actual.parameters.begin(),
+                    can_read);
+}
+
 }  // namespace millrace::cql

@@ -47,7 +47,8 @@ certificate_handle issue(const std::string& name, long serial, EVP_PKEY* key, X5
   if (issuer == nullptr) {
     add_extension(made.get(), made.get(), NID_basic_constraints, "critical,CA:TRUE");
   } else {
-    add_extension(made.get(), issuer, NID_subject_alt_name, ("IP:" + address).c_str());
+    add_extension(made.get(), issuer, NID_subject_alt_name,
+                  (address.starts_with("DNS:") ? address : "IP:" + address).c_str());
   }
   invariant(X509_sign(made.get(), issuer_key, EVP_sha256()) > 0, "a certificate is signed");
   return made;

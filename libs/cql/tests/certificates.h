@@ -11,7 +11,7 @@ struct certificate_files {
   std::string key;
 };
 
-// Writes three PEM files named after `name` into `folder`, for a server at that address. Aborts when OpenSSL
+// Writes three PEM files named after `name` into `folder`, for a server at that address, or of that name: "DNS:localhost". Aborts when OpenSSL
 // or the disk refuses.
 [[nodiscard]] certificate_files make_certificates(const std::string& folder, const std::string& name,
                                                   const std::string& address = "127.0.0.1",

@@ -210,10 +210,44 @@ TEST(composite, accepts_the_columns_of_its_type_only) {
   EXPECT_FALSE(fits<udt<address>>("udt<app.address, number int, street text>"));
   EXPECT_FALSE(fits<udt<address>>("udt<app.address, street text, number bigint>"));
   EXPECT_FALSE(fits<udt<address>>("udt<app.address, street text>"));
-  EXPECT_FALSE(fits<udt<address>>("udt<app.address, street text, number int, zip text>"));
+  EXPECT_FALSE(fits<udt<address>>("udt<app.address, zip text, street text, number int>"));
   EXPECT_TRUE(fits<udt<person>>(
       "udt<app.person, home udt<app.address, street text, number int>, others list<frozen<udt<app.address, "
       "street text, number int>>>>"));
+}
+
+// As after a restart: the type has grown since the struct was written.
+TEST(composite, the_fields_of_a_struct_are_the_first_fields_of_its_type) {
+  const std::string grown = "udt<app.address, street text, number int, zip text>";
+  EXPECT_TRUE(fits<udt<address>>(grown));
+  EXPECT_TRUE(fits<std::vector<udt<address>>>("list<frozen<" + grown + ">>"));
+  EXPECT_TRUE((fits<std::map<std::string, udt<address>>>("map<text, " + grown + ">")));
+  EXPECT_TRUE((fits<std::tuple<std::int32_t, udt<address>>>("tuple<int, " + grown + ">")));
+  EXPECT_TRUE(
+      fits<udt<person>>("udt<app.person, home " + grown + ", others list<" + grown + ">, born date>"));
+  EXPECT_FALSE(fits<udt<address>>("udt<app.address, street text, zip text, number int>"));
+  EXPECT_FALSE(fits<udt<address>>("udt<app.address, street text, number text, zip text>"));
+  EXPECT_FALSE(fits<std::vector<udt<address>>>("list<udt<app.address, street text>>"));
+}
+
+TEST(composite, a_value_of_a_grown_type_is_read_and_one_with_fewer_fields_is_written) {
+  const auto cell = [](const std::string& body) {
+    cell_buffer out;
+    out.append_cell(*from_hex(body));
+    return to_hex(out.view());
+  };
+  // Both addresses and the person have a further field.
+  const std::string home = cell(cell("4d61696e") + cell("00000005") + cell("09"));
+  const std::string others = cell("00000001" + cell(cell("62") + cell("00000002") + cell("09")));
+  std::vector<udt<person>> read;
+  byte_buffer memory;
+  ASSERT_EQ(decoded(cell("00000001" + cell(home + others + cell("07"))), read, memory), cell_fault::none);
+  ASSERT_EQ(read.size(), 1U);
+  EXPECT_EQ(read[0]->home->street, "Main");
+  ASSERT_EQ(read[0]->others.size(), 1U);
+  EXPECT_EQ(read[0]->others[0]->number, 2);
+  // The fields of the struct are written; those behind them are null.
+  expect_cell(udt<address>({"Main", 5}), "00000010" + cell("4d61696e") + cell("00000005"));
 }
 
 TEST(composite, describes_its_column_type) {
@@ -231,6 +265,36 @@ TEST(composite, types_that_users_define_are_parsed_with_their_fields) {
   EXPECT_EQ(parsed->to_string(), text);
   EXPECT_EQ(type::parse("udt<app.nothing>")->to_string(), "udt<app.nothing>");
   EXPECT_FALSE(type::parse("udt<app.person, text>"));
+}
+
+bool readable(std::string_view expected, std::string_view actual) {
+  return can_read(*type::parse(expected), *type::parse(actual));
+}
+
+TEST(composite, a_type_can_be_read_when_only_fields_were_appended_at_any_depth) {
+  EXPECT_TRUE(readable("map<text, frozen<list<int>>>", "map<text, list<int>>"));
+  EXPECT_TRUE(readable("udt<ks.u, x int>", "udt<ks.u, x int, y text>"));
+  EXPECT_TRUE(readable("list<udt<ks.u, x int>>", "list<udt<ks.u, x int, y text>>"));
+  EXPECT_TRUE(readable("map<text, udt<ks.u, x int>>", "map<text, udt<ks.u, x int, y text>>"));
+  EXPECT_TRUE(readable("tuple<int, udt<ks.u, x int>>", "tuple<int, udt<ks.u, x int, y text>>"));
+  EXPECT_TRUE(
+      readable("udt<ks.o, u udt<ks.u, x int>, z int>", "udt<ks.o, u udt<ks.u, x int, y text>, z int>"));
+  EXPECT_TRUE(readable("vector<udt<ks.u, x int>, 3>", "vector<udt<ks.u, x int, y text>, 3>"));
+}
+
+TEST(composite, a_type_cannot_be_read_when_anything_else_has_changed) {
+  EXPECT_FALSE(readable("int", "bigint"));
+  EXPECT_FALSE(readable("list<int>", "set<int>"));
+  EXPECT_FALSE(readable("list<int>", "list<bigint>"));
+  EXPECT_FALSE(readable("tuple<int>", "tuple<int, int>"));
+  EXPECT_FALSE(readable("vector<float, 3>", "vector<float, 4>"));
+  EXPECT_FALSE(readable("udt<ks.u, x int, y text>", "udt<ks.u, x int>"));
+  EXPECT_FALSE(readable("udt<ks.u, x int>", "udt<ks.u, y int, x int>"));
+  EXPECT_FALSE(readable("udt<ks.u, x int>", "udt<ks.v, x int>"));
+  EXPECT_FALSE(readable("udt<ks.u, x int>", "udt<ks.u, y int>"));
+  // The new type's name begins with the old one's.
+  EXPECT_FALSE(readable("udt<ks.u, t time>", "udt<ks.u, t timestamp>"));
+  EXPECT_FALSE(readable("udt<ks.u, t time>", "udt<ks.u, t timeuuid>"));
 }
 
 }  // namespace

@@ -86,14 +86,35 @@ TEST(node_budgets, a_node_that_leaves_raises_the_shares_of_the_others) {
   EXPECT_EQ(all.limit(0), 750.0);
 }
 
-TEST(node_budgets, only_overload_and_timeouts_shrink) {
-  EXPECT_EQ(node_budgets::effect_of(errc::db_overloaded), effect::overload);
-  EXPECT_EQ(node_budgets::effect_of(errc::db_timeout), effect::overload);
-  EXPECT_EQ(node_budgets::effect_of(errc::db_client_timeout), effect::overload);
-  for (const errc other :
-       {errc::db_unavailable, errc::db_unauthorized, errc::db_invalid, errc::db_protocol}) {
-    EXPECT_EQ(node_budgets::effect_of(other), effect::neutral);
+TEST(node_budgets, late_answers_shrink_by_their_part_of_all_answers) {
+  node_budgets all = budgets_of(1000, 1).all;
+  for (int k = 0; k < 5'000; ++k) {
+    all.give_back(0, all.take(0), k % 100 == 0 ? effect::late : effect::success);
   }
+  EXPECT_EQ(all.limit(0), 1000.0) << "one huge partition says nothing of the node";
+  for (int k = 0; k < 100; ++k) all.give_back(0, all.take(0), k % 5 == 0 ? effect::late : effect::success);
+  EXPECT_LT(all.limit(0), 100.0);
+  EXPECT_GT(all.shrunk(), 0U);
+}
+
+TEST(node_budgets, the_number_of_a_node_that_left_serves_another_one) {
+  node_budgets all = budgets_of(1000, 2).all;
+  for (int k = 0; k < 100; ++k) all.give_back(1, all.take(1), effect::overload);
+  all.set_member(1, false);
+  EXPECT_EQ(all.limit(0), 1000.0);
+  all.renew(1);
+  EXPECT_EQ(all.limit(0), 750.0);
+  EXPECT_EQ(all.limit(1), 750.0);
+}
+
+TEST(node_budgets, waiters_of_an_unreachable_node_are_taken_back) {
+  node_budgets all = budgets_of(10, 1).all;
+  for (int k = 0; k < 9; ++k) (void)all.take(0);
+  EXPECT_TRUE(all.wait(0, 3));
+  EXPECT_TRUE(all.anyone_waits(0));
+  EXPECT_EQ(all.load(0), 10U);
+  EXPECT_EQ(all.take_waiting(0), std::vector<std::uint32_t>{3});
+  EXPECT_EQ(all.waiting(), 0U);
 }
 
 }  // namespace

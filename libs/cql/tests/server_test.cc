@@ -1,8 +1,8 @@
 // Against a real server, whose address and credentials come by the environment; tests/integration runs this.
 #include <array>
-#include <cstdlib>
 #include <map>
 #include <memory>
+#include <random>
 #include <set>
 #include <string>
 #include <tuple>
@@ -15,85 +15,11 @@
 #include <millrace/cql/statement.h>
 #include <millrace/runtime/loop.h>
 
-#include "calls.h"
+#include "server_fixture.h"
+#include "token.h"
 
 namespace millrace::cql {
 namespace {
-
-constexpr seconds timeout{60};
-
-std::string environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
-
-session_options options_of_environment() {
-  session_options options;
-  options.contact_points = {environment("MILLRACE_CQL_ADDRESS")};
-  options.user = environment("MILLRACE_CQL_USER");
-  options.password = secret(environment("MILLRACE_CQL_PASSWORD"));
-  options.ca_file = environment("MILLRACE_CQL_CA");
-  options.tls = !options.ca_file.empty();
-  options.consistency = "ONE";
-  options.request_timeout = seconds(20);
-  return options;
-}
-
-class server : public ::testing::Test {
- protected:
-  server() {
-    auto opened = session::open(options_of_environment());
-    if (!opened) {
-      ADD_FAILURE() << opened.error().to_string();
-      std::abort();
-    }
-    session_ = std::move(*opened);
-    execute(
-        "CREATE KEYSPACE IF NOT EXISTS types WITH replication = {'class': 'SimpleStrategy', "
-        "'replication_factor': 1}");
-    attach({});
-  }
-  ~server() override { store_.reset(); }
-
-  void attach(store_options options) {
-    store_.reset();
-    store_ = std::move(*session_->attach(loop_, std::move(options), nullptr));
-    run_ = std::make_unique<execution_of_test>(loop_, *store_);
-  }
-  void execute(const std::string& cql) {
-    const auto done = session_->execute(cql);
-    ASSERT_TRUE(done) << cql << ": " << done.error().to_string();
-  }
-  void prepare(statements::statement_declaration& declared) {
-    const auto prepared = store_->prepare(declared);
-    ASSERT_TRUE(prepared) << prepared.error().to_string();
-  }
-  std::string refusal(statements::statement_declaration& declared) {
-    const auto prepared = store_->prepare(declared);
-    return prepared ? "prepared" : prepared.error().to_string();
-  }
-  stream::context context() { return stream::context(*run_); }
-  template <typename T>
-  T finish(runtime::task<T> call) {
-    finished_flag done;
-    call.start(loop_, done);
-    const instant give_up = loop_.time().now() + timeout;
-    while (!done.finished && loop_.time().now() < give_up) loop_.run_turn(milliseconds(10));
-    EXPECT_TRUE(done.finished);
-    return call.take();
-  }
-  template <typename T>
-  static std::string why(const result<T>& answer) {
-    return answer ? "ok" : answer.error().to_string();
-  }
-
-  statements::declarations declared_;
-  statements::declaration_scope collecting_{declared_};
-  runtime::loop loop_{system_clock()};
-  std::unique_ptr<session> session_;
-  std::unique_ptr<stream::store> store_;
-  std::unique_ptr<execution_of_test> run_;
-};
 
 struct address {
   std::string street;
@@ -453,16 +379,90 @@ TEST_F(schema_changes, a_changed_column_type_is_an_error_and_is_not_misread) {
   execute("DROP TABLE types.changing");
   execute("CREATE TABLE types.changing (id int PRIMARY KEY, a double)");
   execute("INSERT INTO types.changing (id, a) VALUES (2, 1.5)");
-  std::string last;
-  const instant give_up = loop_.time().now() + timeout;
-  while (last.find("db_type_mismatch") == std::string::npos && loop_.time().now() < give_up) {
-    last = why(finish(select(context(), 1)));
-  }
+  const std::string last = why(finish(select(context(), 1)));
+  EXPECT_TRUE(last.starts_with("db_type_mismatch")) << last;
   EXPECT_NE(last.find("'a' was bigint and 'a' is double"), std::string::npos) << last;
   statement<double(std::int32_t)> again("SELECT a FROM types.changing WHERE id  = ?");
   prepare(again);
   EXPECT_EQ(***finish(again(context(), 2)), 1.5);
 }
+
+TEST_F(server, tokens_are_those_of_select_token) {
+  execute("CREATE TABLE IF NOT EXISTS types.of_text (id text PRIMARY KEY)");
+  execute("CREATE TABLE IF NOT EXISTS types.of_bigint (id bigint PRIMARY KEY)");
+  execute(
+      "CREATE TABLE IF NOT EXISTS types.of_three (a text, b bigint, c blob, n int, PRIMARY KEY ((a, b, c), "
+      "n))");
+  statement<void(std::string_view)> insert_text("INSERT INTO types.of_text (id) VALUES (?)");
+  statement<std::int64_t(std::string_view)> token_of_text("SELECT token(id) FROM types.of_text WHERE id = ?");
+  statement<void(std::int64_t)> insert_bigint("INSERT INTO types.of_bigint (id) VALUES (?)");
+  statement<std::int64_t(std::int64_t)> token_of_bigint("SELECT token(id) FROM types.of_bigint WHERE id = ?");
+  statement<void(std::string_view, std::int64_t, bytes_view)> insert_three(
+      "INSERT INTO types.of_three (a, b, c, n) VALUES (?, ?, ?, 1)");
+  statement<std::int64_t(std::string_view, std::int64_t, bytes_view)> token_of_three(
+      "SELECT token(a, b, c) FROM types.of_three WHERE a = ? AND b = ? AND c = ?");
+  for (statements::statement_declaration* each : declared_.statements) prepare(*each);
+  std::mt19937_64 random(20'261'129);
+  const auto bytes_of = [&random](std::size_t bytes_min) {
+    std::string out(bytes_min + random() % 40, '\0');
+    for (char& each : out) each = static_cast<char>(random());
+    return out;
+  };
+  // Of UTF-8: two bytes with their highest bits set for each letter.
+  const auto text_of = [&random] {
+    std::string out;
+    for (std::size_t k = 1 + random() % 30; k > 0; --k) out += random() % 2 == 0 ? "\u00e9" : "x";
+    return out;
+  };
+  byte_buffer scratch;
+  for (int k = 0; k < 334; ++k) {
+    const std::string text = text_of();
+    const auto number = static_cast<std::int64_t>(random());
+    const std::string blob = bytes_of(1);
+    ASSERT_EQ(why(finish(insert_text(context(), text))), "ok");
+    ASSERT_EQ(why(finish(insert_bigint(context(), number))), "ok");
+    ASSERT_EQ(why(finish(insert_three(context(), text, number, as_bytes(blob)))), "ok");
+    const auto of_text = finish(token_of_text(context(), text));
+    const auto of_bigint = finish(token_of_bigint(context(), number));
+    const auto of_three = finish(token_of_three(context(), text, number, as_bytes(blob)));
+    ASSERT_EQ(why(of_text) + why(of_bigint) + why(of_three), "okokok");
+    cell_buffer cells;
+    codec<std::string_view>::encode(cells, text);
+    codec<std::int64_t>::encode(cells, number);
+    codec<bytes_view>::encode(cells, as_bytes(blob));
+    EXPECT_EQ(token_of({0}, cells.view(), scratch), ***of_text) << text;
+    EXPECT_EQ(token_of({1}, cells.view(), scratch), ***of_bigint) << number;
+    EXPECT_EQ(token_of({0, 1, 2}, cells.view(), scratch), ***of_three) << text << ' ' << number;
+  }
+}
+
+class compressed_server : public server, public ::testing::WithParamInterface<frame_compression> {};
+
+TEST_P(compressed_server, reads_what_it_was_sent_compressed) {
+  execute("CREATE TABLE IF NOT EXISTS types.large (id int PRIMARY KEY, text text)");
+  session_options options = options_of_environment();
+  options.compression = GetParam();
+  reopen(options);
+  statement<void(std::int32_t, std::string_view)> insert("INSERT INTO types.large (id, text) VALUES (?, ?)");
+  statement<std::string(std::int32_t)> select("SELECT text FROM types.large WHERE id = ?");
+  prepare(insert);
+  prepare(select);
+  for (const std::int32_t kib : {0, 1, 64, 1'024}) {
+    std::string text;
+    while (text.size() < static_cast<std::size_t>(kib) << 10U)
+      text += "line " + std::to_string(text.size()) + '\n';
+    ASSERT_EQ(why(finish(insert(context(), kib, text))), "ok");
+    const auto found = finish(select(context(), kib));
+    ASSERT_EQ(why(found), "ok");
+    EXPECT_TRUE(***found == text) << kib;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(algorithms, compressed_server,
+                         ::testing::Values(frame_compression::lz4, frame_compression::snappy),
+                         [](const auto& of) {
+                           return std::string(of.param == frame_compression::lz4 ? "lz4" : "snappy");
+                         });
 
 std::string opening(const session_options& options) {
   const auto opened = session::open(options);

@@ -1,7 +1,6 @@
 // A session on the emulators's CQL emulator, with the tables and the words of the tests.
 #pragma once
 
-#include <cstdlib>
 #include <memory>
 #include <string>
 #include <utility>
@@ -26,30 +25,23 @@ using emulators::fault;
 using emulators::fault_kind;
 using emulators::operation;
 
-constexpr seconds timeout{20};  // beyond it a test hangs, which is its failure
+constexpr seconds timeout{75};  // beyond it a test hangs, which is its failure
 
 struct profile {
   std::string_view segment;
   std::optional<double> score;
 };
 
-// The tests of sessions run once over each data plane.
-inline data_plane tested_plane() {
-  const char* named = std::getenv("MILLRACE_TESTED_DATA_PLANE");
-  return named != nullptr && std::string_view(named) == "driver" ? data_plane::driver : data_plane::direct;
-}
-
 inline session_options options_for(const cql_emulator& server) {
   session_options options;
-  options.plane = tested_plane();
   options.contact_points = {server.contact_point()};
   options.keyspace = "app";
   options.consistency = "ONE";
   return options;
 }
 
-inline std::unique_ptr<cql_emulator> started(emulators::cql_emulator_options options = {}) {
-  auto server = cql_emulator::start(std::move(options));
+inline std::unique_ptr<cql_emulator> started(const emulators::cql_emulator_options& options = {}) {
+  auto server = cql_emulator::start(options);
   EXPECT_TRUE(server) << server.error().to_string();
   for (const char* cql :
        {"CREATE KEYSPACE app WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}",
@@ -59,6 +51,24 @@ inline std::unique_ptr<cql_emulator> started(emulators::cql_emulator_options opt
     EXPECT_TRUE(done) << done.error().to_string();
   }
   return std::move(*server);
+}
+
+inline emulators::cql_emulator_options three_nodes() {
+  emulators::cql_emulator_options options;
+  options.other_nodes = {{"dc1", "rack2"}, {"dc1", "rack3"}};
+  return options;
+}
+
+// With a second table, of which every one of three nodes has all rows.
+inline std::unique_ptr<cql_emulator> started_with_copies(const emulators::cql_emulator_options& options) {
+  auto server = started(options);
+  for (const char* cql :
+       {"CREATE KEYSPACE copies WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 3}",
+        "CREATE TABLE copies.profile (id text PRIMARY KEY, segment text, score double)"}) {
+    const auto done = server->execute(cql);
+    EXPECT_TRUE(done) << done.error().to_string();
+  }
+  return server;
 }
 
 inline statements::statement_options with_timeout(milliseconds timeout) {
@@ -79,10 +89,9 @@ class session_test : public ::testing::Test {
   }
   static std::unique_ptr<session> opened(const cql_emulator& server, session_options options) {
     const session_options usual = options_for(server);
-    options.contact_points = usual.contact_points;
+    if (options.contact_points.empty()) options.contact_points = usual.contact_points;
     options.keyspace = usual.keyspace;
     options.consistency = usual.consistency;
-    options.plane = usual.plane;
     auto made = session::open(options);
     EXPECT_TRUE(made) << made.error().to_string();
     return std::move(*made);
@@ -105,8 +114,12 @@ class session_test : public ::testing::Test {
   template <typename Done>
   void turn_until(Done done) {
     const instant give_up = loop_.time().now() + timeout;
-    while (!done() && loop_.time().now() < give_up) loop_.run_turn(milliseconds(10));
-    ASSERT_TRUE(done()) << "nothing happened for too long";
+    bool is_done = done();
+    while (!is_done && loop_.time().now() < give_up) {
+      loop_.run_turn(microseconds(200));
+      is_done = done();
+    }
+    ASSERT_TRUE(is_done) << "nothing happened for too long";
   }
   template <typename T>
   T finish(runtime::task<T> call) {

@@ -59,12 +59,32 @@ struct select_statement {
   std::vector<relation> where;
   std::optional<term> limit;
   bool filtering = false;
+  bool distinct = false;
   bool descending = false;
   std::string order_by;
 };
+// column = to, or one of the forms that change a part of the column.
 struct assignment {
+  enum class form : std::uint8_t {
+    set,
+    append,    // column = column + to
+    prepend,   // column = to + column
+    subtract,  // column = column - to
+    element,   // column[at] = to
+    field,     // column.name = to
+  };
+
   std::string column;
   term to;
+  form is = form::set;
+  term at = {};
+  std::string name = {};
+};
+// A column of a DELETE, or a part of it.
+struct deletion {
+  std::string column;
+  std::optional<term> element = {};
+  std::string field = {};
 };
 struct insert_statement {
   table_name into;
@@ -81,7 +101,7 @@ struct update_statement {
 };
 struct delete_statement {
   table_name from;
-  std::vector<std::string> columns;
+  std::vector<deletion> columns;
   std::vector<relation> where;
   using_clause with;
   if_clause condition;
@@ -90,10 +110,12 @@ struct create_keyspace {
   std::string name;
   bool if_not_exists = false;
   std::vector<std::pair<std::string, std::string>> replication;
+  std::vector<std::pair<std::string, std::string>> tablets = {};  // ScyllaDB's option; empty: not given
 };
 struct column_declaration {
   std::string name;
-  type of;
+  type of;  // user-defined types inside it are not resolved yet
+  bool is_static = false;
 };
 struct create_table {
   table_name name;
@@ -107,8 +129,26 @@ struct add_columns {
   table_name table;
   std::vector<column_declaration> columns;
 };
+struct drop_columns {
+  table_name table;
+  std::vector<std::string> columns;
+};
 struct drop_statement {
   table_name what;  // of a keyspace: `table` is empty
+  bool if_exists = false;
+};
+struct create_type {
+  table_name name;
+  bool if_not_exists = false;
+  std::vector<column_declaration> fields;
+};
+struct alter_type {
+  table_name name;
+  std::vector<column_declaration> added;
+  std::vector<std::pair<std::string, std::string>> renamed;  // from, to
+};
+struct drop_type {
+  table_name name;
   bool if_exists = false;
 };
 struct truncate_statement {
@@ -118,9 +158,9 @@ struct use_statement {
   std::string keyspace;
 };
 
-using statement =
-    std::variant<select_statement, insert_statement, update_statement, delete_statement, create_keyspace,
-                 create_table, add_columns, drop_statement, truncate_statement, use_statement>;
+using statement = std::variant<select_statement, insert_statement, update_statement, delete_statement,
+                               create_keyspace, create_table, add_columns, drop_columns, drop_statement,
+                               create_type, alter_type, drop_type, truncate_statement, use_statement>;
 
 struct parsed_statement {
   statement is;

@@ -17,6 +17,15 @@ bool data(operation kind) {
          kind == operation::remove || kind == operation::batch;
 }
 
+// Errors that came after the protocol's fourth version, or are ScyllaDB's.
+failure newer_failure(fault_kind kind, const std::string& table) {
+  if (kind == fault_kind::cdc_write_failure)
+    return {code::cdc_write_failure, "CDC write failure: injected", {}};
+  if (kind == fault_kind::rate_limit)
+    return {code::config, "Per-partition rate limit reached for " + table + ", rejected by coordinator", {}};
+  return {};
+}
+
 }  // namespace
 
 double script_random::normal() noexcept {
@@ -81,7 +90,7 @@ std::uint64_t behaviour::inject(fault what) {
 }
 
 failure failure_of(const fault& what, const std::string& table) {
-  failure out;
+  failure out = newer_failure(what.kind, table);
   const auto extra = [&out](std::initializer_list<std::int32_t> numbers) {
     put_u16(out.extra, local_one);
     for (const std::int32_t each : numbers) put_i32(out.extra, each);
@@ -140,6 +149,9 @@ failure failure_of(const fault& what, const std::string& table) {
     case fault_kind::garbage:
     case fault_kind::oversized:
     case fault_kind::empty_page:
+    case fault_kind::unending_frame:
+    case fault_kind::cdc_write_failure:
+    case fault_kind::rate_limit:
       break;
   }
   if (!what.message.empty()) out.message = what.message;

@@ -89,8 +89,8 @@ class behaviour {
 };
 
 // The ERROR a fault of that kind answers with, the extra fields of its code included. Nothing for those that
-// answer otherwise: unprepared, drop_connection, no_reply, garbage, oversized,
-// empty_page.
+// answer otherwise: unprepared, drop_connection, no_reply, garbage, oversized, empty_page, unending_frame. That of
+// rate_limit is for clients that did not ask for its code.
 [[nodiscard]] failure failure_of(const fault& what, const std::string& table);
 
 }  // namespace millrace::emulators::cql

@@ -9,12 +9,14 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <shared_mutex>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "cql_ast.h"
+#include "cql_cluster.h"
 #include "cql_store.h"
 
 namespace millrace::emulators::cql {
@@ -27,43 +29,46 @@ inline constexpr std::string_view release_version = "5.0.6";
 
 inline constexpr std::size_t tables_max = 4096;
 inline constexpr std::size_t columns_max = 1024;
-
-struct topology {
-  struct node {
-    std::string datacenter;
-    std::string rack;
-    std::string address;  // IPv4
-  };
-
-  std::string cluster_name;
-  std::uint16_t port = 0;
-  std::vector<node> nodes;
-};
+inline constexpr std::uint64_t traces_max = 100'000;
 
 struct schema_change {
   std::string change;  // CREATED, UPDATED, DROPPED
-  std::string target;  // KEYSPACE, TABLE
+  std::string target;  // KEYSPACE, TABLE, TYPE
   std::string keyspace;
-  std::string table;  // of TABLE
+  std::string table;  // of TABLE and TYPE: its name
 };
 
 class catalog {
  public:
-  explicit catalog(topology of);
+  // With `scylla`, statements get the metadata that ScyllaDB sends instead of Cassandra's, and keyspaces may
+  // have tablets; they do so unless told otherwise when `tablets_by_default`. The cluster outlives the
+  // catalogue.
+  catalog(const cluster& of, bool scylla, bool tablets_by_default);
+  [[nodiscard]] bool scylla() const noexcept { return scylla_; }
 
   // The table, or Cassandra's reason why not: no keyspace named, unknown keyspace, unknown table.
   [[nodiscard]] answer<std::shared_ptr<stored_table>> find(const table_name& name,
                                                            std::string_view session_keyspace) const;
   [[nodiscard]] bool has_keyspace(std::string_view name) const;
+  // Of an unknown keyspace: strategy::local.
+  [[nodiscard]] placement placement_of(std::string_view keyspace_name) const;
 
   // DDL. A success without change (IF NOT EXISTS) is a schema_change whose `change` is empty.
   answer<schema_change> create(const create_keyspace& what);
   answer<schema_change> create(const create_table& what, std::string_view session_keyspace);
   answer<schema_change> add(const add_columns& what, std::string_view session_keyspace);
+  answer<schema_change> drop(const drop_columns& what, std::string_view session_keyspace);
+  answer<schema_change> create(const create_type& what, std::string_view session_keyspace);
+  // Gives every table that uses the type a new schema, which outdates the statements of the table.
+  answer<schema_change> alter(const alter_type& what, std::string_view session_keyspace);
+  answer<schema_change> drop(const drop_type& what, std::string_view session_keyspace);
   answer<schema_change> drop(const drop_statement& what, std::string_view session_keyspace);
 
   // The tables of `system` that every node has its own of: local, peers, peers_v2. nullptr for others.
   [[nodiscard]] std::shared_ptr<stored_table> topology_table(std::string_view name, unsigned node) const;
+
+  // Keeps the trace of a request in system_traces, the first traces_max of them.
+  void keep_trace(std::string_view id, unsigned node, unsigned shard);
 
   // Moves with every change after which a compiled statement may be wrong.
   [[nodiscard]] std::uint64_t generation() const noexcept {
@@ -75,6 +80,8 @@ class catalog {
     std::vector<std::pair<std::string, std::string>> replication;
     std::map<std::string, std::shared_ptr<stored_table>, std::less<>> tables;
     bool system = false;
+    std::map<std::string, type, std::less<>> types = {};  // user-defined, not frozen
+    std::optional<unsigned> tablets = {};
   };
 
   [[nodiscard]] answer<std::shared_ptr<stored_table>> find_locked(const table_name& name,
@@ -84,17 +91,26 @@ class catalog {
   // there before and after. Caller holds the lock exclusively.
   void describe_schema();
   void undescribe(const table_schema& schema);
+  void undescribe_column(const table_schema& schema, std::string_view column);
+  void undescribe_type(const type& of);
+  // A keyspace that DDL may change.
+  answer<std::pair<const std::string, keyspace>*> writable(std::string_view name);
   [[nodiscard]] stored_table& system_table(std::string_view keyspace_name, std::string_view table) const;
-  answer<std::shared_ptr<const table_schema>> design(const create_table& what,
-                                                     std::string keyspace_name) const;
+  static answer<std::shared_ptr<const table_schema>> design(create_table what, const keyspace& in,
+                                                            std::string keyspace_name,
+                                                            std::uint64_t generation);
+  verdict set_tablets(keyspace& of, const create_keyspace& from) const;
   [[nodiscard]] static verdict check_not_system(const keyspace& in, std::string_view name);
 
-  topology topology_;
+  const cluster& cluster_;
+  const bool scylla_;
+  const bool tablets_by_default_;
   mutable std::shared_mutex mutex_;
   std::map<std::string, keyspace, std::less<>> keyspaces_;
   std::atomic<std::uint64_t> generation_{1};
   uuid schema_version_;
   std::uint64_t schema_versions_ = 0;
+  std::atomic<std::uint64_t> traces_{0};
 };
 
 }  // namespace millrace::emulators::cql

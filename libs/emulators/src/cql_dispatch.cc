@@ -1,5 +1,6 @@
 #include "cql_dispatch.h"
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -8,11 +9,12 @@
 #include <millrace/base/bytes.h>
 
 #include "cql_murmur3.h"
+#include "cql_request.h"
+#include "cql_routing.h"
 
 namespace millrace::emulators::cql {
 namespace {
 
-constexpr std::uint8_t flag_compressed = 0x01;
 constexpr std::uint8_t flag_tracing = 0x02;
 constexpr std::uint8_t flag_custom_payload = 0x04;
 constexpr std::uint8_t with_values = 0x01;
@@ -23,23 +25,15 @@ constexpr std::uint8_t with_serial_consistency = 0x10;
 constexpr std::uint8_t with_timestamp = 0x20;
 constexpr std::uint8_t with_names = 0x40;
 constexpr std::uint16_t consistency_max = 0x000A;
+constexpr std::uint16_t consistency_serial = 0x0008;
 constexpr std::size_t garbage_bytes = 64;
+constexpr std::uint8_t batch_logged = 0;
+constexpr std::uint8_t batch_of_counters = 2;
 
-// ScyllaDB's extension: which shard this connection is served by, and how tokens map to shards.
-constexpr std::uint16_t sharding_options = 6;
-void put_sharding(std::string& out, unsigned shards, unsigned shard, std::uint16_t port, bool tls) {
-  const auto option = [&out](std::string_view name, std::string_view value) {
-    put_string(out, name);
-    put_u16(out, 1);
-    put_string(out, value);
-  };
-  option("SCYLLA_SHARD", std::to_string(shard));
-  option("SCYLLA_NR_SHARDS", std::to_string(shards));
-  option("SCYLLA_PARTITIONER", "org.apache.cassandra.dht.Murmur3Partitioner");
-  option("SCYLLA_SHARDING_ALGORITHM", "biased-token-round-robin");
-  option("SCYLLA_SHARDING_IGNORE_MSB", "12");
-  option(tls ? "SCYLLA_SHARD_AWARE_PORT_SSL" : "SCYLLA_SHARD_AWARE_PORT", std::to_string(port));
-}
+constexpr std::size_t unending_bytes_max = std::size_t{256} << 20U;
+
+// The catalogue's refusal of an unqualified name.
+bool lacks_keyspace(const failure& why) { return why.message.starts_with("No keyspace has been specified"); }
 
 void put_change(std::string& out, const schema_change& change) {
   put_string(out, change.change);
@@ -66,11 +60,12 @@ void end_frame(std::string& out, std::size_t begun) {
   std::memcpy(out.data() + begun + 5, length.data(), length.size());
 }
 
-void dispatcher::add_trace_id(std::string& out, std::size_t begun) {
+void dispatcher::add_trace_id(const session& with, std::string& out, std::size_t begun) {
   std::string id;
   put_number(id, random_.next());
   put_number(id, random_.next());
   id[6] = static_cast<char>((static_cast<unsigned char>(id[6]) & 0x0FU) | 0x10U);  // a version-1 UUID
+  node_.tables.keep_trace(id, with.node, with.shard);
   out.insert(begun + frame_header_bytes, id);
   out[begun + 1] = static_cast<char>(static_cast<unsigned char>(out[begun + 1]) | flag_tracing);
   end_frame(out, begun);
@@ -137,6 +132,10 @@ verdict emulated_node::run_schema_statement(std::string& out, const plan& what,
     if (const auto* in = std::get_if<create_keyspace>(&does)) return tables.create(*in);
     if (const auto* in = std::get_if<create_table>(&does)) return tables.create(*in, session_keyspace);
     if (const auto* in = std::get_if<add_columns>(&does)) return tables.add(*in, session_keyspace);
+    if (const auto* in = std::get_if<drop_columns>(&does)) return tables.drop(*in, session_keyspace);
+    if (const auto* in = std::get_if<create_type>(&does)) return tables.create(*in, session_keyspace);
+    if (const auto* in = std::get_if<alter_type>(&does)) return tables.alter(*in, session_keyspace);
+    if (const auto* in = std::get_if<drop_type>(&does)) return tables.drop(*in, session_keyspace);
     return tables.drop(std::get<drop_statement>(does), session_keyspace);
   }();
   if (!change) return std::move(change.why());
@@ -152,26 +151,10 @@ verdict emulated_node::run_schema_statement(std::string& out, const plan& what,
     put_string(event, "SCHEMA_CHANGE");
     put_change(event, *change);
     end_frame(event, begun);
-    publish(event);
+    publish(event_kind::schema, event);
   }
   return {};
 }
-
-// What the handlers of one frame pass around.
-struct dispatcher::request {
-  session& with;
-  std::int16_t stream;
-  std::string_view body;
-  std::string& out;
-
-  template <typename F>
-  fate answer(opcode op, F&& fill) {
-    const std::size_t begun = begin_frame(out, op, stream);
-    fill(out);
-    end_frame(out, begun);
-    return {};
-  }
-};
 
 dispatcher::dispatcher(emulated_node& node, thread_counters& counters, std::uint64_t seed)
     : node_(node), counters_(counters), random_(seed) {
@@ -189,6 +172,12 @@ void dispatcher::refresh() {
     prepared_.clear();
     prepared_epoch_ = epoch;
     generation_ = generation;
+    routing_.clear();
+  }
+  if (const std::uint64_t version = node_.members.version(); version != nodes_version_) {
+    nodes_ = node_.members.view();
+    nodes_version_ = version;
+    routing_.clear();
   }
 }
 
@@ -218,7 +207,7 @@ fate dispatcher::protocol_error(request& of, std::string message) {
 
 void dispatcher::put_protocol_error(std::string& out, std::int16_t stream, const std::string& message) {
   session nobody;
-  request of{nobody, stream, {}, out};
+  request of{nobody, stream, {}, out, operation::control};
   protocol_error(of, message);
 }
 
@@ -238,16 +227,29 @@ fate dispatcher::unprepared(request& of, std::string_view id) {
 
 fate dispatcher::handle(session& with, const request_head& head, std::string_view body, std::string& out) {
   const std::size_t begun = out.size();
+  raw_answer_ = false;
   const fate result = route(with, head, body, out);
-  if ((head.flags & flag_tracing) != 0 && out.size() >= begun + frame_header_bytes) add_trace_id(out, begun);
+  if (raw_answer_ || out.size() < begun + frame_header_bytes) return result;
+  if ((head.flags & flag_tracing) != 0) add_trace_id(with, out, begun);
+  if (with.compresses != compressor::none && out.size() > begun + frame_header_bytes) {
+    compress_frame(with.compresses, out, begun);
+    thread_counters::add(counters_.compressed_out);
+  }
   return result;
 }
 
 fate dispatcher::route(session& with, const request_head& head, std::string_view body, std::string& out) {
   refresh();
-  request of{with, head.stream, body, out};
-  if ((head.flags & flag_compressed) != 0)
-    return protocol_error(of, "Frame is compressed, but no compression was negotiated");
+  request of{with, head.stream, body, out, operation::control};
+  if ((head.flags & flag_compressed) != 0) {
+    if (with.compresses == compressor::none)
+      return protocol_error(of, "Frame is compressed, but no compression was negotiated");
+    if (!decompress(with.compresses, body, node_.options.frame_bytes_max, inflated_))
+      return protocol_error(of, "Frame cannot be decompressed");
+    thread_counters::add(counters_.compressed_in);
+    body = inflated_;
+    of.body = body;
+  }
   if ((head.flags & flag_custom_payload) != 0) {
     wire_reader in(body);
     const std::uint16_t entries = in.u16();
@@ -302,90 +304,6 @@ fate dispatcher::route(session& with, const request_head& head, std::string_view
   return protocol_error(of, fmt::format("Unknown opcode {}", head.op));
 }
 
-fate dispatcher::on_options(request& of) {
-  thread_counters::add(counters_.requests[static_cast<std::size_t>(operation::control)]);
-  return of.answer(opcode::supported, [this, &of](std::string& out) {
-    const unsigned shards = node_.options.shards;
-    put_u16(out, shards == 0 ? 3 : 3 + sharding_options);
-    if (shards > 0) {
-      put_sharding(out, shards, of.with.shard, node_.port, !node_.options.tls_certificate_file.empty());
-    }
-    put_string(out, "CQL_VERSION");
-    put_u16(out, 1);
-    put_string(out, "3.4.7");
-    put_string(out, "COMPRESSION");
-    put_u16(out, 0);
-    put_string(out, "PROTOCOL_VERSIONS");
-    put_u16(out, 1);
-    put_string(out, "4/v4");
-  });
-}
-
-fate dispatcher::on_startup(request& of) {
-  thread_counters::add(counters_.requests[static_cast<std::size_t>(operation::control)]);
-  wire_reader in(of.body);
-  bool versioned = false;
-  const std::uint16_t entries = in.u16();
-  for (std::uint16_t i = 0; i < entries && in.ok(); ++i) {
-    const std::string_view key = in.string();
-    const std::string_view given = in.string();
-    if (key == "CQL_VERSION") versioned = true;
-    if (key == "COMPRESSION" && !given.empty())
-      return protocol_error(of, fmt::format("Unknown compression algorithm: {}", given));
-  }
-  if (!in.ok()) return protocol_error(of, "Invalid STARTUP message");
-  if (!versioned) return protocol_error(of, "Missing value CQL_VERSION in STARTUP message");
-  if (node_.options.user.empty()) {
-    of.with.at = session::stage::ready;
-    return of.answer(opcode::ready, [](std::string&) {});
-  }
-  of.with.at = session::stage::authenticating;
-  return of.answer(opcode::authenticate, [](std::string& out) {
-    put_string(out, "org.apache.cassandra.auth.PasswordAuthenticator");
-  });
-}
-
-fate dispatcher::on_auth_response(request& of) {
-  thread_counters::add(counters_.requests[static_cast<std::size_t>(operation::control)]);
-  if (of.with.at != session::stage::authenticating)
-    return protocol_error(of, "Unexpected message AUTH_RESPONSE");
-  wire_reader in(of.body);
-  // SASL PLAIN: [authorisation id] NUL user NUL password
-  const std::string_view given = in.bytes().bytes;
-  const std::size_t first = given.find('\0');
-  const std::size_t second = first == std::string_view::npos ? first : given.find('\0', first + 1);
-  if (!in.ok() || second == std::string_view::npos) {
-    return answer_error(of, {code::bad_credentials, "Password must not be null", {}});
-  }
-  const std::string_view user = given.substr(first + 1, second - first - 1);
-  const std::string_view password = given.substr(second + 1);
-  if (user != node_.options.user || password != script_->password) {
-    return answer_error(
-        of,
-        {code::bad_credentials, fmt::format("Provided username {} and/or password are incorrect", user), {}});
-  }
-  of.with.at = session::stage::ready;
-  return of.answer(opcode::auth_success, [](std::string& out) { put_null(out); });
-}
-
-fate dispatcher::on_register(request& of) {
-  thread_counters::add(counters_.requests[static_cast<std::size_t>(operation::control)]);
-  wire_reader in(of.body);
-  const std::uint16_t count = in.u16();
-  bool schema_events = false;
-  for (std::uint16_t i = 0; i < count && in.ok(); ++i) {
-    const std::string_view event = in.string();
-    if (event == "SCHEMA_CHANGE")
-      schema_events = true;
-    else if (in.ok() && event != "TOPOLOGY_CHANGE" && event != "STATUS_CHANGE") {
-      return protocol_error(of, fmt::format("Invalid value '{}' for Type", event));
-    }
-  }
-  if (!in.ok()) return protocol_error(of, "Invalid REGISTER message");
-  of.with.wants_schema_events = of.with.wants_schema_events || schema_events;
-  return of.answer(opcode::ready, [](std::string&) {});
-}
-
 fate dispatcher::on_prepare(request& of) {
   thread_counters::add(counters_.requests[static_cast<std::size_t>(operation::prepare)]);
   wire_reader in(of.body);
@@ -400,7 +318,8 @@ fate dispatcher::on_prepare(request& of) {
   fate out = of.answer(opcode::result, [&](std::string& body) {
     put_i32(body, result_prepared);
     put_string(body, id);
-    (*compiled)->put_prepared_metadata(body);
+    if (of.with.sends_metadata_id) put_string(body, (*compiled)->metadata_id);
+    (*compiled)->put_prepared_metadata(body, of.with.wants_lwt_mark);
   });
   out.delay = script_->sample(operation::prepare, table, of.with.node, random_);
   return out;
@@ -411,7 +330,10 @@ verdict dispatcher::read_options(wire_reader& in, const plan* named_by) {
   failure malformed{code::protocol, "Invalid or truncated request options", {}};
   options_ = {};
   values_.clear();
-  if (in.u16() > consistency_max) return failure{code::protocol, "Unknown code for a consistency level", {}};
+  consistency_ = in.u16();
+  serial_consistency_ = consistency_serial;
+  if (consistency_ > consistency_max)
+    return failure{code::protocol, "Unknown code for a consistency level", {}};
   const std::uint8_t flags = in.u8();
   if ((flags & with_values) != 0) {
     const std::uint16_t count = in.u16();
@@ -432,7 +354,7 @@ verdict dispatcher::read_options(wire_reader& in, const plan* named_by) {
   options_.skip_metadata = (flags & with_skip_metadata) != 0;
   if ((flags & with_page_size) != 0) options_.page_size = in.i32();
   if ((flags & with_paging_state) != 0) options_.paging_state = in.bytes().bytes;
-  if ((flags & with_serial_consistency) != 0) in.u16();
+  if ((flags & with_serial_consistency) != 0) serial_consistency_ = in.u16();
   if ((flags & with_timestamp) != 0) options_.timestamp = in.i64();
   if (!in.ok()) return malformed;
   return {};
@@ -445,27 +367,73 @@ fate dispatcher::on_query(request& of) {
   answer<std::shared_ptr<const plan>> compiled = compile(node_.tables, text, of.with.keyspace);
   const plan* named_by = compiled ? compiled->get() : nullptr;
   if (verdict bad = read_options(in, named_by)) return protocol_error(of, std::move(bad->message));
-  if (!compiled) return answer_error(of, std::move(compiled.why()));
+  if (!compiled) {
+    if (of.with.keyspace.empty() && lacks_keyspace(compiled.why()))
+      thread_counters::add(counters_.unqualified_without_keyspace);
+    return answer_error(of, std::move(compiled.why()));
+  }
   return run_plan(of, **compiled, {});
 }
 
 fate dispatcher::on_execute(request& of) {
   wire_reader in(of.body);
   const std::string_view id = in.short_bytes();
+  const std::string_view metadata_id = of.with.sends_metadata_id ? in.short_bytes() : std::string_view();
   if (!in.ok()) return protocol_error(of, "Invalid EXECUTE message");
   const std::shared_ptr<const plan> what = find_prepared(id);
   if (verdict bad = read_options(in, what.get())) return protocol_error(of, std::move(bad->message));
+  if (of.with.sends_metadata_id) options_.metadata_id = metadata_id;
   if (what == nullptr) return unprepared(of, id);
   return run_plan(of, *what, id);
 }
 
+verdict dispatcher::check_guardrails(const plan& what, std::span<const value> values) const {
+  return check_collections(what, values,
+                           {node_.options.collection_bytes_max, node_.options.collection_items_max});
+}
+
+std::optional<dispatcher::location> dispatcher::locate(const plan& what, std::span<const value> values) {
+  if (what.table == nullptr || what.kind == operation::system) return std::nullopt;
+  const std::optional<std::int64_t> token = token_of_request(what, values);
+  if (!token) return std::nullopt;
+  std::shared_ptr<const table_routing>& in = routing_[what.table.get()];
+  if (in == nullptr)
+    in = node_.members.routing(what.schema->id, node_.tables.placement_of(what.schema->keyspace));
+  if (in->ranges.empty()) return std::nullopt;
+  return location{*token, *in};
+}
+
+void dispatcher::count_routing(const session& with, const location& at, routed_kind kind) {
+  auto& to = counters_.routing[static_cast<std::size_t>(kind)];
+  const std::optional<unsigned> shard = at.in.shard_on(with.node, at.token);
+  const bool sharded = nodes_->nodes[with.node].shards > 0;
+  thread_counters::add(!shard                            ? to.misrouted_node
+                       : sharded && *shard != with.shard ? to.misrouted_shard
+                                                         : to.routed);
+}
+
+verdict dispatcher::check_levels(const session& with, const location& at, bool conditional) const {
+  const std::string& datacenter = nodes_->nodes[with.node].datacenter;
+  if (conditional) {
+    if (verdict bad = check_replicas(at.in, at.token, datacenter, serial_consistency_)) return bad;
+  }
+  return check_replicas(at.in, at.token, datacenter, consistency_);
+}
+
+void dispatcher::note_unqualified(const session& with, const plan& what) {
+  if (what.unqualified && with.keyspace.empty()) thread_counters::add(counters_.unqualified_without_keyspace);
+}
+
 fate dispatcher::run_plan(request& of, const plan& what, std::string_view id) {
   thread_counters::add(counters_.requests[static_cast<std::size_t>(what.kind)]);
+  of.kind = what.kind;
   if (values_.size() != what.markers.size()) {
     return answer_error(of, invalid(fmt::format("There were {} markers(?) in CQL but {} bound variables",
                                                 what.markers.size(), values_.size())));
   }
+  if (verdict bad = check_guardrails(what, values_)) return answer_error(of, std::move(*bad));
   thread_counters::add(counters_.by_node[of.with.node]);
+  note_unqualified(of.with, what);
   const fault* hit =
       script_->faults.empty() ? nullptr : script_->strike(what.kind, what.table_name, of.with.node, random_);
   if (hit != nullptr && hit->kind == fault_kind::empty_page && what.kind == operation::select) {
@@ -473,21 +441,39 @@ fate dispatcher::run_plan(request& of, const plan& what, std::string_view id) {
     options_.empty_page = true;
     hit = nullptr;
   }
+  fate out = answer_plan(of, what, id, hit);
+  if (hit == nullptr || hit->takes_effect)
+    out.delay = script_->sample(what.kind, what.table_name, of.with.node, random_);
+  return out;
+}
+
+fate dispatcher::answer_plan(request& of, const plan& what, std::string_view id, const fault* hit) {
+  const std::optional<location> at = locate(what, values_);
+  const routed_kind kind = routed_kind_of(what);
+  if (at && !id.empty() && routable(what)) count_routing(of.with, *at, kind);
   if (hit != nullptr && !hit->takes_effect) return strike(of, *hit, id, what.table_name);
+  if (at && node_.options.enforce_consistency) {
+    if (verdict bad = check_levels(of.with, *at, kind == routed_kind::conditional))
+      return answer_error(of, std::move(*bad));
+  }
   const std::size_t begun = begin_frame(of.out, opcode::result, of.stream);
+  if (at && at->in.tablets && of.with.tablets_routing && !id.empty() &&
+      at->in.shard_on(of.with.node, at->token) != of.with.shard) {
+    put_tablet_payload(of.out, at->in, at->token);
+    of.out[begun + 1] = static_cast<char>(flag_custom_payload);
+  }
+  const bool informs = of.out.size() > begun + frame_header_bytes;
   plan own;
   verdict bad = std::holds_alternative<statement>(what.does)
                     ? node_.run_schema_statement(of.out, what, of.with.keyspace)
                     : executor_.run(of.out, *as_seen_by(of.with.node, what, own), values_, options_);
-  fate out;
   if (bad || hit != nullptr) {
     of.out.resize(begun);
-    out = bad ? answer_error(of, std::move(*bad)) : strike(of, *hit, id, what.table_name);
-  } else {
-    end_frame(of.out, begun);
+    return bad ? answer_error(of, std::move(*bad)) : strike(of, *hit, id, what.table_name);
   }
-  out.delay = script_->sample(what.kind, what.table_name, of.with.node, random_);
-  return out;
+  end_frame(of.out, begun);
+  if (informs) thread_counters::add(counters_.tablet_payloads);
+  return {};
 }
 
 const plan* dispatcher::as_seen_by(unsigned node, const plan& what, plan& own) const {
@@ -504,6 +490,9 @@ fate dispatcher::strike(request& of, const fault& with, std::string_view id, con
   thread_counters::add(counters_.faults);
   if (with.kind == fault_kind::drop_connection) return {fate::kind::drop, {}};
   if (with.kind == fault_kind::no_reply) return {fate::kind::silence, {}};
+  if (with.kind == fault_kind::rate_limit) return rate_limited(of, with, table);
+  raw_answer_ = with.kind == fault_kind::garbage || with.kind == fault_kind::oversized ||
+                with.kind == fault_kind::unending_frame;
   if (with.kind == fault_kind::garbage) {
     of.out.append(garbage_bytes, '\x2a');
     return {};
@@ -514,8 +503,29 @@ fate dispatcher::strike(request& of, const fault& with, std::string_view id, con
     put_i32(of.out, INT32_MAX);
     return {};
   }
+  if (with.kind == fault_kind::unending_frame) {
+    const std::size_t announced =
+        std::clamp<std::size_t>(static_cast<std::size_t>(std::max(with.code, 1)), 1, unending_bytes_max);
+    const std::size_t begun = begin_frame(of.out, opcode::result, of.stream);
+    of.out.resize(begun + frame_header_bytes - sizeof(std::int32_t));
+    put_i32(of.out, static_cast<std::int32_t>(announced));
+    fate out;
+    out.unending = announced;
+    return out;
+  }
   if (with.kind == fault_kind::unprepared && !id.empty()) return unprepared(of, id);
   return answer_error(of, failure_of(with, table));
+}
+
+// ScyllaDB's rate limit error: its code was announced in SUPPORTED and is used when STARTUP named it.
+fate dispatcher::rate_limited(request& of, const fault& with, const std::string& table) {
+  failure why = failure_of(with, table);
+  if (of.with.rate_limit_error) {
+    why.code = code::rate_limit;
+    put_u8(why.extra, of.kind == operation::select ? 0 : 1);
+    put_u8(why.extra, 1);  // rejected by the coordinator
+  }
+  return answer_error(of, std::move(why));
 }
 
 verdict dispatcher::read_batch(request& of, wire_reader& in) {
@@ -523,7 +533,8 @@ verdict dispatcher::read_batch(request& of, wire_reader& in) {
   batch_.clear();
   values_.clear();
   batch_unprepared_.clear();
-  if (in.u8() > 2) return failure{code::protocol, "Unknown batch type", {}};
+  batch_type_ = in.u8();
+  if (batch_type_ > batch_of_counters) return failure{code::protocol, "Unknown batch type", {}};
   const std::uint16_t count = in.u16();
   for (std::uint16_t i = 0; i < count && in.ok(); ++i) {
     batched next;
@@ -538,6 +549,7 @@ verdict dispatcher::read_batch(request& of, wire_reader& in) {
     } else {
       const std::string_view id = in.short_bytes();
       next.what = find_prepared(id);
+      next.prepared = true;
       if (next.what == nullptr && batch_unprepared_.empty()) batch_unprepared_ = id;
     }
     if (!in.ok()) return malformed;
@@ -548,6 +560,20 @@ verdict dispatcher::read_batch(request& of, wire_reader& in) {
     batch_.push_back(std::move(next));
   }
   return in.ok() ? verdict{} : malformed;
+}
+
+// Counters are written in batches of their own.
+verdict dispatcher::check_batch_counters() const {
+  bool counters = false;
+  bool others = false;
+  for (const batched& each : batch_)
+    (std::get<mutation_plan>(each.what->does).counts ? counters : others) = true;
+  if (batch_type_ == batch_of_counters && others)
+    return invalid("Cannot include non-counter statement in a counter batch");
+  if (counters && others) return invalid("Counter and non-counter mutations cannot exist in the same batch");
+  if (batch_type_ == batch_logged && counters)
+    return invalid("Cannot include a counter statement in a logged batch");
+  return {};
 }
 
 fate dispatcher::run_batch(request& of, bool only_check, std::optional<std::int64_t> timestamp) {
@@ -563,11 +589,26 @@ fate dispatcher::run_batch(request& of, bool only_check, std::optional<std::int6
       return answer_error(of, invalid(fmt::format("There were {} markers(?) in CQL but {} bound variables",
                                                   each.what->markers.size(), each.values)));
     }
+  }
+  if (verdict bad = check_batch_counters()) return answer_error(of, std::move(*bad));
+  for (const batched& each : batch_) {
     const std::span<const value> bound = std::span(values_).subspan(each.first_value, each.values);
+    if (verdict bad = check_guardrails(*each.what, bound)) return answer_error(of, std::move(*bad));
     if (verdict bad = executor_.mutate(*each.what, bound, timestamp, !only_check))
       return answer_error(of, std::move(*bad));
   }
   return {};
+}
+
+// Drivers route a batch by its first statement.
+std::optional<dispatcher::location> dispatcher::locate_batch(const session& with) {
+  for (const batched& each : batch_) note_unqualified(with, *each.what);
+  if (batch_.empty() || batch_.front().values != batch_.front().what->markers.size()) return std::nullopt;
+  const batched& first = batch_.front();
+  const std::optional<location> at =
+      locate(*first.what, std::span(values_).subspan(first.first_value, first.values));
+  if (at && first.prepared && routable(*first.what)) count_routing(with, *at, routed_kind::batch);
+  return at;
 }
 
 fate dispatcher::on_batch(request& of) {
@@ -578,9 +619,10 @@ fate dispatcher::on_batch(request& of) {
                                        : answer_error(of, std::move(*bad));
   }
   std::optional<std::int64_t> timestamp;
-  in.u16();
+  of.kind = operation::batch;
+  consistency_ = in.u16();
   const std::uint8_t flags = in.u8();
-  if ((flags & with_serial_consistency) != 0) in.u16();
+  if ((flags & with_serial_consistency) != 0) serial_consistency_ = in.u16();
   if ((flags & with_timestamp) != 0) timestamp = in.i64();
   if (!in.ok()) return protocol_error(of, "Invalid BATCH message");
   if (!batch_unprepared_.empty()) return unprepared(of, batch_unprepared_);
@@ -591,7 +633,11 @@ fate dispatcher::on_batch(request& of) {
   const fault* hit =
       script_->faults.empty() ? nullptr : script_->strike(operation::batch, table, of.with.node, random_);
   thread_counters::add(counters_.by_node[of.with.node]);
+  const std::optional<location> at = locate_batch(of.with);
   if (hit != nullptr && !hit->takes_effect) return strike(of, *hit, {}, table);
+  if (at && node_.options.enforce_consistency) {
+    if (verdict bad = check_levels(of.with, *at, false)) return answer_error(of, std::move(*bad));
+  }
   const std::size_t before = of.out.size();
   if (!timestamp) timestamp = server_timestamp();
   for (const bool only_check : {true, false}) {

@@ -57,6 +57,33 @@ value resolve(const source& from, std::span<const value> values) {
   return {from.constant, value::state::present};
 }
 
+verdict check_collections(const plan& what, std::span<const value> values, const collection_limits& limits) {
+  const auto* does = std::get_if<mutation_plan>(&what.does);
+  if (does == nullptr || (limits.bytes == 0 && limits.items == 0)) return {};
+  const auto violated = [](std::string_view name, std::string detected) {
+    return invalid(fmt::format("Guardrail {} violated: {}", name, detected));
+  };
+  for (const cell_plan& each : does->cells) {
+    const value to = resolve(each.from, values);
+    if (!each.to->of.collection() || !to.present() || each.is == change::put_element) continue;
+    const auto items = static_cast<std::size_t>(std::max(wire_reader(to.bytes).i32(), 0));
+    const std::string where = fmt::format("{} in table {}", each.to->name, what.table_name);
+    if (limits.bytes != 0 && to.bytes.size() > limits.bytes) {
+      return violated(
+          "collection_size",
+          fmt::format("Detected collection {} of size {}, this exceeds the failure threshold of {}.", where,
+                      to.bytes.size(), limits.bytes));
+    }
+    if (limits.items != 0 && items > limits.items) {
+      return violated(
+          "items_per_collection",
+          fmt::format("Detected collection {} with {} items, this exceeds the failure threshold of {}.",
+                      where, items, limits.items));
+    }
+  }
+  return {};
+}
+
 bool holds(relation::op is, int order) {
   switch (is) {
     case relation::op::eq:
@@ -87,35 +114,84 @@ verdict executor::run(std::string& out, const plan& what, std::span<const value>
                       const request_options& with) {
   if (std::holds_alternative<selection_plan>(what.does)) return select(out, what, values, with);
   if (std::get<mutation_plan>(what.does).condition != if_clause::what::nothing) {
-    return run_conditional(out, what, values);
+    return run_conditional(out, what, values, with);
   }
   if (verdict bad = mutate(what, values, with.timestamp)) return bad;
   put_i32(out, result_void);
   return {};
 }
 
-verdict executor::mutate(const plan& what, std::span<const value> values,
-                         std::optional<std::int64_t> timestamp, bool apply) {
+verdict executor::take_key(const plan& what, std::span<const value> values) {
   const auto& does = std::get<mutation_plan>(what.does);
-  const table_schema& schema = *what.schema;
-  if (verdict bad = check_values(what, values)) return bad;
   parts_.clear();
+  std::size_t length = 0;
   for (std::size_t i = 0; i < does.partition_key.size(); ++i) {
     const value part = resolve(does.partition_key[i], values);
-    if (!part.present()) return null_key(schema.columns[i]);
+    if (!part.present()) return null_key(what.schema->columns[i]);
     parts_.push_back(part.bytes);
+    // Of several components each has a length of two bytes and an end of one.
+    length += part.bytes.size() + (does.partition_key.size() > 1 ? 3 : 0);
   }
+  if (length == 0) return invalid("Key may not be empty");
+  if (length > key_bytes_max)
+    return invalid(fmt::format("Key length of {} is longer than maximum of {}", length, key_bytes_max));
   key_.clear();
   put_partition_key(key_, parts_);
-  if (key_.empty()) return invalid("Key may not be empty");
-  if (key_.size() > key_bytes_max)
-    return invalid(fmt::format("Key length of {} is longer than maximum of {}", key_.size(), key_bytes_max));
   clustering_.clear();
   for (std::size_t i = 0; i < does.clustering.size(); ++i) {
     const value part = resolve(does.clustering[i], values);
-    if (!part.present()) return null_key(schema.clustering(i));
+    if (!part.present()) return null_key(what.schema->clustering(i));
     put_clustering(clustering_, part.bytes);
   }
+  if (clustering_.size() > key_bytes_max + sizeof(std::int32_t) * does.clustering.size()) {
+    return invalid(fmt::format("The sum of all clustering columns is too long ({} > {})",
+                               clustering_.size() - sizeof(std::int32_t) * does.clustering.size(),
+                               key_bytes_max));
+  }
+  return {};
+}
+
+verdict executor::take_cells(const mutation_plan& does, std::span<const value> values) {
+  cells_.clear();
+  ordered_.clear();
+  for (const cell_plan& each : does.cells) {
+    cell_write next{each.to->slot, resolve(each.from, values), each.to->is == column::role::static_};
+    const bool counter = each.to->of.id == type_id::counter;
+    if (counter && each.is != change::set && next.to.is == value::state::null) {
+      return invalid(fmt::format("Invalid null value for counter {}",
+                                 each.is == change::subtract ? "decrement" : "increment"));
+    }
+    // A collection, or a user-defined type, of no parts is none.
+    const bool whole = each.is == change::set && each.to->of.multi_cell() && next.to.present();
+    if (whole && no_parts(each.to->of, next.to.bytes)) next.to = {};
+    if (whole && next.to.present() && !ordered(each.to->of, next.to.bytes)) {
+      const cell_edit from_nothing{change::append, &each.to->of, next.to, {}, 0};
+      ordered_.push_back(edited(from_nothing, std::nullopt).value_or(std::string()));
+      next.to.bytes = ordered_.back();
+    }
+    if (each.is != change::set) next.edit = {each.is, &each.to->of, next.to, {}, each.field};
+    const bool element = each.is == change::put_element || each.is == change::remove_element;
+    if (element) {
+      next.edit.key = resolve(each.at, values);
+      if (!next.edit.key.present()) {
+        return invalid(fmt::format("Invalid {} {} key",
+                                   next.edit.key.is == value::state::unset ? "unset" : "null",
+                                   each.to->of.id == type_id::map ? "map" : "set"));
+      }
+    }
+    // To add nothing to a collection changes nothing.
+    const bool adds = each.is == change::append || each.is == change::prepend || each.is == change::subtract;
+    if (adds && !next.to.present()) continue;
+    cells_.push_back(next);
+  }
+  return {};
+}
+
+verdict executor::mutate(const plan& what, std::span<const value> values,
+                         std::optional<std::int64_t> timestamp, bool apply) {
+  const auto& does = std::get<mutation_plan>(what.does);
+  if (verdict bad = check_values(what, values)) return bad;
+  if (verdict bad = take_key(what, values)) return bad;
   std::int64_t at = timestamp ? *timestamp : 0;
   if (does.timestamp) {
     const value given = resolve(*does.timestamp, values);
@@ -135,15 +211,22 @@ verdict executor::mutate(const plan& what, std::span<const value> values,
     if (ttl < 0) return invalid(fmt::format("A TTL must be greater or equal to 0, but was {}", ttl));
     if (ttl > 0) expires_at = wall_us() / 1'000'000 + ttl;
   }
+  if (verdict bad = take_cells(does, values)) return bad;
   if (!apply) return {};
   if (does.deletes) {
     what.table->remove(key_, clustering_, at);
     return {};
   }
-  cells_.clear();
-  for (const auto& [slot, from] : does.cells) cells_.push_back({slot, resolve(from, values)});
-  what.table->write(key_, clustering_, {at, expires_at, does.inserts, cells_});
+  what.table->write(key_, clustering_, {at, expires_at, does.inserts, does.only_static, cells_});
   return {};
+}
+
+void put_column(std::string& out, const partition& in, const row* of, const column& by, std::int64_t now_s) {
+  const cell* stored = live_cell(in, of, by, now_s);
+  if (stored == nullptr) return put_null(out);
+  // What was stored when the type had fewer fields is completed; a frozen value is sent as it was stored.
+  if (by.of.id == type_id::user && !by.of.frozen) return put_bytes(out, complete(by.of, stored->bytes));
+  put_bytes(out, stored->bytes);
 }
 
 // One SELECT in progress: filters rows, encodes those that pass, remembers where the page ended.
@@ -170,17 +253,19 @@ struct executor::selection {
     split_partition_key(key_parts, key, what.schema->partition_columns);
   }
 
-  bool passes(const restriction& by, const partition& in, const row& of) const {
+  bool passes(const restriction& by, const partition& in, const row* of) const {
     std::string_view held;
     switch (by.on->is) {
       case column::role::partition_key:
         held = key_parts[by.on->position];
         break;
       case column::role::clustering:
+        if (of == nullptr) return false;
         held = clustering_parts[by.on->position];
         break;
+      case column::role::static_:
       case column::role::regular: {
-        const cell* stored = live_cell(in, of, by.on->slot, now_s);
+        const cell* stored = live_cell(in, of, *by.on, now_s);
         if (stored == nullptr) return false;
         held = stored->bytes;
         break;
@@ -192,10 +277,9 @@ struct executor::selection {
     return std::any_of(wanted.begin(), wanted.end(), fits);
   }
 
-  // False: the page or the limit is full.
-  bool offer(const partition& in, const row& of) {
-    split_clustering(clustering_parts, of.clustering, what.schema->clustering_columns);
-    if (!live_row(in, of, now_s)) return true;
+  // A live row, or nothing for a partition that has static cells only. False: the page or the limit is full.
+  bool offer(const partition& in, const row* of) {
+    if (of != nullptr) split_clustering(clustering_parts, of->clustering, what.schema->clustering_columns);
     for (const restriction& each : does.clustering) {
       if (!passes(each, in, of)) return true;
     }
@@ -213,28 +297,32 @@ struct executor::selection {
     if (page != std::numeric_limits<std::int32_t>::max()) {
       last.token = token;
       last.key = key;
-      last.clustering = of.clustering;
+      last.clustering = of == nullptr ? std::string() : of->clustering;
     }
     return !too_large;
   }
 
-  void encode_row(const partition& in, const row& of) const {
+  void encode_row(const partition& in, const row* of) const {
     for (const output& each : does.outputs) {
       if (each.is == selector::what::token) {
         put_i32(rows, 8);
         put_i64(rows, token);
         continue;
       }
-      if (each.of->is != column::role::regular) {
+      if (each.of->is == column::role::clustering && of == nullptr) {
+        put_null(rows);
+        continue;
+      }
+      if (each.of->primary_key()) {
         put_bytes(rows, each.of->is == column::role::clustering ? clustering_parts[each.of->position]
                                                                 : key_parts[each.of->position]);
         continue;
       }
-      const cell* stored = live_cell(in, of, each.of->slot, now_s);
+      const cell* stored = live_cell(in, of, *each.of, now_s);
       if (stored == nullptr || (each.is == selector::what::ttl && stored->expires_at == 0)) {
         put_null(rows);
       } else if (each.is == selector::what::column) {
-        put_bytes(rows, stored->bytes);
+        put_column(rows, in, of, *each.of, now_s);
       } else if (each.is == selector::what::write_time) {
         put_i32(rows, 8);
         put_i64(rows, stored->written_at);
@@ -247,15 +335,21 @@ struct executor::selection {
 
   // All rows of a partition, or those behind `after`. False: full.
   bool offer_all(const partition& in, const std::string* after) {
+    if (does.distinct && after != nullptr) return true;
+    bool any = false;
     for (std::size_t i = 0; i < in.rows.size(); ++i) {
       const row& of = *in.rows[does.reversed ? in.rows.size() - 1 - i : i];
+      if (!live_row(in, of, now_s)) continue;
+      if (does.distinct) return offer(in, &of);
+      any = true;
       if (after != nullptr) {
         const int order = compare_clustering(*what.schema, of.clustering, *after);
         if (does.reversed ? order >= 0 : order <= 0) continue;
       }
-      if (!offer(in, of)) return false;
+      if (!offer(in, &of)) return false;
     }
-    return true;
+    const bool lone_statics = !any && after == nullptr && does.clustering.empty() && live_statics(in, now_s);
+    return !lone_statics || offer(in, nullptr);
   }
 
   // Is the partition inside the token range? Negative: not yet, positive: behind its end.
@@ -339,7 +433,7 @@ verdict executor::select(std::string& out, const plan& what, std::span<const val
   if (with.empty_page) {
     now.more = true;
     now.last = resumes ? resume : cursor{std::numeric_limits<std::int64_t>::min(), {}, {}, now.remaining};
-    put_rows(out, does, now, with.skip_metadata);
+    put_rows(out, now, with);
     return {};
   }
   if (does.partition_key.empty()) {
@@ -371,34 +465,46 @@ verdict executor::select(std::string& out, const plan& what, std::span<const val
         if (!one_row) {
           full = !now.offer_all(in, continues ? &resume.clustering : nullptr);
         } else if (const row* only = stored_table::find(*what.schema, in, clustering_)) {
-          full = !now.offer(in, *only);
+          full = live_row(in, *only, now.now_s) && !now.offer(in, only);
         }
       });
       if (full) break;
     }
   }
   if (now.too_large) return invalid("The result is larger than the emulator sends; use paging");
-  put_rows(out, does, now, with.skip_metadata);
+  put_rows(out, now, with);
   return {};
 }
 
-void executor::put_rows(std::string& out, const selection_plan& does, const selection& found,
-                        bool skip_metadata) const {
+void put_rows_metadata(std::string& out, const plan& what, std::int32_t columns, std::string_view metadata,
+                       const request_options& with, const std::optional<std::string>& paging_state) {
   constexpr std::int32_t global_table = 0x0001;
   constexpr std::int32_t has_more = 0x0002;
   constexpr std::int32_t no_metadata = 0x0004;
-  put_i32(out, result_rows);
-  put_i32(out, (skip_metadata ? no_metadata : global_table) | (found.more ? has_more : 0));
-  put_i32(out, does.columns);
+  constexpr std::int32_t metadata_changed = 0x0008;
+  const bool changed = with.metadata_id && *with.metadata_id != what.metadata_id;
+  const bool skip = with.skip_metadata && !changed;
+  // Servers leave the flag of the table set when they leave the columns out.
+  put_i32(out, global_table | (paging_state ? has_more : 0) | (skip ? no_metadata : 0) |
+                   (changed ? metadata_changed : 0));
+  put_i32(out, columns);
+  if (paging_state) put_bytes(out, *paging_state);
+  if (changed) put_string(out, what.metadata_id);
+  if (!skip) out += metadata;
+}
+
+void executor::put_rows(std::string& out, const selection& found, const request_options& with) const {
+  const selection_plan& does = found.does;
+  std::optional<std::string> state;
   if (found.more) {
-    std::string state;
-    put_i64(state, found.last.token);
-    put_bytes(state, found.last.key);
-    put_bytes(state, found.last.clustering);
-    put_i32(state, found.remaining - found.found);
-    put_bytes(out, state);
+    state.emplace();
+    put_i64(*state, found.last.token);
+    put_bytes(*state, found.last.key);
+    put_bytes(*state, found.last.clustering);
+    put_i32(*state, found.remaining - found.found);
   }
-  if (!skip_metadata) out += does.metadata;
+  put_i32(out, result_rows);
+  put_rows_metadata(out, found.what, does.columns, does.metadata, with, state);
   if (does.counts) {
     put_i32(out, 1);
     put_i32(out, 8);

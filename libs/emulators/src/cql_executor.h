@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <span>
 #include <string>
@@ -22,6 +23,8 @@ struct request_options {
   std::int32_t page_size = 0;             // 0: all rows
   std::string_view paging_state;
   bool skip_metadata = false;
+  // The id of the result's columns as the client knows them, where it negotiated to send it.
+  std::optional<std::string_view> metadata_id;
   bool empty_page = false;  // a page without rows: the next one begins where this one would have
 };
 
@@ -43,21 +46,40 @@ class executor {
   };
   struct selection;
 
-  verdict run_conditional(std::string& out, const plan& what, std::span<const value> values);
+  verdict run_conditional(std::string& out, const plan& what, std::span<const value> values,
+                          const request_options& with);
+  verdict take_key(const plan& what, std::span<const value> values);
+  verdict take_cells(const mutation_plan& does, std::span<const value> values);
   verdict select(std::string& out, const plan& what, std::span<const value> values,
                  const request_options& with);
   verdict collect_keys(const plan& what, const selection_plan& does, std::span<const value> values);
   static bool parse_cursor(std::string_view state, cursor& out);
-  void put_rows(std::string& out, const selection_plan& does, const selection& found,
-                bool skip_metadata) const;
+  void put_rows(std::string& out, const selection& found, const request_options& with) const;
 
   std::string key_;
   std::string clustering_;
   std::string rows_;
   std::vector<std::string_view> parts_;
   std::vector<cell_write> cells_;
+  std::deque<std::string> ordered_;  // values that were sent out of order
   std::vector<std::pair<std::int64_t, std::string>> keys_;
 };
+
+// The metadata of a ROWS result. The columns are left out when the client asked for that, unless it knows
+// others than these.
+void put_rows_metadata(std::string& out, const plan& what, std::int32_t columns, std::string_view metadata,
+                       const request_options& with, const std::optional<std::string>& paging_state);
+// A column that is not in the key as a reader gets it; `of` may be absent.
+void put_column(std::string& out, const partition& in, const row* of, const column& by, std::int64_t now_s);
+
+// Cassandra's guardrails of collections; 0: no limit.
+struct collection_limits {
+  std::size_t bytes = 0;
+  std::size_t items = 0;
+};
+// Of the collections that a mutation writes whole, frozen or not.
+[[nodiscard]] verdict check_collections(const plan& what, std::span<const value> values,
+                                        const collection_limits& limits);
 
 // The value a plan takes from its text or its markers.
 [[nodiscard]] value resolve(const source& from, std::span<const value> values);

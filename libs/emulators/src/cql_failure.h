@@ -21,12 +21,15 @@ inline constexpr std::int32_t write_timeout = 0x1100;
 inline constexpr std::int32_t read_timeout = 0x1200;
 inline constexpr std::int32_t read_failure = 0x1300;
 inline constexpr std::int32_t write_failure = 0x1500;
+inline constexpr std::int32_t cdc_write_failure = 0x1600;
 inline constexpr std::int32_t syntax = 0x2000;
 inline constexpr std::int32_t unauthorized = 0x2100;
 inline constexpr std::int32_t invalid = 0x2200;
 inline constexpr std::int32_t config = 0x2300;
 inline constexpr std::int32_t already_exists = 0x2400;
 inline constexpr std::int32_t unprepared = 0x2500;
+// ScyllaDB's; a client learns it from SUPPORTED and asks for it in STARTUP.
+inline constexpr std::int32_t rate_limit = 0x4321;
 }  // namespace code
 
 struct failure {

@@ -25,8 +25,8 @@ namespace {
 using shape = literal::shape;
 
 failure misfit(const literal& from, const type& of, std::string_view column) {
-  static constexpr std::array<std::string_view, 10> names{"NULL", "STRING", "INTEGER", "FLOAT", "BOOLEAN",
-                                                          "UUID", "HEX",    "LIST",    "SET",   "TUPLE"};
+  static constexpr std::array<std::string_view, 11> names{
+      "NULL", "STRING", "INTEGER", "FLOAT", "BOOLEAN", "UUID", "HEX", "LIST", "SET", "TUPLE", "NAME"};
   return invalid(fmt::format("Invalid {} constant ({}) for \"{}\" of type {}",
                              names[static_cast<std::size_t>(from.is)], from.text, column, to_string(of)));
 }
@@ -263,6 +263,35 @@ answer<std::string> duration_of(const type& of, const literal& from, std::string
   return out;
 }
 
+// {street: 'x', zip: 1}: the fields in the order of the type; those that are not written are null.
+answer<std::string> fields_of(const type& of, const literal& from, std::string_view column) {
+  const std::string type_name = quoted_name(of.name);
+  if (from.is != shape::braces || (!from.pairs && !from.items.empty())) {
+    return invalid(fmt::format("Invalid user type literal for {} of type {}", column, to_string(of)));
+  }
+  std::vector<const literal*> given(of.fields.size());
+  for (std::size_t i = 0; i + 1 < from.items.size(); i += 2) {
+    const literal& key = from.items[i];
+    const auto found = std::find(of.fields.begin(), of.fields.end(), key.text);
+    if (key.is != shape::name || found == of.fields.end()) {
+      return invalid(fmt::format("Unknown field '{}' in value of user defined type {}", key.text, type_name));
+    }
+    given[static_cast<std::size_t>(found - of.fields.begin())] = &from.items[i + 1];
+  }
+  std::string out;
+  for (std::size_t i = 0; i < given.size(); ++i) {
+    if (given[i] == nullptr || given[i]->is == shape::null) {
+      put_null(out);
+      continue;
+    }
+    answer<std::string> part =
+        encode(of.parameters[i], *given[i], fmt::format("{}.{}", column, of.fields[i]));
+    if (!part) return part;
+    put_bytes(out, *part);
+  }
+  return out;
+}
+
 answer<std::string> elements_of(const type& of, const literal& from, std::string_view column) {
   const bool fits = (of.id == type_id::list && from.is == shape::list) ||
                     (of.id == type_id::tuple && from.is == shape::tuple) ||
@@ -360,6 +389,8 @@ answer<std::string> encode(const type& of, const literal& from, std::string_view
     case type_id::map:
     case type_id::tuple:
       return elements_of(of, from, column);
+    case type_id::user:
+      return fields_of(of, from, column);
   }
   return misfit(from, of, column);
 }

@@ -169,13 +169,24 @@ class parser {
     return out;
   }
 
+  [[nodiscard]] bool is_constant() const {
+    return is_word("null") || is_word("true") || is_word("false") || is_word("nan") || is_word("infinity");
+  }
+
   literal parse_items(literal::shape shape, std::string_view close, std::size_t depth) {
     literal out;
     out.is = shape;
     while (!failed_ && !accept(close)) {
       if (!out.items.empty()) expect(",");
       if (is_symbol("?")) unsupported("a bind marker inside a collection literal");
-      out.items.push_back(parse_literal(depth + 1));
+      const bool names_field =
+          shape == literal::shape::braces && peek().is == sort::word && is_symbol(":", 1);
+      if (names_field && !is_constant()) {
+        out.items.emplace_back().is = literal::shape::name;
+        out.items.back().text = next().text;
+      } else {
+        out.items.push_back(parse_literal(depth + 1));
+      }
       if (shape == literal::shape::braces && accept(":")) {
         out.pairs = true;
         out.items.push_back(parse_literal(depth + 1));
@@ -192,10 +203,9 @@ class parser {
     if (failed_) return {};
     if (const type_id* id = scalar_named(word)) return simple(*id);
     type out;
-    if (word == "frozen") {
+    if (word == "frozen" && is_symbol("<")) {
       expect("<");
-      out = parse_type(depth + 1);
-      out.frozen = true;
+      out = frozen(parse_type(depth + 1));
       expect(">");
       return out;
     }
@@ -211,10 +221,14 @@ class parser {
       const std::size_t wanted = id == type_id::map ? 2 : id == type_id::tuple ? out.parameters.size() : 1;
       if (out.parameters.size() != wanted)
         fail(syntax_error(text_, at, fmt::format("wrong number of types in {}<>", word)));
-      if (id == type_id::tuple) out.frozen = true;
-      return out;
+      return id == type_id::tuple ? frozen(std::move(out)) : out;
     }
-    fail(invalid(fmt::format("Unknown type {}", word)));
+    out.id = type_id::user;
+    out.name = word;
+    if (accept(".")) {
+      out.keyspace = std::move(out.name);
+      out.name = name();
+    }
     return out;
   }
 
@@ -352,6 +366,7 @@ class parser {
       out.columns = names_in_parentheses();
     } else {
       out.columns.push_back(name());
+      if (is_symbol("[") || is_symbol(".")) unsupported("a part of a column as a selection");
     }
     if (accept_word("as")) out.alias = name();
     return out;
@@ -360,7 +375,9 @@ class parser {
   statement parse_select() {
     select_statement out;
     if (is_word("json") || is_word("distinct")) {
-      if (peek(1).is == sort::word && !is_word("from", 1)) unsupported(fmt::format("SELECT {}", peek().text));
+      const bool modifies = peek(1).is == sort::word && !is_word("from", 1);
+      if (modifies && is_word("json")) unsupported("SELECT json");
+      out.distinct = modifies && accept_word("distinct");
     }
     if (!accept("*")) {
       do out.selectors.push_back(parse_selector());
@@ -405,8 +422,11 @@ class parser {
       return out;
     }
     static_cast<void>(at);
-    for (std::size_t i = 0; i < columns.size(); ++i)
-      out.columns.push_back({std::move(columns[i]), std::move(values[i])});
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+      assignment& each = out.columns.emplace_back();
+      each.column = std::move(columns[i]);
+      each.to = std::move(values[i]);
+    }
     return out;
   }
 
@@ -415,29 +435,60 @@ class parser {
     out.table = qualified();
     out.with = parse_using();
     expect_word("set");
-    do {
-      assignment each;
-      each.column = name();
-      if (is_symbol("[")) unsupported("an update of one element");
-      expect("=");
-      if (peek().is == sort::word && !is_word("null") && !is_word("true") && !is_word("false")) {
-        unsupported("an update that reads a column (counters, += on collections)");
-      }
-      each.to = parse_term();
-      if (is_symbol("+") || is_symbol("-"))
-        unsupported("an update that reads a column (counters, += on collections)");
-      out.set.push_back(std::move(each));
-    } while (accept(","));
+    do out.set.push_back(parse_assignment());
+    while (accept(","));
     out.where = parse_where();
     out.condition = parse_condition();
     return out;
   }
 
+  assignment parse_assignment() {
+    using form = assignment::form;
+    assignment out;
+    out.column = name();
+    if (accept("[")) {
+      out.is = form::element;
+      out.at = parse_term();
+      expect("]");
+    } else if (accept(".")) {
+      out.is = form::field;
+      out.name = name();
+    } else if ((is_symbol("+") || is_symbol("-")) && is_symbol("=", 1)) {
+      out.is = next().text == "+" ? form::append : form::subtract;
+    }
+    expect("=");
+    if (out.is == form::set && peek().is == sort::word && !is_constant()) {
+      same_column(out.column);
+      out.is = is_symbol("-") ? form::subtract : form::append;
+      if (!accept("-")) expect("+");
+    }
+    out.to = parse_term();
+    if (out.is == form::set && accept("+")) {
+      out.is = form::prepend;
+      same_column(out.column);
+    }
+    return out;
+  }
+
+  void same_column(std::string_view column) {
+    const std::size_t at = peek().at;
+    if (name() != column)
+      fail(syntax_error(text_, at, "Only expressions of the form X = X + <value> are supported."));
+  }
+
   statement parse_delete() {
     delete_statement out;
     if (!is_word("from")) {
-      do out.columns.push_back(name());
-      while (accept(","));
+      do {
+        deletion& each = out.columns.emplace_back();
+        each.column = name();
+        if (accept("[")) {
+          each.element = parse_term();
+          expect("]");
+        } else if (accept(".")) {
+          each.field = name();
+        }
+      } while (accept(","));
     }
     expect_word("from");
     out.from = qualified();
@@ -450,6 +501,7 @@ class parser {
   statement parse_create() {
     if (accept_word("keyspace") || accept_word("schema")) return parse_create_keyspace();
     if (accept_word("table") || accept_word("columnfamily")) return parse_create_table();
+    if (accept_word("type")) return parse_create_type();
     unsupported(fmt::format("CREATE {}", peek().text));
     return use_statement{};
   }
@@ -463,14 +515,33 @@ class parser {
       const std::string option = name();
       expect("=");
       const literal given = parse_literal(0);
-      if (option != "replication") continue;
+      if (option != "replication" && option != "tablets") continue;
       if (!given.pairs) unexpected();
+      auto& into = option == "tablets" ? out.tablets : out.replication;
       for (std::size_t i = 0; i + 1 < given.items.size(); i += 2) {
-        out.replication.emplace_back(given.items[i].text, given.items[i + 1].text);
+        into.emplace_back(given.items[i].text, given.items[i + 1].text);
       }
     } while (accept_word("and"));
     if (!failed_ && out.replication.empty())
       fail({code::config, "Missing mandatory replication strategy class", {}});
+    return out;
+  }
+
+  statement parse_create_type() {
+    create_type out;
+    out.if_not_exists = if_clause(true);
+    out.name = qualified();
+    expect("(");
+    do out.fields.push_back(parse_declaration());
+    while (accept(","));
+    expect(")");
+    return out;
+  }
+
+  column_declaration parse_declaration() {
+    column_declaration out;
+    out.name = name();
+    out.of = parse_type();
     return out;
   }
 
@@ -486,10 +557,8 @@ class parser {
         parse_primary_key(out);
         continue;
       }
-      column_declaration column;
-      column.name = name();
-      column.of = parse_type();
-      if (is_word("static")) unsupported("a static column");
+      column_declaration column = parse_declaration();
+      column.is_static = accept_word("static");
       if (accept_word("primary")) {
         expect_word("key");
         if (!out.partition_key.empty()) fail(invalid("Multiple PRIMARY KEY definition"));
@@ -537,24 +606,52 @@ class parser {
   }
 
   statement parse_alter() {
+    if (accept_word("type")) return parse_alter_type();
     add_columns out;
     if (!accept_word("table")) {
       unsupported(fmt::format("ALTER {}", peek().text));
       return out;
     }
     out.table = qualified();
+    if (accept_word("drop")) return drop_columns{out.table, parse_names()};
     if (!accept_word("add")) {
-      unsupported("ALTER TABLE other than ADD");
+      unsupported("ALTER TABLE other than ADD and DROP");
       return out;
     }
     const bool parentheses = accept("(");
     do {
-      column_declaration column;
-      column.name = name();
-      column.of = parse_type();
-      out.columns.push_back(std::move(column));
+      out.columns.push_back(parse_declaration());
+      out.columns.back().is_static = accept_word("static");
     } while (accept(","));
     if (parentheses) expect(")");
+    return out;
+  }
+
+  // One name, several after commas, or in parentheses.
+  std::vector<std::string> parse_names() {
+    if (is_symbol("(")) return names_in_parentheses();
+    std::vector<std::string> out;
+    do out.push_back(name());
+    while (accept(","));
+    return out;
+  }
+
+  statement parse_alter_type() {
+    alter_type out;
+    out.name = qualified();
+    if (accept_word("add")) {
+      out.added.push_back(parse_declaration());
+    } else if (accept_word("rename")) {
+      do {
+        std::string from = name();
+        expect_word("to");
+        out.renamed.emplace_back(std::move(from), name());
+      } while (accept_word("and"));
+    } else if (is_word("alter")) {
+      fail(invalid("Altering field types is no longer supported"));
+    } else {
+      unexpected();
+    }
     return out;
   }
 
@@ -564,6 +661,12 @@ class parser {
       out.if_exists = if_clause(false);
       out.what.keyspace = name();
       return out;
+    }
+    if (accept_word("type")) {
+      drop_type dropped;
+      dropped.if_exists = if_clause(false);
+      dropped.name = qualified();
+      return dropped;
     }
     if (!accept_word("table") && !accept_word("columnfamily"))
       unsupported(fmt::format("DROP {}", peek().text));

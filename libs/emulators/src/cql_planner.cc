@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "cql_murmur3.h"
 #include "cql_parser.h"
 #include "cql_plan.h"
 
@@ -12,6 +13,39 @@ namespace {
 
 constexpr std::int32_t flag_global_table = 0x0001;
 constexpr std::int32_t flag_no_metadata = 0x0004;
+
+// As Cassandra writes an operation in its errors.
+std::string written(const assignment& of) {
+  const std::string to = of.to.marker ? "?" : of.to.written.text;
+  switch (of.is) {
+    case assignment::form::set:
+      return fmt::format("{} = {}", of.column, to);
+    case assignment::form::append:
+      return fmt::format("{0} = {0} + {1}", of.column, to);
+    case assignment::form::prepend:
+      return fmt::format("{0} = {1} + {0}", of.column, to);
+    case assignment::form::subtract:
+      return fmt::format("{0} = {0} - {1}", of.column, to);
+    case assignment::form::element:
+      return fmt::format("{}[{}] = {}", of.column, of.at.marker ? "?" : of.at.written.text, to);
+    case assignment::form::field:
+      return fmt::format("{}.{} = {}", of.column, of.name, to);
+  }
+  return {};
+}
+
+verdict field_of(std::size_t& out, const column& of, std::string_view name) {
+  const auto found = std::find(of.of.fields.begin(), of.of.fields.end(), name);
+  if (found == of.of.fields.end())
+    return invalid(fmt::format("UDT column {} does not have a field named {}", of.name, name));
+  out = static_cast<std::size_t>(found - of.of.fields.begin());
+  return {};
+}
+
+bool counts(const table_schema& of) {
+  return std::any_of(of.columns.begin(), of.columns.end(),
+                     [](const column& each) { return each.of.id == type_id::counter; });
+}
 
 class planner {
  public:
@@ -39,6 +73,13 @@ class planner {
       out_->does = std::move(parsed.is);
     }
     if (bad) return std::move(*bad);
+    const auto* selects = std::get_if<selection_plan>(&out_->does);
+    const auto* mutates = std::get_if<mutation_plan>(&out_->does);
+    const auto hash = murmur3(selects != nullptr                         ? selects->metadata
+                              : mutates != nullptr && mutates->announces ? mutates->metadata
+                                                                         : std::string());
+    put_number(out_->metadata_id, hash[0]);
+    put_number(out_->metadata_id, hash[1]);
     return std::shared_ptr<const plan>(std::move(out_));
   }
 
@@ -51,6 +92,7 @@ class planner {
     out_->keyspace = out_->schema->keyspace;
     out_->table_name = out_->keyspace + "." + out_->schema->name;
     out_->kind = kind;
+    out_->unqualified = name.keyspace.empty();
     if (is_system_keyspace(out_->keyspace)) {
       out_->kind = operation::system;
       if (kind != operation::select) {
@@ -112,6 +154,9 @@ class planner {
 
   verdict plan_insert(const insert_statement& from) {
     if (verdict bad = open(from.into, operation::insert)) return bad;
+    if (counts(schema())) {
+      return invalid("INSERT statements are not allowed on counter tables, use UPDATE instead");
+    }
     mutation_plan does;
     does.inserts = true;
     does.partition_key.resize(schema().partition_columns);
@@ -131,8 +176,9 @@ class planner {
           target = &does.clustering[to->position];
           clustering_given[to->position] = true;
           break;
+        case column::role::static_:
         case column::role::regular:
-          target = &does.cells.emplace_back(to->slot, source{}).second;
+          target = &add_cell(does, *to).from;
           break;
       }
       if (verdict bad = bind(*target, each.to, to->name, to->of)) return bad;
@@ -142,29 +188,68 @@ class planner {
     }
     if (const std::string names = missing(schema(), column::role::clustering, clustering_given);
         !names.empty()) {
-      return invalid(fmt::format("Some clustering keys are missing: {}", names));
+      const bool none_given =
+          std::find(clustering_given.begin(), clustering_given.end(), true) == clustering_given.end();
+      does.only_static = none_given && all_static(does);
+      if (!does.only_static) return invalid(fmt::format("Some clustering keys are missing: {}", names));
+      does.clustering.clear();
     }
     return finish(std::move(does), from.with, from.condition);
+  }
+
+  static cell_plan& add_cell(mutation_plan& into, const column& of) {
+    cell_plan& fresh = into.cells.emplace_back();
+    fresh.to = &of;
+    return fresh;
+  }
+  static bool all_static(const mutation_plan& does) {
+    return !does.cells.empty() && std::all_of(does.cells.begin(), does.cells.end(), [](const auto& each) {
+      return each.to->is == column::role::static_;
+    });
+  }
+
+  // Columns of the answer, and their metadata: [applied] first.
+  void plan_answer(mutation_plan& into) {
+    const bool whole = into.condition != if_clause::what::columns;
+    for (const column& each : schema().columns) {
+      const auto named = std::find_if(into.conditions.begin(), into.conditions.end(),
+                                      [&](const restriction& by) { return by.on == &each; });
+      if (whole || named != into.conditions.end()) into.shown.push_back(&each);
+    }
+    into.announces = catalog_.scylla();
+    put_string(into.metadata, schema().keyspace);
+    put_string(into.metadata, schema().name);
+    put_string(into.metadata, "[applied]");
+    put_option(into.metadata, simple(type_id::boolean));
+    for (const column* each : into.shown) {
+      put_string(into.metadata, each->name);
+      put_option(into.metadata, each->of);
+    }
   }
 
   verdict plan_condition(mutation_plan& into, const if_clause& from) {
     into.condition = from.is;
     if (from.is == if_clause::what::nothing) return {};
+    if (into.counts) return invalid("Conditional updates are not supported on counter tables");
     if (into.timestamp) return invalid("Cannot provide custom timestamp for conditional updates");
     for (const relation& each : from.columns) {
       restriction out;
       out.is = each.is;
       out.on = schema().find(each.columns[0]);
       if (out.on == nullptr) return undefined(each.columns[0]);
-      if (out.on->is != column::role::regular) {
+      if (out.on->primary_key()) {
         return invalid(fmt::format("PRIMARY KEY column '{}' cannot have IF conditions", out.on->name));
       }
       if (each.is == relation::op::in || each.token) {
         return invalid("IN and token() in an IF clause are not supported by the emulator");
       }
       if (verdict bad = bind(out.values.emplace_back(), each.terms[0], out.on->name, out.on->of)) return bad;
+      if (into.only_static && out.on->is == column::role::regular) {
+        return invalid(fmt::format("Some clustering keys are missing: {}", schema().clustering(0).name));
+      }
       into.conditions.push_back(std::move(out));
     }
+    plan_answer(into);
     if (into.deletes && into.clustering.size() != schema().clustering_columns) {
       return invalid("DELETE statements must restrict all PRIMARY KEY columns with equality relations");
     }
@@ -172,6 +257,9 @@ class planner {
   }
 
   verdict finish(mutation_plan does, const using_clause& with, const if_clause& condition) {
+    does.counts = counts(schema());
+    if (does.counts && with.timestamp) return invalid("Cannot provide custom timestamp for counter updates");
+    if (does.counts && with.ttl) return invalid("Cannot provide custom TTL for counter updates");
     if (verdict bad = bind_using(does, with)) return bad;
     if (verdict bad = plan_condition(does, condition)) return bad;
     std::vector<const source*> key;
@@ -184,6 +272,7 @@ class planner {
 
   // WHERE of a mutation: equality on primary key columns only.
   verdict plan_key(mutation_plan& into, const std::vector<relation>& where, bool whole) {
+    into.only_static = all_static(into);
     into.partition_key.resize(schema().partition_columns);
     std::vector<bool> key_given(schema().partition_columns);
     std::vector<bool> clustering_given(schema().clustering_columns);
@@ -191,7 +280,7 @@ class planner {
     for (const relation& each : where) {
       const column* on = schema().find(each.columns[0]);
       if (on == nullptr) return undefined(each.columns[0]);
-      if (on->is == column::role::regular) {
+      if (!on->primary_key()) {
         return invalid(fmt::format("Non PRIMARY KEY columns found in where clause: {} ", on->name));
       }
       if (each.is != relation::op::eq || each.token) {
@@ -207,13 +296,95 @@ class planner {
       return invalid(fmt::format("Some partition key parts are missing: {}", names));
     }
     const std::string names = missing(schema(), column::role::clustering, clustering_given);
+    const bool some_given =
+        std::find(clustering_given.begin(), clustering_given.end(), true) != clustering_given.end();
+    if (into.only_static) {
+      if (some_given) {
+        return invalid(fmt::format(
+            "Invalid restrictions on clustering columns since the {} statement modifies only static "
+            "columns",
+            out_->kind == operation::update ? "UPDATE" : "DELETE"));
+      }
+      into.clustering.clear();
+      return {};
+    }
     if (names.empty()) return {};
     if (!whole) return invalid(fmt::format("Some clustering keys are missing: {}", names));
-    if (std::find(clustering_given.begin(), clustering_given.end(), true) != clustering_given.end()) {
+    if (some_given) {
       return invalid("A DELETE of a range of rows is not supported by the emulator");
     }
     into.clustering.clear();
     return {};
+  }
+
+  verdict plan_assignment(cell_plan& into, const assignment& from) {
+    using form = assignment::form;
+    const column& to = *into.to;
+    const auto misfit = [&](std::string_view reason) {
+      return invalid(fmt::format("Invalid operation ({}) for {} column {}", written(from), reason, to.name));
+    };
+    if (from.is == form::element) return plan_element(into, from);
+    if (from.is == form::field) {
+      if (to.of.id != type_id::user) return misfit("non-UDT");
+      if (to.of.frozen) return misfit("frozen UDT");
+      into.is = change::put_field;
+      if (verdict bad = field_of(into.field, to, from.name)) return bad;
+      return bind(into.from, from.to, to.name + "." + from.name, to.of.parameters[into.field]);
+    }
+    if (to.of.id == type_id::counter && from.is == form::set) {
+      return invalid(fmt::format(
+          "Cannot set the value of counter column {} (counters can only be incremented/decremented, not set)",
+          to.name));
+    }
+    if (from.is == form::set) return bind(into.from, from.to, to.name, to.of);
+    if (!to.of.collection() && to.of.id != type_id::counter) return misfit("non counter");
+    if (to.of.frozen) return misfit("frozen collection");
+    if (from.is == form::prepend && to.of.id != type_id::list) return misfit("non list");
+    into.is = from.is == form::append    ? change::append
+              : from.is == form::prepend ? change::prepend
+                                         : change::subtract;
+    // What is subtracted from a map is a set of its keys.
+    const bool keys = to.of.id == type_id::map && from.is == form::subtract;
+    return bind(into.from, from.to, to.name, keys ? set_of(to.of.parameters[0]) : to.of);
+  }
+
+  verdict plan_element(cell_plan& into, const assignment& from) {
+    const column& to = *into.to;
+    const auto misfit = [&](std::string_view reason) {
+      return invalid(fmt::format("Invalid operation ({}) for {} column {}", written(from), reason, to.name));
+    };
+    if (!to.of.collection()) return misfit("non collection");
+    if (to.of.frozen) return misfit("frozen collection");
+    if (to.of.id == type_id::set) return misfit("set");
+    if (to.of.id == type_id::list)
+      return invalid("An update of one element of a list is not supported by the emulator");
+    into.is = change::put_element;
+    if (verdict bad = bind(into.at, from.at, fmt::format("key({})", to.name), to.of.parameters[0]))
+      return bad;
+    return bind(into.from, from.to, fmt::format("value({})", to.name), to.of.parameters[1]);
+  }
+
+  verdict plan_deletion(cell_plan& into, const deletion& from) {
+    const column& to = *into.to;
+    into.from.null = true;
+    if (from.element) {
+      if (!to.of.collection())
+        return invalid(fmt::format("Invalid deletion operation for non collection column {}", to.name));
+      if (to.of.frozen)
+        return invalid(fmt::format("Invalid deletion operation for frozen collection column {}", to.name));
+      if (to.of.id == type_id::list)
+        return invalid("A DELETE of one element of a list is not supported by the emulator");
+      into.is = change::remove_element;
+      const std::string_view what = to.of.id == type_id::map ? "key" : "value";
+      return bind(into.at, *from.element, fmt::format("{}({})", what, to.name), to.of.parameters[0]);
+    }
+    if (from.field.empty()) return {};
+    if (to.of.id != type_id::user)
+      return invalid(fmt::format("Invalid field deletion operation for non-UDT column {}", to.name));
+    if (to.of.frozen)
+      return invalid(fmt::format("Frozen UDT column {} does not support field deletions", to.name));
+    into.is = change::put_field;
+    return field_of(into.field, to, from.field);
   }
 
   verdict plan_update(const update_statement& from) {
@@ -222,10 +393,8 @@ class planner {
     for (const assignment& each : from.set) {
       const column* to = schema().find(each.column);
       if (to == nullptr) return undefined(each.column);
-      if (to->is != column::role::regular)
-        return invalid(fmt::format("PRIMARY KEY part {} found in SET part", to->name));
-      if (verdict bad = bind(does.cells.emplace_back(to->slot, source{}).second, each.to, to->name, to->of))
-        return bad;
+      if (to->primary_key()) return invalid(fmt::format("PRIMARY KEY part {} found in SET part", to->name));
+      if (verdict bad = plan_assignment(add_cell(does, *to), each)) return bad;
     }
     if (verdict bad = plan_key(does, from.where, false)) return bad;
     return finish(std::move(does), from.with, from.condition);
@@ -235,14 +404,14 @@ class planner {
     if (verdict bad = open(from.from, operation::remove)) return bad;
     mutation_plan does;
     does.deletes = from.columns.empty();
-    for (const std::string& name : from.columns) {
-      const column* to = schema().find(name);
-      if (to == nullptr) return undefined(name);
-      if (to->is != column::role::regular) {
-        return invalid(
-            fmt::format("Invalid identifier {} for deletion (should not be a PRIMARY KEY part)", name));
+    for (const deletion& each : from.columns) {
+      const column* to = schema().find(each.column);
+      if (to == nullptr) return undefined(each.column);
+      if (to->primary_key()) {
+        return invalid(fmt::format("Invalid identifier {} for deletion (should not be a PRIMARY KEY part)",
+                                   each.column));
       }
-      does.cells.emplace_back(to->slot, source{{}, {}, true});
+      if (verdict bad = plan_deletion(add_cell(does, *to), each)) return bad;
     }
     if (verdict bad = plan_key(does, from.where, does.deletes)) return bad;
     return finish(std::move(does), from.with, from.condition);
@@ -282,9 +451,17 @@ class planner {
           break;
       }
       if ((each.is == selector::what::write_time || each.is == selector::what::ttl) &&
-          next.of->is != column::role::regular) {
+          next.of->primary_key()) {
         return invalid(fmt::format("Cannot use selection function {} on PRIMARY KEY part {}",
                                    each.is == selector::what::ttl ? "ttl" : "writetime", next.of->name));
+      }
+      const bool distinct_fits = next.of == nullptr || next.of->is == column::role::partition_key ||
+                                 next.of->is == column::role::static_;
+      if (from.distinct && !distinct_fits) {
+        return invalid(fmt::format(
+            "SELECT DISTINCT queries must only request partition key columns and/or static columns "
+            "(not {})",
+            next.of->name));
       }
       into.counts = into.counts || each.is == selector::what::count;
       put_string(specs, each.alias.empty() ? name : each.alias);
@@ -314,6 +491,10 @@ class planner {
       if (of.collection() && !of.frozen) {
         return invalid(fmt::format("Collection column '{}' ({}) cannot be restricted by a '=' relation", name,
                                    to_string(of)));
+      }
+      if (of.multi_cell()) {
+        return invalid(fmt::format("Non-frozen UDT column '{}' ({}) cannot be restricted by any relation",
+                                   name, to_string(of)));
       }
     } else if (from.is == relation::op::in || from.columns.size() != schema().partition_columns) {
       return invalid("The token() function must contain all partition key components");
@@ -373,14 +554,39 @@ class planner {
     return {};
   }
 
+  // What is scanned is told apart by its partition key.
+  verdict check_distinct(const selection_plan& does) const {
+    if (!does.distinct || !does.partition_key.empty()) return {};
+    for (std::size_t i = 0; i < schema().partition_columns; ++i) {
+      const column& key = schema().columns[i];
+      const bool shown = std::any_of(does.outputs.begin(), does.outputs.end(),
+                                     [&](const output& each) { return each.of == &key; });
+      if (!shown) {
+        return invalid(fmt::format(
+            "SELECT DISTINCT queries must request all the partition key columns (missing {})", key.name));
+      }
+    }
+    return {};
+  }
+
   verdict plan_select(const select_statement& from) {
     if (verdict bad = open(from.from, operation::select)) return bad;
     selection_plan does;
+    does.distinct = from.distinct;
     if (verdict bad = plan_outputs(does, from)) return bad;
     for (const relation& each : from.where) {
       if (verdict bad = plan_relation(does, each)) return bad;
     }
+    for (const restriction& each : does.filters) {
+      const bool fits = each.on->is == column::role::partition_key || each.on->is == column::role::static_;
+      if (does.distinct && !fits) {
+        return invalid(
+            "SELECT DISTINCT with WHERE clause only supports restriction by partition key and/or static "
+            "columns.");
+      }
+    }
     if (verdict bad = arrange(does, from.filtering)) return bad;
+    if (verdict bad = check_distinct(does)) return bad;
     if (!from.order_by.empty()) {
       const column* by = schema().find(from.order_by);
       if (by == nullptr) return undefined(from.order_by);
@@ -413,9 +619,12 @@ class planner {
 
 }  // namespace
 
-void plan::put_prepared_metadata(std::string& out) const {
+void plan::put_prepared_metadata(std::string& out, bool mark) const {
   const bool table_known = schema != nullptr && !markers.empty();
-  put_i32(out, table_known ? flag_global_table : 0);
+  const auto* mutation = std::get_if<mutation_plan>(&does);
+  const bool conditional = mutation != nullptr && mutation->condition != if_clause::what::nothing;
+  put_number(out, (table_known ? static_cast<std::uint32_t>(flag_global_table) : 0U) |
+                      (mark && conditional ? lwt_mark : 0U));
   put_i32(out, static_cast<std::int32_t>(markers.size()));
   put_i32(out, static_cast<std::int32_t>(key_markers.size()));
   for (const std::uint16_t each : key_markers) put_u16(out, each);
@@ -431,6 +640,10 @@ void plan::put_prepared_metadata(std::string& out) const {
     put_i32(out, flag_global_table);
     put_i32(out, selection->columns);
     out += selection->metadata;
+  } else if (mutation != nullptr && mutation->announces) {
+    put_i32(out, flag_global_table);
+    put_i32(out, static_cast<std::int32_t>(1 + mutation->shown.size()));
+    out += mutation->metadata;
   } else {
     put_i32(out, flag_no_metadata);
     put_i32(out, 0);

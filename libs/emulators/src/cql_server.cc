@@ -7,6 +7,7 @@
 #include <cstring>
 #include <ctime>
 #include <limits>
+#include <utility>
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
@@ -46,7 +47,7 @@ bool later(const auto& a, const auto& b) { return a.due_ns > b.due_ns; }
 
 }  // namespace
 
-result<file_descriptor> listen_on(const std::string& address, std::uint16_t& port) {
+result<file_descriptor> listen_on(const std::string& address, std::uint16_t& port, bool listens) {
   file_descriptor socket(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   const int yes = 1;
   ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
@@ -58,8 +59,8 @@ result<file_descriptor> listen_on(const std::string& address, std::uint16_t& por
   }
   socklen_t length = sizeof at;
   auto* const raw = reinterpret_cast<sockaddr*>(&at);
-  if (socket.get() < 0 || ::bind(socket.get(), raw, length) != 0 || ::listen(socket.get(), SOMAXCONN) != 0 ||
-      ::getsockname(socket.get(), raw, &length) != 0) {
+  if (socket.get() < 0 || ::bind(socket.get(), raw, length) != 0 ||
+      (listens && ::listen(socket.get(), SOMAXCONN) != 0) || ::getsockname(socket.get(), raw, &length) != 0) {
     const int why = errno;
     return error(why == EADDRINUSE ? errc::address_in_use : errc::io_error,
                  fmt::format("cannot listen on {}:{}: {}", address, port, std::strerror(why)));
@@ -82,13 +83,13 @@ server_thread::server_thread(emulated_node& node, const transport_factory& trans
 
 server_thread::~server_thread() { stop(); }
 
-void server_thread::start(std::vector<int> listeners, std::vector<server_thread*> peers,
-                          const refusals* refusing) {
-  listeners_ = std::move(listeners);
+void server_thread::start(std::vector<listener> listeners, std::vector<server_thread*> peers,
+                          conducts* nodes) {
   peers_ = std::move(peers);
-  refusing_ = refusing;
-  for (std::size_t node = 0; node < listeners_.size(); ++node) {
-    watch(epoll_.get(), EPOLL_CTL_ADD, listeners_[node], EPOLLIN, tag_first_listener + node);
+  nodes_ = nodes;
+  for (listener& each : listeners) {
+    watch(epoll_.get(), EPOLL_CTL_ADD, each.socket.get(), EPOLLIN, tag_first_listener + each.at.index());
+    listeners_[each.at.index()] = std::move(each.socket);
   }
   thread_ = std::thread([this] { run(); });
 }
@@ -100,6 +101,7 @@ void server_thread::stop() {
   thread_.join();
   for (const message& each : mailbox_) {
     if (const auto* socket = std::get_if<new_socket>(&each)) ::close(socket->fd);
+    if (const auto* on = std::get_if<new_listener>(&each); on != nullptr && on->fd >= 0) ::close(on->fd);
   }
   mailbox_.clear();
 }
@@ -116,7 +118,11 @@ void server_thread::post(message what) {
 void server_thread::adopt(int socket, unsigned node, unsigned shard) {
   post(new_socket{socket, node, shard});
 }
-void server_thread::publish(const std::string& event) { post(event_frame{event}); }
+void server_thread::publish(event_kind kind, const std::string& event) { post(event_frame{kind, event}); }
+void server_thread::replace_listener(listening_slot at, file_descriptor socket) {
+  post(new_listener{at, socket.release()});
+}
+void server_thread::reconsider() { post(conduct_changed{}); }
 void server_thread::drop_connections(std::optional<unsigned> of_node) { post(close_all{of_node}); }
 
 nanoseconds server_thread::cpu() const noexcept {
@@ -144,22 +150,12 @@ void server_thread::run() {
                                      wait < 0 ? nullptr : &timeout, nullptr);
     for (int i = 0; i < ready; ++i) {
       const epoll_event& event = events[static_cast<std::size_t>(i)];
-      if (event.data.u64 == tag_wake) {
-        drain_mailbox();
-      } else if (event.data.u64 < tag_first_listener + listeners_.size()) {
-        accept_ready(static_cast<unsigned>(event.data.u64 - tag_first_listener));
-      } else if (const auto found = connections_.find(event.data.u64); found != connections_.end()) {
-        connection& of = *found->second;
-        if (of.paused && (event.events & (EPOLLERR | EPOLLHUP)) != 0) {
-          of.dead = true;  // its end would never be read
-          dead_.push_back(of.id);
-        } else if ((event.events & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0) {
-          on_readable(of);
-        }
-        if ((event.events & EPOLLOUT) != 0) mark(of);
-      }
+      take_event(event.data.u64, event.events);
     }
     if (!heap_.empty()) flush_due(now_ns());
+    for (const std::uint64_t id : std::exchange(trickling_, {})) {
+      if (const auto found = connections_.find(id); found != connections_.end()) mark(*found->second);
+    }
     for (std::size_t i = 0; i < dirty_.size(); ++i) flush(*dirty_[i]);
     dirty_.clear();
     dead_letter();
@@ -167,10 +163,29 @@ void server_thread::run() {
   connections_.clear();
 }
 
+void server_thread::take_event(std::uint64_t tag, std::uint32_t events) {
+  if (tag == tag_wake) return drain_mailbox();
+  if (tag < tag_first_listener + listening_slots) return accept_ready(tag - tag_first_listener);
+  const auto found = connections_.find(tag);
+  if (found == connections_.end()) return;
+  connection& of = *found->second;
+  if ((of.paused || of.held) && (events & (EPOLLERR | EPOLLHUP)) != 0) {
+    kill(of);  // its end would never be read
+  } else if ((events & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0) {
+    on_readable(of);
+  }
+  if ((events & EPOLLOUT) != 0) mark(of);
+}
+
 std::int64_t server_thread::wait_ns() const {
   if (!dirty_.empty()) return 0;
-  if (heap_.empty()) return -1;
-  return std::max<std::int64_t>(0, heap_.front().due_ns - now_ns());
+  std::int64_t next = heap_.empty() ? std::numeric_limits<std::int64_t>::max() : heap_.front().due_ns;
+  for (const std::uint64_t id : trickling_) {
+    if (const auto found = connections_.find(id); found != connections_.end())
+      next = std::min(next, found->second->next_write_ns);
+  }
+  if (next == std::numeric_limits<std::int64_t>::max()) return -1;
+  return std::max<std::int64_t>(0, next - now_ns());
 }
 
 void server_thread::drain_mailbox() {
@@ -184,42 +199,89 @@ void server_thread::drain_mailbox() {
   for (const message& each : taken) {
     if (const auto* socket = std::get_if<new_socket>(&each)) {
       take(*socket);
-      continue;
-    }
-    const auto* event = std::get_if<event_frame>(&each);
-    const auto* closes = std::get_if<close_all>(&each);
-    for (const auto& [id, to] : connections_) {
-      if (closes != nullptr) {
-        if (closes->of_node && *closes->of_node != to->talk.node) continue;
-        to->dead = true;
-        dead_.push_back(id);
-      } else if (event != nullptr && to->talk.wants_schema_events) {
-        to->out += event->bytes;
-        mark(*to);
-      }
+    } else if (const auto* event = std::get_if<event_frame>(&each)) {
+      send_event(*event);
+    } else if (const auto* closes = std::get_if<close_all>(&each)) {
+      close_connections(*closes);
+    } else if (const auto* on = std::get_if<new_listener>(&each)) {
+      listen(*on);
+    } else {
+      apply_conduct();
     }
   }
 }
 
-void server_thread::accept_ready(unsigned node) {
+void server_thread::kill(connection& of) {
+  if (of.dead) return;
+  of.dead = true;
+  dead_.push_back(of.id);
+}
+
+void server_thread::close_connections(const close_all& which) {
+  for (const auto& [id, to] : connections_) {
+    if (!which.of_node || *which.of_node == to->talk.node) kill(*to);
+  }
+}
+
+void server_thread::send_event(const event_frame& event) {
+  for (const auto& [id, to] : connections_) {
+    if (!to->talk.wants_events[static_cast<std::size_t>(event.kind)]) continue;
+    std::string frame = event.bytes;
+    if (to->talk.compresses != compressor::none) {
+      compress_frame(to->talk.compresses, frame, 0);
+      thread_counters::add(counters_.compressed_out);
+    }
+    append(*to, frame, 0);
+    mark(*to);
+  }
+}
+
+void server_thread::listen(const new_listener& on) {
+  file_descriptor& slot = listeners_[on.at.index()];
+  if (slot.get() >= 0) watch(epoll_.get(), EPOLL_CTL_DEL, slot.get(), 0, 0);
+  slot = file_descriptor(on.fd);
+  if (on.fd >= 0) watch(epoll_.get(), EPOLL_CTL_ADD, on.fd, EPOLLIN, tag_first_listener + on.at.index());
+}
+
+void server_thread::apply_conduct() {
+  for (const auto& [id, of] : connections_) {
+    const bool held = (*nodes_)[of->talk.node].pauses.load(std::memory_order_acquire);
+    const bool released = of->held && !held;
+    of->held = held;
+    of->next_write_ns = 0;
+    if (of->dead) continue;
+    if (released && of->stream->buffered()) on_readable(*of);  // epoll does not announce it
+    mark(*of);
+  }
+}
+
+// ScyllaDB takes the shard from the source port on its shard-aware port only.
+unsigned server_thread::shard_for(listening_slot at, std::uint16_t source_port) {
+  const unsigned shards = std::max(1U, node_.members.view()->nodes[at.node].shards);
+  const bool by_port =
+      at.shard_aware && node_.options.shard_aware_port != shard_aware_port_mode::ignores_source_port;
+  return by_port ? source_port % shards : next_shard_[at.node]++ % shards;
+}
+
+void server_thread::accept_ready(std::size_t slot) {
+  const listening_slot at{static_cast<unsigned>(slot / 2), slot % 2 != 0};
   for (int i = 0; i < accepts_per_turn_max; ++i) {
     sockaddr_in peer{};
     socklen_t peer_size = sizeof peer;
-    const int socket = ::accept4(listeners_[node], reinterpret_cast<sockaddr*>(&peer), &peer_size,
+    const int socket = ::accept4(listeners_[slot].get(), reinterpret_cast<sockaddr*>(&peer), &peer_size,
                                  SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (socket < 0) return;
     thread_counters::add(counters_.connections_accepted);
-    if ((*refusing_)[node].load(std::memory_order_acquire)) {
+    if ((*nodes_)[at.node].refuses.load(std::memory_order_acquire)) {
       ::close(socket);
       continue;
     }
     server_thread* to = peers_[next_peer_++ % peers_.size()];
-    // The one port is ScyllaDB's shard-aware port too, where the client's port says which shard it wants.
-    const unsigned shard = ntohs(peer.sin_port) % std::max(1U, node_.options.shards);
+    const unsigned shard = shard_for(at, ntohs(peer.sin_port));
     if (to == this)
-      take({socket, node, shard});
+      take({socket, at.node, shard});
     else
-      to->adopt(socket, node, shard);
+      to->adopt(socket, at.node, shard);
   }
 }
 
@@ -232,8 +294,11 @@ void server_thread::take(const new_socket& from) {
   made->stream = transports_.wrap(socket);
   made->talk.node = from.node;
   made->talk.shard = from.shard;
-  made->interest = EPOLLIN;
-  watch(epoll_.get(), EPOLL_CTL_ADD, socket, EPOLLIN, made->id);
+  node_conduct& of_node = (*nodes_)[from.node];
+  of_node.connections[from.shard].fetch_add(1, std::memory_order_relaxed);
+  made->held = of_node.pauses.load(std::memory_order_acquire);
+  made->interest = made->held ? 0U : static_cast<std::uint32_t>(EPOLLIN);
+  watch(epoll_.get(), EPOLL_CTL_ADD, socket, made->interest, made->id);
   connections_.emplace(made->id, std::move(made));
   counters_.connections_open.store(connections_.size(), std::memory_order_relaxed);
 }
@@ -243,13 +308,9 @@ bool server_thread::over_budget(const connection& of) const {
 }
 
 void server_thread::on_readable(connection& of) {
-  for (int i = 0; i < reads_per_turn_max && !of.dead && !of.paused; ++i) {
+  for (int i = 0; i < reads_per_turn_max && !of.dead && !of.paused && !of.held; ++i) {
     const transfer got = of.stream->read(buffer_);
-    if (got.is == transfer::state::closed) {
-      of.dead = true;
-      dead_.push_back(of.id);
-      return;
-    }
+    if (got.is == transfer::state::closed) return kill(of);
     if (got.is == transfer::state::again) return;
     thread_counters::add(counters_.bytes_in, got.bytes);
     take_bytes(of, {buffer_.data(), got.bytes});
@@ -260,10 +321,7 @@ void server_thread::on_readable(connection& of) {
 void server_thread::take_bytes(connection& of, std::string_view bytes) {
   if (of.closing) {
     of.discarded += bytes.size();
-    if (of.discarded > discarded_bytes_max && !of.dead) {
-      of.dead = true;
-      dead_.push_back(of.id);
-    }
+    if (of.discarded > discarded_bytes_max) kill(of);
     return;
   }
   if (of.in.empty()) {
@@ -313,8 +371,7 @@ void server_thread::deliver(connection& of, fate what) {
     case fate::kind::silence:
       return;
     case fate::kind::drop:
-      of.dead = true;
-      dead_.push_back(of.id);
+      kill(of);
       return;
     case fate::kind::answer_and_close:
       of.closing = true;
@@ -323,7 +380,7 @@ void server_thread::deliver(connection& of, fate what) {
       break;
   }
   if (what.delay.count() <= 0) {
-    of.out += reply_;
+    append(of, reply_, what.unending);
     mark(of);
   } else {
     std::uint32_t slot = 0;
@@ -336,6 +393,7 @@ void server_thread::deliver(connection& of, fate what) {
     }
     answers_[slot].connection = of.id;
     answers_[slot].frame.assign(reply_);
+    answers_[slot].unending = what.unending;
     heap_.push_back({now_ns() + what.delay.count(), slot});
     std::push_heap(heap_.begin(), heap_.end(), later<delayed, delayed>);
     ++of.waiting;
@@ -355,7 +413,7 @@ void server_thread::flush_due(std::int64_t now) {
     waiting_answer& answer = answers_[slot];
     if (const auto found = connections_.find(answer.connection); found != connections_.end()) {
       --found->second->waiting;
-      found->second->out += answer.frame;
+      append(*found->second, answer.frame, answer.unending);
       mark(*found->second);
     }
     if (answer.frame.capacity() > kept_capacity_bytes) std::string().swap(answer.frame);
@@ -370,17 +428,38 @@ void server_thread::mark(connection& of) {
   dirty_.push_back(&of);
 }
 
+// After a header without end, everything that follows is part of its body for the client, and the last byte of
+// the body never comes.
+void server_thread::append(connection& to, std::string_view frame, std::size_t unending) {
+  if (to.unending) {
+    frame = frame.substr(0, std::min(frame.size(), *to.unending - 1));
+    *to.unending -= frame.size();
+  } else if (unending > 0) {
+    to.unending = unending;
+  }
+  to.out += frame;
+}
+
+std::size_t server_thread::allowance(connection& of) {
+  const node_conduct& node = (*nodes_)[of.talk.node];
+  const std::size_t drop = node.trickle_bytes.load(std::memory_order_acquire);
+  if (drop == 0 || of.written == of.out.size()) return SIZE_MAX;
+  const std::int64_t now = now_ns();
+  trickling_.push_back(of.id);
+  if (now < of.next_write_ns) return 0;
+  of.next_write_ns = now + node.trickle_every_ns.load(std::memory_order_acquire);
+  return drop;
+}
+
 void server_thread::flush(connection& of) {
   of.dirty = false;
-  while (!of.dead && of.written < of.out.size()) {
-    const transfer sent = of.stream->write(std::string_view(of.out).substr(of.written));
+  std::size_t allowed = of.dead ? 0 : allowance(of);
+  while (!of.dead && of.written < of.out.size() && allowed > 0) {
+    const transfer sent = of.stream->write(std::string_view(of.out).substr(of.written, allowed));
     if (sent.is == transfer::state::again) break;
-    if (sent.is == transfer::state::closed) {
-      of.dead = true;
-      dead_.push_back(of.id);
-      return;
-    }
+    if (sent.is == transfer::state::closed) return kill(of);
     of.written += sent.bytes;
+    allowed -= sent.bytes;
     thread_counters::add(counters_.bytes_out, sent.bytes);
   }
   if (of.written == of.out.size()) {
@@ -392,7 +471,7 @@ void server_thread::flush(connection& of) {
       of.stream->finish();
     }
   }
-  if (of.paused && !of.dead && !over_budget(of)) {
+  if (of.paused && !of.held && !of.dead && !over_budget(of)) {
     of.paused = false;
     const std::size_t used = handle_frames(of, of.in);
     of.in.erase(0, used);
@@ -401,11 +480,17 @@ void server_thread::flush(connection& of) {
 }
 
 void server_thread::update_interest(connection& of) {
-  const std::uint32_t wanted = (of.paused ? 0U : static_cast<std::uint32_t>(EPOLLIN)) |
-                               (of.written < of.out.size() ? static_cast<std::uint32_t>(EPOLLOUT) : 0U);
+  const bool trickles = (*nodes_)[of.talk.node].trickle_bytes.load(std::memory_order_acquire) != 0;
+  const bool writes = of.written < of.out.size() && !trickles;
+  const std::uint32_t wanted = (of.paused || of.held ? 0U : static_cast<std::uint32_t>(EPOLLIN)) |
+                               (writes ? static_cast<std::uint32_t>(EPOLLOUT) : 0U);
   if (wanted == of.interest) return;
   of.interest = wanted;
   watch(epoll_.get(), EPOLL_CTL_MOD, of.stream->descriptor(), wanted, of.id);
+}
+
+void server_thread::retire(const connection& of) {
+  (*nodes_)[of.talk.node].connections[of.talk.shard].fetch_sub(1, std::memory_order_relaxed);
 }
 
 void server_thread::dead_letter() {
@@ -414,6 +499,7 @@ void server_thread::dead_letter() {
     const auto found = connections_.find(id);
     if (found == connections_.end()) continue;
     std::erase(dirty_, found->second.get());
+    retire(*found->second);
     connections_.erase(found);
   }
   dead_.clear();

@@ -1,6 +1,7 @@
 #include "cql_store.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "cql_murmur3.h"
@@ -16,20 +17,44 @@ bool supersedes(const cell& now, std::int64_t at, bool tombstone, std::string_vi
   return !tombstone && bytes > std::string_view(now.bytes);
 }
 
+std::int64_t wall_s() {
+  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
 bool expired(std::int64_t expires_at, std::int64_t now_s) { return expires_at != 0 && now_s >= expires_at; }
 
-// True when anything of the write changed the row.
-bool apply(partition& in, row& to, const row_write& what) {
+bool apply_edit(cell& target, const cell_edit& by, const row_write& what, std::int64_t floor,
+                std::int64_t now_s) {
+  const bool live =
+      target.is == cell::state::value && target.written_at > floor && !expired(target.expires_at, now_s);
+  if (target.is == cell::state::tombstone) floor = std::max(floor, target.written_at);
+  if (what.at <= floor) return false;
+  std::optional<std::string> next =
+      edited(by, live ? std::optional<std::string_view>(target.bytes) : std::nullopt);
+  target.is = next ? cell::state::value : cell::state::tombstone;
+  target.bytes = std::move(next).value_or(std::string());
+  target.written_at = std::max(target.written_at, what.at);
+  if (!live || what.expires_at != 0) target.expires_at = what.expires_at;
+  return true;
+}
+
+// Writes the cells of static columns, or those of the others. True when any of them changed the row.
+bool apply(partition& in, row& to, const row_write& what, bool statics) {
   const std::int64_t floor = std::max(in.deleted_at, to.deleted_at);
-  bool changed = what.inserts && what.at >= to.inserted_at;
+  bool changed = what.inserts && !statics && what.at >= to.inserted_at;
   if (changed) {
     to.inserted_at = what.at;
     to.insert_expires_at = what.expires_at;
   }
   for (const cell_write& each : what.cells) {
-    if (each.to.is == value::state::unset) continue;
+    if (each.to.is == value::state::unset || each.in_static != statics) continue;
     if (to.cells.size() <= each.slot) to.cells.resize(each.slot + 1U);
     cell& target = to.cells[each.slot];
+    if (each.edit.is != change::set) {
+      changed = apply_edit(target, each.edit, what, floor, wall_s()) || changed;
+      continue;
+    }
     const bool tombstone = !each.to.present();
     if (!supersedes(target, what.at, tombstone, each.to.bytes)) {
       changed =
@@ -94,6 +119,15 @@ const cell* live_cell(const partition& in, const row& of, std::size_t slot, std:
   return expired(found.expires_at, now_s) ? nullptr : &found;
 }
 
+const cell* live_cell(const partition& in, const row* of, const column& by, std::int64_t now_s) noexcept {
+  if (by.is == column::role::static_) of = in.statics.get();
+  return of == nullptr ? nullptr : live_cell(in, *of, by.slot, now_s);
+}
+
+bool live_statics(const partition& in, std::int64_t now_s) noexcept {
+  return in.statics != nullptr && live_row(in, *in.statics, now_s);
+}
+
 bool live_row(const partition& in, const row& of, std::int64_t now_s) noexcept {
   if (of.inserted_at > std::max(in.deleted_at, of.deleted_at) && !expired(of.insert_expires_at, now_s))
     return true;
@@ -156,6 +190,18 @@ void stored_table::write(std::string_view key, std::string_view clustering, cons
   auto found = in.partitions.find(key);
   if (found == in.partitions.end()) found = in.partitions.emplace(std::string(key), partition{}).first;
   partition& part = found->second;
+  const bool statics =
+      std::any_of(what.cells.begin(), what.cells.end(), [](const auto& each) { return each.in_static; });
+  bool changed = false;
+  if (statics) {
+    if (part.statics == nullptr) part.statics = std::make_unique<row>();
+    changed = apply(part, *part.statics, what, true);
+  }
+  ++in.counts.writes;
+  if (what.only_static) {
+    if (!changed) ++in.counts.superseded_writes;
+    return;
+  }
   const std::size_t at = lower_bound(schema, part, clustering);
   if (at == part.rows.size() || compare_clustering(schema, part.rows[at]->clustering, clustering) != 0) {
     auto fresh = std::make_unique<row>();
@@ -165,10 +211,10 @@ void stored_table::write(std::string_view key, std::string_view clustering, cons
   }
   row& to = *part.rows[at];
   ++to.writes;
-  ++in.counts.writes;
   if (to.writes == 1) ++in.counts.keys_written;
   if (to.writes == 2) ++in.counts.keys_rewritten;
-  if (!apply(part, to, what)) ++in.counts.superseded_writes;
+  changed = apply(part, to, what, false) || changed;
+  if (!changed) ++in.counts.superseded_writes;
 }
 
 void stored_table::remove(std::string_view key, std::string_view clustering, std::int64_t at) {
@@ -212,7 +258,7 @@ bool stored_table::forget(std::string_view key, std::string_view clustering) {
   if (at == part.rows.size() || compare_clustering(schema, part.rows[at]->clustering, clustering) != 0)
     return false;
   part.rows.erase(part.rows.begin() + static_cast<std::ptrdiff_t>(at));
-  if (part.rows.empty() && part.deleted_at == never) in.partitions.erase(found);
+  if (part.rows.empty() && part.statics == nullptr && part.deleted_at == never) in.partitions.erase(found);
   return true;
 }
 

@@ -23,6 +23,7 @@
 
 #include <millrace/base/values.h>
 
+#include "cql_edit.h"
 #include "cql_type.h"
 #include "cql_wire.h"
 
@@ -31,17 +32,22 @@ namespace millrace::emulators::cql {
 inline constexpr std::int64_t never = std::numeric_limits<std::int64_t>::min();
 
 struct column {
-  enum class role : std::uint8_t { partition_key, clustering, regular };
+  enum class role : std::uint8_t { partition_key, clustering, static_, regular };
 
   std::string name;
   type of;
   role is = role::regular;
   std::uint16_t position = 0;  // within the partition key, or the clustering key
-  std::uint16_t slot = 0;      // of a regular column: where rows store its cell
+  std::uint16_t slot = 0;      // of a column that is not in the key: where rows store its cell
   bool descending = false;
+
+  [[nodiscard]] bool primary_key() const noexcept {
+    return is == role::partition_key || is == role::clustering;
+  }
 };
 
-// Immutable once published. Columns are in the order of SELECT *: partition key, clustering, regular by name.
+// Immutable once published. Columns are in the order of SELECT *: partition key, clustering, static by name,
+// regular by name.
 struct table_schema {
   std::string keyspace;
   std::string name;
@@ -84,22 +90,32 @@ struct row {
 
 struct partition {
   std::vector<std::unique_ptr<row>> rows;  // in clustering order
+  std::unique_ptr<row> statics;            // the cells of static columns, once one was written
   std::int64_t deleted_at = never;
 };
 
 // The cell as a reader at `now_s` sees it: nothing when never written, deleted, expired or null.
 [[nodiscard]] const cell* live_cell(const partition& in, const row& of, std::size_t slot,
                                     std::int64_t now_s) noexcept;
+// The same of a column that is not in the key; `of` may be absent.
+[[nodiscard]] const cell* live_cell(const partition& in, const row* of, const column& by,
+                                    std::int64_t now_s) noexcept;
+[[nodiscard]] bool live_statics(const partition& in, std::int64_t now_s) noexcept;
 [[nodiscard]] bool live_row(const partition& in, const row& of, std::int64_t now_s) noexcept;
 
 struct cell_write {
   std::uint16_t slot = 0;
   value to;  // null deletes the cell, unset leaves it alone
+  bool in_static = false;
+  // With a change other than `set`, the operand is there and `to` is unused. The parts of a cell have no
+  // timestamps of their own: an edit counts when it is newer than the last deletion of the cell.
+  cell_edit edit = {};
 };
 struct row_write {
   std::int64_t at = 0;  // timestamp, microseconds
   std::int64_t expires_at = 0;
   bool inserts = false;  // INSERT makes a row that exists even when all its cells are null
+  bool only_static = false;
   std::span<const cell_write> cells;
 };
 

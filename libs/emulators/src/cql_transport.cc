@@ -78,6 +78,12 @@ class tls final : public transport {
   SSL* ssl_;
 };
 
+int on_server_name(SSL* connection, int* /*alert*/, void* factory) {
+  if (const char* name = SSL_get_servername(connection, TLSEXT_NAMETYPE_host_name))
+    static_cast<transport_factory*>(factory)->note_server_name(name);
+  return SSL_TLSEXT_ERR_OK;
+}
+
 error tls_failure(const std::string& file) {
   const char* reason = ERR_reason_error_string(ERR_get_error());
   return {errc::tls_error, file + ": " + (reason != nullptr ? reason : "cannot be used")};
@@ -94,6 +100,8 @@ result<std::unique_ptr<transport_factory>> transport_factory::make(const std::st
   if (context == nullptr) return error(errc::tls_error);
   std::unique_ptr<transport_factory> made(new transport_factory(context));
   SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
+  SSL_CTX_set_tlsext_servername_callback(context, on_server_name);
+  SSL_CTX_set_tlsext_servername_arg(context, made.get());
   if (SSL_CTX_use_certificate_chain_file(context, certificate_file.c_str()) != 1)
     return tls_failure(certificate_file);
   if (SSL_CTX_use_PrivateKey_file(context, key_file.c_str(), SSL_FILETYPE_PEM) != 1)
@@ -108,6 +116,17 @@ result<std::unique_ptr<transport_factory>> transport_factory::make(const std::st
     SSL_CTX_set_session_id_context(context, context_name, sizeof context_name);
   }
   return made;
+}
+
+std::vector<std::string> transport_factory::server_names() const {
+  const std::lock_guard guard(mutex_);
+  return server_names_;
+}
+
+void transport_factory::note_server_name(std::string_view name) {
+  const std::lock_guard guard(mutex_);
+  if (std::find(server_names_.begin(), server_names_.end(), name) == server_names_.end())
+    server_names_.emplace_back(name);
 }
 
 transport_factory::~transport_factory() { SSL_CTX_free(context_); }

@@ -3,9 +3,11 @@
 
 #include <cstddef>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <millrace/base/result.h>
 
@@ -50,10 +52,16 @@ class transport_factory {
   // Takes the descriptor over.
   [[nodiscard]] std::unique_ptr<transport> wrap(int descriptor) const;
 
+  // The distinct server names (SNI) of TLS clients, in the order in which they came.
+  [[nodiscard]] std::vector<std::string> server_names() const;
+  void note_server_name(std::string_view name);
+
  private:
   explicit transport_factory(ssl_ctx_st* context) : context_(context) {}
 
   ssl_ctx_st* context_;
+  mutable std::mutex mutex_;
+  std::vector<std::string> server_names_;
 };
 
 }  // namespace millrace::emulators::cql

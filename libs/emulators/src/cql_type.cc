@@ -93,15 +93,21 @@ verdict validate_elements(const type& of, std::string_view cell) {
 }
 
 verdict validate_tuple(const type& of, std::string_view cell) {
+  const bool user = of.id == type_id::user;
   wire_reader in(cell);
-  for (const type& part : of.parameters) {
+  for (std::size_t i = 0; i < of.parameters.size(); ++i) {
+    // Fewer components than declared are a value from before the type had more.
     if (in.left() == 0) return {};
     const value element = in.cell();
-    if (!in.ok()) return invalid("Not enough bytes to read a tuple component");
+    if (!in.ok()) {
+      return invalid(user ? fmt::format("Not enough bytes to read {}th field {}", i, of.fields[i])
+                          : fmt::format("Not enough bytes to read {}th component", i));
+    }
     if (!element.present()) continue;
-    if (verdict bad = validate(part, element.bytes)) return bad;
+    if (verdict bad = validate(of.parameters[i], element.bytes)) return bad;
   }
-  if (in.left() != 0) return invalid("Invalid remaining data after end of tuple value");
+  if (in.left() != 0)
+    return invalid(fmt::format("Invalid remaining data after end of {} value", user ? "UDT" : "tuple"));
   return {};
 }
 
@@ -173,14 +179,16 @@ int compare_timeuuid(std::string_view left, std::string_view right) {
 int compare_elements(const type& of, std::string_view left, std::string_view right) {
   wire_reader a(left);
   wire_reader b(right);
-  const bool counted = of.id != type_id::tuple;
+  const bool counted = of.collection();
+  // A component behind the end is null.
+  const auto next = [counted](wire_reader& in) { return !counted && in.left() == 0 ? value{} : in.cell(); };
   const std::int32_t a_count = counted ? a.i32() : static_cast<std::int32_t>(of.parameters.size());
   const std::int32_t b_count = counted ? b.i32() : a_count;
   const std::size_t each = of.id == type_id::map ? 2 : 1;
   for (std::int32_t i = 0; i < std::min(a_count, b_count); ++i) {
     for (std::size_t part = 0; part < each; ++part) {
-      const value x = a.cell();
-      const value y = b.cell();
+      const value x = next(a);
+      const value y = next(b);
       if (x.present() != y.present()) return x.present() ? 1 : -1;
       if (!x.present()) continue;
       const type& element = counted ? of.parameters[part] : of.parameters[static_cast<std::size_t>(i)];
@@ -197,6 +205,44 @@ type list_of(type element) { return {type_id::list, false, {std::move(element)}}
 type set_of(type element) { return {type_id::set, false, {std::move(element)}}; }
 type map_of(type key, type element) { return {type_id::map, false, {std::move(key), std::move(element)}}; }
 
+type frozen(type of) {
+  if (of.parameters.empty() && of.id != type_id::user) return of;
+  of.frozen = true;
+  for (type& each : of.parameters) each = frozen(std::move(each));
+  return of;
+}
+
+bool refers_to(const type& of, std::string_view name) noexcept {
+  if (of.id == type_id::user && of.name == name) return true;
+  return std::any_of(of.parameters.begin(), of.parameters.end(),
+                     [name](const type& each) { return refers_to(each, name); });
+}
+
+bool replace_user_type(type& in, const type& by) {
+  if (in.id == type_id::user && in.name == by.name) {
+    in = in.frozen ? frozen(by) : by;
+    return true;
+  }
+  bool replaced = false;
+  for (type& each : in.parameters) {
+    const bool inside = replace_user_type(each, by);
+    if (inside && in.frozen) each = frozen(std::move(each));
+    replaced = replaced || inside;
+  }
+  return replaced;
+}
+
+std::string quoted_name(std::string_view name) {
+  const bool plain =
+      !name.empty() && name[0] >= 'a' && name[0] <= 'z' &&
+      name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") == std::string_view::npos;
+  if (plain) return std::string(name);
+  std::string out(1, '"');
+  for (const char each : name) out.append(each == '"' ? 2 : 1, each);
+  out.push_back('"');
+  return out;
+}
+
 const type_id* scalar_named(std::string_view name) noexcept {
   const auto* found = std::find_if(scalars.begin(), scalars.end(),
                                    [name](const named_type& each) { return each.name == name; });
@@ -208,6 +254,8 @@ std::string to_string(const type& of) {
   for (const named_type& each : scalars) {
     if (each.id == of.id) return std::string(each.name);
   }
+  if (of.id == type_id::user)
+    return of.frozen ? "frozen<" + quoted_name(of.name) + ">" : quoted_name(of.name);
   text = of.id == type_id::list  ? "list<"
          : of.id == type_id::set ? "set<"
          : of.id == type_id::map ? "map<"
@@ -221,8 +269,35 @@ std::string to_string(const type& of) {
 
 void put_option(std::string& out, const type& of) {
   put_u16(out, static_cast<std::uint16_t>(of.id));
-  if (of.id == type_id::tuple) put_u16(out, static_cast<std::uint16_t>(of.parameters.size()));
-  for (const type& each : of.parameters) put_option(out, each);
+  if (of.id == type_id::user) {
+    put_string(out, of.keyspace);
+    put_string(out, of.name);
+  }
+  if (of.id == type_id::tuple || of.id == type_id::user)
+    put_u16(out, static_cast<std::uint16_t>(of.parameters.size()));
+  for (std::size_t i = 0; i < of.parameters.size(); ++i) {
+    if (of.id == type_id::user) put_string(out, of.fields[i]);
+    put_option(out, of.parameters[i]);
+  }
+}
+
+std::string complete(const type& of, std::string_view cell) {
+  std::string out(cell);
+  if (of.id != type_id::user || of.frozen) return out;
+  wire_reader in(cell);
+  std::size_t has = 0;
+  for (; in.left() != 0; ++has) in.cell();
+  for (; has < of.parameters.size(); ++has) put_null(out);
+  return out;
+}
+
+bool no_parts(const type& of, std::string_view cell) {
+  wire_reader in(cell);
+  if (of.collection()) return in.i32() == 0;
+  while (in.left() != 0) {
+    if (in.cell().present()) return false;
+  }
+  return true;
 }
 
 verdict validate(const type& of, std::string_view cell) {
@@ -281,6 +356,7 @@ verdict validate(const type& of, std::string_view cell) {
     case type_id::map:
       return validate_elements(of, cell);
     case type_id::tuple:
+    case type_id::user:
       return validate_tuple(of, cell);
   }
   return {};
@@ -314,6 +390,7 @@ int compare(const type& of, std::string_view left, std::string_view right) {
     case type_id::set:
     case type_id::map:
     case type_id::tuple:
+    case type_id::user:
       return compare_elements(of, left, right);
     case type_id::ascii:
     case type_id::text:

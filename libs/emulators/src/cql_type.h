@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "cql_failure.h"
@@ -36,17 +37,24 @@ enum class type_id : std::uint16_t {
   list = 0x0020,
   map = 0x0021,
   set = 0x0022,
+  user = 0x0030,
   tuple = 0x0031,
 };
 
 struct type {
   type_id id = type_id::text;
   bool frozen = false;
-  std::vector<type> parameters;
+  std::vector<type> parameters;  // of a user-defined type: of its fields
+  // Of a user-defined type. Without fields it is a name that the catalogue has yet to resolve.
+  std::string keyspace = {};
+  std::string name = {};
+  std::vector<std::string> fields = {};
 
   [[nodiscard]] bool collection() const noexcept {
     return id == type_id::list || id == type_id::map || id == type_id::set;
   }
+  // Does a row store it in parts? Then it is null when it has none.
+  [[nodiscard]] bool multi_cell() const noexcept { return !frozen && (collection() || id == type_id::user); }
 };
 
 inline constexpr std::size_t type_depth_max = 16;
@@ -56,20 +64,47 @@ inline constexpr std::size_t type_depth_max = 16;
 [[nodiscard]] type set_of(type element);
 [[nodiscard]] type map_of(type key, type element);
 
+// The type frozen, and everything inside it.
+[[nodiscard]] type frozen(type of);
+// Does the type contain the user-defined type of that name, or is it that type?
+[[nodiscard]] bool refers_to(const type& of, std::string_view name) noexcept;
+// Replaces that user-defined type wherever `in` contains it; what was frozen stays frozen. True: it did.
+bool replace_user_type(type& in, const type& by);
+
 // The scalar type of that (lower-case) name, "varchar" included; nothing for others.
 [[nodiscard]] const type_id* scalar_named(std::string_view name) noexcept;
 // As system_schema.columns writes it: "frozen<map<text, int>>".
 [[nodiscard]] std::string to_string(const type& of);
 void put_option(std::string& out, const type& of);
+// The name as CQL needs it: in double quotes unless it is lower-case.
+[[nodiscard]] std::string quoted_name(std::string_view name);
 
 // Is `cell` a serialised value of the type? Collections and tuples are checked element by element.
 [[nodiscard]] verdict validate(const type& of, std::string_view cell);
+// A valid value of a column as the server keeps and sends it: of a user-defined type that is not frozen, all
+// fields, those that are missing as null.
+[[nodiscard]] std::string complete(const type& of, std::string_view cell);
+// Is a valid value of a type that is stored in parts one without parts?
+[[nodiscard]] bool no_parts(const type& of, std::string_view cell);
 // Order of two valid cells as clustering values: <0, 0, >0.
 [[nodiscard]] int compare(const type& of, std::string_view left, std::string_view right);
 
 // A value written in the text of a statement.
 struct literal {
-  enum class shape : std::uint8_t { null, text, integer, real, boolean, uuid, blob, list, braces, tuple };
+  // A name is the key of a field in the braces of a user-defined type.
+  enum class shape : std::uint8_t {
+    null,
+    text,
+    integer,
+    real,
+    boolean,
+    uuid,
+    blob,
+    list,
+    braces,
+    tuple,
+    name
+  };
 
   shape is = shape::null;
   std::string text;

@@ -66,6 +66,11 @@ void mock_kafka::push_errors(kafka_api api, std::span<const kafka_error> errors)
 void mock_kafka::clear_errors(kafka_api api) {
   rd_kafka_mock_clear_request_errors(cluster_->get(), static_cast<std::int16_t>(api));
 }
+void mock_kafka::deny_topic(std::string_view name, bool denied) {
+  rd_kafka_mock_topic_set_error(
+      cluster_->get(), std::string(name).c_str(),
+      denied ? RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART : RD_KAFKA_RESP_ERR_NO_ERROR);
+}
 void mock_kafka::push_slow_error(int broker, kafka_api api, kafka_error failure, milliseconds delay) {
   rd_kafka_mock_broker_push_request_error_rtts(cluster_->get(), broker, static_cast<std::int16_t>(api), 1,
                                                static_cast<rd_kafka_resp_err_t>(failure),

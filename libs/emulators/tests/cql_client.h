@@ -49,6 +49,7 @@ inline std::string bound(const cell& value) {
 struct frame {
   bool arrived = false;  // false: the connection ended
   std::uint8_t version = 0;
+  std::uint8_t flags = 0;
   std::int16_t stream = 0;
   std::uint8_t op = 0;
   std::string body;
@@ -57,6 +58,7 @@ struct frame {
 class reader {
  public:
   explicit reader(std::string_view bytes) : rest_(bytes) {}
+  [[nodiscard]] std::string_view rest() const { return rest_; }
   std::uint64_t number(unsigned bytes) {
     std::uint64_t out = 0;
     for (const char each : take(bytes)) out = (out << 8U) | static_cast<unsigned char>(each);
@@ -76,6 +78,14 @@ class reader {
   }
   std::uint16_t skip_type() {
     const auto id = static_cast<std::uint16_t>(number(2));
+    if (id == 0x30) {
+      text();
+      text();
+      for (std::uint64_t left = number(2); left > 0; --left) {
+        text();
+        skip_type();
+      }
+    }
     if (id == 0x20 || id == 0x22) skip_type();
     if (id == 0x21) {
       skip_type();
@@ -94,12 +104,15 @@ class reader {
 struct column_spec {
   std::string name;
   std::uint16_t type = 0;
+  std::string option = {};  // of a user-defined type: the whole type as it was sent, its id included
 
   friend bool operator==(const column_spec&, const column_spec&) = default;
 };
 
 struct prepared {
   std::string id;
+  std::string metadata_id = {};
+  std::uint32_t flags = 0;
   std::vector<std::uint16_t> key;
   std::vector<column_spec> binds;
   std::vector<column_spec> results;
@@ -117,6 +130,8 @@ struct reply {
   std::vector<std::vector<cell>> rows;
   std::string paging_state = {};
   bool more = false;
+  std::int32_t flags = 0;        // of ROWS
+  std::string metadata_id = {};  // that ROWS says has changed
   prepared statement;
   std::vector<std::string> words;  // of SET_KEYSPACE and SCHEMA_CHANGE
 
@@ -132,20 +147,33 @@ struct query_options {
 
 class cql_client {
  public:
-  explicit cql_client(std::uint16_t port) : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
+  // From any free port, or from the lowest free one from `source` on that is `source` modulo `step`.
+  explicit cql_client(std::uint16_t port, const std::string& address = "127.0.0.1", std::uint16_t source = 0,
+                      std::uint16_t step = 1)
+      : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
     sockaddr_in at{};
     at.sin_family = AF_INET;
-    at.sin_port = htons(port);
     at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    const auto bound = [this, &at](std::uint16_t from) {
+      at.sin_port = htons(from);
+      return ::bind(socket_, reinterpret_cast<const sockaddr*>(&at), sizeof at) == 0;
+    };
+    while (source != 0 && !bound(source)) source = static_cast<std::uint16_t>(source + step);
+    at.sin_port = htons(port);
+    ::inet_pton(AF_INET, address.c_str(), &at.sin_addr);
     // A test that waits for what never comes fails instead of hanging.
     const timeval timeout{30, 0};
     ::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
     // A refused connection shows as a send or a receive that fails.
-    if (::connect(socket_, reinterpret_cast<sockaddr*>(&at), sizeof at) != 0) ::shutdown(socket_, SHUT_RDWR);
+    connected_ = ::connect(socket_, reinterpret_cast<sockaddr*>(&at), sizeof at) == 0;
+    if (!connected_) ::shutdown(socket_, SHUT_RDWR);
   }
   ~cql_client() { ::close(socket_); }
   cql_client(const cql_client&) = delete;
   cql_client& operator=(const cql_client&) = delete;
+
+  [[nodiscard]] bool connected() const { return connected_; }
+  [[nodiscard]] int socket() const { return socket_; }
 
   // --- frames
   bool send_raw(std::string_view bytes) {
@@ -167,7 +195,7 @@ class cql_client {
     if (head.size() < 9) return out;
     reader in(head);
     out.version = static_cast<std::uint8_t>(in.number(1));
-    in.number(1);
+    out.flags = static_cast<std::uint8_t>(in.number(1));
     out.stream = static_cast<std::int16_t>(in.number(2));
     out.op = static_cast<std::uint8_t>(in.number(1));
     const std::uint64_t length = in.number(4);
@@ -177,12 +205,29 @@ class cql_client {
   }
   reply receive_reply() { return take_apart(receive()); }
 
-  // --- conversations
-  static std::string startup_body() {
-    return std::string("\0\1", 2) + short_text("CQL_VERSION") + short_text("3.0.0");
+  // Starts with extensions of ScyllaDB.
+  reply start_with(const std::vector<std::string>& extensions) {
+    std::string body;
+    put(body, 1 + extensions.size(), 2);
+    body += short_text("CQL_VERSION") + short_text("3.0.0");
+    for (const std::string& each : extensions) {
+      body += short_text(each) + short_text("");
+      metadata_id_ = metadata_id_ || each == "SCYLLA_USE_METADATA_ID";
+    }
+    send(0x01, body);
+    return receive_reply();
   }
-  reply start() {
-    send(0x01, startup_body());
+
+  // --- conversations
+  static std::string startup_body(const std::vector<std::pair<std::string, std::string>>& more = {}) {
+    std::string out;
+    put(out, 1 + more.size(), 2);
+    out += short_text("CQL_VERSION") + short_text("3.0.0");
+    for (const auto& [key, given] : more) out += short_text(key) + short_text(given);
+    return out;
+  }
+  reply start(const std::vector<std::pair<std::string, std::string>>& more = {}) {
+    send(0x01, startup_body(more));
     return receive_reply();
   }
   reply authenticate(std::string_view user, std::string_view password) {
@@ -204,12 +249,14 @@ class cql_client {
     return short_text(what.id) + options(values, with);
   }
   reply execute(const prepared& what, const std::vector<cell>& values, const query_options& with = {}) {
-    send(0x0A, execute_body(what, values, with));
+    send(0x0A, metadata_id_ ? short_text(what.id) + short_text(what.metadata_id) + options(values, with)
+                            : execute_body(what, values, with));
     return receive_reply();
   }
+  // 0: logged, 1: unlogged, 2: of counters.
   reply batch(const std::vector<std::pair<prepared, std::vector<cell>>>& statements,
-              std::optional<std::int64_t> timestamp = {}) {
-    std::string body(1, '\1');
+              std::optional<std::int64_t> timestamp = {}, std::uint8_t type = 1) {
+    std::string body(1, static_cast<char>(type));
     put(body, statements.size(), 2);
     for (const auto& [what, values] : statements) {
       body.push_back('\1');
@@ -243,7 +290,7 @@ class cql_client {
     return out;
   }
 
-  static reply take_apart(const frame& from) {
+  reply take_apart(const frame& from) const {
     reply out;
     out.arrived = from.arrived;
     out.op = from.op;
@@ -258,7 +305,7 @@ class cql_client {
     out.kind = in.i32();
     if (out.kind == 2) read_rows(in, out);
     if (out.kind == 3) out.words = {in.text()};
-    if (out.kind == 4) read_prepared(in, out.statement);
+    if (out.kind == 4) read_prepared(in, out.statement, metadata_id_);
     if (out.kind == 5) {
       for (std::string word = in.text(); !word.empty(); word = in.text()) out.words.push_back(word);
     }
@@ -279,13 +326,16 @@ class cql_client {
   }
   static std::vector<column_spec> read_specs(reader& in, std::int32_t flags, std::int32_t count) {
     std::vector<column_spec> out;
-    if ((flags & 1) != 0) {
+    // A server that leaves the columns out may leave the flag of the table set.
+    if ((flags & 1) != 0 && (flags & 4) == 0) {
       in.text();
       in.text();
     }
     for (std::int32_t i = 0; i < count && (flags & 4) == 0; ++i) {
       column_spec next{in.text(), 0};
+      const std::string_view before = in.rest();
       next.type = in.skip_type();
+      if (next.type == 0x30) next.option = before.substr(0, before.size() - in.rest().size());
       out.push_back(next);
     }
     return out;
@@ -295,6 +345,8 @@ class cql_client {
     const std::int32_t columns = in.i32();
     out.more = (flags & 2) != 0;
     if (out.more) out.paging_state = in.value().value_or("");
+    out.flags = flags;
+    if ((flags & 8) != 0) out.metadata_id = in.text();
     out.columns = read_specs(in, flags, columns);
     const std::int32_t rows = in.i32();
     for (std::int32_t r = 0; r < rows; ++r) {
@@ -302,9 +354,11 @@ class cql_client {
       for (std::int32_t c = 0; c < columns; ++c) row.push_back(in.value());
     }
   }
-  static void read_prepared(reader& in, prepared& out) {
+  static void read_prepared(reader& in, prepared& out, bool metadata_id) {
     out.id = in.text();
+    if (metadata_id) out.metadata_id = in.text();
     const std::int32_t flags = in.i32();
+    out.flags = static_cast<std::uint32_t>(flags);
     const std::int32_t count = in.i32();
     for (std::int32_t left = in.i32(); left > 0; --left)
       out.key.push_back(static_cast<std::uint16_t>(in.number(2)));
@@ -314,6 +368,8 @@ class cql_client {
   }
 
   int socket_;
+  bool metadata_id_ = false;  // negotiated
+  bool connected_ = false;
 };
 
 }  // namespace millrace::emulators::test

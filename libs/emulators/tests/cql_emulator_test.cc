@@ -287,7 +287,7 @@ TEST_F(cql_statements, errors_are_those_of_cassandra) {
       {"USE nope", invalid, "Keyspace 'nope' does not exist"},
       {"CREATE TABLE ks.t (id int)", invalid,
        "No PRIMARY KEY specified for table 'ks.t' (exactly one required)"},
-      {"CREATE TABLE ks.t (id nope PRIMARY KEY)", invalid, "Unknown type nope"},
+      {"CREATE TABLE ks.t (id nope PRIMARY KEY)", invalid, "Unknown type ks.nope"},
       {"CREATE TABLE ks.person (id int PRIMARY KEY)", exists,
        "Cannot add already existing table \"person\" to keyspace \"ks\""},
       {"DROP TABLE ks.nope", invalid, "Table 'ks.nope' doesn't exist"},

@@ -16,8 +16,8 @@
 
 namespace millrace::emulators::test {
 
-inline std::unique_ptr<cql_emulator> start(cql_emulator_options options = {}) {
-  auto started = cql_emulator::start(std::move(options));
+inline std::unique_ptr<cql_emulator> start(const cql_emulator_options& options = {}) {
+  auto started = cql_emulator::start(options);
   EXPECT_TRUE(started) << started.error().to_string();
   return std::move(*started);
 }

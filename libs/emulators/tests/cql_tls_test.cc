@@ -60,6 +60,11 @@ class tls_client {
     connection_.reset(BIO_new_ssl_connect(context_.get()));
     BIO_set_conn_hostname(connection_.get(), ("127.0.0.1:" + std::to_string(port)).c_str());
   }
+  void ask_for(const char* name) {
+    SSL* ssl = nullptr;
+    BIO_get_ssl(connection_.get(), &ssl);
+    SSL_set_tlsext_host_name(ssl, name);
+  }
   bool connect() {
     return BIO_do_connect(connection_.get()) == 1 && BIO_do_handshake(connection_.get()) == 1;
   }
@@ -96,6 +101,18 @@ TEST(cql_tls, serves_inside_tls_in_both_directions_at_any_size) {
       "SELECT key FROM system.local WHERE key = '" + std::string(300'000, 'x') + "'";
   client.send(cql_client::request(0x07, long_text(long_statement) + cql_client::options({}, {}), 5));
   EXPECT_EQ(client.read(9).substr(2, 3), std::string("\0\5\x08", 3));
+}
+
+TEST(cql_tls, the_server_names_that_clients_asked_for_are_known) {
+  const certificate with;
+  const auto emulator =
+      start({.tls_certificate_file = with.certificate_file(), .tls_key_file = with.key_file()});
+  for (const char* name : {"a.example.com", "b.example.com", "a.example.com"}) {
+    tls_client client(emulator->port(), with.certificate_file());
+    client.ask_for(name);
+    ASSERT_TRUE(client.connect());
+  }
+  EXPECT_EQ(emulator->server_names(), (std::vector<std::string>{"a.example.com", "b.example.com"}));
 }
 
 TEST(cql_tls, plaintext_is_refused) {

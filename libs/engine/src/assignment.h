@@ -19,11 +19,15 @@
 #include <millrace/stream/record.h>
 #include <millrace/stream/write_clock.h>
 
+#include "dead_letter_limit.h"
 #include "finish_times.h"
 
 namespace millrace::engine {
 
 class envelope;
+
+// The metadata of a commit that says nothing but whose it is: the topic's id was not known.
+inline constexpr std::string_view own_commit = "millrace";
 
 // An envelope is in two lists at once.
 struct unsettled_hook : runtime::list_hook {};
@@ -42,13 +46,21 @@ class assignment {
 
   [[nodiscard]] bool paused() const noexcept { return paused_for != pause_reason::none; }
   [[nodiscard]] bool counts() const noexcept { return state == phase::open || state == phase::revoking; }
+  // One past everything that is finished. Without an unfinished record this includes what is no record: the
+  // markers of transactions at the end of the log.
+  [[nodiscard]] std::optional<std::int64_t> position() const noexcept {
+    const std::optional<std::int64_t> delivered = tracker.position();
+    const std::optional<std::int64_t> finished = delivered ? delivered : starts_at;
+    if (tracker.unfinished() > 0 || !read_to || (finished && *finished > *read_to)) return finished;
+    return read_to;
+  }
   // The offset to commit, when the broker does not have it.
   [[nodiscard]] std::optional<std::int64_t> uncommitted() const noexcept {
     if (fenced || state == phase::closed) return std::nullopt;
-    const std::optional<std::int64_t> delivered = tracker.position();
-    const std::optional<std::int64_t> position = delivered ? delivered : began_at;
-    if (!position) return std::nullopt;
-    if (position == committed && !(remembers() && tracker.finished_count() != committed_count))
+    const std::optional<std::int64_t> position = this->position();
+    if (!position || (!tracker.position() && !began_at && position == starts_at)) return std::nullopt;
+    if (position == committed && exceeded_limit == committed_exceeded &&
+        !(remembers() && tracker.finished_count() != committed_count))
       return std::nullopt;
     return position;
   }
@@ -70,19 +82,24 @@ class assignment {
     if (keeps_write_floors) write_floors.emplace_back(next.offset, writes.last_us());
     return writes.next(next.created, wall_us);
   }
+  // A record was delivered.
+  void took(std::int64_t offset, std::optional<std::int64_t> created_us) noexcept {
+    last_delivered = offset;
+    last_created_us = created_us;
+    if (!committed && !began_at) committed = offset;
+  }
   // The metadata of a commit of `position`, which never goes back.
   [[nodiscard]] std::string metadata_of(std::int64_t position) {
     std::string text;
     while (!write_floors.empty() && write_floors.front().first < position) write_floors.pop_front();
     const std::int64_t floor = write_floors.empty() ? writes.last_us() : write_floors.front().second;
-    if (keeps_write_floors && floor > 0) text = stream::encode_write_floor(floor);
-    if (!remembers()) return text;
+    if (keeps_write_floors && floor > 0) text = stream::encode_write_floor(floor) + ' ';
+    if (exceeded_limit) text += exceeded_mark;
+    if (metadata_bytes_max < text.size()) return {};
+    if (!remembers()) return text + std::string(own_commit);
     std::vector<stream::offset_range> ranges = tracker.finished_beyond();
     if (last_delivered) before.append_beyond(*last_delivered, ranges);
-    const std::string finished = stream::encode_finished(topic_id, position, ranges,
-                                                         stream::commit_metadata_bytes_max - text.size() - 1);
-    if (!text.empty() && !finished.empty()) text += ' ';
-    return text + finished;
+    return text + stream::encode_finished(topic_id, position, ranges, metadata_bytes_max - text.size());
   }
 
   const stream::partition_id id;
@@ -92,9 +109,13 @@ class assignment {
   phase state = phase::open;
   pause_reason paused_for = pause_reason::none;
   bool crowding = false;  // holds its share, and is not paused for it yet
+  bool touched = false;   // since flow control last looked at it
   bool fenced = false;    // the broker refused our generation: no more commits
   stream::offset_tracker tracker;
   finish_times finishes;
+  std::optional<std::int64_t> starts_at;  // as the source says: where delivery begins
+  std::optional<std::int64_t> read_to;    // as the source says: no record below it will be delivered
+  std::size_t metadata_bytes_max = stream::commit_metadata_bytes_max - 1;
   // The group has no offset of the partition yet, and this is where `start_from: latest` begins.
   std::optional<std::int64_t> began_at;
   std::optional<std::int64_t> last_delivered;
@@ -104,6 +125,8 @@ class assignment {
   std::uint64_t committed_passed = 0;           // of delivered records, the ones below it
   std::uint64_t finished_here = 0;              // records; not those that an earlier owner had finished
   std::uint64_t committed_here = 0;             // of those, when that was committed
+  bool exceeded_limit = false;                  // what the next commit says (dead_letter_limit.h)
+  bool committed_exceeded = false;
   bool broker_has_commit = false;
   std::string topic_id;            // empty: not known
   stream::finished_before before;  // by an earlier owner

@@ -30,7 +30,7 @@ std::string_view to_string(dependency d) noexcept {
 
 std::optional<dependency> dependency_of(errc code) noexcept {
   if (code == errc::db_unavailable || code == errc::db_timeout || code == errc::db_overloaded ||
-      code == errc::db_client_timeout) {
+      code == errc::db_client_timeout || code == errc::db_protocol) {
     return dependency::database;
   }
   if (code == errc::broker_unavailable || code == errc::produce_failed) return dependency::broker;
@@ -40,6 +40,7 @@ std::optional<dependency> dependency_of(errc code) noexcept {
 void circuit_breaker::succeeded(instant now) noexcept {
   switch (state_) {
     case breaker_state::closed:
+      row_ = 0;
       window_.good(now);
       return;
     case breaker_state::open:
@@ -59,15 +60,12 @@ void circuit_breaker::succeeded(instant now) noexcept {
 bool circuit_breaker::failed(instant now) noexcept {
   last_failed_ = now;
   switch (state_) {
-    case breaker_state::closed: {
+    case breaker_state::closed:
       window_.bad(now);
-      const rate_window::counts seen = window_.in_window(now);
-      if (policy_.ratio >= 1.0 || seen.bad < policy_.failures_min || !seen.bad_exceeds(policy_.ratio)) {
-        return false;
-      }
+      if (row_++ == 0) row_began_ = now;
+      if (!must_open(now)) return false;
       open(now);
       return true;
-    }
     case breaker_state::open:
       return false;
     case breaker_state::probing:
@@ -75,6 +73,15 @@ bool circuit_breaker::failed(instant now) noexcept {
       return true;
   }
   return false;
+}
+
+bool circuit_breaker::must_open(instant now) const noexcept {
+  if (policy_.ratio >= 1.0) return false;
+  if (!mutated(stream::mutation::ignore_failures_in_a_row) && row_ >= policy_.failures_in_row_min &&
+      now - row_began_ >= policy_.window)
+    return true;
+  const rate_window::counts seen = window_.in_window(now);
+  return seen.bad >= policy_.failures_min && seen.bad_exceeds(policy_.ratio);
 }
 
 void circuit_breaker::tried(instant now) noexcept {
@@ -96,6 +103,7 @@ void circuit_breaker::open(instant now) noexcept {
 void circuit_breaker::close() noexcept {
   state_ = breaker_state::closed;
   pause_ = policy_.open_first;
+  row_ = 0;
   window_.clear();
 }
 

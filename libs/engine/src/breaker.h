@@ -1,10 +1,12 @@
 // A circuit breaker: stops asking a dependency that does not answer, and tries again with a few requests.
 //
-//   closed → open: of the tries within the window at least failures_min, and more than `ratio`, failed
+//   closed → open: of the tries within the window at least failures_min, and more than `ratio`, failed; or
+//   failures_in_row_min tries in a row failed, and none has succeeded for the length of the window
 //   open → probing: after a pause, which doubles with every probe that fails
 //   probing → closed: probes_min tries in a row succeeded; → open: one failed
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -23,6 +25,8 @@ namespace millrace::engine {
 // partitions that need it.
 enum class dependency : std::uint8_t { database, broker };
 inline constexpr std::size_t dependency_count = 2;
+inline constexpr std::array<dependency, dependency_count> all_dependencies{dependency::database,
+                                                                           dependency::broker};
 [[nodiscard]] std::string_view to_string(dependency d) noexcept;
 // The dependency whose failure an error shows; nullopt: it shows nothing about other requests.
 [[nodiscard]] std::optional<dependency> dependency_of(errc code) noexcept;
@@ -51,6 +55,7 @@ class circuit_breaker {
   bool forgive(instant now) noexcept;
 
  private:
+  [[nodiscard]] bool must_open(instant now) const noexcept;
   void open(instant now) noexcept;
   void close() noexcept;
 
@@ -60,6 +65,8 @@ class circuit_breaker {
   nanoseconds pause_;
   instant next_try_;
   instant last_failed_;
+  instant row_began_;  // the first of the failures in a row
+  std::uint32_t row_ = 0;
   bool probe_sent_ = false;
   std::uint32_t probes_succeeded_ = 0;
 };

@@ -14,6 +14,7 @@ engine_metrics::engine_metrics(metrics::shard& cells) : table(&cells) {
   // A counter that appears with its first event hides that event from rate(): the counters of the alerts are
   // shown from the start.
   errors(work_stage::schema, errc::schema_not_found);
+  errors(work_stage::schema, errc::registry_unauthorized);
   errors(work_stage::dead_letter, errc::produce_failed);
   errors(work_stage::dead_letter, errc::produce_rejected);
   for (const std::string_view type : rebalance_types) static_cast<void>(rebalanced.of(type));

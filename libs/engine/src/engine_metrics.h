@@ -48,9 +48,12 @@ class engine_metrics : public metrics::table {
   explicit engine_metrics(metrics::catalogue& into) : table(into) {}
 
   void error(work_stage where, errc what) { errors(where, what).add(); }
-  // Shows the counter as 0 from the start: a counter that appears with its first event hides that event from
-  // rate().
-  void may_throw(std::string_view processor) { static_cast<void>(threw.of(processor)); }
+  // Shows the counters of a processor as 0 from the start: a counter that appears with its first event hides
+  // that event from rate().
+  void shows(std::string_view processor) {
+    static_cast<void>(threw.of(processor));
+    static_cast<void>(attempt_timed_out.of(processor));
+  }
   void waited(wait what, nanoseconds time) noexcept { waits_[static_cast<std::size_t>(what)]->observe(time); }
   // Records decoded with this schema. Resolve once per schema.
   [[nodiscard]] metrics::counter& decoded(std::int32_t schema_id) {
@@ -91,6 +94,10 @@ class engine_metrics : public metrics::table {
       counter({"millrace_offset_gap_records_total",
                "Offsets skipped because the broker had deleted their records before they were read "
                "(kafka.on_offset_out_of_range)."});
+  metrics::counter& rewound_positions =
+      counter({"millrace_offsets_rewound_total",
+               "Partitions read again from an earlier offset, because their log no longer reached the "
+               "committed one (kafka.on_offset_out_of_range)."});
   metrics::counter& foreign_positions =
       counter({"millrace_offsets_moved_total",
                "Partitions started at an offset that another client or an operator had committed."});
@@ -116,6 +123,15 @@ class engine_metrics : public metrics::table {
                 "Attempts that ended with an exception thrown by process(), by processor.",
                 unit::none,
                 {by_processor}});
+  metrics::counters_by_value attempt_timed_out =
+      counters({"millrace_attempt_timeouts_total",
+                "Attempts that took longer than engine.attempt_timeout, by processor.",
+                unit::none,
+                {by_processor}});
+  metrics::gauge& cancelled_attempts = gauge(
+      {"millrace_cancelled_attempts",
+       "Attempts that still run although nobody waits for their result: after a timeout, or after their "
+       "partition was given up. Each holds a place of the records in flight."});
   metrics::counters_by_value breaker_opened =
       counters({"millrace_breaker_openings_total",
                 "Transitions of a circuit breaker to open, by dependency.",
@@ -160,6 +176,10 @@ class engine_metrics : public metrics::table {
                                                        "Partition offsets whose commit failed, by error.",
                                                        unit::none,
                                                        {metrics::errors()}});
+  metrics::counter& commit_metadata_refused =
+      counter({"millrace_commit_metadata_refused_total",
+               "Commits refused because of the size of their metadata. They are sent again with half of it: "
+               "raise offset.metadata.max.bytes of the broker."});
   metrics::histogram& commit_time =
       histogram({.name = "millrace_commit_seconds",
                  .help = "Time from sending a commit to its response; commits accepted for all partitions."});

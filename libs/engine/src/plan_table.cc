@@ -1,5 +1,6 @@
 #include "plan_table.h"
 
+#include <algorithm>
 #include <exception>
 #include <string>
 #include <utility>
@@ -40,6 +41,7 @@ plan_entry* plan_table::find_slow(std::int32_t id) {
   const auto found = entries_.find(id);
   if (found != entries_.end()) {
     plan_entry& entry = *found->second;
+    entry.found_last_ = ++searches_;
     if (entry.state_ == plan_entry::phase::ready) last_ = &entry;
     if (entry.state_ == plan_entry::phase::broken && entry.broken_until_ != instant{} &&
         loop_.now() >= entry.broken_until_) {
@@ -50,7 +52,10 @@ plan_entry* plan_table::find_slow(std::int32_t id) {
     }
     return &entry;
   }
-  if (entries_.size() >= options_.schemas_max && !forget_one()) return nullptr;
+  if (entries_.size() >= options_.schemas_max && !forget_one()) {
+    full_ = true;
+    return nullptr;
+  }
   plan_entry& entry = *entries_.emplace(id, std::make_unique<plan_entry>(*this, id)).first->second;
   entry.first_asked_ = loop_.now();
   ++missing_;
@@ -68,9 +73,10 @@ bool plan_table::forget_one() {
     entries_.erase(oldest);
     return true;
   }
-  if (ready_.empty()) return false;
-  const auto oldest = entries_.find(ready_.front());
-  ready_.pop_front();
+  const auto oldest = std::min_element(entries_.begin(), entries_.end(), [](const auto& a, const auto& b) {
+    return a.second->eviction_rank() < b.second->eviction_rank();
+  });
+  if (oldest == entries_.end() || oldest->second->eviction_rank() == UINT64_MAX) return false;
   if (last_ == oldest->second.get()) last_ = nullptr;
   entries_.erase(oldest);
   return true;
@@ -79,6 +85,10 @@ bool plan_table::forget_one() {
 void plan_table::stop() noexcept {
   stopped_ = true;
   for (const auto& [id, entry] : entries_) entry->cancel();
+}
+
+void plan_entry::stop_using() {
+  if (--users_ == 0 && std::exchange(owner_.full_, false)) owner_.watcher_.on_plan_settled();
 }
 
 void plan_entry::fetch() {
@@ -98,7 +108,6 @@ void plan_entry::on_schema(std::int32_t id, stream::schema_answer text) {
   if (!compiled) return failed(std::move(compiled).error());
   plan_ = std::move(*compiled);
   state_ = phase::ready;
-  owner_.ready_.push_back(id_);
   --owner_.missing_;
   owner_.watcher_.on_plan_settled();
 }
@@ -110,8 +119,10 @@ void plan_entry::failed(error cause) {
   const instant now = owner_.loop_.time().now();
   const bool not_found = cause.code() == errc::schema_not_found;
   const bool in_grace = now - first_asked_ < owner_.options_.schema_not_found_grace;
+  // A registry that refuses an id may allow it later: its records are kept.
+  const bool refused = cause.code() == errc::registry_unauthorized;
   const bool retry =
-      not_found ? in_grace : stream::disposition_of(cause.code()) == stream::disposition::retry;
+      not_found ? in_grace : refused || stream::disposition_of(cause.code()) == stream::disposition::retry;
   if (retry) {
     state_ = phase::backing_off;
     if (owner_.stopped_) return;

@@ -30,6 +30,9 @@ class plan_entry final : private stream::schema_receiver, private runtime::timer
   [[nodiscard]] phase state() const noexcept { return state_; }
   [[nodiscard]] const value_plan& plan() const noexcept { return *plan_; }
   metrics::counter* decoded = nullptr;  // the engine's, of this id
+  // A value that was decoded with the plan views its constants: the entry stays while it is used.
+  void use() noexcept { ++users_; }
+  void stop_using();
 
   // Why no record of this id can be decoded. State broken only.
   [[nodiscard]] const error& failure() const noexcept { return *failure_; }
@@ -40,6 +43,10 @@ class plan_entry final : private stream::schema_receiver, private runtime::timer
   void on_schema(std::int32_t id, stream::schema_answer text) override;
   void on_timer() override { fetch(); }
   void failed(error cause);
+  // The lowest is removed first; UINT64_MAX: it must stay.
+  [[nodiscard]] std::uint64_t eviction_rank() const noexcept {
+    return state_ == phase::ready && users_ == 0 ? found_last_ : UINT64_MAX;
+  }
 
   plan_table& owner_;
   std::int32_t id_;
@@ -47,6 +54,8 @@ class plan_entry final : private stream::schema_receiver, private runtime::timer
   bool outstanding_ = false;
   bool listed_ = false;  // in the table's list of broken ones
   std::uint32_t failures_ = 0;
+  std::size_t users_ = 0;
+  std::uint64_t found_last_ = 0;  // the table's count of searches
   instant first_asked_;
   instant broken_until_;  // a schema that was not found may be registered later
   std::shared_ptr<const value_plan> plan_;
@@ -85,7 +94,7 @@ class plan_table {
  private:
   friend class plan_entry;
   [[nodiscard]] plan_entry* find_slow(std::int32_t id);
-  // Makes room for another id.
+  // Makes room for another id: a broken one, or the one that was not used for longest.
   [[nodiscard]] bool forget_one();
 
   runtime::loop& loop_;
@@ -96,8 +105,9 @@ class plan_table {
   random_source random_;
   std::unordered_map<std::int32_t, std::unique_ptr<plan_entry>> entries_;
   std::deque<std::int32_t> broken_;  // in the order in which they broke, each at most once
-  std::deque<std::int32_t> ready_;   // in the order in which they came
   plan_entry* last_ = nullptr;       // always ready
+  bool full_ = false;                // an id was turned away since
+  std::uint64_t searches_ = 0;
   std::size_t missing_ = 0;
   std::size_t outstanding_ = 0;
   bool stopped_ = false;

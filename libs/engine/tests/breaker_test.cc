@@ -15,10 +15,9 @@ class breaker_test : public record_engine_test {
     options.retry.attempts_max = 3;
     options.retry.age_max = 10s;
   }
-  void database_fails(std::int64_t numbers, std::size_t times) {
-    for (std::int64_t i = 0; i < numbers; ++i) {
-      database_errors[i] = std::vector<error>(times, error(errc::db_unavailable, "no replica answers"));
-    }
+  void database_fails(std::int64_t numbers, std::size_t times,
+                      const error& with = error(errc::db_unavailable, "no replica answers")) {
+    for (std::int64_t i = 0; i < numbers; ++i) database_errors[i] = std::vector<error>(times, with);
   }
   [[nodiscard]] std::string state(std::string_view dependency = "database") const {
     for (const breaker_status& b : engine_->status_now().breakers) {
@@ -41,6 +40,32 @@ TEST_F(breaker_test, ADatabaseThatIsDownCostsNoAttemptsAndLosesNoRecord) {
   EXPECT_EQ(state(), "closed");
   EXPECT_EQ(engine_->counts().done, 40U);
   EXPECT_EQ(committed(0), 40);
+}
+
+TEST_F(breaker_test, AnswersThatCannotBeReadOpenItAndLoseNoRecord) {
+  database_fails(40, 1, error(errc::db_protocol, "an answer that cannot be read"));
+  start();
+  assign({0});
+  for (int i = 0; i < 40; ++i) produce(0, i);
+  advance(1s);
+  EXPECT_EQ(state(), "open");
+  advance(1'800s);
+  EXPECT_EQ(engine_->state(), engine_state::running);
+  EXPECT_EQ(engine_->counts().dead_lettered, 0U);
+  EXPECT_EQ(engine_->counts().done, 40U);
+  EXPECT_EQ(state(), "closed");
+}
+
+TEST_F(breaker_test, ValuesThatTheDatabaseRejectsAreDeadLetteredAndDoNotOpenIt) {
+  database_fails(12, 1, error(errc::db_rejected, "a key may not be empty"));
+  start();
+  assign({0});
+  for (int i = 0; i < 20; ++i) produce(0, i);
+  advance(1s);
+  EXPECT_EQ(state(), "closed");
+  EXPECT_EQ(engine_->state(), engine_state::running);
+  EXPECT_EQ(engine_->counts().dead_lettered, 12U);
+  EXPECT_EQ(engine_->counts().done, 8U);
 }
 
 TEST_F(breaker_test, WhileItIsOpenNothingIsTakenAndOnlyProbesAreSent) {
@@ -95,8 +120,10 @@ TEST_F(breaker_test, ARecordThatAloneFailsIsDeadLetteredAndOthersAreProcessed) {
   database_errors[3] = std::vector<error>(100, error(errc::db_timeout));
   start();
   assign({0});
-  for (int i = 0; i < 200; ++i) produce(0, i);
-  advance(60s);
+  for (int i = 0; i < 200; ++i) {
+    produce(0, i);
+    advance(300ms);
+  }
   EXPECT_EQ(state(), "closed");
   EXPECT_EQ(engine_->counts().dead_lettered, 1U);
   EXPECT_EQ(engine_->counts().done, 199U);

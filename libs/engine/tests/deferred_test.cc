@@ -13,7 +13,7 @@ class waiting_for_room : public processor<parcel> {
  public:
   runtime::task<stream::outcome> process(record<parcel> p, stream::context ctx) override {
     ++runs;
-    simulation::execute select(ctx.database(), select_, {simulation::cell(p->number)});
+    simulation::execute select(ctx, select_, {simulation::cell(p->number)});
     const result<stream::rows_ref> found = co_await select;
     if (!found) co_return found.error();
     if ((*found)->row_count > 0) co_return stream::outcome::done();
@@ -73,7 +73,7 @@ TEST_F(deferred_test, TakesNothingFromTheRetryBudget) {
 
 TEST_F(deferred_test, AFailureInBetweenCountsAsAnAttempt) {
   begin();
-  database_errors[1] = {error(errc::db_timeout), error(errc::db_timeout), error(errc::db_timeout)};
+  database_errors[1] = {error(errc::timed_out), error(errc::timed_out), error(errc::timed_out)};
   advance(30s);
   EXPECT_EQ(engine_->counts().dead_lettered, 1U) << "three attempts failed";
 }

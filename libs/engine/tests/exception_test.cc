@@ -121,8 +121,7 @@ class throwing : public processor<parcel> {
         co_return stream::outcome::skipped(thrown.what());
       }
     }
-    simulation::execute insert(ctx.database(), self->insert_,
-                               {simulation::cell(p->number), simulation::cell(p->word)});
+    simulation::execute insert(ctx, self->insert_, {simulation::cell(p->number), simulation::cell(p->word)});
     const result<stream::rows_ref> written = co_await insert;
     if (!written) co_return written.error();
     if (p->word.ends_with("written")) throw std::out_of_range("nothing at 7");

@@ -322,14 +322,55 @@ TEST_F(record_engine_test, AnIncompatibleSchemaIsDeadLetteredAtOnce) {
   EXPECT_EQ(sink.written().front().header("millrace.dlq.stage"), "schema");
 }
 
-TEST_F(record_engine_test, RefusedRegistryCredentialsStopTheEngine) {
-  schema_errors = {error(errc::registry_unauthorized)};
+TEST_F(record_engine_test, ASchemaThatTheRegistryRefusesHoldsUpItsPartitionOnly) {
+  start();
+  assign({0, 1});
+  produce(1, 5);
+  advance(1s);
+  schema_errors = std::vector<error>(20, error(errc::registry_unauthorized, "403"));
+  schemas.add(9, "parcel");
+  produce_bytes(0, framed_parcel(9, 1, "ok"));
+  produce(1, 6);
+  advance(20s);
+  EXPECT_EQ(engine_->state(), engine_state::running);
+  EXPECT_EQ(committed(1), 2);
+  EXPECT_EQ(committed(0), std::nullopt);
+  EXPECT_TRUE(sink.written().empty());
+  EXPECT_GT(registry.take_snapshot().value("millrace_errors_total",
+                                           {{"stage", "schema"}, {"error", "registry_unauthorized"}}),
+            0);
+  advance(300s);  // the registry allows it again
+  EXPECT_EQ(committed(0), 1);
+}
+
+TEST_F(record_engine_test, AnOperatorDeadLettersARecordWhoseSchemaIsRefused) {
+  schema_errors = std::vector<error>(1'000, error(errc::registry_unauthorized, "403"));
   start();
   assign({0});
+  produce_bytes(0, framed_parcel(9, 1, "ok"));
+  advance(20s);
+  EXPECT_EQ(engine_->act_on({"parcels", 0, 0}, operator_command::dead_letter).what,
+            command_answer::kind::obeyed);
+  advance(5s);
+  EXPECT_EQ(committed(0), 1);
+  schema_errors.clear();
+}
+
+// A plan's constants are part of the values that it decoded: under AddressSanitizer this reads them.
+TEST_F(record_engine_test, ASchemaInUseIsNotRemovedForAnotherOne) {
+  options.schemas_max = 1;
+  database_delay = 5s;
+  start();
+  assign({0, 1});
   produce(0, 1);
+  run();
+  schemas.add(9, "parcel");
+  produce_bytes(1, framed_parcel(9, 2, "ok"));
   advance(2s);
-  EXPECT_EQ(engine_->state(), engine_state::failed);
-  EXPECT_EQ(committed(0), std::nullopt);
+  EXPECT_EQ(engine_->status_now().schemas_missing, 0U);
+  EXPECT_EQ(schemas.fetches(), 1U) << "the one in use keeps its place";
+  advance(60s);
+  EXPECT_EQ(engine_->counts().done, 2U);
 }
 
 TEST_F(record_engine_test, ARecordOverTheSizeLimitIsDeadLetteredUnread) {

@@ -118,14 +118,14 @@ TEST_F(record_engine_test, RetriesAreBoundedThenTheRecordIsDeadLettered) {
   options.retry.attempts_max = 3;
   start();
   assign({0});
-  database_errors[1] = std::vector<error>(10, error(errc::db_timeout, "no answer from replica"));
+  database_errors[1] = std::vector<error>(10, error(errc::timed_out, "no answer in time"));
   produce(0, 1);
   produce(0, 2);
   advance(30s);
   ASSERT_EQ(sink.written_to("dead").size(), 1U);
   const simulation::produced_record& letter = *sink.written_to("dead").front();
   EXPECT_EQ(letter.header("millrace.dlq.attempts"), "3");
-  EXPECT_EQ(letter.header("millrace.dlq.code"), "db_timeout");
+  EXPECT_EQ(letter.header("millrace.dlq.code"), "timed_out");
   EXPECT_EQ(letter.header("millrace.dlq.stage"), "process");
   EXPECT_EQ(letter.header("millrace.dlq.processor"), "storing");
   EXPECT_EQ(committed(0), 2);
@@ -251,6 +251,20 @@ TEST_F(record_engine_test, EmitsAreProducedOnceTheProcessorIsDone) {
   EXPECT_EQ(committed(0), 1);
 }
 
+TEST_F(record_engine_test, AnEmitHasAnIdThatAReplayRepeats) {
+  start({"first", "second"});
+  assign({2});
+  produce(2, 9);
+  produce(2, 10, "emit-twice");
+  advance(1s);
+  std::vector<std::string> ids;
+  for (const auto* sent : sink.written_to("sent")) ids.push_back(*sent->header("millrace-id"));
+  const std::vector<std::string> expected{"parcels/2/1/first/0", "parcels/2/1/first/1",
+                                          "parcels/2/1/second/0", "parcels/2/1/second/1"};
+  std::sort(ids.begin(), ids.end());
+  EXPECT_EQ(ids, expected);
+}
+
 TEST_F(record_engine_test, TheOffsetAdvancesOnlyAfterEveryEmitIsAcknowledged) {
   simulation::produce_fate lost;
   lost.failure = error(errc::produce_failed, "delivery timed out");
@@ -298,7 +312,7 @@ TEST_F(record_engine_test, TheDeadLetterRateLimitStopsTheEngine) {
   options.dead_letter_limit = {0.5, 10, seconds(60)};
   start();
   assign({0});
-  for (int i = 0; i < 100; ++i) produce(0, i, "dead");
+  for (int i = 0; i < 100; ++i) produce(0, i, "reject");
   advance(40s);
   EXPECT_EQ(engine_->state(), engine_state::failed);
   EXPECT_NE(engine_->failure()->message().find("dead-letter rate limit"), std::string::npos);
@@ -306,14 +320,66 @@ TEST_F(record_engine_test, TheDeadLetterRateLimitStopsTheEngine) {
   EXPECT_EQ(committed(0), static_cast<std::int64_t>(sink.written_to("dead").size()));
 }
 
+// A supervisor starts it again and again.
+TEST_F(record_engine_test, ARestartAfterTheDeadLetterRateLimitDeadLettersNothingMore) {
+  options.dead_letter_limit = {0.5, 10, seconds(60)};
+  start();
+  assign({0});
+  for (int i = 0; i < 100; ++i) produce(0, i, "reject");
+  advance(40s);
+  ASSERT_EQ(engine_->state(), engine_state::failed);
+  const std::size_t written = sink.written_to("dead").size();
+  EXPECT_GT(written, 0U);
+  for (int restarts = 0; restarts < 3; ++restarts) {
+    crash();
+    start();
+    assign({0});
+    advance(40s);
+    EXPECT_EQ(engine_->state(), engine_state::failed);
+    EXPECT_EQ(sink.written_to("dead").size(), written);
+  }
+}
+
+TEST_F(record_engine_test, TheDeadLetterRateLimitIsForgottenAfterAWindowOfWork) {
+  options.dead_letter_limit = {0.5, 10, seconds(60)};
+  start();
+  assign({0});
+  for (int i = 0; i < 10; ++i) produce(0, i, "reject");
+  advance(40s);
+  ASSERT_EQ(engine_->state(), engine_state::failed);
+  const std::size_t written = sink.written_to("dead").size();
+  crash();
+  ASSERT_TRUE(
+      log.commit({{0, 0}, 10, log.metadata({0, 0})}, log.owner({0, 0})));  // an operator passes the rest
+  start();
+  assign({0});
+  for (int i = 0; i < 3; ++i) produce(0, i, "good");
+  advance(61s);
+  EXPECT_EQ(log.metadata({0, 0}).find("dll"), std::string::npos);
+  produce(0, 4, "reject");
+  advance(5s);
+  EXPECT_EQ(engine_->state(), engine_state::running);
+  EXPECT_EQ(sink.written_to("dead").size(), written + 1);
+}
+
 TEST_F(record_engine_test, ManySkipsAndSomeDeadLettersDoNotExceedTheDeadLetterRateLimit) {
   options.dead_letter_limit = {0.5, 10, seconds(60)};
   start();
   assign({0});
-  for (int i = 0; i < 100; ++i) produce(0, i, i % 3 == 0 ? "dead" : "skip");
+  for (int i = 0; i < 100; ++i) produce(0, i, i % 3 == 0 ? "reject" : "skip");
   advance(5s);
   EXPECT_EQ(engine_->state(), engine_state::running);
   EXPECT_EQ(committed(0), 100);
+}
+
+TEST_F(record_engine_test, DeadLettersThatAProcessorDecidesDoNotCountForTheRateLimit) {
+  options.dead_letter_limit = {0.5, 10, seconds(60)};
+  start();
+  assign({0});
+  for (int i = 0; i < 100; ++i) produce(0, i, "dead");
+  advance(5s);
+  EXPECT_EQ(engine_->state(), engine_state::running);
+  EXPECT_EQ(engine_->counts().dead_lettered, 100U);
 }
 
 TEST_F(record_engine_test, AnOffsetThatGoesBackWithinAnAssignmentStopsTheEngine) {

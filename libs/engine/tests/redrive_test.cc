@@ -82,7 +82,7 @@ TEST_F(redrive_test, RedrivenDeadLettersDoNotCountForTheDeadLetterRateLimit) {
   EXPECT_EQ(engine_->state(), engine_state::running) << "redriven dead letters do not count";
   EXPECT_EQ(engine_->counts().dead_lettered, 10U);
   for (std::int64_t number = 0; number < 2; ++number) {
-    produce_redriven(number, {{redrive_processor_header, "storing"}}, "dead");
+    produce_redriven(number, {{redrive_processor_header, "storing"}}, "reject");
   }
   EXPECT_NE(engine_->state(), engine_state::running) << "the dead-letter rate limit still applies";
 }

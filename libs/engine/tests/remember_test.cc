@@ -23,11 +23,7 @@ class remember_test : public record_engine_test {
     ASSERT_EQ(committed(0), 0);
   }
   void crash() {
-    source->sever();
-    engine_->abort();
-    settle_down();
-    engine_.reset();
-    source.reset();
+    record_engine_test::crash();
     before_ = store.executed().size();
   }
   // Since the crash.

@@ -64,7 +64,7 @@ class retry_budget_test : public record_engine_test {
   retry_budget_test() { retry_policy_of_process = {.ratio = 0.1, .reserve = 10, .window = 10s}; }
   void fail_numbers(std::int64_t first, std::int64_t end, std::size_t times) {
     for (std::int64_t i = first; i < end; ++i) {
-      database_errors[i] = std::vector<error>(times, error(errc::db_overloaded));
+      database_errors[i] = std::vector<error>(times, error(errc::timed_out));
     }
   }
   [[nodiscard]] double value(std::string_view metric, const std::string& processor = {}) {

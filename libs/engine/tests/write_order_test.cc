@@ -16,8 +16,7 @@ constexpr std::string_view update_latest = "INSERT INTO latest (id, number) VALU
 class newest : public processor<parcel> {
  public:
   runtime::task<stream::outcome> process(record<parcel> p, stream::context ctx) override {
-    simulation::execute update(ctx.database(), update_,
-                               {simulation::cell(p->number), simulation::cell(p->word)},
+    simulation::execute update(ctx, update_, {simulation::cell(p->number), simulation::cell(p->word)},
                                ctx.write_time_us() + 1);
     const result<stream::rows_ref> written = co_await update;
     if (!written) co_return written.error();
@@ -53,11 +52,7 @@ class write_order_test : public record_engine_test {
   }
   // A new process starts from what was committed.
   void restart() {
-    source->sever();
-    engine_->abort();
-    settle_down();
-    engine_.reset();
-    source.reset();
+    crash();
     start_with({make<newest>()});
     assign({0});
   }

@@ -1,3 +1,5 @@
+#include <exception>
+
 #include <boost/asio/connect.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl.hpp>
@@ -231,7 +233,12 @@ result<void> check(const tls_files& files) {
 }
 
 result<response> exchange(const route& way, const request& question, const limits& within) {
-  return conversation(way, within).run(question);
+  // Sockets and threads that the system refuses are exceptions of the library.
+  try {
+    return conversation(way, within).run(question);
+  } catch (const std::exception& refused) {
+    return error(within.no_answer, way.server.text() + ": the system refused the request: " + refused.what());
+  }
 }
 
 result<std::string> body_of(const route& way, const request& question, const limits& within) {

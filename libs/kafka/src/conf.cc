@@ -17,9 +17,9 @@ constexpr std::size_t message_bytes_max = 512;
 constexpr std::size_t suggestion_edits_max = 4;
 
 constexpr managed_property managed_everywhere[] = {
-    {"bootstrap.servers", "use 'bootstrap_servers'"},
-    {"metadata.broker.list", "use 'bootstrap_servers'"},
-    {"client.id", "use 'client_id'"},
+    {"bootstrap.servers", "use `kafka.bootstrap_servers`"},
+    {"metadata.broker.list", "use `kafka.bootstrap_servers`"},
+    {"client.id", "the client has the name of the application"},
     {"log.queue", "Millrace consumes the log queue"},
     {"enabled_events", "Millrace selects the events"},
 };
@@ -89,7 +89,7 @@ void conf_builder::prefer(const char* name, std::string_view value) {
 
 result<void> conf_builder::apply(const client_config& config, std::span<const managed_property> managed) {
   if (config.bootstrap_servers.empty()) {
-    return error(errc::config_invalid, "Kafka: 'bootstrap_servers' is empty; give at least one host:port");
+    return error(errc::config_invalid, "`kafka.bootstrap_servers` is empty; give at least one host:port");
   }
   const auto find_managed = [&](std::string_view name) -> const managed_property* {
     for (const std::span<const managed_property> list :
@@ -144,6 +144,10 @@ result<client_handle> conf_builder::make_client(rd_kafka_type_t type) {
   client_handle client(rd_kafka_new(type, conf_.get(), text, sizeof text));
   if (!client) {
     const std::string_view reason(text);
+    if (rd_kafka_last_error() == RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE) {
+      return error(errc::io_error, "the Kafka client cannot start: " + std::string(text) +
+                                       "; raise the limits of open files and threads of the process");
+    }
     const bool tls =
         reason.find("ssl.") != std::string_view::npos || reason.find("SSL") != std::string_view::npos;
     return error(tls ? errc::tls_error : errc::config_invalid,

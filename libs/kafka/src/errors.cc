@@ -116,6 +116,17 @@ bool stops_the_line(rd_kafka_resp_err_t code) noexcept {
   }
 }
 
+bool is_of_topic(rd_kafka_resp_err_t code) noexcept {
+  return code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_ID ||
+         code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC || code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION;
+}
+
+bool may_join_again(rd_kafka_resp_err_t code) noexcept {
+  return code == RD_KAFKA_RESP_ERR_INVALID_REQUEST || code == RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID ||
+         code == RD_KAFKA_RESP_ERR_FENCED_MEMBER_EPOCH || code == RD_KAFKA_RESP_ERR_STALE_MEMBER_EPOCH ||
+         code == RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION || code == RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED;
+}
+
 error client_error(rd_kafka_resp_err_t code, std::string_view text) {
   return {code_of_client_error(code), with_hint(code, text)};
 }
@@ -133,7 +144,7 @@ error commit_error(rd_kafka_resp_err_t code) {
       break;
     case RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE:
     case RD_KAFKA_RESP_ERR_INVALID_COMMIT_OFFSET_SIZE:
-      kind = errc::config_invalid;
+      kind = errc::limit_exceeded;  // the committer sends less metadata
       break;
     case RD_KAFKA_RESP_ERR__FATAL:
       kind = errc::broker_fenced;

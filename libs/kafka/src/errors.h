@@ -14,6 +14,10 @@ namespace millrace::kafka {
 [[nodiscard]] errc code_of_client_error(rd_kafka_resp_err_t code) noexcept;
 // True where the client cannot go on although librdkafka would try.
 [[nodiscard]] bool stops_the_line(rd_kafka_resp_err_t code) noexcept;
+// The topic or its partition is not there, or not under the id by which it was requested.
+[[nodiscard]] bool is_of_topic(rd_kafka_resp_err_t code) noexcept;
+// A fatal error that concerns this membership only: another client of the same configuration can join.
+[[nodiscard]] bool may_join_again(rd_kafka_resp_err_t code) noexcept;
 // "what (TEXT); what to do"
 [[nodiscard]] error client_error(rd_kafka_resp_err_t code, std::string_view text);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <set>
 #include <utility>
 
 #include "group_start.h"
@@ -35,12 +36,22 @@ offset_lookup::~offset_lookup() {
 }
 
 void offset_lookup::ask(std::uint64_t assignment, partition_list partitions) {
-  enqueue({assignment, std::move(partitions), false});
+  enqueue({subject::offsets, assignment, std::move(partitions)});
 }
 
 void offset_lookup::ask_range(std::uint64_t assignment, partition_list partition) {
-  enqueue({assignment, std::move(partition), true});
+  enqueue({subject::range, assignment, std::move(partition)});
 }
+
+void offset_lookup::ask_beginning(std::uint64_t assignment, partition_list partitions) {
+  enqueue({subject::beginning, assignment, std::move(partitions)});
+}
+
+void offset_lookup::ask_ends(partition_list partitions) {
+  enqueue({subject::ends, 0, std::move(partitions)});
+}
+
+void offset_lookup::ask_topics(partition_list topics) { enqueue({subject::topics, 0, std::move(topics)}); }
 
 void offset_lookup::enqueue(question asked) {
   {
@@ -73,7 +84,22 @@ bool offset_lookup::idle() {
 }
 
 lookup_answer offset_lookup::attempt(const question& asked) {
-  return asked.range ? attempt_range(asked) : attempt_offsets(asked);
+  switch (asked.of) {
+    case subject::offsets:
+      return attempt_offsets(asked);
+    case subject::range:
+      return attempt_range(asked);
+    case subject::beginning:
+      return attempt_beginning(asked);
+    case subject::ends:
+      return attempt_ends(asked);
+    case subject::topics:
+      break;
+  }
+  lookup_answer answer;
+  answer.only_topics = true;
+  answer.topics = describe(*asked.partitions);
+  return answer;
 }
 
 lookup_answer offset_lookup::attempt_offsets(const question& asked) {
@@ -86,7 +112,7 @@ lookup_answer offset_lookup::attempt_offsets(const question& asked) {
     answer.failure = resolve_first(answer);
   }
   if (answer.failure == RD_KAFKA_RESP_ERR_NO_ERROR) {
-    answer.topic_ids = topic_ids(*answer.offsets);
+    answer.topics = describe(*answer.offsets);
   } else {
     answer.offsets.reset();
     answer.final = needs_an_operator(answer.failure);
@@ -105,10 +131,38 @@ lookup_answer offset_lookup::attempt_range(const question& asked) {
   if (answer.failure == RD_KAFKA_RESP_ERR_NO_ERROR) answer.failure = list_offsets(*high);
   if (answer.failure == RD_KAFKA_RESP_ERR_NO_ERROR) {
     answer.range = log_range{low->elems[0].offset, high->elems[0].offset};
+    answer.topics = describe(*low);
     answer.offsets = std::move(low);
   } else {
     answer.final = false;
   }
+  return answer;
+}
+
+lookup_answer offset_lookup::attempt_beginning(const question& asked) {
+  lookup_answer answer;
+  answer.assignment = asked.assignment;
+  partition_list times(rd_kafka_topic_partition_list_copy(asked.partitions.get()));
+  for (int i = 0; i < times->cnt; ++i) times->elems[i].offset = RD_KAFKA_OFFSET_BEGINNING;
+  answer.failure = list_offsets(*times);
+  if (answer.failure != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    answer.final = false;
+    return answer;
+  }
+  for (int i = 0; i < times->cnt; ++i) {
+    answer.first[{times->elems[i].topic, times->elems[i].partition}].offset = times->elems[i].offset;
+  }
+  answer.offsets = std::move(times);
+  return answer;
+}
+
+// librdkafka asks with the client's isolation level.
+lookup_answer offset_lookup::attempt_ends(const question& asked) {
+  lookup_answer answer;
+  answer.only_ends = true;
+  partition_list times(rd_kafka_topic_partition_list_copy(asked.partitions.get()));
+  for (int i = 0; i < times->cnt; ++i) times->elems[i].offset = RD_KAFKA_OFFSET_END;
+  if (list_offsets(*times) == RD_KAFKA_RESP_ERR_NO_ERROR) answer.offsets = std::move(times);
   return answer;
 }
 
@@ -214,12 +268,13 @@ rd_kafka_resp_err_t offset_lookup::resolve_first(lookup_answer& answer) {
 }
 
 // A timeout counts as no answer: a broker may be too old to know, or refuse the request.
-std::map<std::string, std::string> offset_lookup::topic_ids(const rd_kafka_topic_partition_list_t& of) {
-  std::map<std::string, std::string> ids;
-  for (int i = 0; i < of.cnt; ++i) ids.try_emplace(of.elems[i].topic);
+topics_told offset_lookup::describe(const rd_kafka_topic_partition_list_t& of) {
+  topics_told told;
+  std::set<std::string> asked;
+  for (int i = 0; i < of.cnt; ++i) asked.emplace(of.elems[i].topic);
   std::vector<const char*> names;
-  names.reserve(ids.size());
-  for (const auto& [name, id] : ids) names.push_back(name.c_str());
+  names.reserve(asked.size());
+  for (const std::string& name : asked) names.push_back(name.c_str());
 
   const topic_collection topics(rd_kafka_TopicCollection_of_topic_names(names.data(), names.size()));
   const admin_options options(rd_kafka_AdminOptions_new(client_, RD_KAFKA_ADMIN_OP_DESCRIBETOPICS));
@@ -241,15 +296,30 @@ std::map<std::string, std::string> offset_lookup::topic_ids(const rd_kafka_topic
   const auto* const* described =
       rd_kafka_DescribeTopics_result_topics(rd_kafka_event_DescribeTopics_result(event.get()), &count);
   for (std::size_t i = 0; i < count; ++i) {
+    const char* const name = rd_kafka_TopicDescription_name(described[i]);
     const rd_kafka_error_t* failure = rd_kafka_TopicDescription_error(described[i]);
-    if (failure != nullptr && rd_kafka_error_code(failure) != RD_KAFKA_RESP_ERR_NO_ERROR) continue;
+    const rd_kafka_resp_err_t code =
+        failure == nullptr ? RD_KAFKA_RESP_ERR_NO_ERROR : rd_kafka_error_code(failure);
+    if (code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) told.denied.emplace_back(name);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) continue;
     const rd_kafka_Uuid_t* id = rd_kafka_TopicDescription_topic_id(described[i]);
     // Brokers before 2.8 know no ids.
-    if (rd_kafka_Uuid_most_significant_bits(id) == 0 && rd_kafka_Uuid_least_significant_bits(id) == 0)
-      continue;
-    ids[rd_kafka_TopicDescription_name(described[i])] = rd_kafka_Uuid_base64str(id);
+    const bool known =
+        rd_kafka_Uuid_most_significant_bits(id) != 0 || rd_kafka_Uuid_least_significant_bits(id) != 0;
+    told.ids.emplace(name, known ? rd_kafka_Uuid_base64str(id) : "");
   }
-  return ids;
+  return told;
+}
+
+void offset_lookup::fall_silent() {
+  const std::lock_guard lock(mutex_);
+  silent_ = true;
+  stop_ = true;
+}
+
+// The mutex is held.
+void offset_lookup::wake() {
+  if (!silent_) worker_.wake();
 }
 
 void offset_lookup::run() {
@@ -267,13 +337,13 @@ void offset_lookup::run() {
       lookup_answer answer = attempt(asked);
       lock.lock();
       const bool final = answer.final;
-      if (final || !asked.range) answers_.push_back(std::move(answer));
-      worker_.wake();
+      if (final || asked.of == subject::offsets) answers_.push_back(std::move(answer));
+      wake();
       if (final) break;
       changed_.wait_for(lock, pause, unwanted);
     }
     asking_ = false;
-    worker_.wake();
+    wake();
   }
 }
 

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <thread>
 #include <utility>
 
 #include <millrace/base/assert.h>
 
+#include "background.h"
 #include "conf.h"
 #include "errors.h"
 
@@ -15,8 +15,10 @@ namespace {
 
 // Per turn, so that a flood of reports cannot hold it.
 constexpr std::size_t reports_per_turn_max = 10'000;
-constexpr std::size_t headers_max = 128;
 constexpr std::size_t topics_max = 1'000;
+// Of `message.max.bytes`: the least that librdkafka takes, and less than a broker reads in one request.
+constexpr std::size_t record_bytes_least = 1'000;
+constexpr std::size_t record_bytes_most = std::size_t{64} * 1024 * 1024;
 // A purge answers at once; this bounds the wait for the client's threads to notice.
 constexpr int purge_wait_ms = 100;
 constexpr int purge_waits_max = 100;
@@ -25,21 +27,25 @@ constexpr managed_property managed[] = {
     {"acks", "records are acknowledged by all in-sync replicas"},
     {"request.required.acks", "records are acknowledged by all in-sync replicas"},
     {"enable.idempotence", "the producer is always idempotent"},
-    {"linger.ms", "use 'linger'"},
-    {"queue.buffering.max.ms", "use 'linger'"},
-    {"delivery.timeout.ms", "use 'delivery_timeout'"},
-    {"message.timeout.ms", "use 'delivery_timeout'"},
-    {"queue.buffering.max.messages", "use 'records_max'"},
-    {"queue.buffering.max.kbytes", "use 'bytes_max'"},
+    {"linger.ms", "use `kafka.producer.linger`"},
+    {"queue.buffering.max.ms", "use `kafka.producer.linger`"},
+    {"delivery.timeout.ms", "use `kafka.producer.delivery_timeout`"},
+    {"message.timeout.ms", "use `kafka.producer.delivery_timeout`"},
+    {"queue.buffering.max.messages", "use `kafka.producer.queue_records_max`"},
+    {"queue.buffering.max.kbytes", "use `kafka.producer.queue_bytes_max`"},
     {"transactional.id", "transactions are not used"},
     {"delivery.report.only.error", "Millrace needs a report for every record"},
 };
 
-result<client_handle> make_handle(const producer_config& config) {
-  conf_builder conf;
-  conf.prefer("statistics.interval.ms", "1000");
+result<void> fill(conf_builder& conf, const producer_config& config) {
+  conf.prefer("statistics.interval.ms", "10000");
   conf.prefer("allow.auto.create.topics", "false");
-  if (result<void> done = conf.apply(config.client, managed); !done) return done.error();
+  // The default of the Java clients and of what is built on them.
+  conf.prefer("partitioner", "murmur2_random");
+  // The topic's limit decides. A record that the queue cannot hold is refused, because it would never fit.
+  conf.prefer("message.max.bytes",
+              std::to_string(std::clamp(config.bytes_max, record_bytes_least, record_bytes_most)));
+  if (result<void> done = conf.apply(config.client, managed); !done) return done;
   const std::pair<const char*, std::string> properties[] = {
       {"enable.idempotence", "true"},
       {"acks", "all"},
@@ -49,8 +55,14 @@ result<client_handle> make_handle(const producer_config& config) {
       {"queue.buffering.max.kbytes", std::to_string(std::max<std::size_t>(config.bytes_max / 1024, 1))},
   };
   for (const auto& [name, value] : properties) {
-    if (result<void> done = conf.set(name, value); !done) return done.error();
+    if (result<void> done = conf.set(name, value); !done) return done;
   }
+  return {};
+}
+
+result<client_handle> make_handle(const producer_config& config) {
+  conf_builder conf;
+  if (result<void> done = fill(conf, config); !done) return done.error();
   conf.enable_events(RD_KAFKA_EVENT_DR);
   return conf.make_client(RD_KAFKA_PRODUCER);
 }
@@ -63,6 +75,11 @@ const void* present(bytes_view bytes) noexcept {
 }
 
 }  // namespace
+
+result<void> check_properties(const producer_config& config) {
+  conf_builder conf;
+  return fill(conf, config);
+}
 
 result<std::unique_ptr<producer_client>> producer_client::make(const producer_config& config,
                                                                runtime::loop& worker,
@@ -95,7 +112,7 @@ void producer_client::end_in_background(std::unique_ptr<producer_client> ended) 
   rd_kafka_queue_cb_event_enable(ended->queue_.get(), nullptr, nullptr);
   ended->topics_.clear();
   ended->queue_.reset();
-  std::thread([client = std::move(ended->client_)]() mutable { client.reset(); }).detach();
+  in_background([client = std::move(ended->client_)]() mutable { client.reset(); });
 }
 
 result<rd_kafka_topic_t*> producer_client::topic(std::string_view name) {
@@ -117,10 +134,6 @@ result<void> producer_client::produce(const stream::outgoing& record, stream::re
   }
   const result<rd_kafka_topic_t*> to = topic(record.topic);
   if (!to) return to.error();
-  if (record.headers.size() > headers_max) {
-    return error(errc::produce_rejected,
-                 "topic '" + std::string(record.topic) + "': a record has more than 128 headers");
-  }
   rd_kafka_headers_t* headers = nullptr;
   if (!record.headers.empty()) {
     headers = rd_kafka_headers_new(record.headers.size());

@@ -58,11 +58,12 @@ std::optional<std::int64_t> end_of_truncated(std::string_view text) noexcept {
 std::size_t consumer::group_member::take_records(stream::source_events& events, std::size_t records_max) {
   std::size_t taken = 0;
   batch_.resize(batch_records_max);
-  while (taken < records_max && !failed_ && !closing_) {
+  while (taken < records_max && takes_records()) {
     const std::size_t wanted = std::min(records_max - taken, batch_records_max);
     const ssize_t got = rd_kafka_consume_batch_queue(fetch_queue_.get(), 0, batch_.data(), wanted);
     if (got <= 0) break;
     ++batch_number_;
+    ends_->hold(true);
     for (ssize_t i = 0; i < got; ++i) {
       rd_kafka_message_t* message = batch_[static_cast<std::size_t>(i)];
       if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
@@ -72,6 +73,7 @@ std::size_t consumer::group_member::take_records(stream::source_events& events, 
       }
       rd_kafka_message_destroy(message);
     }
+    ends_->hold(!takes_records());
   }
   return taken;
 }
@@ -82,13 +84,13 @@ owned_partition* consumer::group_member::reading_of(const rd_kafka_message_t& me
                                                     stream::partition_id& id) {
   if (message.rkt == nullptr) return nullptr;
   if (message.rkt != last_topic_) {
-    const auto topic = topic_index(rd_kafka_topic_name(message.rkt));
+    const auto topic = partitions_.index_of(rd_kafka_topic_name(message.rkt));
     if (!topic) return nullptr;
     last_topic_ = message.rkt;
     last_topic_index_ = *topic;
   }
   id = {last_topic_index_, message.partition};
-  owned_partition* partition = find(id);
+  owned_partition* partition = partitions_.find(id);
   if (partition == nullptr || partition->at != stage::reading) return nullptr;
   if (partition->distrusted_batch == batch_number_ || partition->reread_at || partition->range_asked)
     return nullptr;
@@ -113,7 +115,7 @@ void consumer::group_member::note_false_jump(owned_partition& partition, stream:
                                              stream::source_events& events) {
   ++counters_.damaged_batches;
   events.on_source_error(
-      error(errc::malformed, describe(id) + ": a fetched batch claimed to begin at offset " +
+      error(errc::malformed, partitions_.describe(id) + ": a fetched batch claimed to begin at offset " +
                                  std::to_string(*partition.jump_to) +
                                  " and was damaged; it was read again from offset " +
                                  std::to_string(partition.next_offset)),
@@ -128,7 +130,7 @@ bool consumer::group_member::trusts(owned_partition& partition, stream::partitio
     ++partition.jumps_confirmed;
     return true;
   }
-  const auto marks = watermarks_of(id);
+  const auto marks = ends_->watermarks_of(id);
   const bool beyond_the_log = marks && message.offset >= marks->high;
   if (partition.jumps_confirmed >= jumps_confirmed_max && !beyond_the_log) return true;
   partition.jump_to = message.offset;
@@ -169,9 +171,10 @@ void consumer::group_member::hand_over(const rd_kafka_message_t& message, stream
 void consumer::group_member::note_epoch(owned_partition& partition, const rd_kafka_message_t& message) {
   const std::int32_t epoch = rd_kafka_message_leader_epoch(&message);
   if (epoch < 0) return;
-  if (partition.epochs.empty() || partition.epochs.back().epoch != epoch) {
-    partition.epochs.push_back({message.offset, epoch});
-  }
+  if (!partition.epochs.empty() && partition.epochs.back().epoch == epoch) return;
+  // Within a log the epochs of leaders ascend.
+  if (!partition.epochs.empty() && partition.epochs.back().epoch > epoch) topics_suspect_ = true;
+  partition.epochs.push_back({message.offset, epoch});
 }
 
 void consumer::group_member::on_message_error(const rd_kafka_message_t& message,
@@ -180,6 +183,8 @@ void consumer::group_member::on_message_error(const rd_kafka_message_t& message,
   const std::string text = said != nullptr ? said : "";
   stream::partition_id id;
   owned_partition* partition = reading_of(message, id);
+  if (partition != nullptr) partition->misread_at = partition->next_offset;
+  topics_suspect_ = topics_suspect_ || is_of_topic(message.err);
   if (message.err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET) {
     if (partition != nullptr) on_offset_refused(*partition, id, message.offset, text, events);
     return;
@@ -197,12 +202,7 @@ void consumer::group_member::on_message_error(const rd_kafka_message_t& message,
             std::to_string(message.partition);
   }
   const error failure = client_error(message.err, text).in(where);
-  const bool missing = failure.code() == errc::topic_not_found;
-  if (stops_the_line(message.err) || (missing && config_.on_missing_topic == missing_topic::fail)) {
-    fail(events, failure);
-  } else {
-    events.on_source_error(failure, false);
-  }
+  on_client_error(message.err, failure, events);
 }
 
 // The broker refused an offset: the expected one, an invalid one that followed damage, or (negative) one of a
@@ -217,13 +217,14 @@ void consumer::group_member::on_offset_refused(owned_partition& partition, strea
   }
   partition.range_asked = true;
   partition_list asked = make_partition_list(1);
-  add_to(asked.get(), id);
+  partitions_.add_to(asked.get(), id);
   lookup_->ask_range(partition.assignment, std::move(asked));
 }
 
 void consumer::group_member::on_log_range(const lookup_answer& answer, stream::source_events& events) {
-  for (const stream::partition_id id : ids_of(*answer.offsets)) {
-    owned_partition& partition = owned(id);
+  note_topics(answer.topics, events);
+  for (const stream::partition_id id : partitions_.ids_of(*answer.offsets)) {
+    owned_partition& partition = partitions_.at(id);
     if (partition.at != stage::reading || partition.assignment != answer.assignment || !partition.range_asked)
       continue;
     partition.range_asked = false;
@@ -246,7 +247,8 @@ void consumer::group_member::leave_range(owned_partition& partition, stream::par
                                          const std::string& why, std::int64_t resume_at,
                                          stream::source_events& events) {
   const std::int64_t expected = partition.next_offset;
-  std::string text = describe(id) + ": offset " + std::to_string(expected) + " cannot be read (" + why + ")";
+  std::string text =
+      partitions_.describe(id) + ": offset " + std::to_string(expected) + " cannot be read (" + why + ")";
   if (config_.on_offset_out_of_range == out_of_range::fail) {
     text +=
         "; nothing was skipped. If the log begins later, retention deleted records before they were read: "
@@ -259,19 +261,32 @@ void consumer::group_member::leave_range(owned_partition& partition, stream::par
         "the processed ones before the group's offset is set";
     return fail(events, error(errc::offset_out_of_range, text));
   }
+  if (resume_at < expected) {
+    text +=
+        "; reading goes back to offset " + std::to_string(resume_at) + " (`kafka.on_offset_out_of_range`)";
+    events.on_source_error(error(errc::offset_out_of_range, text), false);
+    return go_back(id, resume_at, events);
+  }
   if (resume_at > expected) {
     const auto missing = static_cast<std::uint64_t>(resume_at - expected);
     counters_.offset_gap_records += missing;
     events.on_gap(id, missing);
     text += "; the offsets from " + std::to_string(expected) + " to " + std::to_string(resume_at - 1) +
-            " are skipped ('on_offset_out_of_range'); check the topic's retention against the lag";
-  } else {
-    text += "; reading goes back to offset " + std::to_string(resume_at) + " ('on_offset_out_of_range')";
+            " are skipped (`kafka.on_offset_out_of_range`); check the topic's retention against the lag";
   }
   events.on_source_error(error(errc::offset_out_of_range, text), false);
   partition.next_offset = resume_at;
   partition.distrusted_batch = batch_number_;
   fetch_from(id, partition);
+}
+
+// Within an assignment offsets ascend: another one begins.
+void consumer::group_member::go_back(stream::partition_id id, std::int64_t resume_at,
+                                     stream::source_events& events) {
+  renew({&id, 1}, events);
+  begin_reading({id, resume_at}, stream::position_origin::beginning, events);
+  partitions_.at(id).distrusted_batch = batch_number_;
+  fetch_from(id, partitions_.at(id));
 }
 
 void consumer::group_member::reread(owned_partition& partition, stream::partition_id id, const error& cause,
@@ -282,15 +297,15 @@ void consumer::group_member::reread(owned_partition& partition, stream::partitio
   const std::string from = std::to_string(partition.next_offset);
   if (++partition.rereads > rereads_max) {
     return fail(events,
-                error(cause.code(), describe(id) + ": " + cause.message() + ", " +
+                error(cause.code(), partitions_.describe(id) + ": " + cause.message() + ", " +
                                         std::to_string(rereads_max) + " times in a row at offset " + from +
                                         ". Nothing was skipped. Check the broker's log and disk"));
   }
   // A hole of compaction or a transaction looks the same, so one is not worth a report.
   if (!jump || partition.rereads > 2) {
-    events.on_source_error(
-        error(cause.code(), describe(id) + ": " + cause.message() + "; it is read again from offset " + from),
-        false);
+    events.on_source_error(error(cause.code(), partitions_.describe(id) + ": " + cause.message() +
+                                                   "; it is read again from offset " + from),
+                           false);
   }
   if (partition.rereads <= 2) return fetch_from(id, partition);
   const nanoseconds backoff = std::min<nanoseconds>(reread_backoff_first * (1U << (partition.rereads - 3)),
@@ -307,7 +322,7 @@ void consumer::group_member::reread_in(nanoseconds delay, stream::partition_id i
 
 void consumer::group_member::serve_rereads() {
   for (const stream::partition_id id : std::exchange(rereading_, {})) {
-    owned_partition* partition = find(id);
+    owned_partition* partition = partitions_.find(id);
     if (partition == nullptr || partition->at != stage::reading || !partition->reread_at) continue;
     const nanoseconds more = *partition->reread_at - worker_.now();
     if (more > nanoseconds(0)) {
@@ -330,6 +345,7 @@ void consumer::group_member::fetch_from(stream::partition_id id, owned_partition
   const error_handle failure(rd_kafka_seek_partitions(client_.get(), list.get(), seek_wait_ms));
   if (!failure && element->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
     partition.restarted_at.reset();
+    partition.misread_at = -1;
     // A partition that was stopped has left the queue.
     const queue_handle own(rd_kafka_queue_get_partition(client_.get(), topic, id.partition));
     rd_kafka_queue_forward(own.get(), fetch_queue_.get());
@@ -349,20 +365,18 @@ void consumer::group_member::restart_fetching(stream::partition_id id) {
   const partition_list paused = make_partition_list(0);
   const auto add = [&](stream::partition_id which) {
     rd_kafka_topic_partition_list_add(again.get(), config_.topics[which.topic].c_str(), which.partition)
-        ->offset = owned(which).next_offset;
-    if (owned(which).paused) add_to(paused.get(), which);
+        ->offset = partitions_.at(which).next_offset;
+    if (partitions_.at(which).paused) partitions_.add_to(paused.get(), which);
   };
   if (eager()) {
     // The eager protocol knows whole assignments only.
-    for (std::uint32_t topic = 0; topic < owned_.size(); ++topic) {
-      for (std::size_t i = 0; i < owned_[topic].size(); ++i) {
-        if (owned_[topic][i].at == stage::reading) add({topic, static_cast<std::int32_t>(i)});
-      }
+    for (const stream::partition_id each : partitions_.owned()) {
+      if (partitions_.at(each).at == stage::reading) add(each);
     }
   } else {
     add(id);
     partition_list removed = make_partition_list(1);
-    add_to(removed.get(), id);
+    partitions_.add_to(removed.get(), id);
     unassign_in_client(std::move(removed));
   }
   assign_in_client(std::move(again));

@@ -25,21 +25,6 @@ bool consumer::group_member::eager() const noexcept {
          config_.assignment.value_or(assignor::cooperative_sticky) != assignor::cooperative_sticky;
 }
 
-std::vector<stream::partition_id> consumer::group_member::ids_of(
-    const rd_kafka_topic_partition_list_t& list) const {
-  std::vector<stream::partition_id> ids;
-  ids.reserve(static_cast<std::size_t>(list.cnt));
-  for (int i = 0; i < list.cnt; ++i) {
-    if (const auto topic = topic_index(list.elems[i].topic)) ids.push_back({*topic, list.elems[i].partition});
-  }
-  return ids;
-}
-
-void consumer::group_member::add_to(rd_kafka_topic_partition_list_t* list,
-                                    stream::partition_id partition) const {
-  rd_kafka_topic_partition_list_add(list, config_.topics[partition.topic].c_str(), partition.partition);
-}
-
 void consumer::group_member::assign_in_client(partition_list added) {
   error_handle failure;
   if (eager()) {
@@ -73,6 +58,7 @@ void consumer::group_member::unassign_in_client(partition_list removed) {
 void consumer::group_member::on_rebalance(rd_kafka_event_t* event, stream::source_events& events) {
   const rd_kafka_topic_partition_list_t* list = rd_kafka_event_topic_partition_list(event);
   last_topic_ = nullptr;
+  commits_->on_rebalance();
   switch (static_cast<int>(rd_kafka_event_error(event))) {
     case RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS:
       on_assign(*list, events);
@@ -91,15 +77,15 @@ void consumer::group_member::on_rebalance(rd_kafka_event_t* event, stream::sourc
 void consumer::group_member::on_assign(const rd_kafka_topic_partition_list_t& partitions,
                                        stream::source_events& events) {
   ++counters_.rebalances_assigned;
-  const std::vector<stream::partition_id> ids = ids_of(partitions);
+  const std::vector<stream::partition_id> ids = partitions_.ids_of(partitions);
   const std::uint64_t assignment = ++assignments_;
   partition_list asked = make_partition_list(ids.size());
   for (const stream::partition_id id : ids) {
     owned_partition fresh;
     fresh.at = stage::asking;
     fresh.assignment = assignment;
-    owned(id) = std::move(fresh);
-    add_to(asked.get(), id);
+    partitions_.at(id) = std::move(fresh);
+    partitions_.add_to(asked.get(), id);
   }
   assign_in_client(make_partition_list(0));
   events.on_assigned(ids);
@@ -109,44 +95,50 @@ void consumer::group_member::on_assign(const rd_kafka_topic_partition_list_t& pa
 void consumer::group_member::on_revoke(const rd_kafka_topic_partition_list_t& partitions,
                                        stream::source_events& events) {
   const bool lost = rd_kafka_assignment_lost(client_.get()) != 0;
-  std::vector<stream::partition_id> told = ids_of(partitions);
-  // Already being revoked: one notification is enough.
-  if (!lost) std::erase_if(told, [&](stream::partition_id id) { return owned(id).at == stage::revoking; });
-  for (const stream::partition_id id : told) {
-    if (owned(id).at != stage::revoking) revoking_.push_back(id);
-    owned(id).at = stage::revoking;
+  std::vector<stream::partition_id> told;
+  for (const stream::partition_id id : partitions_.ids_of(partitions)) {
+    const std::optional<std::int64_t> position = ends_->read_position(id);
+    owned_partition& partition = partitions_.at(id);
+    const stage before = partition.at;
+    if (before != stage::revoking) revoking_.push_back(id);
+    partition.at = stage::revoking;
+    // Already being revoked, or reported as lost: one notification is enough.
+    if (before == stage::absent) partition.released = true;
+    if (before == stage::reading) partition.read_position = position;
+    if (lost ? before != stage::absent : before != stage::revoking && before != stage::absent)
+      told.push_back(id);
   }
   revoke_pending_ = true;
   if (lost) {
     ++counters_.rebalances_lost;
     finish_revoke();
-    events.on_lost(told);
+    if (!told.empty()) events.on_lost(told);
     return;
   }
   ++counters_.rebalances_revoked;
-  if (revoking_.empty()) {
-    finish_revoke();
-    return;
-  }
+  if (all_released()) return finish_revoke();
   if (!told.empty()) events.on_revoked(told);
+}
+
+bool consumer::group_member::all_released() const {
+  return std::all_of(revoking_.begin(), revoking_.end(),
+                     [&](stream::partition_id id) { return partitions_.find(id)->released; });
 }
 
 void consumer::group_member::release(std::span<const stream::partition_id> partitions) {
   if (!revoke_pending_) return;
   for (const stream::partition_id id : partitions) {
-    owned_partition* partition = find(id);
+    owned_partition* partition = partitions_.find(id);
     if (partition != nullptr && partition->at == stage::revoking) partition->released = true;
   }
-  const bool all = std::all_of(revoking_.begin(), revoking_.end(),
-                               [&](stream::partition_id id) { return owned(id).released; });
-  if (all) finish_revoke();
+  if (all_released()) finish_revoke();
 }
 
 void consumer::group_member::finish_revoke() {
   partition_list removed = make_partition_list(revoking_.size());
   for (const stream::partition_id id : revoking_) {
-    if (owned(id).in_assignment) add_to(removed.get(), id);
-    owned(id) = owned_partition{};
+    if (partitions_.at(id).in_assignment) partitions_.add_to(removed.get(), id);
+    partitions_.at(id) = owned_partition{};
   }
   revoking_.clear();
   revoke_pending_ = false;
@@ -157,7 +149,13 @@ void consumer::group_member::finish_revoke() {
 
 void consumer::group_member::serve_lookups(stream::source_events& events) {
   while (std::optional<lookup_answer> answer = lookup_->take()) {
-    if (closing_ || failed_) continue;
+    topics_asked_ = topics_asked_ && !answer->only_topics;
+    if (answer->only_ends) ends_->on_answer(*answer);
+    if (!takes_records() || answer->only_ends) continue;
+    if (answer->only_topics) {
+      note_topics(answer->topics, events);
+      continue;
+    }
     if (answer->range) {
       on_log_range(*answer, events);
       continue;
@@ -177,50 +175,59 @@ void consumer::group_member::serve_lookups(stream::source_events& events) {
 }
 
 void consumer::group_member::start_reading(const lookup_answer& answer, stream::source_events& events) {
+  note_topics(answer.topics, events);
   partition_list added = make_partition_list(static_cast<std::size_t>(answer.offsets->cnt));
-  partition_list paused = make_partition_list(0);
-  for (std::uint32_t topic = 0; topic < topic_ids_.size(); ++topic) {
-    const auto told = answer.topic_ids.find(config_.topics[topic]);
-    if (told != answer.topic_ids.end()) topic_ids_[topic] = told->second;
-  }
-  for (const stream::partition_id id : ids_of(*answer.offsets)) {
-    owned_partition& partition = owned(id);
+  const partition_list paused = make_partition_list(0);
+  std::vector<stream::partition_id> again;
+  for (const stream::partition_id id : partitions_.ids_of(*answer.offsets)) {
+    if (!takes_records()) return;
+    owned_partition& partition = partitions_.at(id);
     if (partition.at != stage::asking || partition.assignment != answer.assignment) continue;
     const char* topic = config_.topics[id.topic].c_str();
     const rd_kafka_topic_partition_t* known =
         rd_kafka_topic_partition_list_find(answer.offsets.get(), topic, id.partition);
-    rd_kafka_topic_partition_t* element = rd_kafka_topic_partition_list_add(added.get(), topic, id.partition);
     const auto first = answer.first.find({topic, id.partition});
     if (first == answer.first.end()) {
-      element->offset = known->offset;
-      rd_kafka_topic_partition_set_leader_epoch(element, rd_kafka_topic_partition_get_leader_epoch(known));
       std::string_view metadata = metadata_of(*known);
       partition.group_start = take_group_start(metadata);
-      events.on_position({id, known->offset, std::string(metadata)}, stream::position_origin::committed);
+      begin_reading({id, known->offset, std::string(metadata)}, stream::position_origin::committed, events);
+    } else if (first->second.refused) {
+      return fail(
+          events,
+          error(errc::offset_out_of_range,
+                partitions_.describe(id) + ": group '" + config_.group +
+                    "' has no committed offset and `kafka.start_from` is fail; set the group's offsets, or "
+                    "choose earliest or latest"));
     } else {
-      if (first->second.refused) {
-        fail(events,
-             error(errc::offset_out_of_range,
-                   describe(id) + ": group '" + config_.group +
-                       "' has no committed offset and 'start_from' is fail; set the group's offsets, or "
-                       "choose earliest or latest"));
-        return;
-      }
-      element->offset = first->second.offset;
       const auto start = answer.group_start.find(topic);
       if (start != answer.group_start.end()) partition.group_start = start->second;
-      events.on_position({id, element->offset}, first->second.origin);
+      begin_reading({id, first->second.offset}, first->second.origin, events);
     }
-    partition.next_offset = element->offset;
-    partition.at = stage::reading;
+    if (partition.paused) partitions_.add_to(paused.get(), id);
+    if (partition.in_assignment) {
+      again.push_back(id);
+      continue;
+    }
     partition.in_assignment = true;
-    if (partition.paused) add_to(paused.get(), id);
+    rd_kafka_topic_partition_t* element = partitions_.add_to(added.get(), id);
+    element->offset = partition.next_offset;
+    rd_kafka_topic_partition_set_leader_epoch(element, rd_kafka_topic_partition_get_leader_epoch(known));
     const queue_handle own(rd_kafka_queue_get_partition(client_.get(), topic, id.partition));
     rd_kafka_queue_forward(own.get(), fetch_queue_.get());
   }
-  if (added->cnt == 0) return;
-  assign_in_client(std::move(added));
+  if (added->cnt > 0) assign_in_client(std::move(added));
+  for (const stream::partition_id id : again) fetch_from(id, partitions_.at(id));
   if (paused->cnt > 0) rd_kafka_pause_partitions(client_.get(), paused.get());
+}
+
+void consumer::group_member::begin_reading(const stream::partition_offset& start,
+                                           stream::position_origin origin, stream::source_events& events) {
+  owned_partition& partition = partitions_.at(start.partition);
+  partition.next_offset = start.offset;
+  partition.at = stage::reading;
+  const std::optional<std::int64_t> from = std::exchange(partition.rewound_from, std::nullopt);
+  events.on_position(start, origin);
+  if (from && *from > start.offset) events.on_rewind(start.partition, *from, start.offset);
 }
 
 }  // namespace millrace::kafka

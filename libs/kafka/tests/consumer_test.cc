@@ -63,6 +63,22 @@ TEST_F(consumer_test, knows_the_watermarks_of_what_it_reads) {
   EXPECT_EQ(reader.source().low_watermark({0, 0}), 0);
 }
 
+TEST_F(consumer_test, the_read_position_follows_what_was_handed_over) {
+  topic("t", 1);
+  fill("t", 10);
+  member reader(reading({"t"}));
+  EXPECT_EQ(reader.source().read_position({0, 0}), std::nullopt);
+  ASSERT_TRUE(reader.until([&] { return reader.source().high_watermark({0, 0}).has_value(); }, 0));
+  EXPECT_EQ(reader.source().read_position({0, 0}), 0) << "records are fetched, and none was handed over";
+  while (reader.records.size() < 10) {
+    ASSERT_TRUE(
+        reader.until([&, before = reader.records.size()] { return reader.records.size() > before; }, 3));
+    EXPECT_EQ(reader.source().read_position({0, 0}), static_cast<std::int64_t>(reader.records.size()));
+  }
+  EXPECT_EQ(reader.source().high_watermark({0, 0}), 10);
+  EXPECT_EQ(reader.source().read_position({0, 1}), std::nullopt) << "not owned";
+}
+
 TEST_F(consumer_test, a_restart_continues_at_the_commit) {
   topic("t", 4);
   fill("t", 400);

@@ -274,6 +274,13 @@ TEST_F(faults_test, an_offset_outside_the_log_stops_the_source_unless_configured
   ASSERT_TRUE(relaxed.until_records(10));
   EXPECT_EQ(relaxed.records[0].offset, 0);
   EXPECT_FALSE(relaxed.fatal_error);
+  EXPECT_EQ(relaxed.rewinds, (std::vector<std::pair<std::int64_t, std::int64_t>>{{1'000, 0}}));
+  EXPECT_EQ(relaxed.losses, 1) << "the assignment that began beyond the log has ended";
+  EXPECT_EQ(relaxed.positions.back().offset, 0);
+  relaxed.commit({0, 0}, 10);
+  ASSERT_TRUE(relaxed.until([&] { return !relaxed.commits.empty(); }));
+  EXPECT_FALSE(relaxed.commits[0].failure);
+  EXPECT_TRUE(relaxed.close());
 }
 
 TEST_F(faults_test, lost_partitions_are_reported_as_lost_and_continue_at_the_commit) {
@@ -288,6 +295,89 @@ TEST_F(faults_test, lost_partitions_are_reported_as_lost_and_continue_at_the_com
   EXPECT_EQ(reader.source().counters().rebalances_lost, 1U);
   ASSERT_TRUE(reader.until_records(40)) << "nothing was committed: everything is read again";
   EXPECT_FALSE(reader.fatal_error);
+}
+
+// librdkafka hands over the error with the offset of the record that it could not fetch, and passes it.
+TEST_F(faults_test, the_read_position_does_not_pass_a_record_that_could_not_be_fetched) {
+  topic("t", 1);
+  fill("t", 5);
+  member reader(reading({"t"}));
+  ASSERT_TRUE(reader.until_records(5));
+  const kafka_error refused = kafka_error::message_too_large;
+  cluster().push_errors(kafka_api::fetch, {&refused, 1});
+  ASSERT_TRUE(reader.until([&] { return !reader.errors.empty(); }));
+  EXPECT_EQ(reader.source().read_position({0, 0}), 5) << reader.errors[0].to_string();
+  fill("t", 1, 5);
+  ASSERT_TRUE(reader.until_records(6));
+  EXPECT_EQ(reader.source().read_position({0, 0}), 6);
+}
+
+// The heartbeats of the member are answered, and none of its commits is taken.
+TEST_F(faults_test, a_member_whose_commits_alone_are_refused_joins_again) {
+  topic("t", 2);
+  fill("t", 20);
+  consumer_config config = reading({"t"});
+  config.fenced_max = milliseconds(100);
+  member reader(config);
+  ASSERT_TRUE(reader.until_records(20));
+  const std::vector<kafka_error> refusals(10'000, kafka_error::fenced_member_epoch);
+  cluster().push_errors(kafka_api::offset_commit, refusals);
+  std::size_t sent = 0;
+  ASSERT_TRUE(reader.until([&] {
+    if (reader.commits.size() == sent) {
+      reader.commit({0, 0}, 5);
+      ++sent;
+    }
+    return reader.losses > 0;
+  }));
+  EXPECT_TRUE(reader.assigned.empty());
+  EXPECT_EQ(reader.commits[0].failure->code(), errc::broker_unavailable) << "it may be repeated until then";
+  cluster().clear_errors(kafka_api::offset_commit);
+  // The client repeats its last commit by itself: the brokers may have taken it in the meantime.
+  ASSERT_TRUE(reader.until_records(35)) << "what was not committed is read again";
+  EXPECT_EQ(reader.source().counters().rejoined, 1U);
+  EXPECT_FALSE(reader.fatal_error);
+  reader.commits.clear();
+  reader.commit({0, 0}, 5);
+  ASSERT_TRUE(reader.until([&] { return !reader.commits.empty(); }));
+  EXPECT_FALSE(reader.commits[0].failure);
+  EXPECT_TRUE(reader.close());
+}
+
+// librdkafka 2.12.1 may send an invalid heartbeat after it was not polled for max.poll.interval.ms, and then
+// calls the client fatally failed.
+TEST_F(faults_test, a_client_that_fails_fatally_with_its_membership_is_replaced) {
+  cluster().set_session_timeout(milliseconds(1'000));
+  topic("t", 2);
+  fill("t", 20);
+  consumer_config config = reading({"t"});
+  config.protocol = group_protocol::consumer;
+  config.client.properties.erase("session.timeout.ms");
+  config.client.properties.erase("heartbeat.interval.ms");
+  member reader(config);
+  ASSERT_TRUE(reader.until_records(20));
+  const kafka_error invalid = kafka_error::invalid_request;
+  cluster().push_errors(kafka_api::consumer_group_heartbeat, {&invalid, 1});
+  ASSERT_TRUE(reader.until([&] { return reader.losses > 0; }));
+  EXPECT_TRUE(reader.assigned.empty());
+  ASSERT_TRUE(reader.until_records(40)) << "nothing was committed: everything is read again";
+  EXPECT_FALSE(reader.fatal_error);
+  EXPECT_EQ(reader.source().counters().rejoined, 1U);
+  EXPECT_TRUE(reader.close());
+}
+
+TEST_F(faults_test, a_member_that_is_joining_again_can_be_closed) {
+  topic("t", 1);
+  fill("t", 1);
+  consumer_config config = reading({"t"});
+  config.fenced_max = milliseconds(0);
+  member reader(config);
+  ASSERT_TRUE(reader.until_records(1));
+  const kafka_error refused = kafka_error::fenced_member_epoch;
+  cluster().push_errors(kafka_api::offset_commit, {&refused, 1});
+  reader.commit({0, 0}, 1);
+  ASSERT_TRUE(reader.until([&] { return reader.losses > 0; }));
+  EXPECT_TRUE(reader.close());
 }
 
 TEST_F(faults_test, a_second_member_with_the_same_instance_id_is_fatal) {
@@ -334,6 +424,41 @@ TEST_F(faults_test, an_unknown_topic_is_fatal_or_awaited_by_policy) {
   fill("later", 5);
   ASSERT_TRUE(patient.until_records(5));
   EXPECT_FALSE(patient.fatal_error);
+}
+
+TEST_F(faults_test, a_topic_that_is_denied_for_a_while_is_read_on) {
+  topic("t", 1);
+  fill("t", 5);
+  consumer_config config = reading({"t"});
+  config.client.properties["topic.metadata.refresh.interval.ms"] = "50";
+  member reader(config);
+  ASSERT_TRUE(reader.until_records(5));
+  reader.commit({0, 0}, 5);
+  ASSERT_TRUE(reader.until([&] { return !reader.commits.empty(); }));
+  cluster().deny_topic("t", true);
+  ASSERT_TRUE(reader.until([&] { return !reader.errors.empty(); }));
+  EXPECT_EQ(reader.errors[0].code(), errc::broker_unavailable) << reader.errors[0].to_string();
+  cluster().deny_topic("t", false);
+  fill("t", 5, 5);
+  ASSERT_TRUE(reader.until_records(10));
+  EXPECT_EQ(reader.records.back().offset, 9);
+  EXPECT_FALSE(reader.fatal_error);
+}
+
+TEST_F(faults_test, a_topic_that_stays_denied_is_fatal_after_the_grace) {
+  topic("t", 1);
+  fill("t", 5);
+  consumer_config config = reading({"t"});
+  config.client.properties["topic.metadata.refresh.interval.ms"] = "50";
+  config.unknown_topic_grace = milliseconds(100);
+  member reader(config);
+  ASSERT_TRUE(reader.until_records(5));
+  cluster().deny_topic("t", true);
+  ASSERT_TRUE(reader.until([&] { return reader.fatal_error.has_value(); }));
+  EXPECT_EQ(reader.fatal_error->code(), errc::topic_not_found);
+  EXPECT_NE(reader.fatal_error->message().find("'t' does not exist any more"), std::string::npos)
+      << reader.fatal_error->message();
+  EXPECT_TRUE(reader.close());
 }
 
 TEST_F(faults_test, a_broker_that_restarts_loses_and_repeats_nothing) {

@@ -48,15 +48,92 @@ TEST_F(producer_test, a_refused_record_is_answered_with_its_reason) {
   }
 }
 
-TEST_F(producer_test, a_record_that_is_too_large_is_refused_at_once) {
+TEST_F(producer_test, a_record_of_3_mb_that_the_topic_accepts_is_produced) {
   topic("t", 1);
   writer out(writing());
-  const std::string huge(2'000'000, 'x');
-  const result<void> taken = out.write("t", "k", huge);
-  ASSERT_FALSE(taken.ok());
-  EXPECT_EQ(taken.error().code(), errc::produce_rejected) << taken.error().to_string();
-  EXPECT_TRUE(out.answers.empty());
-  EXPECT_EQ(out.sink().in_flight(), 0U);
+  const std::string large(3'000'000, 'x');
+  ASSERT_TRUE(out.write("t", "k", large).ok());
+  ASSERT_TRUE(out.settle());
+  ASSERT_TRUE(out.answers[0]->given->ok()) << out.answers[0]->given->error().to_string();
+  member reader(reading({"t"}));
+  ASSERT_TRUE(reader.until_records(1));
+  EXPECT_EQ(reader.records[0].value, large);
+}
+
+TEST_F(producer_test, a_record_with_300_headers_is_produced) {
+  topic("t", 1);
+  writer out(writing());
+  const std::vector<stream::header_view> headers(300, {"name", as_bytes("value")});
+  ASSERT_TRUE(out.write({"t", as_bytes("k"), as_bytes("v"), headers}).ok());
+  ASSERT_TRUE(out.settle());
+  ASSERT_TRUE(out.answers[0]->given->ok()) << out.answers[0]->given->error().to_string();
+  member reader(reading({"t"}));
+  ASSERT_TRUE(reader.until_records(1));
+  EXPECT_EQ(reader.records[0].headers.size(), 300U);
+}
+
+TEST_F(producer_test, a_record_that_the_queue_can_never_hold_is_refused_at_once) {
+  topic("t", 1);
+  producer_config config = writing();
+  config.bytes_max = 1'000'000;
+  const std::string huge(std::size_t{64} * 1024 * 1024 + 1, 'x');
+  for (const auto& [limited, size] :
+       {std::pair(config, std::size_t{1'000'001}), std::pair(writing(), huge.size())}) {
+    writer out(limited);
+    const result<void> taken = out.write("t", "k", std::string_view(huge).substr(0, size));
+    ASSERT_FALSE(taken.ok());
+    EXPECT_EQ(taken.error().code(), errc::produce_rejected) << taken.error().to_string();
+    EXPECT_TRUE(out.answers.empty());
+    EXPECT_EQ(out.sink().in_flight(), 0U);
+  }
+}
+
+// Partitions that Java's DefaultPartitioner chooses of 1,000: murmur2(key) & 0x7fffffff, modulo. The hashes of
+// the first six keys are those of Kafka's UtilsTest.
+constexpr std::pair<std::string_view, std::int32_t> java_partitions[] = {
+    {"21", 340},
+    {"foobar", 166},
+    {"a-little-bit-long-string", 112},
+    {"a-little-bit-longer-string", 819},
+    {"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", 677},
+    {"abc", 107},
+    {"", 681},
+    {"visitor-1", 50},
+    {"\xff\x80", 928}};
+
+class partitioner_test : public cluster_test {
+ protected:
+  // The partitions of the keys, in their order.
+  std::vector<std::int32_t> partitions_of_keys(const producer_config& config) {
+    topic("t", 1'000);
+    writer out(config);
+    for (const auto& [key, partition] : java_partitions) EXPECT_TRUE(out.write("t", key, "v").ok());
+    EXPECT_TRUE(out.settle());
+    member reader(reading({"t"}));
+    EXPECT_TRUE(reader.until_records(std::size(java_partitions)));
+    std::vector<std::int32_t> partitions;
+    for (const auto& [key, partition] : java_partitions) {
+      const auto of = std::find_if(reader.records.begin(), reader.records.end(),
+                                   [&key = key](const seen_record& record) { return record.key == key; });
+      partitions.push_back(of == reader.records.end() ? -1 : of->from.partition);
+    }
+    return partitions;
+  }
+};
+
+TEST_F(partitioner_test, a_key_has_the_partition_that_java_clients_choose) {
+  const std::vector<std::int32_t> partitions = partitions_of_keys(writing());
+  for (std::size_t i = 0; i < partitions.size(); ++i) {
+    EXPECT_EQ(partitions[i], java_partitions[i].second) << "key '" << java_partitions[i].first << "'";
+  }
+}
+
+TEST_F(partitioner_test, another_partitioner_can_be_configured) {
+  producer_config config = writing();
+  config.client.properties["partitioner"] = "consistent";
+  const std::vector<std::int32_t> partitions = partitions_of_keys(config);
+  EXPECT_NE(partitions[0], java_partitions[0].second);
+  EXPECT_NE(partitions[1], java_partitions[1].second);
 }
 
 TEST_F(producer_test, a_full_queue_refuses_and_recovers) {

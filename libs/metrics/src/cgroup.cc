@@ -1,7 +1,9 @@
+#include <filesystem>
 #include <fstream>
 #include <optional>
 #include <sstream>
 #include <string_view>
+#include <vector>
 
 #include <millrace/metrics/cgroup.h>
 #include <millrace/metrics/table.h>
@@ -76,6 +78,62 @@ std::optional<std::string> path_of(const std::string& membership, std::string_vi
   return std::nullopt;
 }
 
+// The group's folder, or the mount in a container without a view of the host, and the folders above it.
+std::vector<std::string> ancestry(const std::string& mount, const std::string& path) {
+  std::vector<std::string> all;
+  std::string folder = mount + (path == "/" ? "" : path);
+  if (!std::filesystem::is_directory(folder)) folder = mount;
+  for (; folder.size() > mount.size(); folder.resize(folder.rfind('/'))) all.push_back(folder);
+  all.push_back(mount);
+  return all;
+}
+
+template <typename T>
+void lower(std::optional<T>& limit, std::optional<T> other) {
+  if (other && (!limit || *other < *limit)) limit = other;
+}
+
+std::optional<std::uint64_t> memory_limit_in(const std::string& file) {
+  const auto limit = number_in(file);  // version 2 writes "max" without a limit
+  if (!limit || *limit <= 0 || *limit >= no_limit_bytes) return std::nullopt;
+  return static_cast<std::uint64_t>(*limit);
+}
+
+std::optional<double> quota_of_version_2(const std::string& folder) {
+  std::ifstream limit(folder + "/cpu.max");
+  double quota = 0;
+  double period = 0;
+  if (!(limit >> quota >> period) || period <= 0) return std::nullopt;
+  return quota / period;
+}
+
+std::optional<double> quota_of_version_1(const std::string& folder) {
+  const auto quota = number_in(folder + "/cpu.cfs_quota_us");
+  const auto period = number_in(folder + "/cpu.cfs_period_us");
+  if (!quota || !period || *quota <= 0 || *period <= 0) return std::nullopt;
+  return *quota / *period;
+}
+
+cgroup_limits limits_of_version_2(const cgroup_paths& paths) {
+  cgroup_limits found;
+  for (const std::string& folder : ancestry(paths.mount, path_of(paths.membership, "").value_or("/"))) {
+    lower(found.memory_bytes, memory_limit_in(folder + "/memory.max"));
+    lower(found.cpus, quota_of_version_2(folder));
+  }
+  return found;
+}
+
+cgroup_limits limits_of_version_1(const cgroup_paths& paths) {
+  const auto folders = [&paths](const std::string& controller) {
+    return ancestry(paths.mount + "/" + controller, path_of(paths.membership, controller).value_or("/"));
+  };
+  cgroup_limits found;
+  for (const std::string& folder : folders("memory"))
+    lower(found.memory_bytes, memory_limit_in(folder + "/memory.limit_in_bytes"));
+  for (const std::string& folder : folders("cpu")) lower(found.cpus, quota_of_version_1(folder));
+  return found;
+}
+
 template <typename Family>
 void set(samples& to, const Family& what, std::optional<double> value) {
   if (value) to.set(what, {}, *value);
@@ -87,10 +145,7 @@ void sample_version_2(const families& what, const cgroup_paths& paths, samples& 
   set(to, what.memory, number_in(memory + "/memory.current"));
   set(to, what.memory_limit, number_in(memory + "/memory.max"));  // "max" is no number
   const std::string cpu = folder(paths.mount, path, "cpu.stat");
-  std::ifstream limit(cpu + "/cpu.max");
-  double quota = 0;
-  double period = 0;
-  if (limit >> quota >> period && period > 0) to.set(what.cpu_limit, {}, quota / period);
+  set(to, what.cpu_limit, quota_of_version_2(cpu));
   set(to, what.periods, number_in(cpu + "/cpu.stat", "nr_periods"));
   set(to, what.throttled_periods, number_in(cpu + "/cpu.stat", "nr_throttled"));
   if (const auto waited = number_in(cpu + "/cpu.stat", "throttled_usec")) {
@@ -106,9 +161,7 @@ void sample_version_1(const families& what, const cgroup_paths& paths, samples& 
   if (limit && *limit < no_limit_bytes) to.set(what.memory_limit, {}, *limit);
   const std::string cpu =
       folder(paths.mount + "/cpu", path_of(paths.membership, "cpu").value_or("/"), "cpu.stat");
-  const auto quota = number_in(cpu + "/cpu.cfs_quota_us");
-  const auto period = number_in(cpu + "/cpu.cfs_period_us");
-  if (quota && period && *quota > 0 && *period > 0) to.set(what.cpu_limit, {}, *quota / *period);
+  set(to, what.cpu_limit, quota_of_version_1(cpu));
   set(to, what.periods, number_in(cpu + "/cpu.stat", "nr_periods"));
   set(to, what.throttled_periods, number_in(cpu + "/cpu.stat", "nr_throttled"));
   if (const auto waited = number_in(cpu + "/cpu.stat", "throttled_time")) {
@@ -116,12 +169,18 @@ void sample_version_1(const families& what, const cgroup_paths& paths, samples& 
   }
 }
 
+bool is_version_2(const cgroup_paths& paths) { return exists(paths.mount + "/cgroup.controllers"); }
+
 }  // namespace
 
 void declare_cgroup_metrics(catalogue& into) { const families declared(into); }
 
+cgroup_limits read_cgroup_limits(const cgroup_paths& paths) {
+  return is_version_2(paths) ? limits_of_version_2(paths) : limits_of_version_1(paths);
+}
+
 scrape_hook add_cgroup_metrics(registry& to, cgroup_paths paths) {
-  const bool version_2 = exists(paths.mount + "/cgroup.controllers");
+  const bool version_2 = is_version_2(paths);
   return to.at_scrape([what = families(to.declared()), version_2, paths = std::move(paths)](samples& out) {
     version_2 ? sample_version_2(what, paths, out) : sample_version_1(what, paths, out);
   });

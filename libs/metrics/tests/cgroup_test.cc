@@ -30,6 +30,10 @@ class Cgroup : public testing::Test {
     return counts_.take_snapshot().value(name);
   }
 
+  cgroup_limits limits() const {
+    return read_cgroup_limits({.mount = root_ + "/mount", .membership = root_ + "/membership"});
+  }
+
   std::string root_;
   catalogue declared_;
   registry counts_{declared_};
@@ -77,6 +81,42 @@ TEST_F(Cgroup, Version1IsReadAtTheMountWhenThePathIsThatOfTheHost) {
 TEST_F(Cgroup, WithoutCgroupsNothingIsReported) {
   EXPECT_EQ(value("millrace_cgroup_memory_bytes"), std::nullopt);
   EXPECT_EQ(value("millrace_cgroup_cpu_periods_total"), 0) << "a counter without labels is always there";
+}
+
+TEST_F(Cgroup, TheSmallestLimitOfTheGroupsAboveApplies) {
+  write("membership", "0::/pods/one\n");
+  write("mount/cgroup.controllers", "cpu memory\n");
+  write("mount/pods/memory.max", "4194304\n");
+  write("mount/pods/cpu.max", "150000 100000\n");
+  write("mount/pods/one/memory.max", "max\n");
+  write("mount/pods/one/cpu.max", "400000 100000\n");
+  EXPECT_EQ(limits().memory_bytes, 4194304U);
+  EXPECT_EQ(limits().cpus, 1.5);
+}
+
+TEST_F(Cgroup, LimitsOfVersion1AreReadInAContainerToo) {
+  write("membership", "4:cpu,cpuacct:/docker/1\n3:memory:/docker/1\n");
+  write("mount/memory/memory.limit_in_bytes", "536870912\n");
+  write("mount/cpu/cpu.cfs_quota_us", "250000\n");
+  write("mount/cpu/cpu.cfs_period_us", "100000\n");
+  EXPECT_EQ(limits().memory_bytes, 536870912U);
+  EXPECT_EQ(limits().cpus, 2.5);
+}
+
+TEST_F(Cgroup, GroupsWithoutLimitsHaveNone) {
+  EXPECT_EQ(limits().memory_bytes, std::nullopt) << "no cgroup";
+  write("membership", "4:cpu,cpuacct:/\n3:memory:/\n");
+  write("mount/memory/memory.limit_in_bytes", "9223372036854771712\n");
+  write("mount/cpu/cpu.cfs_quota_us", "-1\n");
+  write("mount/cpu/cpu.cfs_period_us", "100000\n");
+  EXPECT_EQ(limits().memory_bytes, std::nullopt);
+  EXPECT_EQ(limits().cpus, std::nullopt);
+  write("membership", "0::/\n");
+  write("mount/cgroup.controllers", "cpu memory\n");
+  write("mount/memory.max", "max\n");
+  write("mount/cpu.max", "max 100000\n");
+  EXPECT_EQ(limits().memory_bytes, std::nullopt);
+  EXPECT_EQ(limits().cpus, std::nullopt);
 }
 
 }  // namespace

@@ -2,7 +2,9 @@
 #include <atomic>
 #include <condition_variable>
 #include <deque>
+#include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <unordered_map>
 #include <utility>
@@ -64,7 +66,7 @@ class http_client final : public client {
   http_client& operator=(const http_client&) = delete;
   ~http_client() override;
 
-  // errc::config_invalid: the cache folder.
+  // errc::config_invalid: the cache folder. errc::io_error: the system refuses a thread.
   result<void> start();
 
   void fetch(std::int32_t id, on_schema done) override {
@@ -89,8 +91,10 @@ class http_client final : public client {
 
   // `key` is the resource's name: "ids/7".
   void look_up(std::string key, on_schema done);
+  result<void> start_threads();
   void serve();
   result<document> get(const std::string& key);
+  result<document> get_or_fail(const std::string& key) noexcept;
   result<document> ask_for(const std::string& key);
   void remember(const std::string& key, const result<document>& found);
   void tell_of_disk();
@@ -144,8 +148,17 @@ result<void> http_client::start() {
                   static_cast<double>(now.disk_entries), static_cast<double>(now.resting),
                   static_cast<double>(waiting_.size())};
   });
-  for (std::uint32_t i = 0; i < options_.given.connections_max; ++i)
-    threads_.emplace_back([this] { serve(); });
+  return start_threads();
+}
+
+result<void> http_client::start_threads() {
+  try {
+    for (std::uint32_t i = 0; i < options_.given.connections_max; ++i)
+      threads_.emplace_back([this] { serve(); });
+  } catch (const std::system_error& refused) {
+    return error(errc::io_error, std::string("registry: cannot start a thread: ") + refused.what() +
+                                     "; raise the limit of threads of the process");
+  }
   return {};
 }
 
@@ -184,13 +197,22 @@ void http_client::serve() {
     const std::string key = std::move(queue_.front());
     queue_.pop_front();
     lock.unlock();
-    result<document> found = get(key);
+    result<document> found = get_or_fail(key);
     lock.lock();
     remember(key, found);
     auto node = waiting_.extract(key);
     lock.unlock();
     for (auto& done : node.mapped()) done(found);
     lock.lock();
+  }
+}
+
+// Memory that runs out on this thread fails one lookup, which is repeated later.
+result<client::document> http_client::get_or_fail(const std::string& key) noexcept {
+  try {
+    return get(key);
+  } catch (const std::exception& refused) {
+    return error(errc::registry_unavailable, "schema " + key + ": " + refused.what());
   }
 }
 
@@ -244,7 +266,7 @@ void http_client::tell_of_disk() {
     if (disk_problem_told_ && now - *disk_problem_told_ < disk_problem_told_every) return;
     disk_problem_told_ = now;
   }
-  options_.given.on_event("event=schema_cache_failed error=\"" + *problem + "\"");
+  options_.given.on_event({"schema_cache_failed", {}, *problem});
 }
 
 result<std::int32_t> http_client::register_schema(std::string_view subject, std::string_view text,

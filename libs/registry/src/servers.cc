@@ -58,7 +58,7 @@ servers::servers(const client_options& options, const http::limits& limits,
   }
 }
 
-void servers::tell(const std::string& event) const {
+void servers::tell(const client_event& event) const {
   if (options_.on_event) options_.on_event(event);
 }
 
@@ -90,7 +90,7 @@ void servers::succeeded(std::size_t index) {
     if (one.problem) recovered = one.text;
     one.problem.reset();
   }
-  if (!recovered.empty()) tell("event=registry_recovered url=" + recovered);
+  if (!recovered.empty()) tell({"registry_recovered", recovered, {}});
 }
 
 void servers::failed(std::size_t index, const error& why, std::string_view retry_after_header) {
@@ -109,7 +109,7 @@ void servers::failed(std::size_t index, const error& why, std::string_view retry
     one.problem = why;
     text = one.text;
   }
-  if (first) tell("event=registry_failed url=" + text + " error=\"" + why.message() + "\"");
+  if (first) tell({"registry_failed", text, why.message()});
 }
 
 servers::answer servers::exchange_once(std::size_t index, http::request request,

@@ -51,7 +51,7 @@ class servers {
   [[nodiscard]] std::optional<error> rest_of(std::size_t index) const;
   void succeeded(std::size_t index);
   void failed(std::size_t index, const error& why, std::string_view retry_after_header);
-  void tell(const std::string& event) const;
+  void tell(const client_event& event) const;
 
   const client_options& options_;
   const http::limits limits_;

@@ -79,9 +79,9 @@ inline std::optional<errc> failure_of(client& from, std::int32_t id) {
 class registry_test : public testing::Test {
  protected:
   registry_test() {
-    options.on_event = [this](const std::string& event) {
+    options.on_event = [this](const client_event& event) {
       const std::lock_guard lock(events_mutex_);
-      events_.push_back(event);
+      events_.push_back({std::string(event.name), std::string(event.url), std::string(event.error)});
     };
     options.time = &time;
   }
@@ -116,7 +116,12 @@ class registry_test : public testing::Test {
   }
   // Past every rest of a server that failed.
   void rest() { time.advance(seconds(10)); }
-  std::vector<std::string> events() {
+  struct seen_event {
+    std::string name;
+    std::string url;
+    std::string error;
+  };
+  std::vector<seen_event> events() {
     const std::lock_guard lock(events_mutex_);
     return events_;
   }
@@ -127,7 +132,7 @@ class registry_test : public testing::Test {
 
  private:
   std::mutex events_mutex_;
-  std::vector<std::string> events_;
+  std::vector<seen_event> events_;
 
  protected:
   std::unique_ptr<client> registry;  // last: it reports events

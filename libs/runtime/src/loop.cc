@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <limits>
 #include <string>
 #include <unordered_map>
 
@@ -30,6 +32,20 @@ void prefetch(const void* object) noexcept {
   }
 }
 
+int wait_nanoseconds(int epoll, epoll_event* events, nanoseconds at_most) {
+  timespec timeout{};
+  timeout.tv_sec = at_most.count() / 1'000'000'000;
+  timeout.tv_nsec = at_most.count() % 1'000'000'000;
+  return ::epoll_pwait2(epoll, events, events_per_wait_max, &timeout, nullptr);
+}
+
+// Rounded up: a wait that ends before the deadline of a timer would be repeated without a sleep.
+int wait_milliseconds(int epoll, epoll_event* events, nanoseconds at_most) {
+  const auto whole = std::min<std::int64_t>(std::chrono::ceil<milliseconds>(at_most).count(),
+                                            std::numeric_limits<int>::max());
+  return ::epoll_pwait(epoll, events, events_per_wait_max, static_cast<int>(whole), nullptr);
+}
+
 }  // namespace
 
 class loop::kernel {
@@ -41,6 +57,7 @@ class loop::kernel {
     interest.data.fd = event_;
     invariant(::epoll_ctl(epoll_, EPOLL_CTL_ADD, event_, &interest) == 0,
               "the wake descriptor can be watched");
+    probe();
   }
   kernel(const kernel&) = delete;
   kernel& operator=(const kernel&) = delete;
@@ -81,10 +98,9 @@ class loop::kernel {
 
   void wait(nanoseconds at_most) {
     epoll_event events[events_per_wait_max];
-    timespec timeout{};
-    timeout.tv_sec = at_most.count() / 1'000'000'000;
-    timeout.tv_nsec = at_most.count() % 1'000'000'000;
-    const int count = ::epoll_pwait2(epoll_, events, events_per_wait_max, &timeout, nullptr);
+    const int count = has_nanoseconds_ ? wait_nanoseconds(epoll_, events, at_most)
+                                       : wait_milliseconds(epoll_, events, at_most);
+    invariant(count >= 0 || errno == EINTR, "the kernel waits for the loop's descriptors");
     for (int i = 0; i < count; ++i) {
       if (events[i].data.fd == event_) {
         std::uint64_t wakes = 0;
@@ -99,8 +115,17 @@ class loop::kernel {
   }
 
  private:
+  // Linux before 5.11 does not have epoll_pwait2 (ENOSYS), and seccomp profiles of that time refuse it (EPERM).
+  void probe() {
+    epoll_event events[events_per_wait_max];
+    if (wait_nanoseconds(epoll_, events, nanoseconds(0)) >= 0 || errno == EINTR) return;
+    invariant(errno == ENOSYS || errno == EPERM, "epoll_pwait2 works, or the kernel does not have it");
+    has_nanoseconds_ = false;
+  }
+
   int epoll_;
   int event_;
+  bool has_nanoseconds_ = true;
   std::unordered_map<int, std::shared_ptr<std::function<void()>>> watches_;
 };
 
@@ -148,7 +173,7 @@ void loop::run_turn(nanoseconds sleep_max) {
   const instant done = time_.now();
   if (turn_times_ != nullptr) turn_times_->observe(done - now_);
   nanoseconds sleep = sleep_max;
-  if (more || has_pending() || stop_requested_.load(std::memory_order_acquire)) {
+  if (more || again_ || has_pending() || stop_requested_.load(std::memory_order_acquire)) {
     sleep = nanoseconds(0);
   } else if (const auto deadline = timers_.next_deadline()) {
     sleep = std::clamp(*deadline - done, nanoseconds(0), sleep_max);
@@ -169,7 +194,7 @@ std::size_t loop::run_pending() {
     const std::size_t fired = timers_.fire_due(now_);
     const bool steps_have_more = turn_steps();
     const bool was_woken = woken_.exchange(false, std::memory_order_acq_rel);
-    more = steps_have_more || has_pending() || fired > 0 || was_woken;
+    more = steps_have_more || again_ || has_pending() || fired > 0 || was_woken;
     ++turns;
   }
   return turns;
@@ -179,6 +204,8 @@ void loop::begin_turn() noexcept {
   now_ = time_.now();
   last_turn_ns_.store(now_.ns, std::memory_order_relaxed);
   turns_.fetch_add(1, std::memory_order_relaxed);
+  phases_begun_ = 0;
+  again_ = false;
 }
 
 void loop::drain_ready() {
@@ -201,6 +228,7 @@ void loop::drain_ready() {
 bool loop::turn_steps() {
   bool more = false;
   for (auto& steps : steps_) {
+    ++phases_begun_;
     // By index: a step may add or remove steps.
     for (std::size_t i = 0; i < steps.size(); ++i) more = steps[i]->on_turn() || more;
     drain_ready();

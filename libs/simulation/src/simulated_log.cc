@@ -12,8 +12,8 @@ bool seeded_random::chance(double probability) noexcept { return numbers_.fracti
 
 std::uint32_t simulated_log::add_topic(std::string name, std::int32_t partitions) {
   std::string id = "id of " + name;
-  topics_.push_back(
-      {std::move(name), std::vector<partition>(static_cast<std::size_t>(partitions)), std::move(id)});
+  topics_.push_back({std::move(name), std::vector<partition>(static_cast<std::size_t>(partitions)),
+                     std::move(id), std::nullopt});
   return static_cast<std::uint32_t>(topics_.size() - 1);
 }
 
@@ -34,6 +34,16 @@ std::int64_t simulated_log::append(stream::partition_id to, simulated_record rec
   p.end = record.offset + 1;
   p.records.push_back(std::move(record));
   return p.records.back().offset;
+}
+
+void simulated_log::grow(std::uint32_t topic, std::int32_t partitions) {
+  std::vector<partition>& all = topics_[topic].partitions;
+  all.resize(all.size() + static_cast<std::size_t>(partitions));
+}
+
+bool simulated_log::added_later(stream::partition_id which) const {
+  const std::optional<std::size_t>& first = topics_[which.topic].partitions_at_first_commit;
+  return first && static_cast<std::size_t>(which.partition) >= *first;
 }
 
 std::vector<stream::partition_id> simulated_log::partitions(std::uint32_t topic) const {
@@ -57,6 +67,8 @@ bool simulated_log::commit(const stream::partition_offset& what, const void* by)
   if (p.owner != by) return false;
   p.committed = what.offset;
   p.metadata = what.metadata;
+  topic& of = topics_[what.partition.topic];
+  if (!of.partitions_at_first_commit) of.partitions_at_first_commit = of.partitions.size();
   return true;
 }
 

@@ -89,28 +89,7 @@ std::size_t simulated_source::poll(stream::source_events& events, std::size_t re
 void simulated_source::tell(stream::source_events& events, const news& item) {
   switch (item.what) {
     case news::kind::assign:
-      if (closing_) return;
-      for (const auto id : item.partitions) {
-        holding h;
-        h.assignment = ++last_assignment_;
-        const std::int64_t begin = log_.committed(id).value_or(options_.start_at_end ? log_.end(id) : 0);
-        const auto& records = log_.records(id);
-        h.next = static_cast<std::size_t>(
-            std::lower_bound(records.begin(), records.end(), begin,
-                             [](const simulated_record& r, std::int64_t at) { return r.offset < at; }) -
-            records.begin());
-        held_[id] = h;
-        note(happening::assigned, id, begin);
-      }
-      events.on_assigned(item.partitions);
-      for (const auto id : item.partitions) {
-        const std::optional<std::int64_t> committed = log_.committed(id);
-        const bool at_end = !committed && options_.start_at_end;
-        events.on_position({id, committed.value_or(at_end ? log_.end(id) : 0), log_.metadata(id)},
-                           committed ? stream::position_origin::committed
-                           : at_end  ? stream::position_origin::end
-                                     : stream::position_origin::beginning);
-      }
+      if (!closing_) tell_assigned(events, item.partitions);
       return;
     case news::kind::revoke: {
       std::vector<stream::partition_id> ours;
@@ -139,6 +118,44 @@ void simulated_source::tell(stream::source_events& events, const news& item) {
   }
 }
 
+bool simulated_source::begins_at_end(stream::partition_id which) const {
+  return options_.start_at_end && !log_.committed(which) && !log_.added_later(which);
+}
+
+void simulated_source::tell_assigned(stream::source_events& events,
+                                     const std::vector<stream::partition_id>& partitions) {
+  std::vector<stream::partition_offset> starts;
+  for (const auto id : partitions) {
+    const std::int64_t begin = begins_at_end(id) ? log_.end(id) : log_.committed(id).value_or(0);
+    starts.push_back({id, begin, log_.metadata(id)});
+    holding h;
+    h.assignment = ++last_assignment_;
+    const auto& records = log_.records(id);
+    h.next = static_cast<std::size_t>(
+        std::lower_bound(records.begin(), records.end(), begin,
+                         [](const simulated_record& r, std::int64_t at) { return r.offset < at; }) -
+        records.begin());
+    held_[id] = h;
+    note(happening::assigned, id, begin);
+    if (begins_at_end(id)) note(happening::began_at_end, id, begin);
+  }
+  events.on_assigned(partitions);
+  for (const stream::partition_offset& start : starts) {
+    using origin = stream::position_origin;
+    const bool committed = log_.committed(start.partition).has_value();
+    events.on_position(start, committed                        ? origin::committed
+                              : begins_at_end(start.partition) ? origin::end
+                                                               : origin::beginning);
+  }
+}
+
+// A client reads past the markers at the log's end, and delivers nothing for them.
+void simulated_source::read_markers() {
+  for (auto& [id, h] : held_) {
+    if (h.how == grip::assigned && !h.paused && h.next == log_.records(id).size()) h.read = log_.end(id);
+  }
+}
+
 std::size_t simulated_source::deliver(stream::source_events& events, std::size_t records_max) {
   std::vector<stream::partition_id> ready;
   for (const auto& [id, h] : held_) {
@@ -157,11 +174,13 @@ std::size_t simulated_source::deliver(stream::source_events& events, std::size_t
       ready.erase(ready.begin() + static_cast<std::ptrdiff_t>(pick));
     }
   }
+  read_markers();
   return taken;
 }
 
 void simulated_source::deliver_one(stream::source_events& events, stream::partition_id from, holding& h) {
   const simulated_record& r = log_.records(from)[h.next++];
+  h.read = r.offset + 1;
   std::vector<stream::header_view> headers;
   headers.reserve(r.headers.size());
   for (const auto& [name, value] : r.headers) {
@@ -269,8 +288,8 @@ void simulated_source::release(std::span<const stream::partition_id> partitions)
       continue;
     }
     held_.erase(found);
-    if (log_.owner(id) == this) log_.give(id, nullptr);
     note(happening::released, id);
+    if (log_.owner(id) == this) log_.give(id, nullptr);
   }
 }
 
@@ -316,6 +335,11 @@ std::string_view simulated_source::topic_id(std::uint32_t topic) const noexcept 
 
 std::optional<std::int64_t> simulated_source::high_watermark(stream::partition_id partition) const noexcept {
   return log_.end(partition);
+}
+
+std::optional<std::int64_t> simulated_source::read_position(stream::partition_id partition) const {
+  const auto found = held_.find(partition);
+  return found == held_.end() ? std::nullopt : found->second.read;
 }
 
 }  // namespace millrace::simulation

@@ -196,9 +196,9 @@ void simulated_store::sever() {
   for (const auto& f : flights_) loop_.start(*f, nanoseconds(0));
 }
 
-execute::execute(stream::store& database, const statements::statement_declaration& statement,
+execute::execute(stream::context ctx, const statements::statement_declaration& statement,
                  std::initializer_list<cell> values, std::optional<std::int64_t> write_timestamp_us)
-    : database_(database) {
+    : ctx_(ctx) {
   for (const cell& c : values) append_cell(c, cells_);
   request_.statement = &statement;
   request_.write_timestamp_us = write_timestamp_us;
@@ -208,7 +208,13 @@ void execute::await_suspend(std::coroutine_handle<> waiting) {
   request_.cells = cells_;
   request_.waiting = waiting;
   request_.on_complete = [](stream::store_request& request) { request.waiting.resume(); };
-  database_.submit(request_);
+  ctx_.asks(request_);
+  ctx_.database().submit(request_);
+}
+
+result<stream::rows_ref> execute::await_resume() {
+  ctx_.answered(request_);
+  return std::move(*request_.answer);
 }
 
 }  // namespace millrace::simulation

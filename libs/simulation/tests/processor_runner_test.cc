@@ -33,13 +33,13 @@ class deliver final : public engine::processor<parcel> {
 
   runtime::task<stream::outcome> process(engine::record<parcel> p, stream::context ctx) override {
     co_await runtime::sleep_for(ctx.loop(), pause_);
-    execute select(ctx.database(), select_owner_, {cell(p->number)});
+    execute select(ctx, select_owner_, {cell(p->number)});
     const result<stream::rows_ref> owner = co_await select;
     if (!owner) co_return owner.error();
     if ((*owner)->row_count == 0) co_return stream::outcome::dead_letter("nobody owns it");
     const std::string name = split_cells((*owner)->cells).front().text();
     ctx.emit(onward_, name, *p);
-    execute insert(ctx.database(), insert_receipt_, {cell(p->number)});
+    execute insert(ctx, insert_receipt_, {cell(p->number)});
     const result<stream::rows_ref> written = co_await insert;
     if (!written) co_return written.error();
     co_return stream::outcome::done();

@@ -16,6 +16,7 @@ disposition disposition_of(errc code) noexcept {
     case errc::schema_invalid:
     case errc::schema_not_found:
     case errc::db_unexpected_rows:
+    case errc::db_rejected:
     case errc::produce_rejected:
     case errc::rejected:
     case errc::redrive_target_unknown:
@@ -27,6 +28,8 @@ disposition disposition_of(errc code) noexcept {
     case errc::db_timeout:
     case errc::db_overloaded:
     case errc::db_client_timeout:
+    // The next answer may be readable; the breaker bounds what is tried when none is.
+    case errc::db_protocol:
     case errc::broker_unavailable:
     case errc::produce_failed:
     case errc::timed_out:
@@ -41,7 +44,6 @@ disposition disposition_of(errc code) noexcept {
     case errc::db_unauthorized:
     case errc::db_invalid:
     case errc::db_type_mismatch:
-    case errc::db_protocol:
     case errc::broker_unauthorized:
     case errc::broker_fenced:
     case errc::topic_not_found:

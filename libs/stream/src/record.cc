@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <new>
@@ -8,6 +9,8 @@
 namespace millrace::stream {
 namespace {
 
+// Kept for reuse when little is in use.
+constexpr std::size_t kept_bytes_min = 1U << 20U;
 constexpr std::size_t smallest_class_bytes = 256;
 
 // Layout behind the block: key, value, then per header: name length (u32), value length (i32, -1 null), name,
@@ -87,6 +90,7 @@ record_block* block_pool::take(std::size_t bytes) {
   if (index < class_count && free_[index] != nullptr) {
     block = free_[index];
     free_[index] = block->next_free_;
+    bytes_kept_ -= capacity;
   } else {
     block = ::new (::operator new(index < class_count ? capacity : bytes)) record_block();
   }
@@ -102,10 +106,12 @@ void block_pool::give_back(record_block* block) noexcept {
   --blocks_in_use_;
   const auto index =
       static_cast<std::size_t>(std::bit_width(block->capacity_) - std::bit_width(smallest_class_bytes));
-  if (index >= class_count || !std::has_single_bit(block->capacity_)) {
+  const bool enough_kept = bytes_kept_ + block->capacity_ > std::max(bytes_in_use_, kept_bytes_min);
+  if (index >= class_count || !std::has_single_bit(block->capacity_) || enough_kept) {
     ::operator delete(block);
     return;
   }
+  bytes_kept_ += block->capacity_;
   block->next_free_ = free_[index];
   free_[index] = block;
 }

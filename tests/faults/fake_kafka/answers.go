@@ -193,8 +193,14 @@ func firstCode(answer kmsg.Response) int16 {
 }
 
 // Alters the part of the answer that the rule selects, the first one: an error code instead of what was answered, or
-// one bit of one byte of the records of a Fetch.
+// one bit of one byte of the records of a Fetch. In a Metadata every topic gets the error code.
 func (all *cluster) alter(answer kmsg.Response, by *rule) {
+	if described, is := answer.(*kmsg.MetadataResponse); is {
+		for t := range described.Topics {
+			described.Topics[t].ErrorCode, described.Topics[t].Partitions = by.Code, nil
+		}
+		return
+	}
 	fetched, is := answer.(*kmsg.FetchResponse)
 	if !is {
 		if field := errorCode(answer); field.IsValid() {

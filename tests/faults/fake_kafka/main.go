@@ -38,10 +38,15 @@ func main() {
 	control := flag.String("control", "127.0.0.1:0", "address of the control interface")
 	brokers := flag.Int("brokers", 3, "number of brokers")
 	session := flag.Duration("session-timeout-min", 0, "smallest session timeout of a group member; 0: 6 s")
+	heartbeat := flag.Duration("heartbeat-interval", 0, "of the protocol consumer; 0: 5 s")
 	flag.Var(&options, "topic", "NAME:PARTITIONS, may be repeated")
 	flag.Parse()
 	if *session > 0 {
 		options = append(options, kfake.GroupMinSessionTimeout(*session))
+	}
+	if *heartbeat > 0 {
+		interval := strconv.FormatInt(heartbeat.Milliseconds(), 10)
+		options = append(options, kfake.BrokerConfigs(map[string]string{"group.consumer.heartbeat.interval.ms": interval}))
 	}
 	if err := run(*control, *brokers, options); err != nil {
 		fmt.Fprintln(os.Stderr, "fake_kafka:", err)

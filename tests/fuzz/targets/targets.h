@@ -16,6 +16,17 @@ void statement(bytes_view input);  // a CQL statement
 
 }  // namespace millrace::statements::fuzz
 
+// As libs/cql/tests/fuzz_targets.h declares them, which also says what each takes.
+namespace millrace::cql::fuzz {
+
+void frame(bytes_view input);
+void prepared(bytes_view input);
+void tablet(bytes_view input);
+void compressed(bytes_view input);
+void cells(bytes_view input);
+
+}  // namespace millrace::cql::fuzz
+
 namespace millrace::avro::fuzz {
 
 void schema_text(bytes_view input);   // a schema, all of the input
@@ -35,7 +46,12 @@ inline constexpr target targets[] = {{"schema", schema_text},
                                      {"resolve", resolve},
                                      {"container", container},
                                      {"framing", framing},
-                                     {"statement", statements::fuzz::statement}};
+                                     {"statement", statements::fuzz::statement},
+                                     {"cql_frame", cql::fuzz::frame},
+                                     {"cql_prepared", cql::fuzz::prepared},
+                                     {"cql_tablet", cql::fuzz::tablet},
+                                     {"cql_compressed", cql::fuzz::compressed},
+                                     {"cql_cells", cql::fuzz::cells}};
 
 // Small, so that a run is short and reaches the limits.
 [[nodiscard]] limits small_limits();

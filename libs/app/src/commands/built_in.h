@@ -12,6 +12,7 @@ namespace millrace::app {
 void add_configuration(CLI::App& command, run_arguments& into);
 
 [[nodiscard]] command avro_command();                   // avro schema, compat, decode, header, encode
+[[nodiscard]] command certify_command();                // certify
 [[nodiscard]] command dlq_command();                    // dlq ls, show, redrive
 [[nodiscard]] std::vector<command> observe_commands();  // top, lag, tap
 

@@ -20,6 +20,7 @@ arena::arena(arena&& other) noexcept
       end_(std::exchange(other.end_, 0)),
       only_block_(std::exchange(other.only_block_, 0)),
       retained_bytes_max_(other.retained_bytes_max_),
+      bytes_max_(other.bytes_max_),
       blocks_(std::exchange(other.blocks_, {})) {}
 
 arena& arena::operator=(arena&& other) noexcept {
@@ -29,6 +30,7 @@ arena& arena::operator=(arena&& other) noexcept {
     end_ = std::exchange(other.end_, 0);
     only_block_ = std::exchange(other.only_block_, 0);
     retained_bytes_max_ = other.retained_bytes_max_;
+    bytes_max_ = other.bytes_max_;
     blocks_ = std::exchange(other.blocks_, {});
   }
   return *this;
@@ -37,7 +39,10 @@ arena& arena::operator=(arena&& other) noexcept {
 void* arena::allocate_block(std::size_t bytes) noexcept {
   const std::size_t wanted =
       blocks_.empty() ? first_block_bytes : std::min(2 * blocks_.back().size, block_bytes_max);
-  const std::size_t size = std::max(wanted, bytes);
+  const std::size_t held = capacity();
+  const std::size_t left = bytes_max_ > held ? bytes_max_ - held : 0;
+  if (bytes > left) return nullptr;
+  const std::size_t size = std::max(std::min(wanted, left), bytes);
   auto* data = static_cast<std::byte*>(::operator new(size, std::nothrow));
   if (data == nullptr) return nullptr;
   blocks_.push_back({data, size});

@@ -1,9 +1,7 @@
-/* The CQL bridge: a C interface over the official ScyllaDB/Cassandra driver (the Rust crate `scylla`).
- *
- * A session owns one or more I/O threads, each with the driver's event loop and its own connections. A worker
- * opens one channel, which is bound to one I/O thread: it submits requests in batches, is woken at most once
- * per batch through the channel's event descriptor, and polls completions in batches. Cells are passed in the
- * wire form of the CQL native protocol: a big-endian int32 length (-1 null, -2 unset) and the bytes.
+/* The control plane of the CQL client: a C interface over the official ScyllaDB/Cassandra driver (the Rust crate
+ * `scylla`). It connects to the contact points, authenticates, watches which nodes there are and which tokens they
+ * hold, prepares statements and executes schema changes. Callers send their requests over their own connections, to
+ * the nodes that millrace_cql_session_topology() names and with the ids that millrace_cql_prepare() returns.
  *
  * Example prelude:
  *
@@ -11,7 +9,7 @@
  *
  * Example, at namespace scope:
  *
- *   int print_version(const char* contact_points) {
+ *   int print_nodes(const char* contact_points) {
  *     millrace_cql_config config = {};
  *     config.size = sizeof config;
  *     config.contact_points = contact_points;
@@ -22,24 +20,23 @@
  *       fprintf(stderr, "%s\n", failure.message);
  *       return 1;
  *     }
- *     printf("%u\n", millrace_cql_abi_version());
+ *     millrace_cql_topology topology = {};
+ *     topology.size = sizeof topology;
+ *     millrace_cql_session_topology(session, &topology);
+ *     for (size_t k = 0; k < topology.node_count; ++k) {
+ *       printf("%s in %s\n", topology.nodes[k].address, topology.nodes[k].datacenter);
+ *     }
+ *     millrace_cql_release(&topology.owner, 1);
  *     millrace_cql_session_close(session);
  *     return 0;
  *   }
  *
- * Promises:
- *
- * * Every accepted request completes exactly once, with its tag: also after a timeout, a broken connection, a
- *   panic of the driver, and the closing of the channel or of the session.
- * * No node holds more than its share of the requests in flight: all of it for one node, three quarters for
- *   each of two, twice the fair share for more. One slow node therefore does not delay the others.
- * * The driver retries nothing: every failure is reported, and the caller decides about a retry.
- * * No panic and no exception crosses this interface.
- *
- * Errors: a blocking call returns a millrace_cql_status and fills in *error when it is not MILLRACE_CQL_OK;
- * its out-parameters are then unchanged.
- * Threads: a session may be used from any thread, a channel from one thread at a time. Functions marked
- * "Blocks" are for start-up and shutdown only.
+ * Lifetime: memory that a function hands out with an `owner` stays valid until millrace_cql_release() of that owner,
+ * also after the session is closed.
+ * Errors: a function that returns int32_t returns a millrace_cql_status and fills in *error when it is not
+ * MILLRACE_CQL_OK; its out-parameters are then unchanged. No panic and no exception crosses this interface.
+ * Threads: any thread may call any function at any time, except that nothing may use a session during and after
+ * its millrace_cql_session_close(). Functions marked "Blocks" wait for a server; the others take microseconds.
  */
 #ifndef MILLRACE_NATIVE_BRIDGE_H
 #define MILLRACE_NATIVE_BRIDGE_H
@@ -52,14 +49,13 @@ extern "C" {
 #endif
 
 /* Changes with every incompatible change of this header; compare with millrace_cql_abi_version(). */
-#define MILLRACE_CQL_ABI_VERSION 4
+#define MILLRACE_CQL_ABI_VERSION 5
 
 typedef struct millrace_cql_session millrace_cql_session;
-typedef struct millrace_cql_channel millrace_cql_channel;
 /* Keeps memory that the bridge handed out alive until it is released. */
 typedef struct millrace_cql_owner millrace_cql_owner;
 
-/* The outcomes that callers distinguish. */
+/* The outcomes that callers distinguish. Callers use the same numbers for requests of their own. */
 typedef enum millrace_cql_status {
   MILLRACE_CQL_OK = 0,
   MILLRACE_CQL_UNAVAILABLE = 1, /* no usable connection, a connection broke, or not enough replicas alive */
@@ -69,15 +65,14 @@ typedef enum millrace_cql_status {
   MILLRACE_CQL_CLIENT_TIMEOUT = 4, /* the request's own deadline passed; a write may have taken effect */
   MILLRACE_CQL_UNAUTHORIZED = 5,   /* bad or missing credentials, or no permission */
   MILLRACE_CQL_INVALID = 6, /* the server refuses the statement: syntax, unknown table or column, too large */
-  MILLRACE_CQL_PROTOCOL = 7,   /* an answer or a submitted buffer could not be understood */
+  MILLRACE_CQL_PROTOCOL = 7,   /* an answer could not be understood */
   MILLRACE_CQL_TLS = 8,        /* certificate, key or handshake */
-  MILLRACE_CQL_CONFIG = 9,     /* the session's configuration cannot be used, e.g. an unknown datacentre */
-  MILLRACE_CQL_CANCELLED = 10, /* the channel or session was closed first; a write may have taken effect */
-  MILLRACE_CQL_INTERNAL = 11,  /* a contained defect of the bridge or the driver */
-  MILLRACE_CQL_SCHEMA_CHANGED = 12 /* a column of the statement has another type than when it was prepared */
+  MILLRACE_CQL_CONFIG = 9,     /* the configuration cannot be used, e.g. an unknown datacentre or rack */
+  MILLRACE_CQL_CANCELLED = 10, /* the session was closed first; a write may have taken effect */
+  MILLRACE_CQL_INTERNAL = 11   /* a contained defect of the bridge or the driver */
 } millrace_cql_status;
 
-/* The outcome of a blocking call. `size` is sizeof(millrace_cql_error), set by the caller. */
+/* The outcome of a call that can fail. `size` is sizeof(millrace_cql_error), set by the caller. */
 typedef struct millrace_cql_error {
   uint32_t size;
   int32_t status;     /* millrace_cql_status */
@@ -86,122 +81,117 @@ typedef struct millrace_cql_error {
   char message[1000]; /* UTF-8, ends with 0, cut when longer; never holds a password */
 } millrace_cql_error;
 
-/* NULL means "none" unless a comment says otherwise. Strings are UTF-8 and are copied. */
+/* NULL and "" mean "none" unless a comment says otherwise. Strings are UTF-8 and are copied. */
 typedef struct millrace_cql_config {
-  uint32_t size;                /* sizeof(millrace_cql_config) */
-  uint32_t consistency;         /* default of statements, a number of the CQL protocol: 6 is LOCAL_QUORUM */
-  const char* contact_points;   /* "host[:port],host[:port]"; port 9042 by default */
-  const char* local_datacenter; /* preferred; requests leave it only with datacenter_failover */
-  const char* local_rack;
-  const char* keyspace;
+  uint32_t size;               /* sizeof(millrace_cql_config) */
+  uint32_t connect_timeout_ms; /* for all of millrace_cql_session_open and _renew; 0: 15,000 */
+  const char* contact_points;  /* "host[:port],host[:port]"; port 9042 by default */
+  /* Where to connect instead of the address that the cluster announces, for nodes behind NAT:
+   * "10.0.0.1:9042=127.0.0.1:19142,10.0.0.2=db.example,[fd00::1]:9042=[::1]:19143". Left an IP address; without a
+   * port it stands for any port. Right an IP address or a name, which is resolved when the session opens; without a
+   * port it has the announced one. Addresses that are not listed are used as they are, and so are contact points. */
+  const char* address_map;
+  const char* local_datacenter; /* must exist; without datacenter_failover only its nodes are connected to */
+  const char* local_rack;       /* must exist in local_datacenter */
+  const char* keyspace;         /* of statements that name none */
   const char* user;
   const char* password;
-  const char* tls_ca_file; /* PEM; NULL: the system's trust store. Verification cannot be turned off */
+  const char* tls_ca_file; /* PEM; none: the system's trust store. Verification cannot be turned off */
   const char* tls_certificate_file; /* PEM chain for client authentication */
-  const char* tls_key_file;
-  const char* application_name; /* shown by the server's system.clients */
+  const char* tls_key_file;         /* PEM; none: in tls_certificate_file */
+  const char* application_name;     /* shown by the server's system.clients */
   const char* application_version;
-  uint32_t tls; /* 1: TLS. Servers' certificates must carry the node's IP address as a SAN */
-  uint32_t datacenter_failover;
-  uint32_t connect_timeout_ms; /* for all of millrace_cql_session_open; 0: 15,000 */
-  uint32_t io_threads;         /* 0: 1. Each has its own connections: one per node and shard */
-  uint32_t keepalive_ms;       /* a connection that is silent for twice as long is closed; 0: 5,000 */
-  /* Time without an answer after which an idempotent statement is also executed on another node, up to
-   * speculative_max times; 0: never. */
-  uint32_t speculative_after_ms;
-  uint32_t speculative_max;
+  /* 1: TLS. A node's certificate must carry, as a subject alternative name, the IP address to which the connection
+   * goes, or the host name of one of the contact points (those that are names). */
+  uint32_t tls;
+  uint32_t datacenter_failover; /* 1: connects to the nodes of other datacentres, too */
+  uint32_t keepalive_ms;        /* a connection that is silent for twice as long is closed; 0: 5,000 */
   uint32_t reserved;
 } millrace_cql_config;
 
 /* Returns the version with which the archive was built. */
 uint32_t millrace_cql_abi_version(void);
 
-/* Opens a session. Blocks until every I/O thread is connected, or for connect_timeout_ms. Also checks that
- * local_datacenter exists. Sets *session. */
+/* Opens a session: starts its thread, connects, and checks that local_datacenter and local_rack exist. Blocks for at
+ * most connect_timeout_ms. Sets *session. The topology is complete afterwards. */
 int32_t millrace_cql_session_open(const millrace_cql_config* config, millrace_cql_session** session,
                                   millrace_cql_error* error);
 
-/* Closes a session. Blocks (milliseconds) until the I/O threads have ended. Channels stay valid: requests in
- * flight complete as MILLRACE_CQL_CANCELLED. NULL is ignored. */
+/* Replaces the session's connections by those of another configuration, e.g. after credentials or certificates
+ * changed. The session goes on with the old ones until the new ones are connected and checked as in
+ * millrace_cql_session_open; when that fails it keeps the old ones, and the error is returned. Prepared statements
+ * stay valid. Blocks for at most connect_timeout_ms. */
+int32_t millrace_cql_session_renew(millrace_cql_session* session, const millrace_cql_config* config,
+                                   millrace_cql_error* error);
+
+/* Closes a session. Blocks (milliseconds) until its thread has ended. NULL is ignored. */
 void millrace_cql_session_close(millrace_cql_session* session);
 
-/* Executes one statement without values and ignores its rows, for DDL. Blocks. */
+/* Executes one statement without values and ignores its rows, for schema changes: returns when the nodes agree on the
+ * new schema and the topology shows it. Blocks for at most timeout_ms; 0: 15,000. */
 int32_t millrace_cql_execute(millrace_cql_session* session, const char* statement, uint32_t timeout_ms,
                              millrace_cql_error* error);
 
-typedef struct millrace_cql_statement {
-  uint32_t size;              /* sizeof(millrace_cql_statement) */
-  int32_t consistency;        /* -1: the session's */
-  int32_t serial_consistency; /* 8 SERIAL, 9 LOCAL_SERIAL, -1: none */
-  uint32_t idempotent;
-  uint32_t page_size;   /* rows per page of a SELECT; 0: 5,000 */
-  uint32_t timeout_ms;  /* of this preparation; 0: 15,000 */
-  uint32_t conditional; /* 1: INSERT, UPDATE or DELETE with IF: completions carry their columns */
-  uint32_t trace;       /* 1: the server traces every execution, and completions carry the trace's id */
-  const char* text;
-} millrace_cql_statement;
-
 /* A column or parameter. Types are CQL's, without frozen<>: "bigint", "map<text, list<int>>",
- * "tuple<int, text>", "vector<float, 3>"; a user-defined type is "udt<keyspace.name, field text, ...>".
- * Strings end with 0. */
+ * "tuple<int, text>", "vector<float, 3>"; a user-defined type is "udt<keyspace.name, field text, ...>". A type that
+ * this version of the driver cannot name is "unknown"; a server's class that CQL has no name for makes
+ * millrace_cql_prepare() return MILLRACE_CQL_PROTOCOL. Strings end with 0. */
 typedef struct millrace_cql_column {
   const char* name;
   const char* type;
 } millrace_cql_column;
 
-/* All pointers are valid until `owner` is released. */
+/* What EXECUTE requests of a statement need. All pointers are valid until `owner` is released. */
 typedef struct millrace_cql_prepared {
-  uint32_t size;      /* sizeof(millrace_cql_prepared), set by the caller */
-  uint32_t statement; /* for millrace_cql_request; the same in all channels of the session */
+  uint64_t size; /* sizeof(millrace_cql_prepared), set by the caller */
+  /* Of the native protocol, as one of the nodes gave it. Nodes of another version may have another id for the
+   * statement, and any node may forget it: they answer UNPREPARED, and the caller prepares on that node itself. */
+  const uint8_t* id;
+  size_t id_size;
   const millrace_cql_column* parameters;
   size_t parameter_count;
   const millrace_cql_column* columns; /* of the rows; none for statements without rows */
   size_t column_count;
-  const uint16_t* partition_key; /* indexes into parameters; none: the request cannot be routed by token */
+  const uint16_t*
+      partition_key; /* indexes into parameters, in the key's order; none: no token can be computed */
   size_t partition_key_count;
+  const char* keyspace; /* of the statement's table; "": unknown */
+  const char* table;    /* "": unknown */
+  uint32_t murmur3;     /* 1: the table's partitioner is Murmur3; 0: tokens cannot be computed by it */
+  uint32_t conditional; /* 1: the server marked it as conditional (ScyllaDB only; Cassandra marks nothing) */
   millrace_cql_owner* owner;
 } millrace_cql_prepared;
 
-/* Prepares a statement on every I/O thread. Blocks. Preparing the same text again yields another id.
- *
- * The driver prepares again on a server that forgot the statement. When the schema changes (checked every few
- * seconds) every statement is prepared again. A statement whose parameters or columns have other types then
- * fails with MILLRACE_CQL_SCHEMA_CHANGED from then on, because its cells would be misread. */
-int32_t millrace_cql_prepare(millrace_cql_session* session, const millrace_cql_statement* statement,
+/* Prepares a statement on the nodes that are connected, and returns when they have answered. A node that does not
+ * answer, or that answers with another id, delays this by at most two seconds: what another node answered is then
+ * enough. The keyspace is in the topology from then on. Blocks for at most timeout_ms, everything included; 0:
+ * 15,000. */
+int32_t millrace_cql_prepare(millrace_cql_session* session, const char* statement, uint32_t timeout_ms,
                              millrace_cql_prepared* prepared, millrace_cql_error* error);
 
-/* Frees the memory of a statement. No request may name it afterwards. */
-void millrace_cql_forget(millrace_cql_session* session, uint32_t statement);
-
-/* Opens a channel. in_flight_max: requests that are submitted and not yet polled, 1 to 65,536. Channels are
- * spread over the I/O threads. Sets *channel. */
-int32_t millrace_cql_channel_open(millrace_cql_session* session, uint32_t in_flight_max,
-                                  millrace_cql_channel** channel, millrace_cql_error* error);
-
-/* Returns a descriptor that is readable when completions arrived after millrace_cql_arm(). The channel owns
- * it; millrace_cql_poll() reads it. */
-int32_t millrace_cql_channel_event_fd(const millrace_cql_channel* channel);
-
-/* Closes a channel: requests in flight, and later ones, complete as cancelled. Does not block. */
-void millrace_cql_channel_close(millrace_cql_channel* channel);
-
-/* Frees a channel. Aborts when a tag has not been polled yet, because its buffers would be used after free.
- * NULL is ignored. */
-void millrace_cql_channel_free(millrace_cql_channel* channel);
-
-/* Routes: the data for a caller that sends requests itself over its own connections, and leaves the other
- * requests to the driver. */
+/* A node of the cluster, of any datacentre. Its identity is the host id: addresses change. */
 typedef struct millrace_cql_node {
-  const char* address; /* the IP address */
-  const char* datacenter;
-  const char* rack;
+  const char* address;         /* the IP address that the cluster announces */
+  const char* connect_address; /* the IP address to connect to, after the address map */
+  const char* datacenter;      /* "": unknown */
+  const char* rack;            /* "": unknown */
+  /* The port of `address`. The cluster announces none, so it is the one in the address map, or that of the control
+   * connection. */
   uint32_t port;
+  uint32_t connect_port; /* of connect_address */
+  uint32_t
+      up; /* 1: the control plane is connected to it. A node of another datacentre may be up and be 0 here */
   uint32_t reserved;
-  uint8_t host_id[16];
+  uint8_t host_id[16]; /* a UUID, in the order of its text */
 } millrace_cql_node;
 
-/* The replicas of a keyspace. Row k of `replicas` (replicas_max numbers of nodes; UINT32_MAX: none) has the
- * replicas of the tokens after tokens[k - 1] up to tokens[k]. The last token's successor is the first. */
+/* The replicas by token. Row k of `replicas` (replicas_max indexes of nodes, padded with MILLRACE_CQL_NO_REPLICA) has
+ * the replicas of the tokens after tokens[k - 1] up to and including tokens[k]. The last token's successor is the
+ * first.
+ *
+ * A row has the replicas of all datacentres in ring order: the order in which the ring is met from the token on.
+ * Its first node is the primary replica, and its first node in a datacentre is the primary replica there. All clients
+ * see the same order, so conditional statements that go to the first one that is up seldom contend. */
 typedef struct millrace_cql_ring {
   const int64_t* tokens; /* ascending */
   const uint32_t* replicas;
@@ -209,119 +199,51 @@ typedef struct millrace_cql_ring {
   size_t replicas_max;
 } millrace_cql_ring;
 
-/* A statement that the caller may execute itself. The driver alone executes the statements that are not
- * listed: conditional ones, those of tables with tablets, and those that the present schema no longer fits. */
-typedef struct millrace_cql_executable {
-  const uint8_t* id; /* of the native protocol; the same on all nodes */
-  size_t id_size;
-  uint32_t statement;
-  int32_t ring; /* its replicas, by Murmur3 token of the partition key; -1: any node */
-} millrace_cql_executable;
+#define MILLRACE_CQL_NO_REPLICA UINT32_MAX
 
-#define MILLRACE_CQL_ROUTES_CLOSED UINT64_MAX
+typedef struct millrace_cql_keyspace {
+  const char* name;
+  uint32_t tablets; /* 1: its tables have tablets, whose replicas the nodes report in answers to requests */
+  int32_t ring;     /* index into rings; -1: none, any node will do (tablets, or not replicated by token) */
+} millrace_cql_keyspace;
 
-/* All pointers are valid until `owner` is released. */
-typedef struct millrace_cql_routes {
-  uint64_t size; /* sizeof(millrace_cql_routes), set by the caller */
+/* A snapshot. All pointers are valid until `owner` is released. */
+typedef struct millrace_cql_topology {
+  uint64_t size; /* sizeof(millrace_cql_topology), set by the caller */
   uint64_t version;
   const millrace_cql_node* nodes;
   size_t node_count;
-  const millrace_cql_ring* rings;
+  /* Of the configuration and of the statements prepared so far, those that exist; in the order of their names. */
+  const millrace_cql_keyspace* keyspaces;
+  size_t keyspace_count;
+  const millrace_cql_ring* rings; /* keyspaces with the same replication share one */
   size_t ring_count;
-  const millrace_cql_executable* executables;
-  size_t executable_count;
   millrace_cql_owner* owner;
-} millrace_cql_routes;
+} millrace_cql_topology;
 
-/* Returns a number that changes with the routes, within seconds of the cluster, and is
- * MILLRACE_CQL_ROUTES_CLOSED once the session is closed. Costs one atomic load. */
-uint64_t millrace_cql_channel_routes_version(const millrace_cql_channel* channel);
+/* Returns the version of the present topology: at least 1, and greater with every change. Costs one atomic load. A
+ * change in the cluster shows within a second of the driver's learning of it. */
+uint64_t millrace_cql_topology_version(const millrace_cql_session* session);
 
-/* Fills in *routes. Does not block. */
-void millrace_cql_channel_routes(const millrace_cql_channel* channel, millrace_cql_routes* routes);
-
-#define MILLRACE_CQL_NO_TIMESTAMP INT64_MIN
-
-/* A statement of a batch, its cells as in a request. */
-typedef struct millrace_cql_batch_part {
-  const uint8_t* cells;
-  size_t cells_size;
-  uint32_t statement;
-  uint32_t reserved;
-} millrace_cql_batch_part;
-
-typedef struct millrace_cql_request {
-  uint64_t tag;
-  const uint8_t* cells; /* the bound values, one cell per parameter; valid until the tag is polled */
-  size_t cells_size;
-  const uint8_t* paging_state; /* of the page before; NULL: the first page. Valid until the tag is polled */
-  size_t paging_state_size;
-  int64_t timestamp_us; /* write timestamp, or MILLRACE_CQL_NO_TIMESTAMP: the server's */
-  uint32_t statement;
-  uint32_t timeout_ms; /* from now, at least 1, in steps of 10 ms; keep it above the server's own */
-  /* Set for an unlogged batch, which has the routing, consistency and idempotence of its first statement;
-   * `cells` and `statement` are ignored. Valid until the tag is polled. */
-  const millrace_cql_batch_part* batch;
-  size_t batch_count;
-} millrace_cql_request;
-
-/* Submits requests in order and returns the number that was accepted: fewer than `count` only when
- * in_flight_max is reached. Never blocks; at most one system call. */
-size_t millrace_cql_submit(millrace_cql_channel* channel, const millrace_cql_request* requests, size_t count);
-
-/* The completion of a request, with one page of rows: row after row, cell after cell. All pointers are valid
- * until `owner` is released. */
-typedef struct millrace_cql_completion {
-  uint64_t tag;
-  const uint8_t* cells;
-  size_t cells_size;
-  const uint8_t* paging_state; /* set when there are more pages */
-  size_t paging_state_size;
-  const char* message; /* of a failure; not terminated */
-  size_t message_size;
-  const millrace_cql_column* columns; /* of the rows of a conditional statement; otherwise NULL */
-  size_t column_count;
-  const uint8_t* trace_id;   /* 16 bytes, of a traced execution; otherwise NULL */
-  millrace_cql_owner* owner; /* NULL: nothing to release */
-  int32_t status;            /* millrace_cql_status */
-  int32_t code;              /* as in millrace_cql_error */
-  uint32_t row_count;
-  uint32_t retryable;
-} millrace_cql_completion;
-
-/* Takes up to `count` completions and returns their number. At most one system call. */
-size_t millrace_cql_poll(millrace_cql_channel* channel, millrace_cql_completion* completions, size_t count);
-
-/* To be called before sleeping. Returns 1 when completions are waiting already: poll instead. Otherwise
- * returns 0, and the event descriptor becomes readable with the next completion. */
-int32_t millrace_cql_arm(millrace_cql_channel* channel);
+/* Fills in *topology. Never older than the version that any thread has seen before the call. */
+void millrace_cql_session_topology(const millrace_cql_session* session, millrace_cql_topology* topology);
 
 /* Releases memory of the bridge. Any thread. NULL entries are ignored. */
 void millrace_cql_release(millrace_cql_owner* const* owners, size_t count);
 
-/* Counters since the session was opened, summed over its I/O threads. The caller sets `size`. */
-typedef struct millrace_cql_counters {
-  uint64_t size;
-  uint64_t requests;        /* taken from channels */
-  uint64_t client_timeouts; /* deadlines that passed */
-  uint64_t wakes;           /* event descriptors written for workers */
-  uint64_t panics;          /* contained */
-  uint64_t in_flight;       /* now, inside the driver */
-  /* Budgets of nodes: a node's limit of requests in flight shrinks with overload errors and timeouts only. */
-  uint64_t refused;     /* answered as overloaded because a node had its share of the requests in flight */
-  uint64_t shrunk;      /* times that a limit was lowered */
-  uint64_t waiting;     /* now, for a node's limit */
-  uint64_t limit_min;   /* now, the lowest limit of a node; UINT64_MAX: nothing was sent yet */
-  uint64_t speculative; /* executions that were also sent to another node */
-  uint64_t nodes;       /* now, of the cluster */
-  uint64_t nodes_connected; /* now, the nodes to which the driver has a connection */
-} millrace_cql_counters;
+/* Numbers since the session was opened, except those of "now". The caller sets `size`. */
+typedef struct millrace_cql_control_counters {
+  uint64_t size;             /* sizeof(millrace_cql_control_counters) */
+  uint64_t nodes;            /* now, of the cluster */
+  uint64_t nodes_connected;  /* now, the nodes to which the control plane is connected */
+  uint64_t panics;           /* contained */
+  uint64_t prepared;         /* preparations that were begun */
+  uint64_t topology_changes; /* versions of the topology after the first one */
+} millrace_cql_control_counters;
 
 /* Fills in *counters. Any thread. */
-void millrace_cql_session_counters(const millrace_cql_session* session, millrace_cql_counters* counters);
-
-/* For tests of the first promise: the next request of each I/O thread panics inside the driver's task. */
-void millrace_cql_inject_panic(const millrace_cql_session* session);
+void millrace_cql_session_counters(const millrace_cql_session* session,
+                                   millrace_cql_control_counters* counters);
 
 #ifdef __cplusplus
 }

@@ -1,5 +1,5 @@
-// The HTTP server of the admin endpoint: a few pages, one thread, one short exchange per connection. GET
-// requests a page, POST an action; the body of a request is not read. The handlers make the responses.
+// The HTTP server of the admin endpoint: a few pages, one short exchange per connection. GET requests a page, POST
+// an action; the body of a request is not read. The handlers make the responses.
 //
 // Example, at namespace scope:
 //
@@ -10,8 +10,8 @@
 //     });
 //   }
 //
-// Threads: start() and port() may be called from any thread. Handlers run on the server's thread: a page must
-// not block, an action may for about a second.
+// Threads: start() and port() may be called from any thread. Pages are made on one thread of the server and
+// must not block. Actions run on another one, one after the other, and may block: no page waits for them.
 #pragma once
 
 #include <cstdint>
@@ -38,7 +38,7 @@ struct admin_request {
   std::string_view authorization;  // the header; empty when there is none
 };
 
-// The server. Destroying it ends its thread.
+// The server. Destroying it ends its threads.
 class admin_server {
  public:
   // `path` has no query.
@@ -46,13 +46,14 @@ class admin_server {
   using request_handler = std::function<admin_page(const admin_request& order)>;
 
   // Listens when it returns; port 0 takes a free one. Without `orders`, POST is answered with 405. Returns
-  // errc::address_in_use with the address, and errc::config_invalid for a malformed address.
+  // errc::address_in_use with the address, errc::config_invalid for a malformed address, and errc::io_error when
+  // the system refuses descriptors or threads.
   [[nodiscard]] static result<std::unique_ptr<admin_server>> start(const std::string& address,
                                                                    std::uint16_t port, page_handler pages,
                                                                    request_handler orders = {});
   admin_server(const admin_server&) = delete;
   admin_server& operator=(const admin_server&) = delete;
-  // Closes every connection and joins the thread.
+  // Closes every connection and joins the threads. An action that runs is waited for.
   virtual ~admin_server() = default;
 
   // Returns the port on which the server listens.

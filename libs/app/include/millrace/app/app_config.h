@@ -21,6 +21,7 @@
 #include <millrace/cql/session.h>
 #include <millrace/engine/options.h>
 #include <millrace/kafka/consumer.h>
+#include <millrace/kafka/producer.h>
 #include <millrace/metrics/catalogue.h>
 #include <millrace/registry/client.h>
 #include <millrace/registry/subject.h>
@@ -31,8 +32,15 @@ namespace millrace::app {
 enum class log_level : std::uint8_t { debug, info, warning, error };
 enum class log_format : std::uint8_t { logfmt, json };
 
-// The source. The producer uses the same connection, with `producer_properties` over it.
+// The producer. It uses the connection of the source, with `kafka_settings::producer_properties` over it.
+struct producer_settings : kafka::producer_config {
+  std::optional<byte_size> queue_bytes_max = {};  // none: derived from the memory of the process
+};
+
+// The source.
 struct kafka_settings : kafka::consumer_config {
+  std::optional<byte_size> fetch_bytes_max_set = {};  // none: derived from the memory of the process
+  producer_settings producer;
   std::vector<std::string> other_groups;   // engine_options::other_groups
   std::vector<std::string> former_groups;  // engine_options::former_groups
   std::map<std::string, std::string> producer_properties;
@@ -45,6 +53,8 @@ struct registry_settings : registry::client_options {
 
 struct cql_settings : cql::session_options {
   cql::store_options store;  // of each worker
+  std::optional<bool> client_timestamps_set =
+      {};  // none: true with a processor that orders its records by key
 };
 
 // Settings of a lookup that a processor declares. An empty one keeps the declared value.
@@ -62,8 +72,11 @@ struct lookup_settings {
 
 // The record engine of each worker, and the process around it.
 struct engine_settings : engine::engine_options {
-  std::uint32_t workers = 0;  // 0: one, or the cores minus one from three cores on
+  std::uint32_t workers = 0;  // 0: one for each CPU of the process, at most one for each partition
   byte_size memory_max = mib(256);
+  byte_size record_size_max = {engine::engine_options{}.record_bytes_max};
+  byte_size decoded_size_max = {engine::engine_options{}.decoded_bytes_max};
+  byte_size emit_size_max = {engine::engine_options{}.emit_bytes_per_record_max};
   engine::retry_budget_policy retry_budget;
   milliseconds start_timeout{60'000};
   milliseconds stall_timeout{10'000};

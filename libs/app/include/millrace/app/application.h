@@ -53,8 +53,9 @@ struct run_arguments {
 // Blocks these signals in the calling thread.
 [[nodiscard]] int run(const application& app, const run_arguments& arguments);
 
-// Reads and checks the configuration, prints its errors, and returns the exit code.
-[[nodiscard]] int validate(const run_arguments& arguments);
+// Reads and checks the configuration as run() does before it reaches a server, prints the errors, and returns the
+// exit code.
+[[nodiscard]] int validate(const application& app, const run_arguments& arguments);
 
 // The command line of an application: commands_of, the commands of its own, `help` and `version`. Returns the
 // exit code.

@@ -47,8 +47,8 @@ struct program {
   std::vector<command> own;
 };
 
-// Returns the commands run, validate, config, metrics, top, lag, tap, dlq and avro. The application must
-// outlive them.
+// Returns the commands run, validate, config, metrics, top, lag, tap, dlq, avro and certify. The
+// application must outlive them.
 [[nodiscard]] std::vector<command> commands_of(const application& app);
 
 // Runs the command that the arguments name, of the program's commands, `help` and `version`, and returns its

@@ -11,7 +11,8 @@
 // Example:
 //
 //   const app::run_arguments arguments{.config_file = "config.yaml", .set = {"kafka.group=visits"}};
-//   const int exit_code = app::validate_config(arguments, std::cout, std::cerr);
+//   const app::application visits{.name = "visits", .processors = {}};
+//   const int exit_code = app::validate_config(visits, arguments, std::cout, std::cerr);
 //   if (exit_code != 0) return error(errc::config_invalid);
 //
 // Threads: any. No other thread may change the environment of the process during a call.
@@ -45,10 +46,14 @@ enum class config_document : std::uint8_t { reference, schema, show };
 // environment variable, --set, default), secrets masked. The other two need no configuration file.
 [[nodiscard]] int print_config(config_document which, const run_arguments& arguments, std::ostream& out,
                                std::ostream& err);
-// Checks the configuration and prints "FILE: ok" or the diagnostics.
-[[nodiscard]] int validate_config(const run_arguments& arguments, std::ostream& out, std::ostream& err);
+// Checks everything that the start of `app` checks before it reaches a server: the settings, librdkafka's
+// properties, files, outputs, lookups and memory. Prints "FILE: ok" or the diagnostics. Warns when the process
+// may use more memory than its cgroup has.
+[[nodiscard]] int validate_config(const application& app, const run_arguments& arguments, std::ostream& out,
+                                  std::ostream& err);
 // Replaces former names of settings in the file, keeping comments and layout, prints each one, and checks the
 // configuration. The file is replaced atomically with its permissions, or left as it was.
-[[nodiscard]] int fix_config(const run_arguments& arguments, std::ostream& out, std::ostream& err);
+[[nodiscard]] int fix_config(const application& app, const run_arguments& arguments, std::ostream& out,
+                             std::ostream& err);
 
 }  // namespace millrace::app

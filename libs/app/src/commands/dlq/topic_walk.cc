@@ -14,7 +14,7 @@ namespace {
 constexpr milliseconds connect_timeout{10'000};
 // A member that was killed keeps its partitions until its session has timed out.
 constexpr seconds ready_within{90};
-// Transaction markers and compaction may leave nothing to deliver before the end.
+// Compaction may leave nothing to deliver before the end.
 constexpr seconds silent_at_end{15};
 constexpr seconds left_within{5};
 constexpr milliseconds turn_sleep_max{20};
@@ -77,6 +77,8 @@ void topic_walk::turn(std::size_t records_max) {
 void topic_walk::note_ends() {
   for (auto& [id, at] : partitions_) {
     if (!at.end) at.end = source_->high_watermark(id);
+    // Markers of transactions are not delivered.
+    at.next = std::max(at.next, source_->read_position(id).value_or(0));
   }
 }
 

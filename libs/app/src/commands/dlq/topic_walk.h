@@ -22,8 +22,7 @@ namespace millrace::app::dlq_commands {
 inline constexpr std::size_t dead_letters_a_turn = 1'000;
 
 inline constexpr const char* silent_before_the_end =
-    "note: no record arrived for some time before the end of the topic; compaction, transactions or a "
-    "a "
+    "note: no record arrived for some time before the end of the topic; compaction, an open transaction or a "
     "broker that is down can be the cause";
 
 class dead_letter_listener {
@@ -57,7 +56,7 @@ class topic_walk final : private stream::source_events {
   void turn(std::size_t records_max);
   // Every partition was read to what was its end at first, or nothing more comes.
   [[nodiscard]] bool at_end() const;
-  // False at the end: compaction or the markers of transactions left nothing there, or a broker is silent.
+  // False at the end: compaction or an open transaction left nothing there, or a broker is silent.
   [[nodiscard]] bool read_all() const;
   // It cannot go on.
   [[nodiscard]] const std::optional<error>& failure() const noexcept { return failure_; }

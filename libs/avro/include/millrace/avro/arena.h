@@ -52,6 +52,13 @@ class arena {
     }
   }
 
+  // Limits the bytes held from the system: allocate() returns nullptr instead of exceeding them.
+  void set_bytes_max(std::size_t bytes_max) noexcept { bytes_max_ = bytes_max; }
+  // Invalidates everything, and gives back what exceeds `bytes_max`.
+  void trim(std::size_t bytes_max) noexcept {
+    if (capacity() > bytes_max) free_blocks();
+    reset();
+  }
   // Returns the bytes held from the system.
   [[nodiscard]] std::size_t capacity() const noexcept;
 
@@ -68,6 +75,7 @@ class arena {
   std::uintptr_t end_ = 0;
   std::uintptr_t only_block_ = 0;  // where the one block starts that is kept as it is; 0: there is none
   std::size_t retained_bytes_max_;
+  std::size_t bytes_max_ = SIZE_MAX;
   std::vector<block> blocks_;
 };
 

@@ -49,6 +49,7 @@ enum class errc : std::uint8_t {
   db_client_timeout,   // the client's deadline passed before the server answered
   db_unauthorized,     // bad credentials, or no permission
   db_invalid,          // the server refuses the statement (syntax, unknown table or column, too large)
+  db_rejected,         // the server refuses the record's values; the statement itself is valid
   db_type_mismatch,    // a statement's C++ types do not fit the prepared metadata
   db_unexpected_rows,  // a statement of one row returned several rows
   db_protocol,         // the server's answer could not be understood

@@ -192,6 +192,13 @@ class spec {
     verify(*info_);
   }
 
+  // Further fields, for a section that is declared in parts.
+  spec& add(std::initializer_list<bound_field<T>> fields) {
+    for (const bound_field<T>& one : fields) info_->fields.push_back(one.info());
+    verify(*info_);
+    return *this;
+  }
+
   // A rule over several settings. Runs when everything in this section could be read.
   spec& check(std::function<void(const T&, findings&)> rule) & {
     info_->checks.emplace_back([rule = std::move(rule)](const void* object, findings& found) {
@@ -200,6 +207,15 @@ class spec {
     return *this;
   }
   spec&& check(std::function<void(const T&, findings&)> rule) && { return std::move(check(std::move(rule))); }
+
+  // A key that has no effect any more. A file that has it is accepted, with a warning that ends with the reason, a
+  // clause: "requests always go over the workers' own connections".
+  spec& retired(std::string_view key, std::string_view reason) & {
+    info_->retired.push_back({std::string(key), std::string(reason)});
+    verify(*info_);
+    return *this;
+  }
+  spec&& retired(std::string_view key, std::string_view reason) && { return std::move(retired(key, reason)); }
 
   [[nodiscard]] const std::shared_ptr<section_info>& info() const noexcept { return info_; }
 

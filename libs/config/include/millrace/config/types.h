@@ -91,11 +91,21 @@ struct field_info {
   std::function<void*(void*)> member;  // from the struct to the member
 };
 
+// A key that has no effect any more: accepted with a warning that says why.
+struct retired_key {
+  std::string key;
+  std::string reason;
+};
+
 struct section_info {
   std::vector<field_info> fields;
+  std::vector<retired_key> retired;
   std::vector<std::function<void(const void*, findings&)>> checks;
   std::function<std::shared_ptr<void>()> make;  // a struct that holds the defaults
 };
+
+// The retired key of this name; nullptr when there is none.
+[[nodiscard]] const retired_key* find_retired(const section_info& section, std::string_view key);
 
 // Breaks an invariant when the declaration is wrong.
 void verify(const section_info& section);

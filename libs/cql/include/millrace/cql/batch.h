@@ -1,5 +1,9 @@
-// Several writes of one partition in one request. The server applies all of them or none (an unlogged batch
-// of one partition is one mutation), for a tenth of the cost of as many requests.
+// Several writes in one request.
+//
+// * unlogged, the default: writes of one partition of one table. The server applies all of them or none, because
+//   they are one mutation, for a tenth of the cost of as many requests.
+// * logged: writes of any partitions and tables. The server writes the batch to its batch log first, and applies all
+//   of it eventually; it costs several times as much as the single writes. Readers may see a part of it meanwhile.
 //
 // Example prelude:
 //
@@ -14,10 +18,10 @@
 //   const auto written = co_await visits.run();
 //   if (!written) co_return written.error();
 //
-// A batch holds void statements without IF, all with the same partition key, whose parts are all bound by
-// parameters. A batch of several partitions would cost the coordinator more than it saves. Consistency,
-// timeout and statistics are those of the first statement. On a ScyllaDB table with tablets the driver learns
-// the place of a tablet from single statements only.
+// A batch holds void statements without IF. Unless it is logged, all have the same table and the same partition key,
+// whose parts are all bound by parameters: an unlogged batch of two tables would be two mutations, of which a failure
+// could leave one. Consistency, timeout and statistics are those of the first statement. Where a table has tablets
+// their places are learnt from single statements: ScyllaDB reports none with the answer to a batch.
 //
 // Errors: errc::db_invalid from run() when the batch breaks these rules, and nothing is sent; otherwise those
 // of a statement.
@@ -46,10 +50,13 @@ inline constexpr std::size_t batch_statements_max = 256;
 // Limit of bytes. Cassandra refuses 50 KiB and logs a warning at 5 KiB.
 inline constexpr std::size_t batch_bytes_max = 48U << 10U;
 
+// The kind of a batch: one partition of one table, or any writes through the server's batch log.
+enum class batch_kind : std::uint8_t { unlogged, logged };
+
 // The batch.
 class batch {
  public:
-  explicit batch(stream::context ctx) : ctx_(ctx) {}
+  explicit batch(stream::context ctx, batch_kind kind = batch_kind::unlogged) : ctx_(ctx), kind_(kind) {}
 
   // Adds a statement, whose arguments are encoded before this returns. Returns false, and adds nothing, when
   // the batch is full (batch_statements_max, batch_bytes_max) or holds another write time
@@ -84,6 +91,7 @@ class batch {
   static runtime::task<result<void>> run_of(batch* self);
 
   stream::context ctx_;
+  batch_kind kind_;
   std::vector<part> parts_;
   byte_buffer cells_;
   std::optional<std::int64_t> write_time_us_;  // of the statements

@@ -77,22 +77,27 @@ inline constexpr std::int32_t unset_length = -2;
 
 namespace internal {
 
+// The bytes in the other order: one instruction, which compilers do not make of a loop over the bytes.
+template <std::unsigned_integral Bits>
+[[nodiscard]] constexpr Bits swapped(Bits bits) noexcept {
+  if constexpr (sizeof(Bits) == 8) return __builtin_bswap64(bits);
+  if constexpr (sizeof(Bits) == 4) return __builtin_bswap32(bits);
+  if constexpr (sizeof(Bits) == 2) return __builtin_bswap16(bits);
+  if constexpr (sizeof(Bits) == 1) return bits;
+}
 // Big-endian, as everything in the protocol.
 template <std::integral Int>
 [[nodiscard]] Int number_at(const std::byte* from) noexcept {
+  static_assert(std::endian::native == std::endian::little && sizeof(Int) <= 8);
   std::make_unsigned_t<Int> bits = 0;
-  for (std::size_t k = 0; k < sizeof(Int); ++k) {
-    bits = static_cast<decltype(bits)>(static_cast<decltype(bits)>(bits << 7U << 1U) |
-                                       std::to_integer<std::uint8_t>(from[k]));
-  }
-  return static_cast<Int>(bits);
+  std::memcpy(&bits, from, sizeof bits);
+  return static_cast<Int>(swapped(bits));
 }
 template <std::integral Int>
 void put_number(std::byte* to, Int value) noexcept {
-  auto bits = static_cast<std::make_unsigned_t<Int>>(value);
-  for (std::size_t k = sizeof(Int); k-- > 0; bits = static_cast<decltype(bits)>(bits >> 7U >> 1U)) {
-    to[k] = static_cast<std::byte>(bits & 0xFFU);
-  }
+  static_assert(std::endian::native == std::endian::little && sizeof(Int) <= 8);
+  const auto bits = swapped(static_cast<std::make_unsigned_t<Int>>(value));
+  std::memcpy(to, &bits, sizeof bits);
 }
 
 }  // namespace internal

@@ -4,7 +4,7 @@
 //   std::set<T>                set<T>
 //   std::tuple<T...>           tuple<T...>; a component that may be null is std::optional
 //   std::array<T, N>           vector<T, N>
-//   udt<S>, S a plain struct   a user-defined type with the fields of S, by name and in order
+//   udt<S>, S a plain struct   a user-defined type whose first fields are those of S
 //
 // Example:
 //
@@ -20,9 +20,9 @@
 //     std::optional<std::int32_t> number;
 //   };
 //
-// At start-up a user-defined type must have exactly the struct's fields. A type that gets more fields while
-// the program runs stays readable: the fields are appended, and fields that the struct does not have are
-// skipped. Fields that are newer than a value are null.
+// The fields of the struct must be the first fields of the user-defined type. Further fields, which ALTER TYPE
+// appends, are skipped when a value is read and are null in a value that is written, at start-up as well as
+// while the program runs. Fields that are newer than a value are null.
 //
 // Threads: the functions are pure and callable from any thread.
 // Errors: as in cell.h.
@@ -120,8 +120,8 @@ template <typename Tuple, std::size_t... I>
 }
 
 template <typename Tuple, std::size_t... I>
-[[nodiscard]] bool parts_fit(const std::vector<type>& parts, std::index_sequence<I...>) {
-  return parts.size() == sizeof...(I) &&
+[[nodiscard]] bool first_parts_fit(const std::vector<type>& parts, std::index_sequence<I...>) {
+  return parts.size() >= sizeof...(I) &&
          (codec<std::remove_cvref_t<std::tuple_element_t<I, Tuple>>>::fits(parts[I]) && ...);
 }
 
@@ -136,7 +136,8 @@ struct codec<std::tuple<T...>> {
     return "tuple of (" + internal::cql_of_parts<std::tuple<T...>>(indexes()) + ")";
   }
   static bool fits(const type& column) {
-    return column.is("tuple") && internal::parts_fit<std::tuple<T...>>(column.parameters, indexes());
+    return column.is("tuple") && column.parameters.size() == sizeof...(T) &&
+           internal::first_parts_fit<std::tuple<T...>>(column.parameters, indexes());
   }
   static void encode(cell_buffer& to, const std::tuple<T...>& value) {
     const std::size_t opened = to.open_cell();
@@ -160,10 +161,10 @@ struct codec<udt<S>> {
     return text + ") as (" + internal::cql_of_parts<fields>(indexes()) + ")";
   }
   static bool fits(const type& column) {
-    return column.is("udt") &&
-           std::equal(column.fields.begin(), column.fields.end(), field_names<S>.begin(),
-                      field_names<S>.end()) &&
-           internal::parts_fit<fields>(column.parameters, indexes());
+    // The type's further fields are newer than the struct.
+    return column.is("udt") && column.fields.size() >= field_count<S> &&
+           std::equal(field_names<S>.begin(), field_names<S>.end(), column.fields.begin()) &&
+           internal::first_parts_fit<fields>(column.parameters, indexes());
   }
   static void encode(cell_buffer& to, const udt<S>& value) {
     const std::size_t opened = to.open_cell();

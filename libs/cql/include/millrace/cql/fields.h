@@ -32,10 +32,18 @@ inline constexpr std::size_t row_fields_max = 32;
 
 namespace internal {
 
+// Converts to whatever a field is; never called. Of a type without linkage Clang would report that.
+#ifdef __clang__
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wundefined-internal"
+#endif
 struct any_field {
   template <typename T>
   operator T() const noexcept;  // NOLINT(google-explicit-constructor): converts to whatever a field is
 };
+#ifdef __clang__
+#pragma clang diagnostic pop
+#endif
 
 template <typename T, std::size_t... I>
 constexpr bool takes(std::index_sequence<I...>) {

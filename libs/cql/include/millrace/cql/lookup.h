@@ -167,6 +167,7 @@ class lookup<R(Args...)> final : public internal::lookup_base {
         return of_.found_in(held, ctx_);
       }
       ctx_.resumed();
+      ctx_.database_answered(of_.select_, *waiter_.answer ? nullptr : &waiter_.answer->error());
       if (!*waiter_.answer) return found<R>(stream::outcome(waiter_.answer->error()));
       return of_.found_in(**waiter_.answer, ctx_);
     }

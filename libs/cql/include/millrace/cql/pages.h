@@ -68,7 +68,7 @@ class pages {
       request.paging_state = self->state_;
       internal::submitted wait(self->ctx_.database(), request);
       co_await wait;
-      self->ctx_.resumed();
+      self->ctx_.answered(request);
       invariant(request.answer.has_value(), "a store completes a request with its answer");
       if (!*request.answer) co_return request.answer->error();
       const stream::rows_ref page = **request.answer;

@@ -26,7 +26,7 @@ inline constexpr std::size_t type_depth_max = 16;
 // * "map<text, frozen<list<int>>>" is {"map", {{"text"}, {"list", {{"int"}}}}}: frozen is dropped and varchar
 //   is text. The dimension of a vector is kept as its text, as a second parameter.
 // * "udt<app.address, street text, number int>" is {"udt", {{"text"}, {"int"}}} with the names of the fields
-//   and of the type. A field whose name has one of "<>," cannot be parsed.
+//   and of the type. The characters "<>," of a quoted name become "_".
 struct type {
   std::string name;
   std::vector<type> parameters;
@@ -39,5 +39,9 @@ struct type {
   [[nodiscard]] std::string to_string() const;
   [[nodiscard]] bool is(std::string_view simple_name) const noexcept { return name == simple_name; }
 };
+
+// Whether cells of the type `actual` can be read, and written, as cells of the type `expected`. Types and the
+// names of their fields agree; a user-defined type may have more fields at its end, at any depth.
+[[nodiscard]] bool can_read(const type& expected, const type& actual);
 
 }  // namespace millrace::cql

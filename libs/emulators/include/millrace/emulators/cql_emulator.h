@@ -18,25 +18,53 @@
 //
 // Nodes: several nodes listen on addresses of their own (127.0.0.1, 127.0.0.2, ...) on one port and share the
 // tables. Latency, faults and availability are per node. With `shards` a driver takes the server for
-// ScyllaDB.
+// ScyllaDB: SUPPORTED describes the shards, the shard-aware port, tablets, the metadata of statements and the
+// rate limit's error code. Nodes join, leave, move and are replaced at run time, and clients that registered
+// for it receive the events.
+//
+// Replicas: the emulator knows which nodes and shards hold a token (SimpleStrategy and NetworkTopologyStrategy
+// with racks over the ring; tablets) and counts the requests that came elsewhere: `routing` of the counters.
+// A request by EXECUTE to a tablet table that came to no replica, or to another shard of one, is answered with
+// the payload `tablets-routing-v1` when the client asked for it in STARTUP. Answers to BATCH carry none.
+//
+// Traces: a request that asks for one leaves its coordinator and its shard in system_traces, the first 100,000 of them.
 //
 // Statements:
 //
-// * CREATE KEYSPACE / TABLE, ALTER TABLE ADD, DROP, TRUNCATE, USE.
-// * INSERT, UPDATE and DELETE by primary key with USING TIMESTAMP / TTL; batches; IF NOT EXISTS, IF EXISTS
-//   and IF with comparisons.
+// * CREATE KEYSPACE / TABLE / TYPE, ALTER TABLE ADD / DROP, ALTER TYPE ADD / RENAME, DROP, TRUNCATE, USE.
+// * INSERT, UPDATE and DELETE by primary key with USING TIMESTAMP / TTL; batches (BATCH frames); IF NOT EXISTS,
+//   IF EXISTS and IF with comparisons.
+// * Counters; + and - on collections, entries of maps, elements of sets, fields of user-defined types.
+// * Static columns, SELECT DISTINCT of the partition key and static columns.
 // * SELECT of columns, count(*), writetime(), ttl() and token() by primary key, by clustering range, by token
 //   range or over a whole table, with LIMIT, ORDER BY the first clustering column, IN, paging and ALLOW
 //   FILTERING.
-// * All scalar types, list, set, map and tuple. Cells are checked against their type and otherwise opaque.
+// * All scalar types, list, set, map, tuple and user-defined types, nested in each other. Cells are checked
+//   against their type and otherwise opaque. A frozen value of a user-defined type is answered as it was
+//   written, with the fields of that time; one that is not frozen has all fields of today. A collection or a
+//   user-defined type that is not frozen and has no part is null.
 //
-// Limits: no compressed frames, no tablets, no consistency between replicas. Increments of counters, updates
-// of parts of a collection, static columns, indexes, views, functions and user types are refused with an
-// error that says so. Errors carry Cassandra's codes and texts.
+// Schema changes: a change of a table, or of a type that its columns contain, outdates the prepared statements
+// of the table: the next EXECUTE is answered UNPREPARED. The id of a statement is a hash of its text, so that
+// after another client has prepared it again, a client that skips metadata gets the new columns unannounced,
+// as from Cassandra and ScyllaDB over protocol v4; `metadata_id` is ScyllaDB's remedy. With shards, PREPARED
+// announces the columns of conditional statements (the whole row, or those of the IF), marks them where
+// SCYLLA_LWT_ADD_METADATA_MARK was negotiated, and their answers always have these columns. Without shards
+// they are announced by the answer.
+//
+// Limits: the nodes share their rows and prepared statements, so there is no consistency between replicas, and
+// a tablet that moves moves no row. `tablets-routing-v2` is not offered. Elements of lists by index, conditions
+// inside batches, BEGIN BATCH in text, a field or an element as a selection, ALTER KEYSPACE, indexes, views and
+// functions are refused with an error that says so. The parts of a collection and of a user-defined type share
+// one timestamp and one time to live: a change of a part counts when it is newer than the last deletion of the
+// whole. A frozen set or map is kept as it was sent, without being put in order. A column may come back with
+// another type after DROP, which servers refuse for some types. Errors carry Cassandra's codes and texts, also
+// with shards.
 //
 // Semantics: each cell has its write timestamp and the newest wins. On a tie a deletion wins against a value
 // and a larger value against a smaller one, as in Cassandra. A request takes effect when it arrives; a
-// scripted latency delays the answer only. Consistency levels are accepted and have no effect.
+// scripted latency delays the answer only. Consistency levels have no effect, except that with
+// `enforce_consistency` a level that too few live replicas can meet is answered UNAVAILABLE.
 //
 // Cost: at most a few microseconds of CPU per request, on threads of its own (one by default).
 // Threads: every member function of every class here may be called from any thread, while clients are served.
@@ -63,7 +91,7 @@ namespace cql {
 class stored_table;
 }
 
-inline constexpr std::size_t nodes_max = 8;
+inline constexpr std::size_t nodes_max = 16;
 
 // The place of a node.
 struct emulated_place {
@@ -71,13 +99,31 @@ struct emulated_place {
   std::string rack = "rack1";
 };
 
+// The shard-aware port of ScyllaDB: the client's source port chooses the shard. The ordinary port deals shards
+// out in turn.
+enum class shard_aware_port_mode : std::uint8_t {
+  announced,            // listens, and SUPPORTED names it
+  hidden,               // listens, and SUPPORTED does not name it
+  unreachable,          // is named, and refuses connections
+  ignores_source_port,  // is named and listens, but deals shards out in turn, as behind an address translation
+};
+
 // Options of an emulator.
 struct cql_emulator_options {
   std::uint16_t port = 0;  // 0: a free one, the same on every node
-  // The nodes after the first one, which is at `datacenter` and `rack`. Tokens are spread evenly, one per
-  // node.
+  // The nodes after the first one, which is at `datacenter` and `rack`.
   std::vector<emulated_place> other_nodes = {};
-  unsigned shards = 0;   // of each node, as ScyllaDB has them; 0: none, as Cassandra
+  // 1: spread evenly; more: random-looking, at most 256.
+  unsigned tokens_per_node = 1;
+  // The tokens of each of these nodes, the first one included; none: by tokens_per_node.
+  std::vector<std::vector<std::int64_t>> tokens = {};
+  unsigned shards = 0;  // of each node, as ScyllaDB has them; 0: none, as Cassandra
+  shard_aware_port_mode shard_aware_port = shard_aware_port_mode::announced;  // with shards
+  // With shards: keyspaces of NetworkTopologyStrategy have tablets unless CREATE KEYSPACE says otherwise.
+  bool tablets = false;
+  // With shards: SCYLLA_USE_METADATA_ID is offered. PREPARED then has the id of the result's columns, EXECUTE
+  // says which ones the client knows, and an answer with others describes them.
+  bool metadata_id = true;
   unsigned threads = 1;  // 1 to 16; connections are dealt out in turn
   // With a user, clients must authenticate (PasswordAuthenticator).
   std::string user = {};
@@ -90,10 +136,18 @@ struct cql_emulator_options {
   std::string cluster_name = "millrace emulator";
   std::string datacenter = "dc1";
   std::string rack = "rack1";
+  // SUPPORTED lists lz4 and snappy. Every answer to a client that chose one is compressed.
+  bool compression = true;
+  // UNAVAILABLE when fewer replicas live than the consistency level needs; for requests about one partition.
+  bool enforce_consistency = false;
   // A longer request frame is a protocol error that ends its connection.
   std::size_t frame_bytes_max = std::size_t{16} << 20U;
   // A larger BATCH is refused: "Batch too large". Cassandra's default is 50 KiB; 0: no limit.
   std::size_t batch_bytes_max = 0;
+  // A write of a collection with more bytes or elements is refused, as by Cassandra's guardrails
+  // collection_size and items_per_collection. 0: no limit.
+  std::size_t collection_bytes_max = 0;
+  std::size_t collection_items_max = 0;
   // Delayed answers of one connection that fall due within this time share one write. Half of it is the
   // largest error of a scripted latency, besides what the kernel's timers add.
   microseconds answer_slack = microseconds(50);
@@ -143,6 +197,11 @@ enum class fault_kind : std::uint8_t {
   garbage,          // the answer is bytes that are not a frame
   oversized,        // the answer is the beginning of a frame of 2 GiB, of which no more comes
   empty_page,       // of SELECT: a page without rows, with more to come
+  // The answer is the header of a frame of fault::code bytes (at most 256 MiB), which is never completed: later
+  // answers on the connection become part of its body, until one byte is missing.
+  unending_frame,
+  cdc_write_failure,
+  rate_limit,  // ScyllaDB's error for clients that asked for it, else a configuration error, as ScyllaDB does
 };
 
 // A fault. Errors are answered at once; with takes_effect, after the operation's latency.
@@ -156,8 +215,34 @@ struct fault {
   double probability = 1;
   std::uint64_t times = UINT64_MAX;  // then it is spent
   bool takes_effect = false;         // the write takes effect although the answer is an error
-  std::int32_t code = 0;             // of custom
+  std::int32_t code = 0;             // of custom, unending_frame
   std::string message = {};          // empty: Cassandra's text
+};
+
+// Kinds of requests by token. The values index counters.
+enum class routed_kind : std::uint8_t { select, write, conditional, batch };
+inline constexpr std::size_t routed_kind_count = 4;
+
+// Requests by token: EXECUTE with every part of the partition key bound, and BATCH by its first statement when
+// that is one.
+struct emulated_routing {
+  std::uint64_t routed = 0;           // came to a replica and, with shards, to its shard
+  std::uint64_t misrouted_node = 0;   // came to a node that is no replica
+  std::uint64_t misrouted_shard = 0;  // came to a replica, on another shard
+
+  [[nodiscard]] std::uint64_t total() const noexcept { return routed + misrouted_node + misrouted_shard; }
+};
+
+// Tokens in (first_token, last_token] and their replicas.
+struct emulated_tablet {
+  struct replica {
+    unsigned node = 0;
+    unsigned shard = 0;
+  };
+
+  std::int64_t first_token = 0;
+  std::int64_t last_token = 0;
+  std::vector<replica> replicas = {};
 };
 
 // Counters since the start.
@@ -174,10 +259,21 @@ struct cql_emulator_counters {
   std::uint64_t answers_delayed = 0;  // waiting now for their latency to pass
   std::uint64_t bytes_in = 0;
   std::uint64_t bytes_out = 0;
+  std::uint64_t options_frames = 0;   // OPTIONS requests, which drivers also send to keep connections alive
+  std::uint64_t compressed_in = 0;    // compressed frames from clients
+  std::uint64_t compressed_out = 0;   // compressed answers and events
+  std::uint64_t tablet_payloads = 0;  // answers with `tablets-routing-v1`
+  // EXECUTE, QUERY and BATCH of statements that do not name their keyspace, on a connection that never said
+  // USE.
+  std::uint64_t unqualified_without_keyspace = 0;
+  emulated_routing routing[routed_kind_count] = {};
   nanoseconds cpu = nanoseconds(0);  // user and system time of the serving threads
 
   [[nodiscard]] std::uint64_t of(operation kind) const noexcept {
     return requests[static_cast<std::size_t>(kind)];
+  }
+  [[nodiscard]] const emulated_routing& of(routed_kind kind) const noexcept {
+    return routing[static_cast<std::size_t>(kind)];
   }
 };
 
@@ -262,6 +358,8 @@ class cql_emulator {
 
   // The port of every node, and the address of one: "127.0.0.1:PORT".
   [[nodiscard]] std::uint16_t port() const noexcept;
+  // The shard-aware port of every node; 0 without shards.
+  [[nodiscard]] std::uint16_t shard_aware_port() const noexcept;
   [[nodiscard]] std::string contact_point(unsigned node = 0) const;
 
   // Executes one statement without bind markers and outside any session, for schemas and initial rows. The
@@ -305,6 +403,49 @@ class cql_emulator {
   // notified. start_node() ends this.
   void stop_node(unsigned node);
   void start_node(unsigned node);
+
+  // While `pause` is true, nothing is read from the connections of a node: what clients send stays in the
+  // kernel's buffers until they are full. Answers that are due are written.
+  void pause_reading(unsigned node, bool pause);
+  // Writes at most `bytes` bytes to each connection of a node every `every`; 0 bytes end this.
+  void trickle(unsigned node, std::size_t bytes, microseconds every);
+
+  // Changes of the cluster, each with its TOPOLOGY_CHANGE and STATUS_CHANGE events. Node numbers are not used
+  // again.
+  //
+  // Adds a node, which listens when this returns, and returns its number, or errc::limit_exceeded when there
+  // were nodes_max, or errc::address_in_use.
+  result<unsigned> add_node(const emulated_place& place);
+  // Lets a node leave; its tablets go to nodes of its datacentre that have none of them. Returns
+  // errc::db_invalid for a node that is no member, and for the last one.
+  result<void> remove_node(unsigned node);
+  // Puts another node at the place and address of this one, with an identity (host_id) of its own and its
+  // tablets, and with other tokens when `new_tokens`. Closes its connections. Returns errc::db_invalid for a
+  // node that is no member.
+  result<void> replace_node(unsigned node, bool new_tokens = false);
+  // Restarts a node at another address (127.0.0.x) with its identity. Closes its connections. Returns
+  // errc::db_invalid for a node that is no member, errc::config_invalid for another network, or
+  // errc::address_in_use.
+  result<void> move_node_address(unsigned node, const std::string& address);
+  // Restarts a node with another number of shards. Closes its connections. Returns errc::db_invalid for a node
+  // that is no member, or errc::config_invalid for 0 or too many shards, or when the cluster has none.
+  result<void> set_shards(unsigned node, unsigned shards);
+
+  // The tablets of a table in token order; none when its keyspace has none.
+  [[nodiscard]] std::vector<emulated_tablet> tablets(std::string_view keyspace, std::string_view name) const;
+  // Splits every tablet of a table into two with the same replicas. Drivers learn it as from a real server: by
+  // the answers to requests that they route wrongly. Returns errc::db_invalid for a table without tablets.
+  result<void> split_tablets(std::string_view keyspace, std::string_view name);
+  // Moves the replica of the tablet that has `token` from one node to another, or to another shard of the same
+  // one. Without a shard it gets the one with the fewest tablets of this table. Returns errc::db_invalid when
+  // there is no such replica, node or shard.
+  result<void> move_tablet(std::string_view keyspace, std::string_view name, std::int64_t token,
+                           unsigned from, unsigned to, std::optional<unsigned> shard = {});
+
+  // The open connections of a node, by shard; one number without shards.
+  [[nodiscard]] std::vector<std::uint64_t> connections_of(unsigned node) const;
+  // The distinct server names (SNI) that TLS clients asked for.
+  [[nodiscard]] std::vector<std::string> server_names() const;
 
   // The counters as of now.
   [[nodiscard]] cql_emulator_counters counters() const;

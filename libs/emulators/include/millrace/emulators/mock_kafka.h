@@ -73,6 +73,7 @@ enum class kafka_error : std::int16_t {
   topic_authorization_failed = 29,
   group_authorization_failed = 30,
   cluster_authorization_failed = 31,
+  invalid_request = 42,
   out_of_order_sequence_number = 45,
   duplicate_sequence_number = 46,
   transactional_id_authorization_failed = 53,
@@ -112,6 +113,8 @@ class mock_kafka {
   void move_leader(std::string_view topic, int partition, int broker);
   // Sets the leader that the next metadata answer names, whoever leads.
   void announce_leader(std::string_view topic, int partition, int broker, int epoch);
+  // Whether brokers say that the topic does not exist. Its log is kept.
+  void deny_topic(std::string_view name, bool denied);
   // Moves the coordinator of a group.
   void move_coordinator(std::string_view group, int broker);
   // Time for which a new group of the classic protocol waits for more members; 3 s by default.

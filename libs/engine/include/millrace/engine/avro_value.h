@@ -57,6 +57,9 @@ class avro_slot final : public value_slot {
     return static_cast<const avro_plan&>(plan).code.decode(body, memory_, &value_);
   }
   [[nodiscard]] const void* value() const noexcept override { return &value_; }
+  [[nodiscard]] std::size_t bytes_held() const noexcept override { return memory_.capacity(); }
+  void set_bytes_max(std::size_t bytes_max) override { memory_.set_bytes_max(bytes_max); }
+  void trim(std::size_t bytes_max) noexcept override { memory_.trim(bytes_max); }
 
  private:
   T value_{};

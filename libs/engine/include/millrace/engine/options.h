@@ -35,7 +35,10 @@ enum class tombstone_policy : std::uint8_t { skip, dead_letter };
 // __streams.errors.*), or both.
 enum class dead_letter_header_names : std::uint8_t { millrace, streams, both };
 
-// Retries of one record.
+// Retries of one record. An error of the database (unavailable, overloaded, a timeout, an unreadable answer)
+// costs no attempt: an outage dead-letters nothing, however long it is and however few records there are. The
+// record is dead-lettered when it has failed with such an error for age_max in which the same statement
+// succeeded for other records. Unavailable and overloaded blame no record: they are retried without a limit.
 struct retry_policy {
   std::uint32_t attempts_max = 10;  // including the first; then the record is dead-lettered
   milliseconds age_max{300'000};    // since the first failure; then the record is dead-lettered
@@ -61,14 +64,15 @@ struct dead_letter_limit_policy {
 };
 
 // A circuit breaker per dependency (database, broker). It opens when, within a window, at least
-// `failures_min` requests and more than `ratio` of all failed because the dependency is unhealthy. While it
-// is open no record is taken from the source, retries wait, and a failure counts neither as an attempt nor
-// towards age_max.
+// `failures_min` requests and more than `ratio` of all failed because the dependency is unhealthy, or when
+// `failures_in_row_min` requests failed one after another and none has succeeded for `window`. While it is
+// open no record is taken from the source and retries wait.
 struct breaker_policy {
   double ratio = 0.5;  // 1 or more: never
   std::uint32_t failures_min = 50;
   seconds window{10};
-  milliseconds open_first{500};  // before the first probe; doubles with every probe that fails
+  std::uint32_t failures_in_row_min = 5;  // without a success for `window`: these open it, too; for low rates
+  milliseconds open_first{500};           // before the first probe; doubles with every probe that fails
   milliseconds open_max{10'000};
   milliseconds probe_interval{100};
   std::uint32_t probes_min = 3;  // consecutive successful probes that close it
@@ -101,6 +105,10 @@ struct engine_options {
   std::size_t partitions_max = 10'000;        // assigned to one worker
   std::size_t schemas_max = 10'000;           // schema ids in memory; the oldest is removed for a new one
   std::size_t emits_per_record_max = 1'000;   // of one processor; a record that exceeds it is dead-lettered
+  // Limits of one record's memory: of its decoded value, and of the emits of one processor. A record that
+  // exceeds one is dead-lettered. Both count against the byte budget while the record is in flight.
+  std::size_t decoded_bytes_max = 64U << 20U;
+  std::size_t emit_bytes_per_record_max = 64U << 20U;
 
   order_mode order = order_mode::unordered;
   tombstone_policy tombstones = tombstone_policy::skip;
@@ -109,9 +117,13 @@ struct engine_options {
   dead_letter_limit_policy dead_letter_limit;
   breaker_policy breaker;
 
+  // Time of one attempt of a processor, waits included; then the attempt is cancelled, fails with
+  // errc::timed_out and is retried. process() goes on until it returns: what it emits is dropped, but not what
+  // it writes to the database. 0: no limit.
+  milliseconds attempt_timeout{300'000};
   milliseconds commit_interval{1'000};
   milliseconds commit_timeout{10'000};  // for the response to one commit, and for the last commit of a stop
-  milliseconds drain_timeout{30'000};   // of a stop; records that are unfinished then are abandoned
+  milliseconds drain_timeout{10'000};   // of a stop; records that are unfinished then are abandoned
   milliseconds leave_timeout{5'000};    // of a stop, after the last commits: for leaving the group
   milliseconds revoke_drain_timeout{5'000};
   milliseconds schema_not_found_grace{10'000};  // for a registry that lags; then the record is dead-lettered
@@ -135,6 +147,11 @@ struct engine_options {
 
 // The header of a record's creation time in microseconds since 1970: eight bytes big-endian, or decimal text.
 inline constexpr char created_header[] = "millrace-created-us";
+
+// The header of every emit that tells a repetition from another emit: "visits/3/17/enrich/0", the topic,
+// partition and offset of the record, the processor, and the number of the emit. A record that is processed
+// again after a crash emits with the same ids, so that a consumer can drop what it has seen.
+inline constexpr char emit_id_header[] = "millrace-id";
 
 // Headers of a record that was produced again from its dead letter (`millrace dlq redrive`). With a group,
 // only an engine of that group works on it, or one that has it among its former groups; one that has it among

@@ -54,6 +54,13 @@ class value_slot {
   [[nodiscard]] virtual result<std::size_t> decode(const value_plan& plan, bytes_view body) = 0;
   // Returns the decoded struct.
   [[nodiscard]] virtual const void* value() const noexcept = 0;
+  // Returns the bytes of memory that the slot holds for the value's arrays and maps. They count against the
+  // byte budget.
+  [[nodiscard]] virtual std::size_t bytes_held() const noexcept { return 0; }
+  // Limits bytes_held(): decode() returns errc::limit_exceeded instead of exceeding it.
+  virtual void set_bytes_max(std::size_t bytes_max) { static_cast<void>(bytes_max); }
+  // The value is not used any more: gives back memory until bytes_held() is at most `bytes_max`.
+  virtual void trim(std::size_t bytes_max) noexcept { static_cast<void>(bytes_max); }
 };
 
 // The format of one struct type. Stateless; one object per type, whose address identifies the type.

@@ -29,6 +29,14 @@
 // ten times over 40 s; then the source fails. A jump in the offsets that compaction and transactions do not
 // explain is read again, too.
 //
+// Recreated topics. The topics' ids are requested every `topic_check_interval`. Where a topic was deleted and
+// created again, its partitions are reported as lost, so that nothing of the former log is committed, and
+// `on_offset_out_of_range` decides: `fail` stops, otherwise they are assigned again at the beginning.
+//
+// Lost membership. Where librdkafka calls a client fatally failed that only lost its membership (a member of
+// the protocol `consumer` whose loop was blocked for `max.poll.interval.ms`), and where every commit is
+// refused for `fenced_max`, the partitions are reported as lost and a new client joins the group.
+//
 // Commits. Offsets are committed by commit() only, with the leader epoch of the last record before the
 // offset.
 //
@@ -70,7 +78,8 @@ enum class group_protocol : std::uint8_t { classic, consumer };  // consumer: KI
 // Partition assignors of the protocol `classic`. Under range and round_robin each rebalance revokes all
 // partitions of all members first (the eager protocol). All members of a group must use the same kind.
 enum class assignor : std::uint8_t { cooperative_sticky, range, round_robin };
-// Action where the committed offset is no longer in the log. `fail` stops before records are skipped.
+// Action where the next offset is not in the log, or the topic was recreated. `fail` stops before records are
+// skipped. A recreated topic is read from its beginning under both other policies.
 enum class out_of_range : std::uint8_t { fail, earliest, latest };
 // Action when a subscribed topic does not exist or no longer exists.
 enum class missing_topic : std::uint8_t { fail, wait };
@@ -90,13 +99,18 @@ struct consumer_config {
   start_position start_from = start_position::earliest;
   out_of_range on_offset_out_of_range = out_of_range::fail;
   missing_topic on_missing_topic = missing_topic::fail;
-  // Period during which the response "unknown topic or partition" to a commit is retried. Brokers send it for
-  // partitions that exist just after a topic was created or a leader moved. After the period the commit fails
-  // with errc::topic_not_found, or with missing_topic::wait stays retryable.
+  // Period during which the response "unknown topic or partition" is no answer yet, to a commit or about a topic
+  // that was assigned before. Brokers send it for what exists just after a topic was created or a leader moved.
+  // After the period the source fails with errc::topic_not_found, or with missing_topic::wait goes on waiting.
   milliseconds unknown_topic_grace{30'000};
   // Upper bound of the wait between two attempts to read a damaged batch, or a refused offset that exists.
   // The first two attempts are immediate, then the wait doubles from 100 ms.
   milliseconds reread_backoff_max{10'000};
+  // The topics' ids are requested this often, and when an answer suggests that a topic was recreated.
+  milliseconds topic_check_interval{60'000};
+  // A member whose every commit is refused as that of an unknown or outdated member joins the group again
+  // after this time, unless the group takes or revokes its partitions before.
+  milliseconds fenced_max{45'000};
   // Memory of records that are prefetched and not yet taken, per consumer. One fetch response may exceed it.
   byte_size fetch_bytes_max = mib(64);
 };
@@ -105,6 +119,9 @@ struct consumer_config {
 // reason. Reaches no broker. Thread-safe.
 using config_problem = std::function<void(std::string_view option, std::string why)>;
 void check(const consumer_config& config, const config_problem& refuse);
+// Checks `client.properties`. Returns errc::config_invalid for an unknown name, an invalid value, or a property
+// that Millrace sets itself. Creates no client. Thread-safe.
+[[nodiscard]] result<void> check_properties(const consumer_config& config);
 
 struct consumer_counters {
   std::uint64_t records = 0;  // passed to on_record()
@@ -115,6 +132,7 @@ struct consumer_counters {
   std::uint64_t commits_failed = 0;      // partitions
   std::uint64_t offset_gap_records = 0;  // skipped because the broker no longer has them
   std::uint64_t damaged_batches = 0;     // fetched with a bad checksum, format or offset, and read again
+  std::uint64_t rejoined = 0;            // clients that were replaced because they had lost their membership
   std::uint64_t rereads = 0;  // of damaged batches and refused offsets that exist, and to confirm jumps
 };
 
@@ -144,6 +162,7 @@ class consumer final : public stream::source {
   [[nodiscard]] std::string_view topic_id(std::uint32_t topic) const noexcept override;
   [[nodiscard]] std::optional<std::int64_t> high_watermark(
       stream::partition_id partition) const noexcept override;
+  [[nodiscard]] std::optional<std::int64_t> read_position(stream::partition_id partition) const override;
 
   // The counters as of now.
   [[nodiscard]] const consumer_counters& counters() const noexcept;
@@ -152,8 +171,9 @@ class consumer final : public stream::source {
 
  private:
   class group_member;
-  explicit consumer(std::unique_ptr<group_member> member);
-  std::unique_ptr<group_member> member_;
+  class membership;
+  explicit consumer(std::unique_ptr<membership> joined);
+  std::unique_ptr<membership> membership_;
 };
 
 }  // namespace millrace::kafka

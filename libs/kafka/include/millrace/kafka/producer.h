@@ -61,6 +61,9 @@ struct producer_config {
   std::function<void(const error& failure, bool fatal)> on_error;
 };
 
+// Checks `client.properties`, as check_properties() of the consumer.
+[[nodiscard]] result<void> check_properties(const producer_config& config);
+
 // Counters of records since the start.
 struct producer_counters {
   std::uint64_t accepted = 0;

@@ -79,6 +79,13 @@ struct proxy_options {
   secret password;
 };
 
+// A change of state. The views are valid during the call.
+struct client_event {
+  std::string_view name;   // registry_failed, registry_recovered, schema_cache_failed
+  std::string_view url;    // of the registry; empty for the cache
+  std::string_view error;  // empty for a recovery
+};
+
 struct client_options {
   std::vector<std::string> urls;  // http://host:port[/path] or https://..., tried in order
   std::string context;  // such as ".staging"; ids are unique within a context. "": the default context
@@ -114,10 +121,9 @@ struct client_options {
   bool registers = true;    // false: register_schema() finds the schema and fails when it is absent
   bool normalizes = false;  // the registry ignores differences without a meaning
 
-  // Called on a change of state, on any thread: "event=registry_unavailable url=... error=...". May be empty.
-  std::function<void(const std::string&)> on_event;
-  metrics::registry* counts = nullptr;  // must outlive the client
-  const clock* time = nullptr;          // for tests; thread-safe. Socket timeouts use the real clock
+  std::function<void(const client_event&)> on_event;  // called on any thread; may be empty
+  metrics::registry* counts = nullptr;                // must outlive the client
+  const clock* time = nullptr;  // for tests; thread-safe. Socket timeouts use the real clock
 };
 
 // Calls `refuse` for every rule that the options break, with the option's name ("oauth.token_url") and the

@@ -65,6 +65,11 @@ class intrusive_list {
 
   [[nodiscard]] bool empty() const noexcept { return head_.next_ == &head_; }
   [[nodiscard]] T* front() noexcept { return empty() ? nullptr : static_cast<T*>(head_.next_); }
+  // The element behind `element`, which is in this list; nullptr when it is the last.
+  [[nodiscard]] T* next(T& element) noexcept {
+    list_hook* const behind = static_cast<list_hook&>(element).next_;
+    return behind == &head_ ? nullptr : static_cast<T*>(behind);
+  }
   void push_back(T& element) noexcept {
     list_hook& hook = element;
     invariant(!hook.linked(), "an element is already in a list");

@@ -28,6 +28,9 @@
 //   loop.run_pending();
 //   invariant(call.called, "a deferred call runs in the next turn");
 //
+// Kernel: Linux 5.11 or later, for its epoll_pwait2. Under an older kernel, or a seccomp profile that refuses
+// this call, the loop waits in whole milliseconds, rounded up: timers fire up to 1 ms later.
+//
 // Threads: a loop belongs to one thread. Only wake(), stop(), turns() and last_turn_at() may be called from
 // another. Other threads post to a mailbox (mailbox.h), which wakes the loop.
 #pragma once
@@ -101,6 +104,12 @@ class loop {
   void start(timer& t, nanoseconds after) { timers_.start(t, time_.now() + after); }
   void start_at(timer& t, instant deadline) { timers_.start(t, deadline); }
 
+  // Makes the loop run another turn without a sleep when the steps of `at` have already run, or run now, in this
+  // turn: for work that such a step has to do and that arrives after it. Costs no system call. The loop's thread.
+  void turn_again_for(phase at) noexcept {
+    if (static_cast<std::size_t>(at) < phases_begun_) again_ = true;
+  }
+
   // Registers a step, or removes it. A removed step is not called again, even in the present turn.
   void add_step(phase at, step& s);
   void remove_step(step& s) noexcept;
@@ -153,6 +162,8 @@ class loop {
   intrusive_list<deferred> deferred_;
   timer_queue timers_;
   std::vector<step*> steps_[phase_count];
+  std::size_t phases_begun_ = 0;  // of this turn
+  bool again_ = false;
   std::unique_ptr<kernel> kernel_;
   metrics::histogram* turn_times_ = nullptr;
   std::atomic<bool> stop_requested_{false};

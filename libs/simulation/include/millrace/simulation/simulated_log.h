@@ -63,11 +63,18 @@ class simulated_log {
   // returns its offset.
   std::int64_t append(stream::partition_id to, simulated_record record, std::int64_t hole = 0);
 
+  // Moves the end of the log by `markers` offsets without a record, as the markers of transactions do.
+  void append_markers(stream::partition_id to, std::int64_t markers) { at(to).end += markers; }
+  // Adds partitions to a topic.
+  void grow(std::uint32_t topic, std::int32_t partitions);
+  // True when the partition was added after the group's first commit for its topic.
+  [[nodiscard]] bool added_later(stream::partition_id which) const;
+
   // The name, the partitions and the records.
   [[nodiscard]] const std::string& topic_name(std::uint32_t topic) const { return topics_[topic].name; }
   [[nodiscard]] std::vector<stream::partition_id> partitions(std::uint32_t topic) const;
   [[nodiscard]] const std::vector<simulated_record>& records(stream::partition_id of) const;
-  // The end of the log: one past the last record.
+  // The end of the log: one past the last record, and past the markers that follow it.
   [[nodiscard]] std::int64_t end(stream::partition_id of) const;
   // The group's committed offset; nullopt when it has none.
   [[nodiscard]] std::optional<std::int64_t> committed(stream::partition_id of) const;
@@ -95,6 +102,7 @@ class simulated_log {
     std::string name;
     std::vector<partition> partitions;
     std::string id;
+    std::optional<std::size_t> partitions_at_first_commit;
   };
   [[nodiscard]] partition& at(stream::partition_id which);
   [[nodiscard]] const partition& at(stream::partition_id which) const;

@@ -49,6 +49,7 @@ class simulated_source final : public stream::source {
   // Events of the source, for a history. `offset` is that of a record or commit.
   enum class happening : std::uint8_t {
     assigned,          // reported
+    began_at_end,      // the same, of a partition without a commit that begins at its log's end
     revoked,           // reported
     lost,              // reported
     delivered,         // a record
@@ -63,8 +64,10 @@ class simulated_source final : public stream::source {
     std::size_t poll_records_max = 64;  // a poll passes fewer records than requested, at random
     std::function<void(happening, stream::partition_id, std::int64_t offset)> on_event;
     std::function<commit_fate(stream::partition_id, std::int64_t offset)> commit_fate_of;
-    bool leaves = true;         // false: closed() never turns true, the coordinator answers nothing
-    bool start_at_end = false;  // a partition without a commit begins at its log's end (`start_from: latest`)
+    bool leaves = true;  // false: closed() never turns true, the coordinator answers nothing
+    // A partition without a commit begins at its log's end (`start_from: latest`). One that was added after the
+    // group's first commit begins at offset 0.
+    bool start_at_end = false;
   };
 
   simulated_source(simulated_log& log, runtime::loop& loop, options settings);
@@ -107,6 +110,7 @@ class simulated_source final : public stream::source {
   [[nodiscard]] std::string_view topic_id(std::uint32_t topic) const noexcept override;
   [[nodiscard]] std::optional<std::int64_t> high_watermark(
       stream::partition_id partition) const noexcept override;
+  [[nodiscard]] std::optional<std::int64_t> read_position(stream::partition_id partition) const override;
 
  private:
   enum class grip : std::uint8_t { assigned, revoking };
@@ -114,7 +118,8 @@ class simulated_source final : public stream::source {
     std::uint64_t assignment = 0;
     grip how = grip::assigned;
     bool paused = false;
-    std::size_t next = 0;  // index of the next record
+    std::size_t next = 0;              // index of the next record
+    std::optional<std::int64_t> read;  // the offset after what was read, markers of transactions included
   };
   struct news {
     enum class kind : std::uint8_t { assign, revoke, lose, error } what;
@@ -129,6 +134,9 @@ class simulated_source final : public stream::source {
   struct commit_run;
 
   void tell(stream::source_events& events, const news& item);
+  void tell_assigned(stream::source_events& events, const std::vector<stream::partition_id>& partitions);
+  [[nodiscard]] bool begins_at_end(stream::partition_id which) const;
+  void read_markers();
   [[nodiscard]] std::size_t deliver(stream::source_events& events, std::size_t records_max);
   void deliver_one(stream::source_events& events, stream::partition_id from, holding& h);
   [[nodiscard]] bool still_held(const asked_commit& commit) const;

@@ -26,6 +26,7 @@
 
 #include <millrace/base/errors.h>
 #include <millrace/runtime/loop.h>
+#include <millrace/stream/context.h>
 #include <millrace/stream/store.h>
 
 namespace millrace::simulation {
@@ -128,21 +129,21 @@ class simulated_store final : public stream::store {
   bool severed_ = false;
 };
 
-// Executes a statement, for processors without typed statements: `co_await execute(ctx.database(), statement,
-// cells)` yields result<stream::rows_ref>.
+// Executes a statement, for processors without typed statements: `co_await execute(ctx, statement, cells)`
+// yields result<stream::rows_ref>.
 class [[nodiscard]] execute {
  public:
-  execute(stream::store& database, const statements::statement_declaration& statement,
+  execute(stream::context ctx, const statements::statement_declaration& statement,
           std::initializer_list<cell> values, std::optional<std::int64_t> write_timestamp_us = std::nullopt);
   execute(const execute&) = delete;
   execute& operator=(const execute&) = delete;
 
   bool await_ready() const noexcept { return false; }
   void await_suspend(std::coroutine_handle<> waiting);
-  result<stream::rows_ref> await_resume() { return std::move(*request_.answer); }
+  result<stream::rows_ref> await_resume();
 
  private:
-  stream::store& database_;
+  stream::context ctx_;
   byte_buffer cells_;
   stream::store_request request_;
 };

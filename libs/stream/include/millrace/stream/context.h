@@ -14,6 +14,7 @@
 // Lifetime: a context is valid until the task of process() has finished.
 #pragma once
 
+#include <coroutine>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -21,12 +22,24 @@
 
 #include <millrace/base/bytes.h>
 #include <millrace/base/clock.h>
+#include <millrace/runtime/intrusive.h>
 #include <millrace/runtime/loop.h>
+#include <millrace/runtime/timer.h>
 #include <millrace/statement/declarations.h>
 #include <millrace/stream/record.h>
 #include <millrace/stream/store.h>
 
 namespace millrace::stream {
+
+// A wait that ends early when its attempt is cancelled. The list of its attempt holds it while it waits.
+class cancellable : public runtime::list_hook {
+ public:
+  // The attempt is cancelled. The wait is in no list any more.
+  virtual void on_cancelled() = 0;
+
+ protected:
+  ~cancellable() = default;
+};
 
 // One run of one processor on one record; implemented by the engine and by the simulation. Emits are held
 // back until process() has returned done, so that a retry repeats nothing downstream.
@@ -51,15 +64,56 @@ class execution {
   }
   // The time since outcome::again first deferred this record; zero when it never was deferred.
   [[nodiscard]] virtual nanoseconds put_off_for() const noexcept { return nanoseconds(0); }
+  // True when nobody waits for the result any more: the attempt took longer than `engine.attempt_timeout`, or
+  // the record was given up with its partition or by a stop. Its emits are dropped.
+  [[nodiscard]] virtual bool is_cancelled() const noexcept { return false; }
+  // Adds a wait, which leaves when it is over or cancelled. Not called once the attempt is cancelled.
+  virtual void begin_wait(cancellable& wait) { static_cast<void>(wait); }
   // Called when the processor resumes after a wait. The watchdog uses it to name the processor of a blocked
   // loop.
   virtual void resumed() noexcept {}
   // Called before a database request is submitted, and when its answer has arrived.
   virtual void asks(const store_request& request) { static_cast<void>(request); }
   virtual void answered(const store_request& request) { static_cast<void>(request), resumed(); }
+  // Called by what shares or caches requests, after `resumed`: the database has answered for `statement`.
+  // Circuit breakers go by these answers. nullptr: it succeeded.
+  virtual void database_answered(const statements::statement_declaration& statement, const error* failure) {
+    static_cast<void>(statement), static_cast<void>(failure);
+  }
 
  protected:
   ~execution() = default;
+};
+
+// `co_await ctx.sleep_for(5s)` yields true when the time is over, and false at once when the attempt is
+// cancelled: process() should then return.
+class [[nodiscard]] context_sleep final : private runtime::timer, private cancellable {
+ public:
+  context_sleep(execution& run, nanoseconds duration) noexcept : run_(run), duration_(duration) {}
+  bool await_ready() const noexcept { return duration_.count() <= 0 || run_.is_cancelled(); }
+  void await_suspend(std::coroutine_handle<> waiting) {
+    waiting_ = waiting;
+    run_.begin_wait(*this);
+    run_.loop().start(*this, duration_);
+  }
+  bool await_resume() const noexcept {
+    run_.resumed();
+    return !run_.is_cancelled();
+  }
+
+ private:
+  void on_timer() override {
+    unlink();
+    run_.loop().resume_later(waiting_);
+  }
+  void on_cancelled() override {
+    cancel();
+    run_.loop().resume_later(waiting_);
+  }
+
+  execution& run_;
+  nanoseconds duration_;
+  std::coroutine_handle<> waiting_;
 };
 
 // Passed to process() by value. The functions are those of `execution`.
@@ -73,11 +127,18 @@ class context {
   [[nodiscard]] const record_block& record() const noexcept { return run_->record(); }
   [[nodiscard]] std::int64_t write_time_us() const noexcept { return run_->write_time_us(); }
   [[nodiscard]] nanoseconds put_off_for() const noexcept { return run_->put_off_for(); }
+  [[nodiscard]] bool is_cancelled() const noexcept { return run_->is_cancelled(); }
+  [[nodiscard]] context_sleep sleep_for(nanoseconds duration) const noexcept {
+    return context_sleep(*run_, duration);
+  }
   // To be called by an awaitable when its wait is over.
   void resumed() const noexcept { run_->resumed(); }
   // To be called by statements instead: before a request and after its answer.
   void asks(const store_request& request) const { run_->asks(request); }
   void answered(const store_request& request) const { run_->answered(request); }
+  void database_answered(const statements::statement_declaration& statement, const error* failure) const {
+    run_->database_answered(statement, failure);
+  }
 
   // Produces `value` to the output `to` once process() has returned done. The record is finished when the
   // broker has acknowledged it. Output is engine::output<T>.

@@ -126,8 +126,8 @@ class record_ref {
   record_block* block_ = nullptr;
 };
 
-// Blocks by size class: powers of two from 256 B to 64 KiB are kept and reused, larger blocks are returned to
-// the heap. The pool must outlive its blocks. At least `padding_bytes` readable bytes follow the last value
+// Blocks by size class: powers of two from 256 B to 64 KiB are kept and reused, as many bytes as are in use
+// but at least 1 MiB; larger blocks are returned to the heap. The pool must outlive its blocks. At least `padding_bytes` readable bytes follow the last value
 // byte of a block.
 class block_pool {
  public:
@@ -142,6 +142,8 @@ class block_pool {
   [[nodiscard]] record_ref copy(const record_view& record);
   [[nodiscard]] std::size_t bytes_in_use() const noexcept { return bytes_in_use_; }
   [[nodiscard]] std::size_t blocks_in_use() const noexcept { return blocks_in_use_; }
+  // The bytes of the blocks that are kept for reuse.
+  [[nodiscard]] std::size_t bytes_kept() const noexcept { return bytes_kept_; }
 
  private:
   friend class record_ref;
@@ -151,6 +153,7 @@ class block_pool {
 
   record_block* free_[class_count] = {};
   std::size_t bytes_in_use_ = 0;
+  std::size_t bytes_kept_ = 0;
   std::size_t blocks_in_use_ = 0;
 };
 

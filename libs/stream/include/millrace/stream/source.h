@@ -72,6 +72,15 @@ class source_events {
     static_cast<void>(partition);
     static_cast<void>(records);
   }
+  // Reading begins, or goes on, at the offset `to`, which is below the expected or committed offset `from`: the
+  // log ends before `from`, or is another one since the topic was recreated, and a policy allows to go back.
+  // Records below `from` are processed again, or for the first time. Called after the on_position of a new
+  // assignment; that of an assignment that read the partition before has ended by on_lost.
+  virtual void on_rewind(partition_id partition, std::int64_t from, std::int64_t to) {
+    static_cast<void>(partition);
+    static_cast<void>(from);
+    static_cast<void>(to);
+  }
   // The partitions are to be given up: stop taking, drain within a deadline, commit, then call
   // source::release(). Until then they are still assigned here and commits for them are valid.
   virtual void on_revoked(std::span<const partition_id> partitions) = 0;
@@ -125,8 +134,17 @@ class source {
     return {};
   }
   // One past the last readable record of the partition, as last reported by the broker; nullopt when not
-  // known yet.
+  // known yet. It may include records of an open transaction for some seconds, and while readable records wait
+  // before them.
   [[nodiscard]] virtual std::optional<std::int64_t> high_watermark(partition_id partition) const noexcept = 0;
+  // The offset after everything that was read: records that were handed over, and what is never handed over
+  // (markers of transactions, aborted records). It is never beyond a record that is still to be handed over.
+  // It equals high_watermark() when nothing is left to read. nullopt: reading has not begun, the partition is
+  // not owned, or the source does not know. Never blocks.
+  [[nodiscard]] virtual std::optional<std::int64_t> read_position(partition_id partition) const {
+    static_cast<void>(partition);
+    return std::nullopt;
+  }
 };
 
 }  // namespace millrace::stream

@@ -90,13 +90,14 @@ struct store_request {
   // Pages are joined until they hold this many rows. With 0 the answer is one page.
   std::uint32_t rows_max = 5'000;
   bytes_view paging_state;  // of the page before; valid until completion
-  // An unlogged batch: its statements, all of one partition; valid until completion. `statement` is the first
-  // one's and `cells` is empty.
+  // A batch: its statements; valid until completion. `statement` is the first one's and `cells` is empty. All are of
+  // one partition of one table, unless the batch is logged.
   struct part {
     const statements::statement_declaration* statement;
     bytes_view cells;
   };
   std::span<const part> batch;
+  bool logged = false;
   // Filled in by the store, which then calls on_complete on the worker's loop.
   std::optional<result<rows_ref>> answer;
   void (*on_complete)(store_request&) = nullptr;

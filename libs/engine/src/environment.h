@@ -1,0 +1,44 @@
+// What all parts of one engine share: ports, options, processors, metrics and the source of random numbers.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include <millrace/base/backoff.h>
+#include <millrace/engine/record_engine.h>
+#include <millrace/runtime/loop.h>
+
+#include "engine_metrics.h"
+
+namespace millrace::engine {
+
+struct engine_environment {
+  engine_environment(engine_ports from, engine_options with, processors running)
+      : ports(from),
+        options(std::move(with)),
+        work(std::move(running)),
+        metrics(ports.metrics),
+        random(options.seed) {}
+
+  [[nodiscard]] processor_base& processor(std::size_t index) const noexcept { return *work.all[index]; }
+  // The time as of this turn, and as of this call.
+  [[nodiscard]] instant turn() const noexcept { return ports.loop.now(); }
+  [[nodiscard]] instant now() const noexcept { return ports.loop.time().now(); }
+  [[nodiscard]] timestamp_micros wall() const noexcept { return ports.loop.time().wall(); }
+  // The wait before the next try of a record that has failed so often.
+  [[nodiscard]] nanoseconds backoff_after(std::uint32_t failures) {
+    const retry_policy& policy = options.retry;
+    return backoff_wait(failures, policy.backoff_first, policy.backoff_max, policy.jitter, random);
+  }
+  void report_problem(std::string_view event, const error& failure) const {
+    if (options.on_problem) options.on_problem(event, failure);
+  }
+
+  engine_ports ports;
+  engine_options options;
+  processors work;
+  engine_metrics metrics;
+  random_source random;
+};
+
+}  // namespace millrace::engine
