@@ -106,11 +106,22 @@ def play(stage: Stage, scenario: Scenario) -> None:
         for each in causes:
             if each is not None:
                 cluster.drop_rule(each)
-    assert happened, "the rule never applied"
+    assert happened, f"the rule never applied\n{what_was_asked(stage)}"
     ended = goes_on_or_ends(stage, scenario)
     settled = line.settles(SETTLES_S)
     check(stage, settled)
     assert not ended or scenario.may_end, f"it ended\n{line.member.process.log_tail()}"
+    if (scenario.api, scenario.fault["do"]) == (JOIN_GROUP, "hold"):
+        # librdkafka waits for this answer until max.poll.interval.ms and asks the group for nothing meanwhile.
+        line.stop()
+        line.start()
+
+
+def what_was_asked(stage: Stage) -> str:
+    """The last requests of the group's member, and the end of the log."""
+    of_group = (JOIN_GROUP, SYNC_GROUP, HEARTBEAT, LEAVE_GROUP, CONSUMER_GROUP_HEARTBEAT, FIND_COORDINATOR)
+    asked = [each for each in stage.cluster.requests(-1) if each["api"] in of_group]
+    return "\n".join([*(str(each) for each in asked[-20:]), stage.line.member.process.log_tail()])
 
 
 def cause(stage: Stage, scenario: Scenario) -> int | None:
