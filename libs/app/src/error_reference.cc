@@ -96,6 +96,8 @@ constexpr std::array<remedy, errc_count> remedies = {{
     {errc::rejected, "nothing, or change the processor's rule and redrive the record"},
     {errc::redrive_target_unknown, "redrive the record where its group and its processor exist"},
     {errc::processor_threw, "correct the processor; the message has the exception"},
+    {errc::answer_ignored,
+     "correct the processor: `co_await must(...)`, or test the result of the statement"},
     {errc::unsupported, "change what the message names"},
     {errc::internal, "report it with the log"},
 }};

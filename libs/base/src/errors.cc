@@ -56,6 +56,7 @@ constexpr std::array<entry, errc_count> entries = {{
     {errc::redrive_target_unknown, "redrive_target_unknown",
      "the record was redriven for an unknown processor or group"},
     {errc::processor_threw, "processor_threw", "the processor threw an exception"},
+    {errc::answer_ignored, "answer_ignored", "the processor did not look at the answer of a statement"},
     {errc::unsupported, "unsupported", "this is valid but not supported"},
     {errc::internal, "internal", "an internal error was contained; please report it"},
 }};

@@ -21,9 +21,9 @@ bool batch::add_encoded(const statements::statement_declaration& what, std::opti
   return true;
 }
 
-runtime::task<result<void>> batch::run() { return run_of(this); }
+runtime::task<stream::answer<void>> batch::run() { return run_of(this); }
 
-runtime::task<result<void>> batch::run_of(batch* self) {
+runtime::task<stream::answer<void>> batch::run_of(batch* self) {
   if (self->parts_.empty()) co_return result<void>();
   std::vector<stream::store_request::part> parts;
   parts.reserve(self->parts_.size());
@@ -40,10 +40,14 @@ runtime::task<result<void>> batch::run_of(batch* self) {
   for (const stream::store_request::part& each : parts) each.statement->written(each.cells);
   self->ctx_.answered(request);
   invariant(request.answer.has_value(), "a store completes a request with its answer");
-  if (!*request.answer) co_return request.answer->error();
-  self->parts_.clear();
-  self->cells_.clear();
-  co_return result<void>();
+  result<void> written;
+  if (*request.answer) {
+    self->parts_.clear();
+    self->cells_.clear();
+  } else {
+    written = request.answer->error();
+  }
+  co_return stream::answer<void>(std::move(written), self->ctx_.duty_for(*request.statement));
 }
 
 }  // namespace millrace::cql

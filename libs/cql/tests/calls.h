@@ -1,6 +1,9 @@
 // What statements and lookups need to be called outside of an engine.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include <gtest/gtest.h>
 
 #include <millrace/runtime/loop.h>
@@ -20,10 +23,14 @@ class execution_of_test final : public stream::execution {
   }
   void emit_failed(const error& cause) override { FAIL() << cause.to_string(); }
   void resumed() noexcept override { ++resumptions; }
+  void answer_ignored(const statements::statement_declaration& statement) noexcept override {
+    ignored.push_back(statement.name());
+  }
   nanoseconds put_off_for() const noexcept override { return put_off; }
   std::int64_t write_time_us() const noexcept override { return write_time; }
 
   int resumptions = 0;
+  std::vector<std::string> ignored;  // statements whose answers nobody looked at
   nanoseconds put_off{0};
   std::int64_t write_time = 0;
 

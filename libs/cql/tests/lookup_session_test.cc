@@ -154,7 +154,7 @@ TEST_F(lookup_session_test, the_last_record_of_a_key_wins_in_whatever_order_the_
   }
   std::shuffle(effects.begin(), effects.end(), random);
   std::vector<std::unique_ptr<asked>> finished;
-  std::vector<runtime::task<result<void>>> tasks;
+  std::vector<runtime::task<stream::answer<void>>> tasks;
   for (const effect& e : effects) {
     run_->write_time = e.at_us;
     tasks.push_back(e.score == 0 ? remove_(context(), e.key) : update_(context(), "s", e.score, e.key));

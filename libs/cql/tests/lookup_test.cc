@@ -4,7 +4,11 @@
 #include <list>
 #include <map>
 #include <random>
+#include <ranges>
 #include <stdexcept>
+
+#include <millrace/stream/all.h>
+#include <millrace/stream/must.h>
 
 #include "lookup_fixture.h"
 
@@ -526,6 +530,78 @@ TEST(lookup_model, agrees_with_a_naive_cache) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     model_run(seed).run(2'000);
   }
+}
+
+struct ended_process final : runtime::deferred {
+  void run() override { finished = true; }
+  bool finished = false;
+  runtime::task<std::string> task;
+};
+
+runtime::task<std::string> both_of(const profile_lookup* of, stream::context ctx, std::string one,
+                                   std::string other) {
+  const auto [first, second] = co_await stream::must(stream::all((*of)(ctx, one), (*of)(ctx, other)));
+  co_return std::string(first->segment) + " " + std::string(second->segment);
+}
+
+runtime::task<std::string> each_of(const profile_lookup* of, stream::context ctx,
+                                   std::vector<std::string> keys) {
+  const auto look_up = [of, ctx](const std::string& key) { return (*of)(ctx, key); };
+  const auto all = co_await stream::must(stream::all(keys | std::views::transform(look_up), 2));
+  std::string segments;
+  for (const found<profile>& each : all) segments += std::string(each->segment) + " ";
+  co_return segments;
+}
+
+class together_test : public lookup_test {
+ protected:
+  // Runs to the end while the database answers every request with the row "gold", "none" (no row) or an error.
+  std::string end_of(worker_of_test& w, runtime::task<std::string> work,
+                     const std::vector<result<stream::rows_ref>>& answers) {
+    ended_process end;
+    end.task = std::move(work);
+    end.task.start(w.loop, end);
+    w.loop.run_pending();
+    requests_at_once = w.store.waiting.size();
+    for (const auto& each : answers) w.answer(each);
+    w.loop.run_pending();
+    EXPECT_TRUE(end.finished);
+    try {
+      return end.task.take();
+    } catch (const stream::early_end& early) {
+      return early.how().cause()->to_string();
+    }
+  }
+  std::size_t requests_at_once = 0;
+};
+
+TEST_F(together_test, two_lookups_at_once_send_two_requests_and_equal_ones_one) {
+  worker_of_test w(time_, board_, {});
+  EXPECT_EQ(
+      end_of(w, both_of(&w.profiles, w.context(), "ada", "bob"), {row_of("gold", 1), row_of("silver", 1)}),
+      "gold silver");
+  EXPECT_EQ(requests_at_once, 2U);
+  EXPECT_EQ(end_of(w, both_of(&w.profiles, w.context(), "cyd", "cyd"), {row_of("iron", 1)}), "iron iron");
+  EXPECT_EQ(requests_at_once, 1U);
+  EXPECT_EQ(end_of(w, both_of(&w.profiles, w.context(), "ada", "dan"), {row_of("tin", 1)}), "gold tin");
+  EXPECT_EQ(requests_at_once, 1U) << "the other is cached";
+}
+
+TEST_F(together_test, must_ends_with_the_error_or_the_miss_policy_of_a_lookup) {
+  worker_of_test w(time_, board_, {.on_miss = miss_policy::skip});
+  EXPECT_EQ(end_of(w, both_of(&w.profiles, w.context(), "ada", "bob"), {no_row(), row_of("silver", 1)}),
+            "rejected: profiles: no row");
+  EXPECT_EQ(end_of(w, both_of(&w.profiles, w.context(), "ada", "eve"), {error(errc::db_timeout, "late")}),
+            "db_timeout: late")
+      << "the error of one is not hidden by the cached miss of the other";
+}
+
+TEST_F(together_test, a_view_of_keys_is_looked_up_two_at_a_time) {
+  worker_of_test w(time_, board_, {});
+  EXPECT_EQ(end_of(w, each_of(&w.profiles, w.context(), {"a", "b", "c", "a"}),
+                   {row_of("one", 1), row_of("two", 2), row_of("three", 3)}),
+            "one two three one ");
+  EXPECT_EQ(requests_at_once, 2U);
 }
 
 }  // namespace

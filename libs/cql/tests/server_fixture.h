@@ -84,8 +84,9 @@ class server : public ::testing::Test {
     EXPECT_TRUE(done.finished);
     return call.take();
   }
-  template <typename T>
-  static std::string why(const result<T>& answer) {
+  // A result or an answer.
+  template <typename Answer>
+  static std::string why(const Answer& answer) {
     return answer ? "ok" : answer.error().to_string();
   }
 

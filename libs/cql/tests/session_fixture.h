@@ -128,8 +128,9 @@ class session_test : public ::testing::Test {
     turn_until([&] { return done.finished; });
     return call.take();
   }
-  template <typename T>
-  static std::string why(const result<T>& answer) {
+  // A result or an answer.
+  template <typename Answer>
+  static std::string why(const Answer& answer) {
     return answer ? "ok" : answer.error().to_string();
   }
   void write(std::string_view id, std::string_view segment, double score) {

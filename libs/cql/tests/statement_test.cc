@@ -4,8 +4,11 @@
 
 #include <gtest/gtest.h>
 
+#include <millrace/cql/batch.h>
 #include <millrace/cql/statement.h>
 #include <millrace/runtime/loop.h>
+#include <millrace/stream/all.h>
+#include <millrace/stream/must.h>
 
 #include "calls.h"
 
@@ -286,6 +289,82 @@ TEST_F(statement_test, a_failure_of_the_store_is_the_failure_of_the_call) {
   statement<profile()> select("SELECT segment, score FROM t");
   store_.answers.emplace_back(error(errc::db_timeout, "late"));
   EXPECT_EQ(finish(select(context_)).error().to_string(), "db_timeout: late");
+}
+
+TEST_F(statement_test, every_answer_must_be_looked_at) {
+  statement<void(int)> insert("INSERT INTO ks.visit (a) VALUES (?)");
+  statement<std::int64_t(int)> count("SELECT count(*) FROM ks.visit WHERE a = ?");
+  statement<pages<std::int64_t>(int)> select("SELECT b FROM ks.visit WHERE a = ?");
+  const auto ignore_all = [&] {
+    {
+      const auto written = finish(insert(context_, 1));
+    }
+    {
+      const auto counted = finish(count(context_, 1));
+    }
+    auto all = select(context_, 1);
+    {
+      const auto page = finish(all.next());
+    }
+    batch both(context_);
+    EXPECT_TRUE(both.add(insert, 1));
+    {
+      const auto run = finish(both.run());
+    }
+  };
+  for (int i = 0; i < 4; ++i) store_.answers.emplace_back(stream::rows_ref());
+  ignore_all();
+  const std::vector<std::string> all{"insert visit", "select visit", "select visit", "insert visit"};
+  EXPECT_EQ(run_.ignored, all) << "whether they succeed";
+  for (int i = 0; i < 4; ++i) store_.answers.emplace_back(error(errc::db_timeout));
+  run_.ignored.clear();
+  ignore_all();
+  EXPECT_EQ(run_.ignored, all) << "or fail";
+}
+
+TEST_F(statement_test, must_yields_the_value_of_every_kind_of_call) {
+  statement<void(int)> insert("INSERT INTO ks.visit (a) VALUES (?)");
+  statement<std::int64_t(int)> select("SELECT b FROM ks.visit WHERE a = ?");
+  statement<std::vector<std::int64_t>(int)> select_all("SELECT b FROM ks.visit WHERE a = ?");
+  statement<pages<std::int64_t>(int)> select_pages("SELECT b FROM ks.visit WHERE a = ?");
+  const auto process = [](stream::context ctx, auto* write, auto* one, auto* many,
+                          auto* paged) -> runtime::task<std::string> {
+    co_await stream::must((*write)(ctx, 1));
+    const std::optional<row<std::int64_t>> found = co_await stream::must((*one)(ctx, 1));
+    const rows<std::int64_t> all = co_await stream::must((*many)(ctx, 1));
+    auto pages_of_it = (*paged)(ctx, 1);
+    const rows<std::int64_t> page = co_await stream::must(pages_of_it.next());
+    batch both(ctx);
+    static_cast<void>(both.add(*write, 1));
+    co_await stream::must(both.run());
+    const auto [first, nothing] = co_await stream::must(stream::all((*one)(ctx, 1), (*write)(ctx, 1)));
+    co_return std::to_string(**found) + " " + std::to_string(all.size()) + " " + std::to_string(page.size()) +
+        " " + std::to_string(**first);
+  };
+  store_.answers.emplace_back(stream::rows_ref());
+  answer_with(
+      "00000008"
+      "0000000000000007",
+      1);
+  answer_with(
+      "00000008"
+      "0000000000000007"
+      "00000008"
+      "0000000000000008",
+      2);
+  answer_with(
+      "00000008"
+      "0000000000000007",
+      1);
+  store_.answers.emplace_back(stream::rows_ref());
+  answer_with(
+      "00000008"
+      "0000000000000009",
+      1);
+  store_.answers.emplace_back(stream::rows_ref());
+  EXPECT_EQ(finish(process(context_, &insert, &select, &select_all, &select_pages)), "7 2 1 9");
+  EXPECT_TRUE(store_.answers.empty());
+  EXPECT_TRUE(run_.ignored.empty());
 }
 
 TEST(fields, are_counted_named_and_reached) {

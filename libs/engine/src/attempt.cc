@@ -5,6 +5,8 @@
 
 #include <millrace/base/assert.h>
 #include <millrace/base/exceptions.h>
+#include <millrace/stream/answer.h>
+#include <millrace/stream/must.h>
 #include <millrace/stream/mutations.h>
 
 namespace millrace::engine {
@@ -23,6 +25,7 @@ void process_call::start(std::uint32_t number) {
   number_ = number;
   cancelled_ = false;
   emits_.clear();
+  ignored_answer_ = nullptr;
   failed_part_ = &processor_;
   partition_ = record().from().partition;
   offset_ = record().offset();
@@ -62,17 +65,30 @@ void process_call::leave_alone(std::unique_ptr<process_call> call) noexcept {
 }
 
 stream::outcome process_call::take_outcome() {
-  std::exception_ptr thrown = std::exchange(thrown_, nullptr);
-  if (thrown == nullptr) {
-    try {
-      stream::outcome out = task_.take();
-      task_ = {};
-      return out;
-    } catch (...) {
-      thrown = std::current_exception();
-    }
-  }
+  stream::outcome out = outcome_of_task();
   task_ = {};
+  if (ignored_answer_ == nullptr || !stream::finishes(out.what())) return out;
+  error cause = stream::ignored_answer(*ignored_answer_);
+  host_.environment().report_problem(
+      to_string(cause.code()),
+      cause.in(place_of(envelope_, processor_) + ", attempt " + std::to_string(number_)));
+  return cause;
+}
+
+stream::outcome process_call::outcome_of_task() {
+  std::exception_ptr thrown;
+  try {
+    if (thrown_ != nullptr) std::rethrow_exception(std::exchange(thrown_, nullptr));
+    return task_.take();
+  } catch (const stream::early_end& end) {
+    return end.how();
+  } catch (...) {
+    thrown = std::current_exception();
+  }
+  return threw(thrown);
+}
+
+stream::outcome process_call::threw(const std::exception_ptr& thrown) {
   const exception_text text = describe(thrown);
   error cause = error_of(errc::processor_threw, text);
   host_.note_exception(processor_.name(), text.type,

@@ -72,7 +72,8 @@ class process_call final : public stream::execution, public runtime::deferred {
   [[nodiscard]] bool runs() const noexcept { return task_.valid(); }
   // The run goes on without it. It deletes itself when process() returns.
   static void leave_alone(std::unique_ptr<process_call> call) noexcept;
-  // What it came to, once. An exception that left process() is an error of it.
+  // What it came to, once. An exception that left process() is an error of it, and so is an answer that it did
+  // not look at.
   [[nodiscard]] stream::outcome take_outcome();
   [[nodiscard]] emit_batch& emits() noexcept { return emits_; }
   // The emits count against the byte budget.
@@ -100,11 +101,16 @@ class process_call final : public stream::execution, public runtime::deferred {
   void begin_wait(stream::cancellable& wait) override { waits_.push_back(wait); }
   void answered(const stream::store_request& request) override;
   void database_answered(const statements::statement_declaration& which, const error* failure) override;
+  void answer_ignored(const statements::statement_declaration& which) noexcept override {
+    if (ignored_answer_ == nullptr) ignored_answer_ = &which;
+  }
   // Reads nothing but this object: it is on the path of every answer.
   void resumed() noexcept override { host_.enter(processor_, partition_, offset_); }
 
  private:
   void run() override;  // the task has finished
+  [[nodiscard]] stream::outcome outcome_of_task();
+  [[nodiscard]] stream::outcome threw(const std::exception_ptr& thrown);
 
   record_host& host_;
   envelope& envelope_;
@@ -116,6 +122,7 @@ class process_call final : public stream::execution, public runtime::deferred {
   runtime::task<stream::outcome> task_;
   std::exception_ptr thrown_;  // before there was a task
   const void* failed_part_ = nullptr;
+  const statements::statement_declaration* ignored_answer_ = nullptr;  // of this attempt, the first
   runtime::intrusive_list<stream::cancellable> waits_;
   bool cancelled_ = false;
   emit_batch emits_;

@@ -317,6 +317,67 @@ TEST(Scope, JoinThrowsTheFirstExceptionOnceNoChildIsLeft) {
   }
 }
 
+task<int> joined_sum(loop& l) {
+  task<int> slow = after(l, seconds(2), 1);
+  task<int> at_once = answer();
+  task<int> quick = after(l, seconds(1), 8);
+  join all;
+  slow.start(all);
+  at_once.start(all);
+  quick.start(all);
+  EXPECT_EQ(all.running(), 2U);
+  co_await all;
+  EXPECT_EQ(all.running(), 0U);
+  co_return slow.take() + at_once.take() + quick.take();
+}
+
+TEST(Join, ResumesWhenTheLastTaskHasFinished) {
+  manual_clock time;
+  loop l(time);
+  flag done;
+  task<int> t = joined_sum(l);
+  t.start(l, done);
+  l.run_pending();
+  time.advance(seconds(1));
+  l.run_pending();
+  EXPECT_FALSE(done.raised);
+  time.advance(seconds(1));
+  l.run_pending();
+  ASSERT_TRUE(done.raised);
+  EXPECT_EQ(t.take(), 51);
+}
+
+TEST(Join, OfFinishedTasksDoesNotWait) {
+  manual_clock time;
+  loop l(time);
+  flag done;
+  auto body = []() -> task<int> {
+    join both;
+    task<int> one = answer();
+    co_await both;
+    one.start(both);
+    co_await both;
+    co_return one.take();
+  };
+  task<int> t = body();
+  t.start(l, done);
+  EXPECT_TRUE(t.finished());
+  l.run_pending();
+  EXPECT_EQ(t.take(), 42);
+}
+
+TEST(JoinDeathTest, EndingWithRunningTasksAborts) {
+  EXPECT_DEATH(
+      {
+        manual_clock time;
+        loop l(time);
+        task<int> one = after(l, seconds(1), 1);
+        join all;
+        one.start(all);
+      },
+      "join ended with running tasks");
+}
+
 TEST(ScopeDeathTest, EndingWithLiveChildrenAborts) {
   EXPECT_DEATH(
       {

@@ -7,6 +7,8 @@
 #include <millrace/base/exceptions.h>
 #include <millrace/engine/options.h>
 #include <millrace/simulation/processor_runner.h>
+#include <millrace/stream/answer.h>
+#include <millrace/stream/must.h>
 
 namespace millrace::simulation {
 
@@ -37,6 +39,8 @@ struct processor_runner_base::fed final : engine::held_record, stream::execution
     try {
       if (thrown != nullptr) std::rethrow_exception(std::exchange(thrown, nullptr));
       return task.take();
+    } catch (const stream::early_end& end) {
+      return end.how();
     } catch (...) {
       return error_of(errc::processor_threw, describe(std::current_exception()));
     }
@@ -59,6 +63,9 @@ struct processor_runner_base::fed final : engine::held_record, stream::execution
   void emit_failed(const error& cause) override {
     if (!emit_error) emit_error = cause;
   }
+  void answer_ignored(const statements::statement_declaration& statement) noexcept override {
+    if (ignored == nullptr) ignored = &statement;
+  }
   void run() override { owner.ended(*this); }
   void recycle() noexcept override {}
 
@@ -70,6 +77,7 @@ struct processor_runner_base::fed final : engine::held_record, stream::execution
   std::exception_ptr thrown;  // before there was a task
   std::deque<emitted_record> emits;
   std::optional<error> emit_error;
+  const statements::statement_declaration* ignored = nullptr;  // its answer, by the processor
   std::int64_t written_at_us = 0;
   nanoseconds put_off{0};
 };
@@ -168,6 +176,8 @@ statements::lookup_statistics processor_runner_base::lookups(std::string_view na
 void processor_runner_base::ended(fed& which) {
   stream::outcome outcome = which.take_outcome();
   which.task = {};
+  if (which.ignored != nullptr && stream::finishes(outcome.what()))
+    outcome = stream::ignored_answer(*which.ignored);
   if (which.emit_error && outcome.what() == stream::outcome::kind::done) outcome = *which.emit_error;
   if (outcome.what() == stream::outcome::kind::done) {
     for (emitted_record& e : which.emits) emitted_.push_back(std::move(e));

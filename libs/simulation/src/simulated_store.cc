@@ -212,9 +212,9 @@ void execute::await_suspend(std::coroutine_handle<> waiting) {
   ctx_.database().submit(request_);
 }
 
-result<stream::rows_ref> execute::await_resume() {
+stream::answer<stream::rows_ref> execute::await_resume() {
   ctx_.answered(request_);
-  return std::move(*request_.answer);
+  return {std::move(*request_.answer), ctx_.duty_for(*request_.statement)};
 }
 
 }  // namespace millrace::simulation

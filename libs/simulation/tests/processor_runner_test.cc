@@ -6,6 +6,7 @@
 #include <millrace/runtime/wait.h>
 #include <millrace/simulation/parcel.h>
 #include <millrace/simulation/processor_runner.h>
+#include <millrace/stream/must.h>
 
 namespace millrace::simulation {
 namespace {
@@ -94,6 +95,66 @@ TEST(ProcessorRunner, ShowsAnExceptionAsTheErrorOfTheAttempt) {
   ASSERT_EQ(run.last().what(), stream::outcome::kind::failed);
   EXPECT_EQ(run.last().cause()->to_string(), "processor_threw: std::invalid_argument: stoi");
   EXPECT_TRUE(run.emitted().empty());
+}
+
+// Writes a receipt: by must(), or without a look at the answer.
+class careless final : public engine::processor<parcel> {
+ public:
+  runtime::task<stream::outcome> process(engine::record<parcel> p, stream::context ctx) override {
+    if (p->word == "plain") stream::must(result<int>(error(errc::malformed)));
+    return work(this, std::move(p), ctx);
+  }
+
+ private:
+  static runtime::task<stream::outcome> work(careless* self, engine::record<parcel> p, stream::context ctx) {
+    ctx.emit(self->onward_, "k", *p);
+    execute insert(ctx, self->insert_receipt_, {cell(p->number)});
+    if (p->word == "must") {
+      co_await stream::must(insert);
+    } else {
+      const auto written = co_await insert;
+      if (p->word == "looked at" && !written) co_return written.error();
+      if (p->word == "unimportant") written.ignore();
+    }
+    if (p->word == "skipped") co_return stream::outcome::skipped("known");
+    co_return stream::outcome::done();
+  }
+
+  plain_statement insert_receipt_{std::string(insert_receipt)};
+  engine::output<parcel> onward_{"onward"};
+};
+
+TEST(ProcessorRunner, ShowsTheErrorWithWhichMustEndsARecord) {
+  processor_runner<careless> run;
+  run.feed({1, "must"});
+  EXPECT_EQ(run.last().what(), stream::outcome::kind::done);
+  run.database().answer(insert_receipt, [](std::span<const cell>) {
+    return result<std::vector<row>>(error(errc::db_overloaded));
+  });
+  run.feed({1, "must"});
+  ASSERT_EQ(run.last().what(), stream::outcome::kind::failed);
+  EXPECT_EQ(run.last().cause()->code(), errc::db_overloaded);
+  run.feed({1, "plain"});
+  ASSERT_EQ(run.last().what(), stream::outcome::kind::failed);
+  EXPECT_EQ(run.last().cause()->code(), errc::malformed);
+  EXPECT_EQ(run.emitted().size(), 1U);
+}
+
+TEST(ProcessorRunner, FailsARecordWhoseProcessorDidNotLookAtAnAnswer) {
+  processor_runner<careless> run;
+  for (const char* word : {"ignored", "skipped"}) {
+    run.feed({1, word});
+    ASSERT_EQ(run.last().what(), stream::outcome::kind::failed) << word;
+    EXPECT_EQ(
+        run.last().cause()->to_string(),
+        "answer_ignored: the answer of 'insert receipt' was not looked at: use `co_await must(...)` or test "
+        "the result");
+  }
+  EXPECT_TRUE(run.emitted().empty());
+  run.feed({1, "looked at"});
+  run.feed({1, "unimportant"});
+  EXPECT_EQ(run.outcomes()[2]->what(), stream::outcome::kind::done);
+  EXPECT_EQ(run.outcomes()[3]->what(), stream::outcome::kind::done);
 }
 
 TEST(ProcessorRunner, FailsARecordWithTooManyEmits) {

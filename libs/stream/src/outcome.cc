@@ -38,6 +38,8 @@ disposition disposition_of(errc code) noexcept {
     case errc::internal:
     // Maybe memory was short; a defect of the processor fails again, up to the bounds of the retries.
     case errc::processor_threw:
+    // A defect of the processor, too: an answer that is not looked at may be that of a write that failed.
+    case errc::answer_ignored:
       return disposition::retry;
     // A person must act: dead-lettering would pour the whole topic away.
     case errc::registry_unauthorized:

@@ -16,30 +16,26 @@ namespace {
 }  // namespace
 
 task<outcome> visits::process(record<Navigation> nav, context ctx) {
-  auto found = co_await select_profile_(ctx, nav->visitor_id);
-  if (!found) co_return found.error();
-  const profile& visitor = *found ? ***found : unknown_visitor;
+  const auto found = co_await must(select_profile_(ctx, nav->visitor_id));
+  const profile& visitor = found ? **found : unknown_visitor;
 
   std::optional<std::string_view> country;
   if (nav->geo) country = nav->geo->country;
-  auto written = co_await insert_visit_(ctx, nav->visitor_id, nav->event_time, nav->event_id, nav->partner_id,
-                                        symbol_of(nav->kind), nav->page.url, country, visitor.segment,
-                                        visitor.score, static_cast<std::int32_t>(nav->products.size()));
-  if (!written) co_return written.error();
+  co_await must(insert_visit_(ctx, nav->visitor_id, nav->event_time, nav->event_id, nav->partner_id,
+                              symbol_of(nav->kind), nav->page.url, country, visitor.segment, visitor.score,
+                              static_cast<std::int32_t>(nav->products.size())));
   co_return outcome::done();
 }
 
 task<outcome> last_seen::process(record<Navigation> nav, context ctx) {
-  auto written = co_await insert_last_seen_(ctx, nav->visitor_id, nav->event_time, nav.offset(),
-                                            nav->event_id, symbol_of(nav->kind), nav->page.url);
-  if (!written) co_return written.error();
+  co_await must(insert_last_seen_(ctx, nav->visitor_id, nav->event_time, nav.offset(), nav->event_id,
+                                  symbol_of(nav->kind), nav->page.url));
   co_return outcome::done();
 }
 
 task<outcome> audience_feed::process(record<Navigation> nav, context ctx) {
-  auto found = co_await select_profile_(ctx, nav->visitor_id);
-  if (!found) co_return found.error();
-  const profile& visitor = *found ? ***found : unknown_visitor;
+  const auto found = co_await must(select_profile_(ctx, nav->visitor_id));
+  const profile& visitor = found ? **found : unknown_visitor;
 
   feed::EnrichedVisit visit;
   visit.event_id = nav->event_id;

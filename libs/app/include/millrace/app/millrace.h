@@ -18,8 +18,7 @@
 //   class visits final : public millrace::processor<page_view> {
 //    public:
 //     millrace::task<millrace::outcome> process(millrace::record<page_view> view, millrace::context ctx) override {
-//       const auto written = co_await insert_(ctx, view->visitor_id);
-//       if (!written) co_return written.error();
+//       co_await millrace::must(insert_(ctx, view->visitor_id));  // an error ends the attempt
 //       co_return millrace::outcome::done();
 //     }
 //
@@ -43,7 +42,10 @@
 #include <millrace/engine/processor.h>
 #include <millrace/engine/record.h>
 #include <millrace/runtime/task.h>
+#include <millrace/stream/all.h>
+#include <millrace/stream/answer.h>
 #include <millrace/stream/context.h>
+#include <millrace/stream/must.h>
 #include <millrace/stream/outcome.h>
 
 namespace millrace {
@@ -62,7 +64,10 @@ using runtime::task;
 using statements::miss_policy;
 using statements::no_lookup;
 using statements::write_time;
+using stream::all;
+using stream::answer;
 using stream::context;
+using stream::must;
 using stream::outcome;
 
 }  // namespace millrace

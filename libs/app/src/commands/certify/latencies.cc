@@ -26,7 +26,8 @@ struct load_statements {
 
 std::string key_of(std::uint64_t k) { return fmt::format("load-{}", k % keys); }
 
-runtime::task<result<void>> read_one(stream::context ctx, const load_statements* with, std::uint64_t k) {
+runtime::task<stream::answer<void>> read_one(stream::context ctx, const load_statements* with,
+                                             std::uint64_t k) {
   const std::string key = key_of(k);
   const auto found = co_await with->read(ctx, key);
   if (!found) co_return found.error();

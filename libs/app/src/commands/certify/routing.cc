@@ -65,19 +65,22 @@ struct token_statements {
 };
 
 // The kinds of requests, each about one key.
-runtime::task<result<void>> read_one(stream::context ctx, const routed_statements* with, std::string key) {
+runtime::task<stream::answer<void>> read_one(stream::context ctx, const routed_statements* with,
+                                             std::string key) {
   const auto found = co_await with->read(ctx, key);
   if (!found) co_return found.error();
   co_return result<void>();
 }
 
-runtime::task<result<void>> claim_one(stream::context ctx, const routed_statements* with, std::string key) {
+runtime::task<stream::answer<void>> claim_one(stream::context ctx, const routed_statements* with,
+                                              std::string key) {
   const auto done = co_await with->claim(ctx, "holder", key);
   if (!done) co_return done.error();
   co_return result<void>();
 }
 
-runtime::task<result<void>> write_batch(stream::context ctx, const routed_statements* with, std::string key) {
+runtime::task<stream::answer<void>> write_batch(stream::context ctx, const routed_statements* with,
+                                                std::string key) {
   cql::batch rows(ctx);
   for (std::int32_t n = 0; n < rows_of_key; ++n) {
     if (!rows.add(with->write_row, key, n, "row")) co_return error(errc::limit_exceeded, "the batch is full");
@@ -85,7 +88,8 @@ runtime::task<result<void>> write_batch(stream::context ctx, const routed_statem
   co_return co_await rows.run();
 }
 
-runtime::task<result<void>> read_pages(stream::context ctx, const routed_statements* with, std::string key) {
+runtime::task<stream::answer<void>> read_pages(stream::context ctx, const routed_statements* with,
+                                               std::string key) {
   cql::pages<std::int32_t> all = with->read_rows(ctx, key);
   while (true) {
     const auto page = co_await all.next();
@@ -94,7 +98,7 @@ runtime::task<result<void>> read_pages(stream::context ctx, const routed_stateme
   }
 }
 
-using call = runtime::task<result<void>>;
+using call = runtime::task<stream::answer<void>>;
 using kind_call = call (*)(stream::context ctx, const routed_statements* with, const std::string& key);
 
 call insert_of(stream::context ctx, const routed_statements* with, const std::string& key) {

@@ -69,8 +69,8 @@ void note_failure(const error& why, observed& into) {
 }
 
 // Reads a row that was acknowledged, and compares it.
-runtime::task<result<void>> check_one(worker* by, const changing_statements* with, std::int64_t id,
-                                      observed* seen) {
+runtime::task<stream::answer<void>> check_one(worker* by, const changing_statements* with, std::int64_t id,
+                                              observed* seen) {
   const auto found = co_await with->read(by->context(), id);
   if (!found) {
     note_failure(found.error(), *seen);
@@ -91,7 +91,7 @@ runtime::task<result<void>> check_one(worker* by, const changing_statements* wit
   co_return result<void>();
 }
 
-runtime::task<result<void>> write_one(worker* by, const changing_statements* with, observed* seen) {
+runtime::task<stream::answer<void>> write_one(worker* by, const changing_statements* with, observed* seen) {
   const std::int64_t id = seen->next++;
   const addresses homes{address{"first"}, address{street_of(id)}};
   const std::string note = note_of(id);

@@ -45,8 +45,8 @@ struct claim_statements {
   cql::statement<cql::applied<holder_row>(std::string_view, std::string_view)> claim;
 };
 
-runtime::task<result<void>> write_rows(stream::context ctx, const value_statements* with, std::int32_t from,
-                                       std::int32_t to) {
+runtime::task<stream::answer<void>> write_rows(stream::context ctx, const value_statements* with,
+                                               std::int32_t from, std::int32_t to) {
   cql::batch rows(ctx);
   for (std::int32_t n = from; n < to; ++n) {
     if (!rows.add(with->write_row, "pages", n, "a row among many")) {
@@ -62,7 +62,7 @@ struct paged {
   bool in_order = true;
 };
 
-runtime::task<result<paged>> read_pages(stream::context ctx, const value_statements* with) {
+runtime::task<stream::answer<paged>> read_pages(stream::context ctx, const value_statements* with) {
   paged out;
   cql::pages<std::int32_t> all = with->read_rows(ctx, "pages");
   while (true) {
@@ -113,7 +113,7 @@ std::optional<stored> read_back(const run& in, const value_statements& with, std
   return ***found;
 }
 
-bool written(const run& in, runtime::task<result<void>> call, const char* what) {
+bool written(const run& in, runtime::task<stream::answer<void>> call, const char* what) {
   const auto done = in.main.tell(std::move(call));
   if (!done) in.to.add(verdict::fail, what, failed_text + done.error().to_string());
   return done.ok();
@@ -170,8 +170,8 @@ struct claims {
   std::optional<error> trouble = {};
 };
 
-runtime::task<result<void>> claim_one(stream::context ctx, const claim_statements* with, std::string_view as,
-                                      std::uint64_t k, claims* into) {
+runtime::task<stream::answer<void>> claim_one(stream::context ctx, const claim_statements* with,
+                                              std::string_view as, std::uint64_t k, claims* into) {
   const std::string key = fmt::format("claim-{}", k);
   const auto claimed = co_await with->claim(ctx, key, as);
   if (!claimed) {

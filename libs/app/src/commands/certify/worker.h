@@ -90,7 +90,7 @@ class worker final : private stream::execution {
   }
   // As above; a failure is counted.
   template <typename T>
-  result<T> tell(runtime::task<result<T>> call) {
+  result<T> tell(runtime::task<stream::answer<T>> call) {
     result<T> answer = finish(std::move(call));
     if (!answer) counts_.note(answer.error());
     return answer;

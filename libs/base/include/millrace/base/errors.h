@@ -71,6 +71,7 @@ enum class errc : std::uint8_t {
   rejected,                // the processor rejected the record
   redrive_target_unknown,  // a redriven record names a processor or a group that is not known here
   processor_threw,         // an exception left process()
+  answer_ignored,          // process() did not look at the answer of a statement
   unsupported,             // valid, but not supported by this build
   internal,                // a contained defect (e.g. a panic in the driver); please report it
 };

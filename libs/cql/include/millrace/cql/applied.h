@@ -3,6 +3,7 @@
 // Example prelude:
 //
 //   #include <millrace/cql/statement.h>
+//   #include <millrace/stream/must.h>
 //
 //   struct owner {
 //     std::string_view holder;
@@ -12,10 +13,9 @@
 //
 // Example, in a coroutine:
 //
-//   const auto claimed = co_await (*claim)(ctx, "id", "me");
-//   if (!claimed) co_return claimed.error();
-//   if (!*claimed && claimed->current()) {
-//     const std::string holder((*claimed->current())->holder);
+//   const auto claimed = co_await stream::must((*claim)(ctx, "id", "me"));
+//   if (!claimed && claimed.current()) {
+//     const std::string holder((*claimed.current())->holder);
 //     co_return error(errc::rejected, "held by " + holder);
 //   }
 //

@@ -7,6 +7,8 @@
 //
 // Example prelude:
 //
+//   #include <millrace/stream/must.h>
+//
 //   const cql::statement<void(std::string_view visitor, timestamp at)>* insert_visit = nullptr;
 //
 // Example, in a coroutine:
@@ -15,8 +17,7 @@
 //   for (const timestamp at : {timestamp(milliseconds(1)), timestamp(milliseconds(2))}) {
 //     if (!visits.add(*insert_visit, "v1", at)) co_return error(errc::limit_exceeded, "the batch is full");
 //   }
-//   const auto written = co_await visits.run();
-//   if (!written) co_return written.error();
+//   co_await stream::must(visits.run());  // run() awaits to answer<void>
 //
 // A batch holds void statements without IF. Unless it is logged, all have the same table and the same partition key,
 // whose parts are all bound by parameters: an unlogged batch of two tables would be two mutations, of which a failure
@@ -41,6 +42,7 @@
 #include <millrace/base/values.h>
 #include <millrace/cql/statement.h>
 #include <millrace/runtime/task.h>
+#include <millrace/stream/answer.h>
 #include <millrace/stream/context.h>
 
 namespace millrace::cql {
@@ -77,7 +79,7 @@ class batch {
 
   // Sends the batch. An empty batch is done at once. After success the batch is empty; after an error it is
   // unchanged.
-  [[nodiscard]] runtime::task<result<void>> run();
+  [[nodiscard]] runtime::task<stream::answer<void>> run();
 
  private:
   struct part {
@@ -88,7 +90,7 @@ class batch {
 
   bool add_encoded(const statements::statement_declaration& what, std::optional<std::int64_t> write_time,
                    bytes_view cells);
-  static runtime::task<result<void>> run_of(batch* self);
+  static runtime::task<stream::answer<void>> run_of(batch* self);
 
   stream::context ctx_;
   batch_kind kind_;

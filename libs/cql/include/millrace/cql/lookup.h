@@ -10,11 +10,12 @@
 //
 // Example, at namespace scope:
 //
+//   #include <millrace/stream/must.h>
+//
 //   class scoring {
 //    public:
 //     runtime::task<stream::outcome> score(stream::context ctx, std::string_view visitor) {
-//       const auto found = co_await profiles_(ctx, visitor);  // found<profile>
-//       if (!found) co_return found.ending();
+//       const auto found = co_await stream::must(profiles_(ctx, visitor));  // found<profile>
 //       if (found->score < 0.5) co_return stream::outcome::skipped("low score");
 //       co_return stream::outcome::done();
 //     }
@@ -34,7 +35,9 @@
 // most options.ttl from its request on.
 //
 // No row: options.on_miss decides whether found<R> holds the default row, or no row and the outcome to
-// return: skipped, dead letter, or deferred.
+// return: skipped, dead letter, or deferred. stream::must() ends the attempt with that outcome, or with the error
+// of a lookup that failed; `if (!found) co_return found.ending();` is the same by hand. A lookup that is ignored
+// is harmless.
 //
 // Writes: a statement that names the lookup in statement_options::invalidates invalidates the row it wrote in
 // every worker of the process, before its caller resumes. A lookup that begins after that never yields an

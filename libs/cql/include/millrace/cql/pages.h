@@ -3,6 +3,7 @@
 // Example prelude:
 //
 //   #include <millrace/cql/statement.h>
+//   #include <millrace/stream/must.h>
 //
 //   struct visit {
 //     timestamp at;
@@ -16,10 +17,9 @@
 //   cql::pages<visit> all = (*select_visits)(ctx, "v1");  // sends nothing yet
 //   std::size_t visits = 0;
 //   while (true) {
-//     const auto page = co_await all.next();  // result<rows<visit>>
-//     if (!page) co_return page.error();
-//     if (page->empty()) break;  // the end
-//     visits += page->size();
+//     const auto page = co_await stream::must(all.next());  // rows<visit>; next() awaits to an answer
+//     if (page.empty()) break;                              // the end
+//     visits += page.size();
 //   }
 //   if (visits == 0) co_return error(errc::rejected, "no visits");
 //
@@ -39,6 +39,7 @@
 #include <millrace/base/bytes.h>
 #include <millrace/cql/statement_base.h>
 #include <millrace/runtime/task.h>
+#include <millrace/stream/answer.h>
 #include <millrace/stream/context.h>
 
 namespace millrace::cql {
@@ -55,12 +56,17 @@ class pages {
 
   // Requests the next page. An empty page is the end. Returns errc::limit_exceeded after empty_pages_max
   // pages without a row.
-  [[nodiscard]] runtime::task<result<rows<R>>> next() { return next_of(this); }
+  [[nodiscard]] runtime::task<stream::answer<rows<R>>> next() { return next_of(this); }
   [[nodiscard]] bool finished() const noexcept { return finished_; }
 
  private:
-  static runtime::task<result<rows<R>>> next_of(pages* self) {
-    for (int skipped = 0; !self->finished_ && skipped < empty_pages_max; ++skipped) {
+  static runtime::task<stream::answer<rows<R>>> next_of(pages* self) {
+    result<rows<R>> read = rows<R>({}, {});
+    for (int skipped = 0; !self->finished_ && read->empty(); ++skipped) {
+      if (skipped == empty_pages_max) {
+        read = self->of_->too_many_rows();
+        break;
+      }
       stream::store_request request;
       request.statement = self->of_;
       request.cells = self->cells_.view();
@@ -69,17 +75,20 @@ class pages {
       internal::submitted wait(self->ctx_.database(), request);
       co_await wait;
       self->ctx_.answered(request);
-      invariant(request.answer.has_value(), "a store completes a request with its answer");
-      if (!*request.answer) co_return request.answer->error();
-      const stream::rows_ref page = **request.answer;
-      result<rows<R>> read = internal::decoded_rows<R>(*self->of_, page);
-      if (!read) co_return read;
-      self->finished_ = !page || !page->has_more_pages;
-      if (page) self->state_.assign(page->paging_state.begin(), page->paging_state.end());
-      if (!read->empty()) co_return read;
+      read = self->page_of(request);
+      if (!read) break;
     }
-    if (!self->finished_) co_return self->of_->too_many_rows();
-    co_return rows<R>({}, {});
+    co_return stream::answer<rows<R>>(std::move(read), self->ctx_.duty_for(*self->of_));
+  }
+  [[nodiscard]] result<rows<R>> page_of(const stream::store_request& request) {
+    invariant(request.answer.has_value(), "a store completes a request with its answer");
+    if (!*request.answer) return request.answer->error();
+    const stream::rows_ref page = **request.answer;
+    result<rows<R>> read = internal::decoded_rows<R>(*of_, page);
+    if (!read) return read;
+    finished_ = !page || !page->has_more_pages;
+    if (page) state_.assign(page->paging_state.begin(), page->paging_state.end());
+    return read;
   }
 
   const internal::statement_base* of_;

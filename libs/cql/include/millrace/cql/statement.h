@@ -9,16 +9,17 @@
 //
 // Example, at namespace scope:
 //
+//   #include <millrace/stream/must.h>
 //   #include <millrace/stream/outcome.h>
 //
 //   class scoring {
 //    public:
 //     runtime::task<stream::outcome> score(stream::context ctx, std::string_view visitor, timestamp at) {
-//       const auto found = co_await select_profile_(ctx, visitor);  // result<std::optional<row<profile>>>
-//       if (!found) co_return found.error();
-//       if (*found && (**found)->score < 0.5) co_return stream::outcome::skipped("low score");
-//       const auto written = co_await insert_visit_(ctx, visitor, at);
-//       if (!written) co_return written.error();
+//       // std::optional<row<profile>>
+//       const auto found = co_await stream::must(select_profile_(ctx, visitor));
+//       if (found && (*found)->score < 0.5) co_return stream::outcome::skipped("low score");
+//       const auto written = co_await insert_visit_(ctx, visitor, at);  // answer<void>
+//       if (!written) co_return written.error();                        // what must() does
 //       co_return stream::outcome::done();
 //     }
 //
@@ -33,11 +34,15 @@
 // Signatures:
 //
 //   signature                 awaits to
-//   void(Args...)             result<void>
-//   R(Args...)                result<std::optional<row<R>>>: no row is not an error, a second one is
-//   std::vector<R>(Args...)   result<rows<R>>: at most rows_max
-//   applied<R>(Args...)       result<applied<R>>: INSERT, UPDATE or DELETE with IF; see applied.h
-//   pages<R>(Args...)         gives pages<R>, whose next() awaits to result<rows<R>>; see pages.h
+//   void(Args...)             answer<void>
+//   R(Args...)                answer<std::optional<row<R>>>: no row is not an error, a second one is
+//   std::vector<R>(Args...)   answer<rows<R>>: at most rows_max
+//   applied<R>(Args...)       answer<applied<R>>: INSERT, UPDATE or DELETE with IF; see applied.h
+//   pages<R>(Args...)         gives pages<R>, whose next() awaits to answer<rows<R>>; see pages.h
+//
+// stream::answer<T> is a result<T> that must be looked at (stream/answer.h): stream::must() yields its value
+// or ends the attempt with its error, `if (!x) co_return x.error();` is the same by hand, and an answer that is
+// ignored fails the attempt.
 //
 // Options: the second argument of the constructor has the statement's own consistency, timeout, idempotence,
 // page size and tracing (statements::statement_options). Several writes of one partition in one request:
@@ -79,6 +84,7 @@
 #include <millrace/cql/row.h>
 #include <millrace/cql/statement_base.h>
 #include <millrace/runtime/task.h>
+#include <millrace/stream/answer.h>
 #include <millrace/stream/context.h>
 #include <millrace/stream/store.h>
 
@@ -153,7 +159,7 @@ class statement<R(Args...)> final : public internal::statement_base {
 
  public:
   using answer = typename traits::type;
-  using call = std::conditional_t<internal::is_pages<R>, R, runtime::task<result<answer>>>;
+  using call = std::conditional_t<internal::is_pages<R>, R, runtime::task<stream::answer<answer>>>;
 
   // Declares a statement; see statements::declaration_scope.
   explicit statement(std::string_view cql, statements::statement_options options = {})
@@ -172,8 +178,8 @@ class statement<R(Args...)> final : public internal::statement_base {
   // Executes the statement with a given write timestamp: replays write the same cell version, and of two
   // writes the later timestamp wins, whatever their order of arrival. Not for statements with IF, which have
   // their own timestamps.
-  [[nodiscard]] runtime::task<result<answer>> written_at(timestamp_micros time, stream::context ctx,
-                                                         const std::remove_cvref_t<Args>&... args) const
+  [[nodiscard]] runtime::task<stream::answer<answer>> written_at(
+      timestamp_micros time, stream::context ctx, const std::remove_cvref_t<Args>&... args) const
     requires(traits::promised == internal::promise::nothing)
   {
     return run(this, ctx, std::int64_t{time.time_since_epoch().count()}, encoded(args...));
@@ -201,9 +207,9 @@ class statement<R(Args...)> final : public internal::statement_base {
     return cells;
   }
 
-  static runtime::task<result<answer>> run(const statement* self, stream::context ctx,
-                                           std::optional<std::int64_t> write_timestamp_us,
-                                           cell_buffer cells) {
+  static runtime::task<stream::answer<answer>> run(const statement* self, stream::context ctx,
+                                                   std::optional<std::int64_t> write_timestamp_us,
+                                                   cell_buffer cells) {
     stream::store_request request;
     request.statement = self;
     request.cells = cells.view();
@@ -214,13 +220,17 @@ class statement<R(Args...)> final : public internal::statement_base {
     co_await wait;
     self->written(request.cells);
     ctx.answered(request);
+    co_return stream::answer<answer>(self->read(request), ctx.duty_for(*self));
+  }
+
+  [[nodiscard]] result<answer> read(const stream::store_request& request) const {
     invariant(request.answer.has_value(), "a store completes a request with its answer");
-    if (!*request.answer) co_return request.answer->error();
+    if (!*request.answer) return request.answer->error();
     if constexpr (std::is_void_v<R>) {
-      if (**request.answer && (**request.answer)->row_count > 0) co_return self->unexpected_answer();
-      co_return result<void>();
+      if (**request.answer && (**request.answer)->row_count > 0) return unexpected_answer();
+      return {};
     } else {
-      co_return self->decoded(**request.answer, static_cast<answer*>(nullptr));
+      return decoded(**request.answer, static_cast<answer*>(nullptr));
     }
   }
 

@@ -16,6 +16,20 @@
 //     co_return 2 * *once;
 //   }
 //
+//   runtime::task<result<int>> sum(runtime::loop& loop) {
+//     runtime::task<result<int>> left = answer(loop);
+//     runtime::task<result<int>> right = twice(loop);
+//     runtime::join both;
+//     left.start(both);
+//     right.start(both);
+//     co_await both;
+//     const result<int> one = left.take();
+//     const result<int> two = right.take();
+//     if (!one) co_return one.error();
+//     if (!two) co_return two.error();
+//     co_return *one + *two;
+//   }
+//
 // Rules for coroutines:
 //
 // * Parameters are values, or references to objects that provably outlive the coroutine.
@@ -45,6 +59,42 @@ template <typename T = void>
 class task;
 
 namespace internal {
+class promise_base;
+}  // namespace internal
+
+// The end of several tasks, for one coroutine: each task is started with the join, then `co_await` resumes
+// when all have finished. Their results are taken from the tasks. Nothing is allocated. A join that is
+// destroyed while one of its tasks runs breaks an invariant.
+class join {
+ public:
+  join() = default;
+  join(const join&) = delete;
+  join& operator=(const join&) = delete;
+  ~join() { invariant(running_ == 0, "a join ended with running tasks"); }
+
+  // Returns the number of tasks that have not finished.
+  [[nodiscard]] std::size_t running() const noexcept { return running_; }
+
+  [[nodiscard]] bool await_ready() const noexcept { return running_ == 0; }
+  void await_suspend(std::coroutine_handle<> waiting) noexcept { waiting_ = waiting; }
+  void await_resume() const noexcept {}
+
+ private:
+  template <typename U>
+  friend class task;
+  friend class internal::promise_base;
+
+  // The coroutine to resume after the end of a task.
+  [[nodiscard]] std::coroutine_handle<> ended() noexcept {
+    if (--running_ > 0 || !waiting_) return std::noop_coroutine();
+    return std::exchange(waiting_, nullptr);
+  }
+
+  std::size_t running_ = 0;
+  std::coroutine_handle<> waiting_;
+};
+
+namespace internal {
 
 class promise_base {
  public:
@@ -59,6 +109,7 @@ class promise_base {
     std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> finished) noexcept {
       promise_base& self = finished.promise();
       if (self.continuation_) return self.continuation_;
+      if (self.join_ != nullptr) return self.join_->ended();
       // Not called from here: it will destroy this frame, whose awaiter is still on the stack.
       self.loop_->defer(*self.done_);
       return std::noop_coroutine();
@@ -82,6 +133,7 @@ class promise_base {
   std::coroutine_handle<> continuation_;
   loop* loop_ = nullptr;
   deferred* done_ = nullptr;
+  join* join_ = nullptr;
 };
 
 template <typename T>
@@ -148,6 +200,14 @@ class [[nodiscard]] task {
     started_ = true;
     handle_.promise().loop_ = &l;
     handle_.promise().done_ = &done;
+    handle_.resume();
+  }
+  // The same for one of several tasks that a coroutine waits for.
+  void start(join& with) noexcept {
+    invariant(handle_ != nullptr && !started_, "a task is started once");
+    started_ = true;
+    handle_.promise().join_ = &with;
+    ++with.running_;
     handle_.resume();
   }
   // Returns the value of a finished task that was started and not awaited, once. Throws what the coroutine

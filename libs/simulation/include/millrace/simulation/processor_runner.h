@@ -6,14 +6,14 @@
 //   #include <millrace/cql/statement.h>
 //   #include <millrace/engine/output.h>
 //   #include <millrace/simulation/parcel.h>
+//   #include <millrace/stream/must.h>
 //
 //   class price final : public engine::processor<engine::parcel> {
 //    public:
 //     runtime::task<stream::outcome> process(engine::record<engine::parcel> parcel, stream::context ctx) override {
-//       const auto found = co_await select_(ctx, parcel->word);
-//       if (!found) co_return found.error();
-//       if (!*found) co_return stream::outcome::skipped("no price");
-//       ctx.emit(priced_, parcel->word, {.number = **found->operator->(), .word = parcel->word});
+//       const auto found = co_await stream::must(select_(ctx, parcel->word));
+//       if (!found) co_return stream::outcome::skipped("no price");
+//       ctx.emit(priced_, parcel->word, {.number = **found, .word = parcel->word});
 //       co_return stream::outcome::done();
 //     }
 //
@@ -32,7 +32,9 @@
 //   invariant(run.emitted().front().topic == "priced", "the emit of a record that is done");
 //
 // There is no engine: no retry, no dead-letter record, no commit. An outcome is what process() returned, or
-// the error errc::processor_threw when an exception left it. Emits are those of records that are done.
+// the error or outcome with which stream::must() ended it, the error errc::processor_threw when an exception
+// left it, or errc::answer_ignored when it did not look at the answer of a statement. Emits are those of records
+// that are done.
 // Lookups cache and share as declared, and their requests are executed statements like any other. Write times
 // are those of one owner of the partition from its first record on. A record that waits (a slow statement, a
 // sleep) continues when the clock is advanced.

@@ -130,7 +130,7 @@ class simulated_store final : public stream::store {
 };
 
 // Executes a statement, for processors without typed statements: `co_await execute(ctx, statement, cells)`
-// yields result<stream::rows_ref>.
+// yields stream::answer<stream::rows_ref>.
 class [[nodiscard]] execute {
  public:
   execute(stream::context ctx, const statements::statement_declaration& statement,
@@ -140,7 +140,7 @@ class [[nodiscard]] execute {
 
   bool await_ready() const noexcept { return false; }
   void await_suspend(std::coroutine_handle<> waiting);
-  result<stream::rows_ref> await_resume();
+  stream::answer<stream::rows_ref> await_resume();
 
  private:
   stream::context ctx_;

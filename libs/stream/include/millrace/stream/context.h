@@ -26,6 +26,7 @@
 #include <millrace/runtime/loop.h>
 #include <millrace/runtime/timer.h>
 #include <millrace/statement/declarations.h>
+#include <millrace/stream/answer.h>
 #include <millrace/stream/record.h>
 #include <millrace/stream/store.h>
 
@@ -79,6 +80,11 @@ class execution {
   // Circuit breakers go by these answers. nullptr: it succeeded.
   virtual void database_answered(const statements::statement_declaration& statement, const error* failure) {
     static_cast<void>(statement), static_cast<void>(failure);
+  }
+  // An answer of `statement` was destroyed that nobody had looked at (answer.h). An attempt that ends with
+  // done or skipped fails then.
+  virtual void answer_ignored(const statements::statement_declaration& statement) noexcept {
+    static_cast<void>(statement);
   }
 
  protected:
@@ -138,6 +144,10 @@ class context {
   void answered(const store_request& request) const { run_->answered(request); }
   void database_answered(const statements::statement_declaration& statement, const error* failure) const {
     run_->database_answered(statement, failure);
+  }
+  // To be called by statements: the duty to look at an answer, for stream::answer.
+  [[nodiscard]] answer_duty duty_for(const statements::statement_declaration& statement) const noexcept {
+    return answer_duty(*run_, statement);
   }
 
   // Produces `value` to the output `to` once process() has returned done. The record is finished when the

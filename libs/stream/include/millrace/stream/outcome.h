@@ -32,9 +32,10 @@ enum class disposition : std::uint8_t {
 [[nodiscard]] disposition disposition_of(errc code) noexcept;
 [[nodiscard]] std::string_view to_string(disposition d) noexcept;
 
-// The result of process(). An error converts: `if (!found) co_return found.error();`. An exception that
-// leaves process() counts as the error errc::processor_threw of that attempt: disposition retry, within the
-// bounds of retries.
+// The result of process(). An error converts: `if (!found) co_return found.error();`. must() (must.h) ends
+// process() with the error without such a line. An exception that leaves process() counts as the error
+// errc::processor_threw of that attempt, and an answer of a statement that nobody looked at (answer.h) as
+// errc::answer_ignored: disposition retry, within the bounds of retries.
 class [[nodiscard]] outcome {
  public:
   enum class kind : std::uint8_t { done, skipped, dead_letter, again, failed };
@@ -72,5 +73,10 @@ class [[nodiscard]] outcome {
   nanoseconds delay_{0};
   kind kind_;
 };
+
+// True for an outcome after which the record is not processed again and not kept elsewhere: done or skipped.
+[[nodiscard]] constexpr bool finishes(outcome::kind what) noexcept {
+  return what == outcome::kind::done || what == outcome::kind::skipped;
+}
 
 }  // namespace millrace::stream
