@@ -207,6 +207,10 @@ int process::run_to_end() {
 
   use_buckets(settings_.metrics, declared_);
   declare_metrics(declared_);
+  // What it refuses, check() reports.
+  if (const auto work = engine::build(app_.processors)) {
+    if (auto own = declare_metrics(work->declared, declared_); !own) return fail(own.error());
+  }
   declared_.seal();
   hooks_.push_back(
       metrics::add_process_metrics(counts_, {app_.version, MILLRACE_VERSION, MILLRACE_REVISION}));

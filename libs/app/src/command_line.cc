@@ -59,10 +59,15 @@ void declare_validate_command(const application& app, CLI::App& self, int& code)
   });
 }
 
-void declare_metrics_command(CLI::App& self, int& code) {
-  self.callback([&code] {
-    std::cout << metric_catalogue_json();
-    code = exit_ok;
+void declare_metrics_command(const application& app, CLI::App& self, int& code) {
+  self.callback([&app, &code] {
+    const auto catalogue = metric_catalogue_json(app.processors);
+    if (catalogue) {
+      std::cout << *catalogue;
+    } else {
+      std::cerr << app.name << ": " << catalogue.error().message() << "\n";
+    }
+    code = catalogue ? exit_ok : exit_config;
   });
 }
 
@@ -150,7 +155,8 @@ std::vector<command> commands_of(const application& app) {
       {"config", "Print the settings: their reference, their JSON Schema or their effective values",
        declare_config_command},
       {"errors", "Print the reference of all errors in Markdown", declare_errors_command},
-      {"metrics", "Print the catalogue of metrics as JSON", declare_metrics_command},
+      {"metrics", "Print the catalogue of metrics as JSON, with those of the application",
+       [&app](CLI::App& self, int& code) { declare_metrics_command(app, self, code); }},
   };
   for (command& one : observe_commands()) all.push_back(std::move(one));
   all.push_back(dlq_command());

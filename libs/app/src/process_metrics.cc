@@ -48,9 +48,20 @@ void declare_metrics(metrics::catalogue& into) {
   const process_families process(into);
 }
 
-std::string metric_catalogue_json() {
+result<void> declare_metrics(const statements::declarations& of, metrics::catalogue& into) {
+  for (const statements::metric_declaration* each : of.metrics) {
+    if (const auto declared = each->declare(into); !declared) return declared.error();
+  }
+  return {};
+}
+
+result<std::string> metric_catalogue_json(const engine::processor_set& processors) {
   metrics::catalogue all;
   declare_metrics(all);
+  if (processors.empty()) return all.to_json();
+  const auto work = engine::build(processors);
+  if (!work) return work.error();
+  if (auto declared = declare_metrics(work->declared, all); !declared) return declared.error();
   return all.to_json();
 }
 

@@ -12,6 +12,7 @@
 #include <millrace/engine/output.h>
 #include <millrace/engine/processor.h>
 #include <millrace/simulation/parcel.h>
+#include <millrace/statement/metric.h>
 
 namespace millrace::app {
 namespace {
@@ -160,6 +161,22 @@ TEST_F(config_commands, ValidateRefusesWhatTheStartRefusesWithoutAServer) {
   EXPECT_EQ(refused(smallest, "no `registry` section"), "");
   EXPECT_EQ(refused(std::string(smallest) + "registry: {urls: ['https://r:8081']}\n", "no `cql` section"),
             "");
+}
+
+class misnamed final : public engine::processor<engine::parcel> {
+  runtime::task<stream::outcome> process(engine::record<engine::parcel>, stream::context) override {
+    co_return stream::outcome::done();
+  }
+  statements::counter orders_{"orders", "Orders."};
+};
+
+TEST_F(config_commands, ValidateRefusesAMetricThatBreaksARule) {
+  write(std::string(smallest) + servers);
+  const application wrong{.name = "wrong", .processors = {engine::make<misnamed>()}};
+  EXPECT_EQ(validate_config(wrong, arguments_, out_, err_), 78);
+  EXPECT_NE(err_.str().find("processor 'misnamed': metric 'orders': a counter's name ends in _total"),
+            std::string::npos)
+      << err_.str();
 }
 
 TEST_F(config_commands, ValidateRefusesASizeThatTheClientRefuses) {

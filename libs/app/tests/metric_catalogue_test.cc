@@ -3,6 +3,8 @@
 
 #include <millrace/app/app_config.h>
 #include <millrace/app/metric_catalogue.h>
+#include <millrace/simulation/parcel.h>
+#include <millrace/statement/metric.h>
 
 namespace millrace::app {
 namespace {
@@ -32,6 +34,23 @@ TEST(MetricCatalogue, TheBucketsOfAConfigurationAreUsed) {
   declare_metrics(all);
   EXPECT_EQ(all.find("millrace_statement_seconds")->buckets->bounds().size(), 2U);
   EXPECT_EQ(all.find("millrace_decode_seconds")->buckets->bounds().size(), metrics::buckets::decode().size());
+}
+
+class weighing final : public engine::processor<engine::parcel> {
+  runtime::task<stream::outcome> process(engine::record<engine::parcel>, stream::context) override {
+    co_return stream::outcome::done();
+  }
+  statements::histogram took_{"parcels_weighing_seconds", "Time to weigh a parcel."};
+};
+
+TEST(MetricCatalogue, HasTheMetricsOfTheApplication) {
+  const auto text = metric_catalogue_json({engine::make<weighing>()});
+  ASSERT_TRUE(text) << text.error().to_string();
+  std::vector<std::string> own;
+  for (const auto& each : nlohmann::json::parse(*text)["metrics"]) {
+    if (each.value("application", false)) own.push_back(each["name"]);
+  }
+  EXPECT_EQ(own, (std::vector<std::string>{"parcels_weighing_seconds"}));
 }
 
 }  // namespace

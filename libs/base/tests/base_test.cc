@@ -6,6 +6,7 @@
 #include <millrace/base/clock.h>
 #include <millrace/base/errors.h>
 #include <millrace/base/result.h>
+#include <millrace/base/text.h>
 #include <millrace/base/values.h>
 
 namespace millrace {
@@ -24,6 +25,16 @@ TEST(Errors, InAddsThePlaceInFront) {
   const error inner(errc::db_invalid, "no such table");
   EXPECT_EQ(inner.in("statement 's'").message(), "statement 's': no such table");
   EXPECT_EQ(inner.to_string(), "db_invalid: no such table");
+}
+
+TEST(Text, BytesThatAreNotUtf8BecomeQuestionMarks) {
+  const std::string fine = "a \xC3\xA9 \xE2\x82\xAC \xF0\x9F\x98\x80";
+  EXPECT_EQ(valid_utf8(fine), fine);
+  EXPECT_EQ(valid_utf8(""), "");
+  EXPECT_EQ(valid_utf8("\x80-\xC3"), "?-?") << "a part of a character";
+  EXPECT_EQ(valid_utf8("\xC0\x80 \xE0\x80\x80 \xF0\x80\x80\x80"), "?? ??? ????") << "too long a form";
+  EXPECT_EQ(valid_utf8("\xED\xA0\x80"), "???") << "a surrogate";
+  EXPECT_EQ(valid_utf8("\xF4\x90\x80\x80 \xF8"), "???? ?") << "beyond the last character";
 }
 
 TEST(Result, HoldsAValueOrAnError) {

@@ -24,6 +24,7 @@ engine_core::engine_core(engine_ports ports, engine_options options, processors 
   invariant(env_.options.in_flight_records_max > 0 && env_.options.take_records_max > 0,
             "an engine may take at least one record");
   for (const auto& each : env_.work.all) env_.metrics.shows(each->name());
+  for (statements::metric_declaration* each : env_.work.declared.metrics) each->bind(ports.metrics);
 }
 
 engine_core::~engine_core() {

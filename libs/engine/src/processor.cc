@@ -53,10 +53,12 @@ result<processors> build(const processor_set& factories) {
                  "an application has at most " + std::to_string(processors_max) + " processors");
   }
   processors built;
+  metrics::catalogue declared;  // for its rules
   const statements::declaration_scope collecting(built.declared);
   std::set<std::string, std::less<>> names;
   for (const processor_factory& create : factories) {
     const std::size_t statements = built.declared.statements.size();
+    const std::size_t first_metric = built.declared.metrics.size();
     auto constructed = construct(create, built.all.size() + 1);
     if (!constructed) return constructed.error();
     std::unique_ptr<processor_base> made = *std::move(constructed);
@@ -70,6 +72,10 @@ result<processors> build(const processor_set& factories) {
                                              std::string(built.all.front()->name()) + "' reads " +
                                              std::string(built.all.front()->input().type_name()) +
                                              ": the processors of one application share each decoded record");
+    }
+    for (std::size_t i = first_metric; i < built.declared.metrics.size(); ++i) {
+      if (const auto accepted = built.declared.metrics[i]->declare(declared); !accepted)
+        return accepted.error().in("processor '" + name + "'");
     }
     built.all.push_back(std::move(made));
     built.uses_database.push_back(built.declared.statements.size() > statements);

@@ -16,33 +16,34 @@ bool is_snake_case(std::string_view name) {
                      [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; });
 }
 
-void check_name(const family& f) {
-  invariant(is_snake_case(f.name), "a metric name is lower-case snake case");
+const char* broken_name_rule(const family& f) noexcept {
+  if (!is_snake_case(f.name)) return "a metric name is lower-case snake case";
   std::string_view stem = f.name;
   const bool total = stem.ends_with("_total");
-  invariant(total == (f.kind == kind::counter), "a counter's name ends in _total, and no other");
+  if (total != (f.kind == kind::counter)) return "a counter's name ends in _total, and no other";
   if (total) stem.remove_suffix(std::string_view("_total").size());
   for (const unit u : {unit::seconds, unit::bytes, unit::ratio}) {
-    const bool named = stem.ends_with("_" + std::string(to_string(u)));
-    invariant(named == (f.unit == u),
-              "a metric's unit is the end of its name (before _total), and only then");
+    const std::string_view word = to_string(u);
+    const bool named = stem.ends_with(word) && stem.size() > word.size() && stem[stem.size() - word.size() - 1] == '_';
+    if (named != (f.unit == u)) return "a metric's unit is the end of its name (before _total), and only then";
   }
   for (const std::string_view reserved : {"_sum", "_count", "_bucket"}) {
-    invariant(!stem.ends_with(reserved), "_sum, _count and _bucket belong to histograms");
+    if (stem.ends_with(reserved)) return "_sum, _count and _bucket belong to histograms";
   }
-  invariant(!f.name.ends_with("_info") || f.kind == kind::gauge, "an _info metric is a gauge");
+  if (f.name.ends_with("_info") && f.kind != kind::gauge) return "an _info metric is a gauge";
+  return nullptr;
 }
 
-void check_labels(const family& f) {
-  invariant(f.labels.size() <= labels_max, "too many labels");
+const char* broken_label_rule(const family& f) noexcept {
+  if (f.labels.size() > labels_max) return "too many labels";
   for (const label& l : f.labels) {
-    invariant(is_snake_case(l.name) && l.name != "le", "a label name is lower-case snake case and not `le`");
-    invariant(l.values.empty() != (l.values_max == 0), "a label is either closed or open with a bound");
-    invariant(l.values_max <= open_label_values_max, "an open label's bound is too large");
-    invariant(std::count_if(f.labels.begin(), f.labels.end(),
-                            [&](const label& other) { return other.name == l.name; }) == 1,
-              "a label is named once");
+    if (!is_snake_case(l.name) || l.name == "le") return "a label name is lower-case snake case and not `le`";
+    if (l.values.empty() == (l.values_max == 0)) return "a label is either closed or open with a bound";
+    if (l.values_max > open_label_values_max) return "an open label's bound is too large";
+    const auto named = [&](const label& other) { return other.name == l.name; };
+    if (std::count_if(f.labels.begin(), f.labels.end(), named) != 1) return "a label is named once";
   }
+  return nullptr;
 }
 
 bool same(const family& a, const family& b) {
@@ -51,7 +52,23 @@ bool same(const family& a, const family& b) {
     return std::ranges::equal(a.buckets->bounds(), b.buckets->bounds());
   };
   return a.name == b.name && a.help == b.help && a.kind == b.kind && a.unit == b.unit && a.merge == b.merge &&
-         a.labels == b.labels && same_buckets();
+         a.labels == b.labels && a.label_sets_max == b.label_sets_max && same_buckets();
+}
+
+// What the second declaration of a name declares differently.
+std::string difference(const family& known, const family& wanted) {
+  if (known.kind != wanted.kind) return "as a " + std::string(to_string(known.kind));
+  if (known.help != wanted.help) return "with the help text '" + known.help + "'";
+  if (known.merge != wanted.merge) return "with another merge of its values";
+  if (known.labels == wanted.labels) return "with other buckets";
+  std::string names;
+  for (const label& each : known.labels) names += (names.empty() ? "" : ", ") + each.name;
+  return names.empty() ? "without labels" : "with the labels " + names;
+}
+
+// Control characters would break the JSON form of the catalogue.
+bool is_one_line(std::string_view text) {
+  return std::ranges::none_of(text, [](char c) { return static_cast<unsigned char>(c) < ' '; });
 }
 
 bucket_layout layout_of(const std::vector<nanoseconds>& durations) {
@@ -127,10 +144,16 @@ void append_family(std::string& to, const family& f) {
     }
     to += "]";
   }
-  to += "}";
+  to += f.of_application ? ", \"application\": true}" : "}";
 }
 
 }  // namespace
+
+const char* broken_rule(const family& of) noexcept {
+  if (const char* name = broken_name_rule(of)) return name;
+  if (const char* labels = broken_label_rule(of)) return labels;
+  return of.help.empty() ? "a metric has a help text" : nullptr;
+}
 
 std::string_view to_string(unit u) noexcept {
   switch (u) {
@@ -242,9 +265,7 @@ const family* catalogue::known(std::string_view name) {
 }
 
 const family& catalogue::declare(family wanted) {
-  check_name(wanted);
-  check_labels(wanted);
-  invariant(!wanted.help.empty(), "a metric has a help text");
+  if (const char* broken = broken_rule(wanted)) invariant_broken(broken);
   const std::scoped_lock lock(mutex_);
   invariant(std::any_of(prefixes_.begin(), prefixes_.end(),
                         [&](const std::string& prefix) { return wanted.name.starts_with(prefix); }),
@@ -256,6 +277,27 @@ const family& catalogue::declare(family wanted) {
   }
   invariant(!sealed_, "a metric is declared before its catalogue is sealed");
   return families_.emplace_back(std::move(wanted));
+}
+
+result<const family*> catalogue::declare_for_application(family wanted) {
+  const auto refused = [&wanted](const std::string& why) {
+    return error(errc::config_invalid, "metric '" + wanted.name + "': " + why);
+  };
+  if (const char* broken = broken_rule(wanted)) return refused(broken);
+  if (!is_one_line(wanted.help)) return refused("a help text has no control characters");
+  for (const std::string_view reserved : {"millrace_", "process_"}) {
+    if (wanted.name.starts_with(reserved))
+      return refused("names that begin with " + std::string(reserved) + " belong to the product");
+  }
+  wanted.of_application = true;
+  const std::scoped_lock lock(mutex_);
+  ++declarations_;
+  if (const family* found = known(wanted.name)) {
+    if (!same(*found, wanted)) return refused("it is declared already, " + difference(*found, wanted));
+    return found;
+  }
+  invariant(!sealed_, "a metric is declared before its catalogue is sealed");
+  return &families_.emplace_back(std::move(wanted));
 }
 
 const family& catalogue::declare(kind what, const declaration& row) {

@@ -71,6 +71,7 @@ struct shard::cells {
   cell_store store;
   std::map<labels_key, metrics::counter*> counters;
   std::map<labels_key, gauge_entry> gauges;
+  std::multimap<labels_key, metrics::gauge*> more_gauges;
   std::map<labels_key, metrics::histogram*> histograms;
   std::map<labels_key, metrics::size_histogram*> size_histograms;
 };
@@ -79,6 +80,7 @@ struct registry::state {
   std::mutex mutex;  // shards, open label values
   std::deque<std::unique_ptr<shard>> shards;
   std::map<std::pair<const family*, std::size_t>, std::set<std::string, std::less<>>> open_values;
+  std::map<const family*, std::set<std::vector<std::string>>> label_sets;  // of families that limit them
 
   std::mutex hooks_mutex;  // held while hooks run; taken before `mutex`
   std::map<std::uint64_t, std::function<void(samples&)>> hooks;
@@ -105,6 +107,14 @@ metrics::gauge& shard::gauge(gauge_family what, label_values labels) {
   if (entry.cell == nullptr) entry.cell = &cells_->store.make<metrics::gauge>();
   entry.shown = true;
   return *entry.cell;
+}
+
+metrics::gauge& shard::another_gauge(gauge_family what, label_values labels) {
+  labels_key key{&*what, registry_.bounded(*what, labels)};
+  const std::scoped_lock lock(cells_->mutex);
+  metrics::gauge& made = cells_->store.make<metrics::gauge>();
+  cells_->more_gauges.emplace(std::move(key), &made);
+  return made;
 }
 
 metrics::histogram& shard::histogram(histogram_family what, label_values labels) {
@@ -196,6 +206,14 @@ std::vector<std::string> registry::bounded(const family& what, label_values labe
   const auto given = labels.get();
   invariant(given.size() == what.labels.size(), "a metric is given exactly its labels");
   std::vector<std::string> values;
+  if (what.label_sets_max > 0) {
+    values.assign(given.begin(), given.end());
+    const std::scoped_lock lock(state_->mutex);
+    auto& known = state_->label_sets[&what];
+    if (known.contains(values)) return values;
+    if (known.size() < what.label_sets_max) return *known.insert(std::move(values)).first;
+    return std::vector<std::string>(given.size(), "other");
+  }
   values.reserve(given.size());
   for (std::size_t i = 0; i < given.size(); ++i) {
     const label& bound = what.labels[i];
@@ -285,6 +303,7 @@ snapshot registry::take_snapshot() {
     for (const auto& [key, entry] : one->cells_->gauges) {
       if (entry.shown) sums.add(key, entry.cell->value());
     }
+    for (const auto& [key, cell] : one->cells_->more_gauges) sums.add(key, cell->value());
     for (const auto& [key, cell] : one->cells_->histograms) sums.add(key, *cell);
     for (const auto& [key, cell] : one->cells_->size_histograms) sums.add(key, *cell);
   }

@@ -86,6 +86,8 @@ processor_runner_base::processor_runner_base(const engine::processor_factory& fa
   result<engine::processors> built = engine::build({factory});
   if (!built) invariant_broken(built.error().message().c_str());
   built_ = std::move(*built);
+  metrics::shard& cells = counts_.add_shard();
+  for (statements::metric_declaration* each : built_.declared.metrics) each->bind(cells);
 }
 
 processor_runner_base::~processor_runner_base() {
@@ -171,6 +173,25 @@ statements::lookup_statistics processor_runner_base::lookups(std::string_view na
   const auto found = room_.states.find(name);
   invariant(found != room_.states.end(), "the processor declares a lookup of that name, and was prepared");
   return found->second->statistics();
+}
+
+const metrics::family& processor_runner_base::declared_metric(std::string_view name) const {
+  const metrics::family* const found = declared_.find(name);
+  invariant(found != nullptr, "the processor declares a metric of that name");
+  return *found;
+}
+
+std::uint64_t processor_runner_base::counted(std::string_view name, metrics::label_filter labels) {
+  const metrics::family& of = declared_metric(name);
+  invariant(of.kind != metrics::kind::gauge, "a gauge has a value, which gauged() returns");
+  const metrics::snapshot now = counts_.take_snapshot();
+  if (of.kind == metrics::kind::histogram) return now.histogram(name, labels).count();
+  return static_cast<std::uint64_t>(now.value(name, labels).value_or(0));
+}
+
+double processor_runner_base::gauged(std::string_view name, metrics::label_filter labels) {
+  invariant(declared_metric(name).kind == metrics::kind::gauge, "counted() is for counters and histograms");
+  return counts_.take_snapshot().value(name, labels).value_or(0);
 }
 
 void processor_runner_base::ended(fed& which) {

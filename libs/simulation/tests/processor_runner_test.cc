@@ -6,6 +6,7 @@
 #include <millrace/runtime/wait.h>
 #include <millrace/simulation/parcel.h>
 #include <millrace/simulation/processor_runner.h>
+#include <millrace/statement/metric.h>
 #include <millrace/stream/must.h>
 
 namespace millrace::simulation {
@@ -218,6 +219,41 @@ TEST(ProcessorRunner, AStatementThatDoesNotFitItsTableIsAnError) {
   const result<void> prepared = run.prepare();
   ASSERT_FALSE(prepared);
   EXPECT_EQ(prepared.error().message(), "insert receipt binds one value");
+}
+
+// Counts, measures and sets.
+class metering final : public engine::processor<parcel> {
+ public:
+  runtime::task<stream::outcome> process(engine::record<parcel> p, stream::context) override {
+    parcels_.with(p->word).add();
+    weights_.observe(static_cast<std::uint64_t>(p->number));
+    last_.set(static_cast<double>(p->number));
+    co_return stream::outcome::done();
+  }
+
+ private:
+  statements::counter parcels_{"parcels_total", "Parcels.", {"word"}};
+  statements::size_histogram weights_{"parcels_weight_kilograms", "Weight of a parcel."};
+  statements::gauge last_{"parcels_last_number", "Number of the last parcel."};
+};
+
+TEST(ProcessorRunner, ShowsTheMetricsOfTheProcessor) {
+  processor_runner<metering> run;
+  EXPECT_EQ(run.counted("parcels_total"), 0U);
+  run.feed({7, "book"});
+  run.feed({9, "book"});
+  run.feed({5, "lamp"});
+  EXPECT_EQ(run.counted("parcels_total"), 3U);
+  EXPECT_EQ(run.counted("parcels_total", {{"word", "book"}}), 2U);
+  EXPECT_EQ(run.counted("parcels_total", {{"word", "bike"}}), 0U);
+  EXPECT_EQ(run.counted("parcels_weight_kilograms"), 3U);
+  EXPECT_EQ(run.gauged("parcels_last_number"), 5);
+}
+
+TEST(ProcessorRunnerDeathTest, AMetricThatIsNotDeclaredAborts) {
+  processor_runner<metering> run;
+  EXPECT_DEATH(static_cast<void>(run.counted("parcel_total")), "declares a metric of that name");
+  EXPECT_DEATH(static_cast<void>(run.counted("parcels_last_number")), "a gauge has a value");
 }
 
 }  // namespace

@@ -8,7 +8,7 @@ thread_local declarations* collector = nullptr;
 
 declarations& active_collector() noexcept {
   invariant(collector != nullptr,
-            "statements and outputs are members of a processor that the engine constructs");
+            "statements, outputs and metrics are members of a processor that the engine constructs");
   return *collector;
 }
 
@@ -26,6 +26,13 @@ statement_declaration::statement_declaration(std::string cql, statement_options 
 
 lookup_declaration::lookup_declaration(std::string name) : name_(std::move(name)) {
   active_collector().lookups.push_back(this);
+}
+
+metric_declaration::metric_declaration(metrics::family family, const std::vector<std::string>& labels,
+                                       bool durations, std::vector<std::uint64_t> bounds)
+    : family_(std::move(family)), durations_(durations), bounds_(std::move(bounds)) {
+  for (const std::string& each : labels) family_.labels.push_back(metrics::label::open(each, label_sets_max));
+  active_collector().metrics.push_back(this);
 }
 
 output_declaration::output_declaration(std::string name) : name_(std::move(name)), topic_(name_) {

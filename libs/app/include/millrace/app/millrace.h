@@ -42,6 +42,7 @@
 #include <millrace/engine/processor.h>
 #include <millrace/engine/record.h>
 #include <millrace/runtime/task.h>
+#include <millrace/statement/metric.h>
 #include <millrace/stream/all.h>
 #include <millrace/stream/answer.h>
 #include <millrace/stream/context.h>
@@ -61,8 +62,12 @@ using engine::output;
 using engine::processor;
 using engine::record;
 using runtime::task;
+using statements::counter;
+using statements::gauge;
+using statements::histogram;
 using statements::miss_policy;
 using statements::no_lookup;
+using statements::size_histogram;
 using statements::write_time;
 using stream::all;
 using stream::answer;

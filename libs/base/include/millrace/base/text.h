@@ -28,4 +28,7 @@ inline void append_hex(std::string& to, std::uint8_t byte) {
 // Returns the texts with the separator between each two.
 [[nodiscard]] std::string joined(const std::vector<std::string>& texts, std::string_view separator);
 
+// Returns the text with '?' in place of each byte that is not part of a UTF-8 character.
+[[nodiscard]] std::string valid_utf8(std::string_view text);
+
 }  // namespace millrace

@@ -109,7 +109,7 @@ template <class P, class... Arguments>
   };
 }
 
-// One worker's processors, with the statements and outputs that they declared.
+// One worker's processors, with the statements, outputs and metrics that they declared.
 struct processors {
   std::vector<std::unique_ptr<processor_base>> all;
   statements::declarations declared;
@@ -118,8 +118,8 @@ struct processors {
 };
 
 // Constructs every processor. Returns errc::config_invalid when there is none, when there are more than
-// processors_max, when two have the same name or read different structs, and when a factory throws or returns
-// nullptr.
+// processors_max, when two have the same name or read different structs, when a metric breaks a rule
+// (statement/metric.h), and when a factory throws or returns nullptr.
 inline constexpr std::size_t processors_max = 32;
 [[nodiscard]] result<processors> build(const processor_set& factories);
 

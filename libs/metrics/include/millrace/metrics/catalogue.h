@@ -93,12 +93,18 @@ struct family {
   metrics::merge merge = metrics::merge::sum;
   std::vector<label> labels;
   std::optional<bucket_layout> buckets;  // histograms only
+  std::size_t label_sets_max = 0;        // later sets are counted with "other" for every label; 0: no limit
+  bool of_application = false;           // declared by declare_for_application()
 
   // A cell's whole number in the unit of the family: nanoseconds become seconds, others stay.
   [[nodiscard]] double shown(double whole) const noexcept {
     return unit == metrics::unit::seconds ? whole / 1e9 : whole;
   }
 };
+
+// The first naming or label rule that a family breaks, as a sentence; nullptr when it breaks none. The rules are
+// listed above, but for the prefix.
+[[nodiscard]] const char* broken_rule(const family& of) noexcept;
 
 // A label of a declaration: as `label`, without memory of its own.
 struct label_declaration {
@@ -190,6 +196,12 @@ class catalogue {
   histogram_family histogram(histogram_spec spec);
   size_histogram_family histogram(size_histogram_spec spec);
 
+  // Declares a family of the application. It may have any prefix but those of the product. Returns the family;
+  // errc::config_invalid with the rule that it breaks, or with its difference from an earlier declaration of
+  // the name. The family may be new as long as the catalogue is not sealed; a new one in a sealed catalogue
+  // breaks an invariant.
+  [[nodiscard]] result<const family*> declare_for_application(family wanted);
+
   // The family of a row: counter_family, gauge_family or histogram_family. Only the first declaration of a
   // name builds one.
   template <typename Family>
@@ -213,7 +225,8 @@ class catalogue {
   [[nodiscard]] const family* find(std::string_view name) const;
   // Every family as a JSON document, sorted by name, buckets in the base unit:
   //   {"metrics": [{"name", "type", "unit", "help", "labels": [{"name", "values" or "values_max"}],
-  //   "buckets"}]}
+  //   "buckets", "application"}]}
+  // `application` is true for a family of the application, and absent otherwise.
   [[nodiscard]] std::string to_json() const;
 
  private:

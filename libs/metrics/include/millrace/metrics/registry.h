@@ -64,6 +64,10 @@ class shard {
   [[nodiscard]] metrics::histogram& histogram(histogram_family what, label_values labels = {});
   [[nodiscard]] metrics::size_histogram& histogram(size_histogram_family what, label_values labels = {});
 
+  // A further cell of these labels: each call makes one. Cells of one family and labels are merged at a snapshot,
+  // as those of several shards are. For gauges of one name that are set in several places.
+  [[nodiscard]] metrics::gauge& another_gauge(gauge_family what, label_values labels = {});
+
   // Removes a gauge from the page, e.g. that of a revoked partition. Resolving it again shows it again, at
   // zero. The reference stays valid. Counters and histograms are never removed: their sums must not fall.
   void retire(gauge_family what, label_values labels = {});
@@ -150,8 +154,8 @@ class registry {
   friend class scrape_hook;
   struct state;
 
-  // Checks the number of labels and the values of closed ones, and bounds open ones. A wrong number or an
-  // unknown value of a closed label breaks an invariant.
+  // Checks the number of labels and the values of closed ones, and bounds open ones and the number of label
+  // sets. A wrong number or an unknown value of a closed label breaks an invariant.
   std::vector<std::string> bounded(const family& what, label_values labels);
   void drop_hook(std::uint64_t id) noexcept;
 

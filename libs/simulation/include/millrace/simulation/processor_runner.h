@@ -55,6 +55,7 @@
 
 #include <millrace/base/clock.h>
 #include <millrace/engine/processor.h>
+#include <millrace/metrics/registry.h>
 #include <millrace/runtime/loop.h>
 #include <millrace/simulation/simulated_store.h>
 #include <millrace/statement/lookup.h>
@@ -118,6 +119,13 @@ class processor_runner_base {
   [[nodiscard]] statements::lookup_statistics lookups(std::string_view name) const;
   // The executions of one statement by its text.
   [[nodiscard]] std::vector<executed_statement> executed(std::string_view cql) const;
+  // The total of a counter of the processor, or the number of observations of a histogram: of the series with
+  // these labels, or of all. 0 when nothing was counted; a name that the processor does not declare, or of a
+  // gauge, breaks an invariant.
+  [[nodiscard]] std::uint64_t counted(std::string_view name, metrics::label_filter labels = {});
+  // The value of a gauge of the processor: of the series with these labels, or of all. A name that the processor
+  // does not declare as a gauge breaks an invariant.
+  [[nodiscard]] double gauged(std::string_view name, metrics::label_filter labels = {});
   // The emitted records, in order.
   [[nodiscard]] const std::vector<emitted_record>& emitted() const noexcept { return emitted_; }
 
@@ -130,6 +138,8 @@ class processor_runner_base {
 
  private:
   void ended(fed& which);
+  // A metric that the processor declares.
+  [[nodiscard]] const metrics::family& declared_metric(std::string_view name) const;
 
   manual_clock time_;
   runtime::loop loop_{time_};
@@ -138,6 +148,8 @@ class processor_runner_base {
   statements::invalidation_board board_;
   statements::lookup_room room_{board_};
   std::map<std::int32_t, stream::write_clock> writes_;  // by partition
+  metrics::catalogue declared_;
+  metrics::registry counts_{declared_};
   engine::processors built_;
   bool prepared_ = false;
   std::int64_t next_offset_ = 0;

@@ -1,4 +1,4 @@
-// Declarations of a processor's members: statements, lookups and outputs.
+// Declarations of a processor's members: statements, lookups, outputs and metrics.
 //
 // A declaration registers itself in the collector that is active on the thread while the engine constructs
 // the processor. The engine can therefore prepare and check statements, and register schemas, before the
@@ -24,6 +24,7 @@
 #include <millrace/statement/declaration.h>
 #include <millrace/statement/invalidations.h>
 #include <millrace/statement/lookup.h>
+#include <millrace/statement/metric.h>
 
 namespace millrace::statements {
 
@@ -61,6 +62,7 @@ struct declarations {
   std::vector<statement_declaration*> statements;
   std::vector<output_declaration*> outputs;
   std::vector<lookup_declaration*> lookups;
+  std::vector<metric_declaration*> metrics;
 };
 
 // Ties the writes to the lookups that they name, and checks the conditions that concern several statements.
@@ -68,7 +70,7 @@ struct declarations {
 // lookup and column.
 [[nodiscard]] result<void> connect(const declarations& all, invalidation_board& board);
 
-// Makes `into` the thread's collector for the lifetime of this object. A statement or output that is
+// Makes `into` the thread's collector for the lifetime of this object. A statement, output or metric that is
 // constructed without a collector breaks an invariant, because it would never be prepared.
 class declaration_scope {
  public:
