@@ -84,15 +84,7 @@ void append_logfmt_text(std::string& to, std::string_view text) {
 
 void append_logfmt(std::string& to, const log_field::any& value) {
   if (const auto* text = std::get_if<std::string_view>(&value)) return append_logfmt_text(to, *text);
-  if (const auto* number = std::get_if<double>(&value)) {
-    to += fmt::format("{:.6g}", *number);
-  } else if (const auto* whole = std::get_if<std::int64_t>(&value)) {
-    to += std::to_string(*whole);
-  } else if (const auto* natural = std::get_if<std::uint64_t>(&value)) {
-    to += std::to_string(*natural);
-  } else {
-    to += std::get<bool>(value) ? "true" : "false";
-  }
+  to += stream::text_of(value);
 }
 
 std::string json_line(log_level level, timestamp_micros at, std::string_view event,
@@ -105,28 +97,7 @@ std::string json_line(log_level level, timestamp_micros at, std::string_view eve
   return line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
-void write(log_level level, std::string_view event, std::span<const log_field> fields) {
-  shared().lines[static_cast<std::size_t>(level)].fetch_add(1, std::memory_order_relaxed);
-  const auto severity = to_spdlog(level);
-  if (!spdlog::should_log(severity)) return;
-  spdlog::log(severity, "{}", format_line(shared().format, level, system_clock().wall(), event, fields));
-}
-
 }  // namespace
-
-std::string_view to_string(log_level level) noexcept {
-  switch (level) {
-    case log_level::debug:
-      return "debug";
-    case log_level::info:
-      return "info";
-    case log_level::warning:
-      return "warning";
-    case log_level::error:
-      return "error";
-  }
-  return "info";
-}
 
 std::string format_line(log_format format, log_level level, timestamp_micros at, std::string_view event,
                         std::span<const log_field> fields) {
@@ -168,8 +139,15 @@ void set_up_log(log_level least_severe, log_format format) {
   shared().format = format;
 }
 
+void write_event(log_level level, std::string_view event, std::span<const log_field> fields) {
+  shared().lines[static_cast<std::size_t>(level)].fetch_add(1, std::memory_order_relaxed);
+  const auto severity = to_spdlog(level);
+  if (!spdlog::should_log(severity)) return;
+  spdlog::log(severity, "{}", format_line(shared().format, level, system_clock().wall(), event, fields));
+}
+
 void log_event(log_level level, std::string_view event, std::initializer_list<log_field> fields) {
-  write(level, event, std::span(fields.begin(), fields.size()));
+  write_event(level, event, std::span(fields.begin(), fields.size()));
 }
 
 void log_limited(log_level level, std::string_view event, std::string_view kind,
@@ -182,7 +160,7 @@ void log_limited(log_level level, std::string_view event, std::string_view kind,
   if (!left_out) return count_suppressed_line();
   std::vector<log_field> all(fields);
   all.emplace_back("suppressed", *left_out);
-  write(level, event, all);
+  write_event(level, event, all);
 }
 
 log_counts logged() {

@@ -7,7 +7,6 @@
 #pragma once
 
 #include <atomic>
-#include <concepts>
 #include <cstdint>
 #include <initializer_list>
 #include <map>
@@ -17,39 +16,14 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <variant>
 
 #include <millrace/app/app_config.h>
 #include <millrace/base/clock.h>
+#include <millrace/stream/log.h>
 
 namespace millrace::app {
 
-// A view, for the duration of a call.
-struct log_field {
-  using any = std::variant<std::string_view, std::int64_t, std::uint64_t, double, bool>;
-
-  template <typename T>
-  log_field(std::string_view field, const T& of) : name(field), value(as_any(of)) {}
-
-  std::string_view name;
-  any value;
-
- private:
-  template <typename T>
-  static any as_any(const T& of) {
-    if constexpr (std::same_as<T, bool>) {
-      return of;
-    } else if constexpr (std::floating_point<T>) {
-      return static_cast<double>(of);
-    } else if constexpr (std::signed_integral<T>) {
-      return static_cast<std::int64_t>(of);
-    } else if constexpr (std::unsigned_integral<T>) {
-      return static_cast<std::uint64_t>(of);
-    } else {
-      return std::string_view(of);
-    }
-  }
-};
+using log_field = stream::log_field;
 
 // One line, without its end. Control characters and quotes are escaped, so that it stays one.
 [[nodiscard]] std::string format_line(log_format format, log_level level, timestamp_micros at,
@@ -74,6 +48,8 @@ class log_limit {
 
 void set_up_log(log_level least_severe, log_format format);
 void log_event(log_level level, std::string_view event, std::initializer_list<log_field> fields);
+// The same with fields that were collected.
+void write_event(log_level level, std::string_view event, std::span<const log_field> fields);
 // At most one line per event and kind in ten seconds; the next one has the number suppressed as `suppressed`.
 void log_limited(log_level level, std::string_view event, std::string_view kind,
                  std::initializer_list<log_field> fields);
@@ -85,6 +61,6 @@ struct log_counts {
 [[nodiscard]] log_counts logged();
 void count_suppressed_line() noexcept;
 
-[[nodiscard]] std::string_view to_string(log_level level) noexcept;
+using stream::to_string;
 
 }  // namespace millrace::app

@@ -17,6 +17,7 @@
 #include <millrace/runtime/loop.h>
 #include <millrace/runtime/mailbox.h>
 #include <millrace/statement/lookup.h>
+#include <millrace/stream/log.h>
 #include <millrace/stream/schemas.h>
 #include <millrace/stream/sink.h>
 #include <millrace/stream/source.h>
@@ -29,6 +30,7 @@ namespace millrace::app {
 
 // The ports of a worker. Destroyed in reverse order, after the engine.
 struct worker_ports {
+  std::unique_ptr<stream::log_sink> log;  // of processors
   std::unique_ptr<statements::lookup_room> lookups;
   std::unique_ptr<stream::schemas> schemas;
   std::unique_ptr<stream::store> store;

@@ -124,6 +124,10 @@ nanoseconds process_call::put_off_for() const noexcept {
   return owner_ == nullptr ? nanoseconds(0) : owner_->put_off_for();
 }
 
+stream::record_log process_call::log() const noexcept {
+  return {host_.environment().ports.log, processor_.name(), envelope_.topic(), partition_, offset_};
+}
+
 void process_call::asks(const stream::store_request& request) {
   if (!envelope_.followed) return;
   followed_statement& one = envelope_.followed->statements.emplace_back();

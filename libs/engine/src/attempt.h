@@ -98,6 +98,7 @@ class process_call final : public stream::execution, public runtime::deferred {
   [[nodiscard]] nanoseconds put_off_for() const noexcept override;
   void asks(const stream::store_request& request) override;
   [[nodiscard]] bool is_cancelled() const noexcept override { return cancelled_; }
+  [[nodiscard]] stream::record_log log() const noexcept override;
   void begin_wait(stream::cancellable& wait) override { waits_.push_back(wait); }
   void answered(const stream::store_request& request) override;
   void database_answered(const statements::statement_declaration& which, const error* failure) override;

@@ -60,6 +60,9 @@ struct processor_runner_base::fed final : engine::held_record, stream::execution
     }
     return &emits.emplace_back(emitted_record{to.topic(), std::string(key), {}}).value;
   }
+  [[nodiscard]] stream::record_log log() const noexcept override {
+    return {&owner.log_, owner.built_.all.front()->name(), topic(), block().from().partition, block().offset()};
+  }
   void emit_failed(const error& cause) override {
     if (!emit_error) emit_error = cause;
   }
@@ -173,6 +176,19 @@ statements::lookup_statistics processor_runner_base::lookups(std::string_view na
   const auto found = room_.states.find(name);
   invariant(found != room_.states.end(), "the processor declares a lookup of that name, and was prepared");
   return found->second->statistics();
+}
+
+void processor_runner_base::collected_log::write(const stream::log_line& line) {
+  logged_line& made = lines.emplace_back(logged_line{line.level, std::string(line.message), {}, line.offset});
+  for (const stream::log_field& each : line.fields)
+    made.fields.emplace_back(std::string(each.name), stream::text_of(each.value));
+}
+
+std::optional<std::string> logged_line::field(std::string_view name) const {
+  for (const auto& [known, value] : fields) {
+    if (known == name) return value;
+  }
+  return std::nullopt;
 }
 
 const metrics::family& processor_runner_base::declared_metric(std::string_view name) const {

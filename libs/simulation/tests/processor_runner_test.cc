@@ -256,5 +256,34 @@ TEST(ProcessorRunnerDeathTest, AMetricThatIsNotDeclaredAborts) {
   EXPECT_DEATH(static_cast<void>(run.counted("parcels_last_number")), "a gauge has a value");
 }
 
+// Logs before and after a wait, and fails.
+class logging final : public engine::processor<parcel> {
+ public:
+  runtime::task<stream::outcome> process(engine::record<parcel> p, stream::context ctx) override {
+    ctx.log().debug("began");
+    co_await ctx.sleep_for(1s);
+    ctx.log().warn("too heavy", {{"number", p->number}, {"word", p->word}, {"share", 0.5}, {"new", true}});
+    co_return error(errc::timed_out, "not now");
+  }
+};
+
+TEST(ProcessorRunner, ShowsTheLinesThatTheProcessorLogged) {
+  processor_runner<logging> run;
+  run.feed({7, "book"}, {.offset = 41});
+  ASSERT_EQ(run.logged().size(), 1U);
+  EXPECT_EQ(run.logged()[0].level, stream::log_level::debug);
+  run.advance(1s);
+  ASSERT_EQ(run.logged().size(), 2U);
+  const logged_line& line = run.logged()[1];
+  EXPECT_EQ(line.level, stream::log_level::warning);
+  EXPECT_EQ(line.message, "too heavy");
+  EXPECT_EQ(line.offset, 41);
+  EXPECT_EQ(line.field("number"), "7");
+  EXPECT_EQ(line.field("word"), "book");
+  EXPECT_EQ(line.field("share"), "0.5");
+  EXPECT_EQ(line.field("new"), "true");
+  EXPECT_EQ(line.field("old"), std::nullopt);
+}
+
 }  // namespace
 }  // namespace millrace::simulation

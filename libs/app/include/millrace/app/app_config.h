@@ -26,10 +26,11 @@
 #include <millrace/registry/client.h>
 #include <millrace/registry/subject.h>
 #include <millrace/statement/lookup.h>
+#include <millrace/stream/log.h>
 
 namespace millrace::app {
 
-enum class log_level : std::uint8_t { debug, info, warning, error };
+using log_level = stream::log_level;
 enum class log_format : std::uint8_t { logfmt, json };
 
 // The producer. It uses the connection of the source, with `kafka_settings::producer_properties` over it.

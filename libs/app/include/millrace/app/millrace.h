@@ -46,6 +46,7 @@
 #include <millrace/stream/all.h>
 #include <millrace/stream/answer.h>
 #include <millrace/stream/context.h>
+#include <millrace/stream/log.h>
 #include <millrace/stream/must.h>
 #include <millrace/stream/outcome.h>
 
@@ -73,6 +74,7 @@ using stream::all;
 using stream::answer;
 using stream::context;
 using stream::must;
+using stream::log_level;
 using stream::outcome;
 
 }  // namespace millrace

@@ -51,6 +51,7 @@ struct engine_ports {
   retry_budget& retries;
   metrics::shard& metrics;
   record_observer* observer = nullptr;  // may be none
+  stream::log_sink* log = nullptr;      // of processors; none: their lines are written nowhere
 };
 
 // Declares every metric family of the record engine, for the reference and for checks of dashboards.

@@ -59,6 +59,7 @@
 #include <millrace/runtime/loop.h>
 #include <millrace/simulation/simulated_store.h>
 #include <millrace/statement/lookup.h>
+#include <millrace/stream/log.h>
 #include <millrace/stream/write_clock.h>
 
 namespace millrace::simulation {
@@ -79,6 +80,17 @@ struct emitted_record {
   std::string topic;
   std::string key;
   byte_buffer value;  // without the frame of the wire format
+};
+
+// A line that a processor logged.
+struct logged_line {
+  stream::log_level level = stream::log_level::info;
+  std::string message;
+  std::vector<std::pair<std::string, std::string>> fields;  // values as text
+  std::int64_t offset = 0;                                  // of the record
+
+  // The value of a field as text; nullopt without such a field.
+  [[nodiscard]] std::optional<std::string> field(std::string_view name) const;
 };
 
 // The part of a runner that does not depend on the processor's type.
@@ -126,6 +138,9 @@ class processor_runner_base {
   // The value of a gauge of the processor: of the series with these labels, or of all. A name that the processor
   // does not declare as a gauge breaks an invariant.
   [[nodiscard]] double gauged(std::string_view name, metrics::label_filter labels = {});
+  // The lines that the processor logged, in order: every level, without a rate limit, also of attempts that
+  // failed.
+  [[nodiscard]] const std::vector<logged_line>& logged() const noexcept { return log_.lines; }
   // The emitted records, in order.
   [[nodiscard]] const std::vector<emitted_record>& emitted() const noexcept { return emitted_; }
 
@@ -137,6 +152,12 @@ class processor_runner_base {
   [[nodiscard]] stream::record_ref make_block(const record_origin& from, std::optional<bytes_view> value);
 
  private:
+  struct collected_log final : stream::log_sink {
+    collected_log() : log_sink(stream::log_level::debug) {}
+    void write(const stream::log_line& line) override;
+    std::vector<logged_line> lines;
+  };
+
   void ended(fed& which);
   // A metric that the processor declares.
   [[nodiscard]] const metrics::family& declared_metric(std::string_view name) const;
@@ -150,6 +171,7 @@ class processor_runner_base {
   std::map<std::int32_t, stream::write_clock> writes_;  // by partition
   metrics::catalogue declared_;
   metrics::registry counts_{declared_};
+  collected_log log_;
   engine::processors built_;
   bool prepared_ = false;
   std::int64_t next_offset_ = 0;

@@ -1,4 +1,4 @@
-// The environment of a processor besides the record: the store of its statements, the clock, and emits.
+// The environment of a processor besides the record: the store of its statements, the clock, emits, and the log.
 //
 // Example, at namespace scope:
 //
@@ -27,6 +27,7 @@
 #include <millrace/runtime/timer.h>
 #include <millrace/statement/declarations.h>
 #include <millrace/stream/answer.h>
+#include <millrace/stream/log.h>
 #include <millrace/stream/record.h>
 #include <millrace/stream/store.h>
 
@@ -68,6 +69,8 @@ class execution {
   // True when nobody waits for the result any more: the attempt took longer than `engine.attempt_timeout`, or
   // the record was given up with its partition or by a stop. Its emits are dropped.
   [[nodiscard]] virtual bool is_cancelled() const noexcept { return false; }
+  // The log of the application, for this record and processor. Default: one that writes nothing.
+  [[nodiscard]] virtual record_log log() const noexcept { return {}; }
   // Adds a wait, which leaves when it is over or cancelled. Not called once the attempt is cancelled.
   virtual void begin_wait(cancellable& wait) { static_cast<void>(wait); }
   // Called when the processor resumes after a wait. The watchdog uses it to name the processor of a blocked
@@ -134,6 +137,7 @@ class context {
   [[nodiscard]] std::int64_t write_time_us() const noexcept { return run_->write_time_us(); }
   [[nodiscard]] nanoseconds put_off_for() const noexcept { return run_->put_off_for(); }
   [[nodiscard]] bool is_cancelled() const noexcept { return run_->is_cancelled(); }
+  [[nodiscard]] record_log log() const noexcept { return run_->log(); }
   [[nodiscard]] context_sleep sleep_for(nanoseconds duration) const noexcept {
     return context_sleep(*run_, duration);
   }
