@@ -95,9 +95,11 @@ std::uint64_t seed_of(unsigned worker) {
 // Everything that lives between start-up and exit.
 class process {
  public:
-  process(const application& app, const run_arguments& arguments, app_config settings)
+  process(const application& app, const run_arguments& arguments, app_config settings,
+          engine::processor_set processors)
       : app_(app),
         arguments_(arguments),
+        processors_(std::move(processors)),
         settings_(std::move(settings)),
         worker_count_(workers_of(settings_.engine, machine_, 0)),
         counts_(declared_),
@@ -147,6 +149,7 @@ class process {
 
   const application& app_;
   const run_arguments arguments_;
+  const engine::processor_set processors_;
   const app_config settings_;
   machine machine_ = this_machine();
   std::atomic<unsigned> worker_count_;  // final when the number of partitions is known
@@ -209,7 +212,7 @@ int process::run_to_end() {
   use_buckets(settings_.metrics, declared_);
   declare_metrics(declared_);
   // What it refuses, check() reports.
-  if (const auto work = engine::build(app_.processors)) {
+  if (const auto work = engine::build(processors_)) {
     if (auto own = declare_metrics(work->declared, declared_); !own) return fail(own.error());
   }
   declared_.seal();
@@ -254,7 +257,7 @@ int process::run_to_end() {
 // The first reason for which the application cannot start.
 result<void> process::check() const {
   std::optional<error> first;
-  check_offline(app_.processors, settings_, worker_count_, [&first](const error& why) {
+  check_offline(processors_, settings_, worker_count_, [&first](const error& why) {
     if (!first) first = why;
   });
   if (first) return *first;
@@ -281,7 +284,7 @@ void process::size_process() {
 // The configuration is read again, so that a password that comes from a file or a variable is the one of now.
 result<cql::credentials> process::current_credentials() const {
   std::ostringstream problems;
-  auto now = load_config(arguments_, problems);
+  auto now = load_config(app_, arguments_, problems);
   if (!now || !now->value.cql) {
     return error(errc::config_invalid, "the configuration cannot be read again: " + problems.str());
   }
@@ -330,7 +333,7 @@ result<void> process::start_admin() {
 // Where the processors produce to.
 std::vector<std::string> process::output_topics() const {
   std::vector<std::string> topics;
-  if (const auto work = engine::build(app_.processors)) {
+  if (const auto work = engine::build(processors_)) {
     for (const statements::output_declaration* output : work->declared.outputs)
       topics.push_back(topic_of(*output, settings_));
   }
@@ -392,7 +395,7 @@ result<process::candidate> process::make_worker() {
   if (!ports) return ports.error();
   made.ports = std::move(*ports);
   made.ports.lookups.reset(new statements::lookup_room{invalidations_, &budget_, made.counts});
-  auto work = engine::build(app_.processors);
+  auto work = engine::build(processors_);
   if (!work) return work.error();
   made.work = std::move(*work);
   if (auto prepared = prepare(made.ports, made.work); !prepared) return prepared.error();
@@ -634,10 +637,12 @@ admin_page process::order(const admin_request& wanted) {
 
 int run(const application& app, const run_arguments& arguments) {
   set_up_log(log_level::info, log_format::logfmt);
-  auto settings = load_config(arguments, std::cerr);
+  auto settings = load_config(app, arguments, std::cerr);
   if (!settings) return exit_config;
   set_up_log(settings->value.log.level, settings->value.log.format);
-  return process(app, arguments, std::move(settings->value)).run();
+  auto processors = processors_of(app, settings->value);
+  if (!processors) return fail(processors.error());
+  return process(app, arguments, std::move(settings->value), std::move(*processors)).run();
 }
 
 int validate(const application& app, const run_arguments& arguments) {

@@ -28,21 +28,19 @@ command with_config(std::string name, std::string summary, action act) {
           }};
 }
 
-int print(config_document which, const run_arguments& arguments) {
-  return print_config(which, arguments, std::cout, std::cerr);
-}
-
-void declare_config_command(CLI::App& self, int& code) {
+void declare_config_command(const application& app, CLI::App& self, int& code) {
+  const auto print = [&app](config_document which, const run_arguments& arguments) {
+    return print_config(app, which, arguments, std::cout, std::cerr);
+  };
   self.require_subcommand(1);
-  self.add_subcommand("reference", "Print the reference of all settings in Markdown")->callback([&code] {
-    code = print(config_document::reference, {});
-  });
-  self.add_subcommand("schema", "Print the JSON Schema of the configuration file")->callback([&code] {
+  self.add_subcommand("reference", "Print the reference of all settings in Markdown")
+      ->callback([print, &code] { code = print(config_document::reference, {}); });
+  self.add_subcommand("schema", "Print the JSON Schema of the configuration file")->callback([print, &code] {
     code = print(config_document::schema, {});
   });
-  const command show =
-      with_config("show", "Print the effective configuration and the origin of every value",
-                  [](const run_arguments& arguments) { return print(config_document::show, arguments); });
+  const command show = with_config(
+      "show", "Print the effective configuration and the origin of every value",
+      [print](const run_arguments& arguments) { return print(config_document::show, arguments); });
   show.declare(*self.add_subcommand(show.name, show.summary), code);
 }
 
@@ -59,16 +57,30 @@ void declare_validate_command(const application& app, CLI::App& self, int& code)
   });
 }
 
+int print_metrics(const application& app, const run_arguments& arguments) {
+  app_config settings;
+  if (!arguments.config_file.empty()) {
+    auto loaded = load_config(app, arguments, std::cerr);
+    if (!loaded) return exit_config;
+    settings = std::move(loaded->value);
+  }
+  const auto processors = processors_of(app, settings);
+  const auto catalogue = processors ? metric_catalogue_json(*processors) : result<std::string>(processors.error());
+  if (!catalogue) {
+    std::cerr << app.name << ": " << catalogue.error().message() << "\n";
+    return exit_config;
+  }
+  std::cout << *catalogue;
+  return exit_ok;
+}
+
 void declare_metrics_command(const application& app, CLI::App& self, int& code) {
-  self.callback([&app, &code] {
-    const auto catalogue = metric_catalogue_json(app.processors);
-    if (catalogue) {
-      std::cout << *catalogue;
-    } else {
-      std::cerr << app.name << ": " << catalogue.error().message() << "\n";
-    }
-    code = catalogue ? exit_ok : exit_config;
-  });
+  auto arguments = std::make_shared<run_arguments>();
+  self.add_option("config,--config", arguments->config_file,
+                  "Configuration file (YAML), for processors that depend on settings; the defaults when absent");
+  self.add_option("--set", arguments->set, "Override a setting: section.key=value (repeatable)")
+      ->allow_extra_args(false);
+  self.callback([&app, arguments, &code] { code = print_metrics(app, *arguments); });
 }
 
 void declare_errors_command(CLI::App& self, int& code) {
@@ -153,9 +165,9 @@ std::vector<command> commands_of(const application& app) {
       {"validate", "Check a configuration",
        [&app](CLI::App& self, int& code) { declare_validate_command(app, self, code); }},
       {"config", "Print the settings: their reference, their JSON Schema or their effective values",
-       declare_config_command},
+       [&app](CLI::App& self, int& code) { declare_config_command(app, self, code); }},
       {"errors", "Print the reference of all errors in Markdown", declare_errors_command},
-      {"metrics", "Print the catalogue of metrics as JSON, with those of the application",
+      {"metrics", "Print the catalogue of metrics as JSON",
        [&app](CLI::App& self, int& code) { declare_metrics_command(app, self, code); }},
   };
   for (command& one : observe_commands()) all.push_back(std::move(one));

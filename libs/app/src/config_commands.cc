@@ -1,8 +1,10 @@
 #include <cerrno>
 #include <cstdlib>
+#include <exception>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <memory>
 #include <string_view>
 #include <system_error>
 
@@ -10,6 +12,7 @@
 
 #include <millrace/app/config_commands.h>
 #include <millrace/app/exit_code.h>
+#include <millrace/base/exceptions.h>
 #include <millrace/config/reference.h>
 #include <millrace/config/rename.h>
 
@@ -70,6 +73,41 @@ result<void> replace_content(const std::string& path, const std::string& text) {
   return error(errc::io_error, "cannot write " + path + ": " + why);
 }
 
+using section_ptr = std::shared_ptr<const config::section_info>;
+
+// The settings of the product, and below `app` those of the application.
+section_ptr section_with(const application_settings& own) {
+  if (!own) return app_spec().info();
+  config::field_info field;
+  field.key = "app";
+  field.doc = "Settings of the application.";
+  field.type.kind = config::kind::section;
+  field.type.settings = own.section();
+  field.member = [own](void* object) -> void* {
+    std::shared_ptr<void>& values = static_cast<app_config*>(object)->application;
+    if (!values) values = own.defaults();
+    return values.get();
+  };
+  auto all = std::make_shared<config::section_info>(*app_spec().info());
+  all->fields.push_back(std::move(field));
+  return all;
+}
+
+std::optional<config::loaded<app_config>> load(const config::section_info& settings,
+                                               const run_arguments& arguments, std::ostream& err) {
+  config::inputs from;
+  from.file = arguments.config_file;
+  from.environment = config::process_environment();
+  from.set = arguments.set;
+  config::loaded<app_config> loaded;
+  config::load_report report = config::load_into(settings, &loaded.value, from);
+  loaded.diagnostics = std::move(report.diagnostics);
+  loaded.origins = std::move(report.origins);
+  if (!loaded.diagnostics.empty()) err << config::to_text(loaded.diagnostics, in_colour(err));
+  if (!loaded.ok()) return std::nullopt;
+  return loaded;
+}
+
 // What a file of settings alone does not show: the application and this machine.
 bool accepts(const application& app, const app_config& settings, const std::string& file, std::ostream& err) {
   const machine here = this_machine();
@@ -83,10 +121,16 @@ bool accepts(const application& app, const app_config& settings, const std::stri
     one.origin = file;
     err << config::to_text(one, in_colour(err));
   };
-  check_offline(app.processors, settings, workers, [&](const error& why) {
+  const auto refuse = [&](const error& why) {
     print(config::severity::error, config::problem::inconsistent, why.message());
     accepted = false;
-  });
+  };
+  const auto processors = processors_of(app, settings);
+  if (processors) {
+    check_offline(*processors, settings, workers, refuse);
+  } else {
+    refuse(processors.error());
+  }
   if (const auto excess = excess_of(memory_plan_of(settings, here, workers), here))
     print(config::severity::warning, config::problem::error_hint, *excess);
   return accepted;
@@ -94,44 +138,60 @@ bool accepts(const application& app, const app_config& settings, const std::stri
 
 }  // namespace
 
-std::string config_reference() {
-  return std::string(reference_introduction) + config::to_markdown(app_spec());
+std::string config_reference(const application_settings& own) {
+  return std::string(reference_introduction) + config::to_markdown(*section_with(own));
 }
 
-std::string config_schema() { return config::to_json_schema(app_spec(), "Millrace configuration"); }
+std::string config_schema(const application_settings& own) {
+  return config::to_json_schema(*section_with(own), "Millrace configuration");
+}
+
+std::optional<config::loaded<app_config>> load_config(const application& app, const run_arguments& arguments,
+                                                      std::ostream& err) {
+  return load(*section_with(app.settings), arguments, err);
+}
 
 std::optional<config::loaded<app_config>> load_config(const run_arguments& arguments, std::ostream& err) {
-  config::inputs from;
-  from.file = arguments.config_file;
-  from.environment = config::process_environment();
-  from.set = arguments.set;
-  auto loaded = config::load(app_spec(), from);
-  if (!loaded.diagnostics.empty()) err << config::to_text(loaded.diagnostics, in_colour(err));
-  if (!loaded.ok()) return std::nullopt;
-  return loaded;
+  config::section_info settings = *app_spec().info();
+  settings.foreign.emplace_back("app");
+  return load(settings, arguments, err);
 }
 
-int print_config(config_document which, const run_arguments& arguments, std::ostream& out,
-                 std::ostream& err) {
+result<engine::processor_set> processors_of(const application& app, const app_config& from) {
+  engine::processor_set all = app.processors;
+  if (!app.settings) return all;
+  try {
+    const std::shared_ptr<const void> values =
+        from.application ? from.application : app.settings.defaults();
+    for (engine::processor_factory& each : app.settings.processors(values.get())) all.push_back(std::move(each));
+  } catch (...) {
+    return error_of(errc::config_invalid, describe(std::current_exception()))
+        .in("the function that makes the processors from the settings threw");
+  }
+  return all;
+}
+
+int print_config(const application& app, config_document which, const run_arguments& arguments,
+                 std::ostream& out, std::ostream& err) {
   switch (which) {
     case config_document::reference:
-      out << config_reference();
+      out << config_reference(app.settings);
       return exit_ok;
     case config_document::schema:
-      out << config_schema();
+      out << config_schema(app.settings);
       return exit_ok;
     case config_document::show:
       break;
   }
-  const auto loaded = load_config(arguments, err);
+  const auto loaded = load_config(app, arguments, err);
   if (!loaded) return exit_config;
-  out << config::show(app_spec(), loaded->value, loaded->origins);
+  out << config::show(*section_with(app.settings), &loaded->value, loaded->origins);
   return exit_ok;
 }
 
 int validate_config(const application& app, const run_arguments& arguments, std::ostream& out,
                     std::ostream& err) {
-  const auto loaded = load_config(arguments, err);
+  const auto loaded = load_config(app, arguments, err);
   if (!loaded) return exit_config;
   if (!accepts(app, loaded->value, arguments.config_file, err)) return exit_config;
   out << arguments.config_file << ": ok\n";
@@ -144,7 +204,7 @@ int fix_config(const application& app, const run_arguments& arguments, std::ostr
     err << "cannot read " << arguments.config_file << ": " << text.error().message() << "\n";
     return exit_config;
   }
-  const auto fixed = config::rename_former_keys(app_spec(), *text);
+  const auto fixed = config::rename_former_keys(*section_with(app.settings), *text);
   if (fixed && !fixed->keys.empty()) {
     if (const auto written = replace_content(arguments.config_file, fixed->text); !written) {
       err << written.error().message() << "\n";

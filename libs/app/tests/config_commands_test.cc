@@ -55,7 +55,7 @@ class config_commands : public testing::Test {
     ::unsetenv("MILLRACE__KAFKA__INSTANCE_ID");
   }
   void write(const std::string& text) const { std::ofstream(arguments_.config_file) << text; }
-  int show() { return print_config(config_document::show, arguments_, out_, err_); }
+  int show() { return print_config(application_, config_document::show, arguments_, out_, err_); }
   // The comment behind a setting of `config show`.
   std::string origin_of(const std::string& line_start) const {
     const std::string text = out_.str();

@@ -158,7 +158,7 @@ class loader {
       const bool known = std::ranges::any_of(section.fields, [&](const field_info& field) {
         return field.key == entry.key || (!field.formerly.empty() && field.formerly == entry.key);
       });
-      if (known) continue;
+      if (known || std::ranges::find(section.foreign, entry.key) != section.foreign.end()) continue;
       if (const retired_key* retired = find_retired(section, entry.key)) {
         at_position(add(severity::warning, problem::deprecated_key, joined(path, entry.key),
                         "`" + entry.key + "` has no effect: " + retired->reason, "remove the key"),

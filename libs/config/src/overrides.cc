@@ -52,6 +52,9 @@ class override_writer {
         for (const retired_key& retired : section->retired) {
           if (keys[i] == shown(retired.key)) return warn_retired(retired, path);
         }
+        for (const std::string& foreign : section->foreign) {
+          if (keys[i] == shown(foreign)) return;
+        }
         return unknown(*section, path, keys, i);
       }
       path += (path.empty() ? "" : ".") + field->key;

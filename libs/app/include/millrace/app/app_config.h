@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -134,6 +135,8 @@ struct app_config {
   metrics_settings metrics;
   tap_settings tap;
   tracing_settings tracing;
+  // The struct of application_settings, from the section `app`; nullptr: the application has none.
+  std::shared_ptr<void> application;
 };
 
 // The declaration of every setting. Thread-safe.

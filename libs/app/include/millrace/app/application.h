@@ -30,7 +30,9 @@
 #include <string>
 #include <vector>
 
+#include <millrace/app/application_settings.h>
 #include <millrace/app/command.h>
+#include <millrace/base/result.h>
 #include <millrace/engine/processor.h>
 
 namespace millrace::app {
@@ -39,9 +41,17 @@ namespace millrace::app {
 struct application {
   std::string name;
   std::string version = "0.0.0";
-  engine::processor_set processors;
+  engine::processor_set processors = {};
   std::vector<command> commands = {};  // of its own, beside commands_of
+  // Of its own, in the section `app` of the configuration, and the processors that need them.
+  application_settings settings = {};
 };
+
+struct app_config;
+
+// Returns the processors of an application: those that need no settings, and those that are made from the
+// settings in `from`. errc::config_invalid when making them throws.
+[[nodiscard]] result<engine::processor_set> processors_of(const application& app, const app_config& from);
 
 // Arguments of a run.
 struct run_arguments {

@@ -30,22 +30,29 @@
 
 namespace millrace::app {
 
-// Returns every setting as Markdown: docs/reference/configuration.md.
-[[nodiscard]] std::string config_reference();
+// Returns every setting as Markdown: docs/reference/configuration.md, and with the section `app` for an application
+// that has settings.
+[[nodiscard]] std::string config_reference(const application_settings& own = {});
 // Returns the JSON Schema (draft 2020-12) of the YAML file.
-[[nodiscard]] std::string config_schema();
+[[nodiscard]] std::string config_schema(const application_settings& own = {});
 
 // The documents of `config`.
 enum class config_document : std::uint8_t { reference, schema, show };
 
-// Reads file, environment and --set, and writes the diagnostics to `err`. Returns nullopt after errors.
+// Reads file, environment and --set, and writes the diagnostics to `err`. Returns nullopt after errors. An
+// application without settings has no section `app`.
+[[nodiscard]] std::optional<config::loaded<app_config>> load_config(const application& app,
+                                                                    const run_arguments& arguments,
+                                                                    std::ostream& err);
+// The same for a command that needs no settings of the application: a section `app` is accepted unread, so that
+// `millrace` works on the files of every application.
 [[nodiscard]] std::optional<config::loaded<app_config>> load_config(const run_arguments& arguments,
                                                                     std::ostream& err);
 
 // Prints a document. `show` prints the effective configuration: each value with its origin (file:line, the
 // environment variable, --set, default), secrets masked. The other two need no configuration file.
-[[nodiscard]] int print_config(config_document which, const run_arguments& arguments, std::ostream& out,
-                               std::ostream& err);
+[[nodiscard]] int print_config(const application& app, config_document which, const run_arguments& arguments,
+                               std::ostream& out, std::ostream& err);
 // Checks everything that the start of `app` checks before it reaches a server: the settings, librdkafka's
 // properties, files, outputs, lookups and memory. Prints "FILE: ok" or the diagnostics. Warns when the process
 // may use more memory than its cgroup has.

@@ -35,6 +35,7 @@
 
 #include <millrace/app/application.h>
 #include <millrace/avro/type_descriptor.h>
+#include <millrace/config/spec.h>
 #include <millrace/cql/lookup.h>
 #include <millrace/cql/statement.h>
 #include <millrace/engine/avro_value.h>
@@ -54,6 +55,7 @@ namespace millrace {
 
 using app::application;
 using app::main;
+using app::settings_of;
 using avro::symbol_of;
 using cql::lookup;
 using cql::row;
@@ -61,6 +63,7 @@ using cql::statement;
 using engine::make;
 using engine::output;
 using engine::processor;
+using engine::processor_set;
 using engine::record;
 using runtime::task;
 using statements::counter;

@@ -100,6 +100,7 @@ struct retired_key {
 struct section_info {
   std::vector<field_info> fields;
   std::vector<retired_key> retired;
+  std::vector<std::string> foreign;  // keys that another program reads: accepted, with all below them
   std::vector<std::function<void(const void*, findings&)>> checks;
   std::function<std::shared_ptr<void>()> make;  // a struct that holds the defaults
 };
