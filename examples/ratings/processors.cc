@@ -1,5 +1,7 @@
 #include "processors.h"
 
+#include <string>
+
 namespace ratings {
 
 using millrace::context;
@@ -8,16 +10,26 @@ using millrace::outcome;
 using millrace::record;
 using millrace::task;
 
-constexpr std::int32_t most_stars = 5;
+const millrace::config::spec<rating_settings>& rating_spec() {
+  static const millrace::config::spec<rating_settings> declared{
+      millrace::config::field(&rating_settings::favourite_stars, "favourite_stars")
+          .range(1, 5)
+          .doc("Least stars with which the genre of a book becomes the reader's favourite."),
+  };
+  return declared;
+}
 
 task<outcome> ratings::process(record<books::Rating> rating, context ctx) {
   const auto book = co_await must(books_(ctx, rating->book));
   co_await must(insert_rating_(ctx, rating->reader, rating->book, rating->stars, book->title));
-  if (rating->stars < most_stars) co_return outcome::done();
+  ratings_.with(std::to_string(rating->stars)).add();
+  if (rating->stars < favourite_stars_) co_return outcome::done();
 
   const auto before = co_await must(tastes_(ctx, rating->reader));
   if (before->favourite_genre == book->genre) co_return outcome::done();
   co_await must(update_taste_(ctx, book->genre, rating->reader));
+  taste_changes_.add();
+  ctx.log().debug("taste changed", {{"genre", book->genre}});
   co_return outcome::done();
 }
 

@@ -1,4 +1,4 @@
-// The second example: lookups and replay-safe writes.
+// The second example: lookups and replay-safe writes; settings, metrics and log lines of its own.
 //
 //   ratings   looks the book up, writes the reader's rating of it, and remembers the genre of a reader's
 //             newest five-star book
@@ -25,12 +25,24 @@ struct taste {
   std::string_view favourite_genre;
 };
 
+// The section `app` of the configuration.
+struct rating_settings {
+  std::int32_t favourite_stars = 5;
+};
+[[nodiscard]] const millrace::config::spec<rating_settings>& rating_spec();
+
 class ratings final : public millrace::processor<books::Rating> {
  public:
+  explicit ratings(const rating_settings& settings = {}) : favourite_stars_(settings.favourite_stars) {}
+
   millrace::task<millrace::outcome> process(millrace::record<books::Rating> rating,
                                             millrace::context ctx) override;
 
  private:
+  std::int32_t favourite_stars_;
+  millrace::counter ratings_{"ratings_total", "Ratings written, by their stars.", {"stars"}};
+  millrace::counter taste_changes_{"ratings_taste_changes_total", "Changes of a reader's favourite genre."};
+
   millrace::lookup<book(std::string_view id)> books_{"books",
                                                      "SELECT title, genre FROM book WHERE id = ?",
                                                      {.ttl = std::chrono::minutes(5),

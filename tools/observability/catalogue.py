@@ -1,4 +1,4 @@
-"""The catalogue of metrics (output of `millrace metrics`), and the check of expressions against it."""
+"""The catalogue of the product's metrics (output of `millrace metrics`), and the check of expressions against it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,8 @@ class Catalogue:
 
     @classmethod
     def load(cls, file: pathlib.Path) -> "Catalogue":
-        return cls([_metric(entry) for entry in json.loads(file.read_text())["metrics"]])
+        entries = json.loads(file.read_text())["metrics"]
+        return cls([_metric(entry) for entry in entries if not entry.get("application")])
 
     def used_in(self, expression: str) -> set[str]:
         """The families that an expression reads. Raises ValueError for a name that the catalogue lacks."""

@@ -88,5 +88,28 @@ TEST_F(ratings_test, its_own_writes_invalidate_the_cached_row) {
   EXPECT_EQ(run.lookups("tastes").invalidations, 1U);
 }
 
+TEST_F(ratings_test, counts_ratings_and_changes_of_taste) {
+  run.database().prime(select_book, {{"Emma", "novel"}});
+  run.database().prime(select_taste, {{"crime"}});
+  rate("b1", 3);
+  rate("b1", 5);
+  EXPECT_EQ(run.counted("ratings_total"), 2U);
+  EXPECT_EQ(run.counted("ratings_total", {{"stars", "5"}}), 1U);
+  EXPECT_EQ(run.counted("ratings_taste_changes_total"), 1U);
+  EXPECT_EQ(run.logged().back().field("genre"), "novel");
+}
+
+TEST(ratings_settings, decide_which_rating_shows_a_taste) {
+  millrace::simulation::processor_runner<ratings> run(rating_settings{.favourite_stars = 3});
+  run.database().prime(select_book, {{"Emma", "novel"}});
+  run.database().prime(select_taste, {{"crime"}});
+  books::Rating rating;
+  rating.reader = "ada";
+  rating.book = "b1";
+  rating.stars = 3;
+  run.feed(rating);
+  EXPECT_EQ(run.counted("ratings_taste_changes_total"), 1U);
+}
+
 }  // namespace
 }  // namespace ratings

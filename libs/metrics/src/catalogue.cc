@@ -16,6 +16,14 @@ bool is_snake_case(std::string_view name) {
                      [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; });
 }
 
+// The prefix of the product's metrics that a name has; nullptr: none.
+const char* product_prefix(std::string_view name) noexcept {
+  for (const char* prefix : {"millrace_", "process_"}) {
+    if (name.starts_with(prefix)) return prefix;
+  }
+  return nullptr;
+}
+
 const char* broken_name_rule(const family& f) noexcept {
   if (!is_snake_case(f.name)) return "a metric name is lower-case snake case";
   std::string_view stem = f.name;
@@ -220,17 +228,9 @@ label_declaration errors() {
 }
 
 catalogue::catalogue()
-    : prefixes_{"millrace_", "process_"},
-      bounds_{buckets::decode(), buckets::request(), buckets::end_to_end(), buckets::stage(),
+    : bounds_{buckets::decode(), buckets::request(), buckets::end_to_end(), buckets::stage(),
               buckets::loop()} {}
 catalogue::~catalogue() = default;
-
-void catalogue::allow_prefix(std::string_view prefix) {
-  invariant(prefix.ends_with('_') && is_snake_case(prefix.substr(0, prefix.size() - 1)),
-            "a prefix is lower-case snake case and ends in _");
-  const std::scoped_lock lock(mutex_);
-  prefixes_.emplace_back(prefix);
-}
 
 std::vector<nanoseconds> catalogue::bounds(scale of) const {
   const std::scoped_lock lock(mutex_);
@@ -266,10 +266,8 @@ const family* catalogue::known(std::string_view name) {
 
 const family& catalogue::declare(family wanted) {
   if (const char* broken = broken_rule(wanted)) invariant_broken(broken);
+  invariant(product_prefix(wanted.name) != nullptr, "a metric of the product starts with millrace_ or process_");
   const std::scoped_lock lock(mutex_);
-  invariant(std::any_of(prefixes_.begin(), prefixes_.end(),
-                        [&](const std::string& prefix) { return wanted.name.starts_with(prefix); }),
-            "a metric's name starts with an allowed prefix");
   ++declarations_;
   if (const family* found = known(wanted.name)) {
     invariant(same(*found, wanted), "a metric is declared twice, differently");
@@ -285,10 +283,8 @@ result<const family*> catalogue::declare_for_application(family wanted) {
   };
   if (const char* broken = broken_rule(wanted)) return refused(broken);
   if (!is_one_line(wanted.help)) return refused("a help text has no control characters");
-  for (const std::string_view reserved : {"millrace_", "process_"}) {
-    if (wanted.name.starts_with(reserved))
-      return refused("names that begin with " + std::string(reserved) + " belong to the product");
-  }
+  if (const char* reserved = product_prefix(wanted.name))
+    return refused("names that begin with " + std::string(reserved) + " belong to the product");
   wanted.of_application = true;
   const std::scoped_lock lock(mutex_);
   ++declarations_;

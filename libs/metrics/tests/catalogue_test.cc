@@ -21,11 +21,18 @@ TEST(Catalogue, DeclaringTheSameFamilyAgainYieldsTheSameFamily) {
   EXPECT_EQ(declared.find("millrace_records_gone_total"), nullptr);
 }
 
-TEST(Catalogue, AnApplicationMayAddItsOwnPrefix) {
+TEST(Catalogue, AnApplicationMayUseEveryOtherPrefix) {
   catalogue declared;
-  declared.allow_prefix("navigation_");
-  EXPECT_EQ(declared.counter({.name = "navigation_visits_total", .help = "Visits."})->name,
-            "navigation_visits_total");
+  family wanted;
+  wanted.name = "navigation_visits_total";
+  wanted.help = "Visits.";
+  const auto first = declared.declare_for_application(wanted);
+  ASSERT_TRUE(first);
+  EXPECT_TRUE((*first)->of_application);
+  declared.seal();
+  EXPECT_EQ(*declared.declare_for_application(wanted), *first) << "a known family may be declared again";
+  wanted.name = "millrace_visits_total";
+  EXPECT_EQ(declared.declare_for_application(wanted).error().code(), errc::config_invalid);
 }
 
 TEST(Catalogue, TheErrorLabelIsClosedOverTheErrorCodes) {
@@ -101,7 +108,7 @@ class NamingRulesDeathTest : public testing::Test {
 };
 
 TEST_F(NamingRulesDeathTest, NamesFollowTheConventions) {
-  refuse_counter({.name = "records_total"}, "allowed prefix");
+  refuse_counter({.name = "records_total"}, "starts with millrace_ or process_");
   refuse_counter({.name = "millrace_Records_total"}, "snake case");
   refuse_counter({.name = "millrace_records"}, "_total");
   refuse_gauge({.name = "millrace_records_total"}, "_total");

@@ -24,8 +24,8 @@ void declare_metrics(metrics::catalogue& into);
 // engine::build() has checked.
 [[nodiscard]] result<void> declare_metrics(const statements::declarations& of, metrics::catalogue& into);
 // Returns the catalogue with the default buckets as JSON, in the form of catalogue::to_json(): the metrics of the
-// product and those that the processors declare. Returns the error of engine::build(), except for an application
-// without processors.
+// product and those that the processors declare. Errors: those of engine::build(), except for an application without
+// processors.
 [[nodiscard]] result<std::string> metric_catalogue_json(const engine::processor_set& processors);
 
 }  // namespace millrace::app

@@ -76,8 +76,8 @@ using statements::write_time;
 using stream::all;
 using stream::answer;
 using stream::context;
-using stream::must;
 using stream::log_level;
+using stream::must;
 using stream::outcome;
 
 }  // namespace millrace

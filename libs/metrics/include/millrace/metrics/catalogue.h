@@ -6,14 +6,14 @@
 //                                               .help = "Parcels taken.",
 //                                               .labels = {label::open("depot", 64)}});
 //
-// The libraries declare theirs in tables (table.h), one line each; an application may use either form.
+// The libraries declare theirs in tables (table.h), one line each; an application declares members of its
+// processors (statement/metric.h), which call declare_for_application().
 //
 // Declaring the same family again yields the same family. A declaration that breaks a naming rule, or that
 // differs from an earlier one of the same name, is a defect and breaks an invariant. Rules (Prometheus naming
 // and instrumentation guides):
 //
-//   * The name is lower-case snake case and starts with an allowed prefix: millrace_, process_, or one of
-//     allow_prefix().
+//   * The name is lower-case snake case. The product's start with millrace_ or process_, and no others.
 //   * The name of a counter ends in _total, no other does. _sum, _count and _bucket belong to histograms.
 //   * The unit is the end of the name (_seconds, _bytes, _ratio; before _total), and only then.
 //   * An open label has a bound. `le` and names starting with __ are reserved.
@@ -187,9 +187,6 @@ class catalogue {
   catalogue(const catalogue&) = delete;
   catalogue& operator=(const catalogue&) = delete;
 
-  // Lets an application name its own metrics, e.g. "navigation_".
-  void allow_prefix(std::string_view prefix);
-
   // Declares a family and returns its handle.
   counter_family counter(counter_spec spec);
   gauge_family gauge(gauge_spec spec);
@@ -237,7 +234,6 @@ class catalogue {
   mutable std::mutex mutex_;
   bool sealed_ = false;
   std::uint64_t declarations_ = 0;
-  std::vector<std::string> prefixes_;
   std::array<std::vector<nanoseconds>, scale_count> bounds_;
   std::deque<family> families_;
 };
