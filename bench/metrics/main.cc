@@ -138,13 +138,16 @@ void print_own(shard& mine, record_cells& cells, std::uint64_t records, int roun
     std::size_t next = 0;
     engine.push_back(nanoseconds_each(records, [&] { ten([&] { cells.done.add(); }); }) / 10);
     plain.push_back(nanoseconds_each(records, [&] { ten([&] { own.plain.add(); }); }) / 10);
-    labelled.push_back(nanoseconds_each(records, [&] {
-      const std::string_view reason = reasons[next++ % 3];
-      ten([&] { own.labelled.with(reason).add(); });
-    }) / 10);
+    labelled.push_back(nanoseconds_each(records,
+                                        [&] {
+                                          const std::string_view reason = reasons[next++ % 3];
+                                          ten([&] { own.labelled.with(reason).add(); });
+                                        }) /
+                       10);
   }
-  std::printf("one add() of a counter: the engine's %.2f ns, an application's %.2f ns, with a label %.2f ns\n",
-              median(engine), median(plain), median(labelled));
+  std::printf(
+      "one add() of a counter: the engine's %.2f ns, an application's %.2f ns, with a label %.2f ns\n",
+      median(engine), median(plain), median(labelled));
 }
 
 // Series as a process with 20 partitions and 3 processors has them.

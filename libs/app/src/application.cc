@@ -427,9 +427,8 @@ result<void> process::start_workers() {
     options.on_problem = [log](std::string_view event, const error& failure) { log->note(event, failure); };
     options.on_exception = [log](const engine::processor_exception& thrown) { log->note(thrown); };
     made[i].ports.log = std::make_unique<application_log>(
-        settings_.log.level, system_clock(), i, [](log_level level, std::span<const log_field> fields) {
-          write_event(level, "app", fields);
-        });
+        settings_.log.level, system_clock(), i,
+        [](log_level level, std::span<const log_field> fields) { write_event(level, "app", fields); });
     samplers_.push_back(std::make_unique<record_sampler>(tap_, traces_.get(), settings_.tracing, seed_of(i)));
     made[i].thread->launch(std::move(made[i].ports), std::move(options), std::move(made[i].work), budget_,
                            retries_, *made[i].counts, observer_of(i),

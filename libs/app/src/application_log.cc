@@ -13,8 +13,8 @@ namespace millrace::app {
 namespace {
 
 // The names that every line of a processor has.
-constexpr std::array<std::string_view, 10> taken = {"time",      "level", "event",     "message", "processor",
-                                                    "topic",     "partition", "offset", "worker",  "suppressed"};
+constexpr std::array<std::string_view, 10> taken = {"time",  "level",     "event",  "message", "processor",
+                                                    "topic", "partition", "offset", "worker",  "suppressed"};
 
 std::string_view cut(std::string_view text) {
   if (text.size() <= application_log::text_bytes_max) return text;
@@ -28,8 +28,8 @@ std::string_view cut(std::string_view text) {
 std::string name_of(std::string_view given) {
   std::string name(cut(given));
   for (char& c : name) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-                       c == '.' || c == '-';
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       c == '_' || c == '.' || c == '-';
     if (!plain) c = '_';
   }
   if (name.empty() || std::ranges::find(taken, name) != taken.end()) name += '_';
@@ -52,7 +52,8 @@ application_log::application_log(log_level least_severe, const clock& time, unsi
 application_log::seen* application_log::find(std::uint64_t kind, instant now) {
   if (const auto known = kinds_.find(kind); known != kinds_.end()) return &known->second;
   if (kinds_.size() < kinds_max || kind == 0) return nullptr;
-  std::erase_if(kinds_, [now](const auto& each) { return now - each.second.said_at >= log_limit::quiet_for; });
+  std::erase_if(kinds_,
+                [now](const auto& each) { return now - each.second.said_at >= log_limit::quiet_for; });
   return kinds_.size() >= kinds_max ? find(0, now) : nullptr;
 }
 

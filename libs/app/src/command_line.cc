@@ -65,7 +65,8 @@ int print_metrics(const application& app, const run_arguments& arguments) {
     settings = std::move(loaded->value);
   }
   const auto processors = processors_of(app, settings);
-  const auto catalogue = processors ? metric_catalogue_json(*processors) : result<std::string>(processors.error());
+  const auto catalogue =
+      processors ? metric_catalogue_json(*processors) : result<std::string>(processors.error());
   if (!catalogue) {
     std::cerr << app.name << ": " << catalogue.error().message() << "\n";
     return exit_config;
@@ -76,8 +77,9 @@ int print_metrics(const application& app, const run_arguments& arguments) {
 
 void declare_metrics_command(const application& app, CLI::App& self, int& code) {
   auto arguments = std::make_shared<run_arguments>();
-  self.add_option("config,--config", arguments->config_file,
-                  "Configuration file (YAML), for processors that depend on settings; the defaults when absent");
+  self.add_option(
+      "config,--config", arguments->config_file,
+      "Configuration file (YAML), for processors that depend on settings; the defaults when absent");
   self.add_option("--set", arguments->set, "Override a setting: section.key=value (repeatable)")
       ->allow_extra_args(false);
   self.callback([&app, arguments, &code] { code = print_metrics(app, *arguments); });

@@ -161,9 +161,9 @@ result<engine::processor_set> processors_of(const application& app, const app_co
   engine::processor_set all = app.processors;
   if (!app.settings) return all;
   try {
-    const std::shared_ptr<const void> values =
-        from.application ? from.application : app.settings.defaults();
-    for (engine::processor_factory& each : app.settings.processors(values.get())) all.push_back(std::move(each));
+    const std::shared_ptr<const void> values = from.application ? from.application : app.settings.defaults();
+    for (engine::processor_factory& each : app.settings.processors(values.get()))
+      all.push_back(std::move(each));
   } catch (...) {
     return error_of(errc::config_invalid, describe(std::current_exception()))
         .in("the function that makes the processors from the settings threw");

@@ -59,8 +59,7 @@ void worker::launch(worker_ports ports, engine::engine_options options, engine::
   ports_ = std::move(ports);
   on_end_ = std::move(on_end);
   const engine::engine_ports all{loop_,  *ports_.source, *ports_.sink, *ports_.store, *ports_.schemas,
-                                 budget, retries,        counts,       observer,
-                                 ports_.log.get()};
+                                 budget, retries,        counts,       observer,      ports_.log.get()};
   engine_ = std::make_unique<engine::record_engine>(all, std::move(options), std::move(work));
   loop_.add_step(runtime::phase::settle, *this);
   invariant(thread_.joinable(), "start_thread() comes before launch()");

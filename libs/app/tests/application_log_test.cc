@@ -13,7 +13,8 @@ using namespace std::chrono_literals;
 // The log of worker 3, whose lines are kept as logfmt without time.
 class application_log_test : public testing::Test {
  protected:
-  void warn(std::string_view message, std::initializer_list<log_field> fields = {}, std::string_view processor = "review") {
+  void warn(std::string_view message, std::initializer_list<log_field> fields = {},
+            std::string_view processor = "review") {
     stream::record_log(&log_, processor, "orders", 5, 42).warn(message, fields);
   }
 
@@ -28,9 +29,10 @@ class application_log_test : public testing::Test {
 
 TEST_F(application_log_test, ALineHasTheProcessorAndThePlaceOfTheRecord) {
   warn("credit limit exceeded", {{"customer", std::string("c 1")}, {"limit", 500}});
-  EXPECT_EQ(lines_, (std::vector<std::string>{
-                        "level=warning event=app message=\"credit limit exceeded\" processor=review topic=orders "
-                        "partition=5 offset=42 worker=3 customer=\"c 1\" limit=500 suppressed=0"}));
+  EXPECT_EQ(lines_,
+            (std::vector<std::string>{
+                "level=warning event=app message=\"credit limit exceeded\" processor=review topic=orders "
+                "partition=5 offset=42 worker=3 customer=\"c 1\" limit=500 suppressed=0"}));
 }
 
 TEST_F(application_log_test, ALineBelowTheLevelIsNotMade) {
@@ -69,7 +71,8 @@ TEST_F(application_log_test, MessagesThatVaryDoNotFillTheLog) {
 
 TEST_F(application_log_test, AFieldTakesNoNameOfTheLine) {
   warn("odd", {{"offset", 1}, {"event", "x"}, {"two words=", 2}, {"", 3}});
-  EXPECT_NE(lines_[0].find(" offset=42 worker=3 offset_=1 event_=x two_words_=2 _=3 suppressed=0"), std::string::npos)
+  EXPECT_NE(lines_[0].find(" offset=42 worker=3 offset_=1 event_=x two_words_=2 _=3 suppressed=0"),
+            std::string::npos)
       << lines_[0];
 }
 

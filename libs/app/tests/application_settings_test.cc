@@ -46,7 +46,9 @@ const config::spec<post_settings>& post_spec() {
       field(&express_settings::within, "within").doc("Time to the receiver.")};
   static const config::spec<post_settings> declared =
       config::spec<post_settings>{
-          field(&post_settings::weight_max, "weight_max").range(1, 1'000).doc("Heaviest parcel, in kilograms."),
+          field(&post_settings::weight_max, "weight_max")
+              .range(1, 1'000)
+              .doc("Heaviest parcel, in kilograms."),
           field(&post_settings::by, "by")
               .choices({{"road", carrier::road}, {"rail", carrier::rail}})
               .doc("Carrier."),
@@ -92,7 +94,8 @@ application post() {
   return {.name = "post",
           .processors = {engine::make<plain>()},
           .settings = settings_of(post_spec(), [](const post_settings& settings) {
-            if (settings.refused == std::vector<std::string>{"all"}) throw std::invalid_argument("nobody sends");
+            if (settings.refused == std::vector<std::string>{"all"})
+              throw std::invalid_argument("nobody sends");
             return engine::processor_set{engine::make<weigh>(settings)};
           })};
 }
@@ -103,7 +106,8 @@ constexpr const char* smallest =
 
 class application_settings_test : public testing::Test {
  protected:
-  application_settings_test() : folder_(testing::TempDir() + "application_settings_" + std::to_string(::getpid())) {
+  application_settings_test()
+      : folder_(testing::TempDir() + "application_settings_" + std::to_string(::getpid())) {
     fs::create_directories(folder_);
     arguments_.config_file = (folder_ / "config.yaml").string();
   }
@@ -163,7 +167,8 @@ TEST_F(application_settings_test, AWrongOneIsRefusedWithItsPlaceAndASuggestion) 
   EXPECT_EQ(lacks(verdict_on("app:\n  wieght_max: 7\n"), "did you mean `weight_max`?"), "");
   EXPECT_EQ(lacks(verdict_on("app:\n  weight_max: 0\n"), "config.yaml:9:15: error[out_of_range]"), "");
   EXPECT_EQ(lacks(verdict_on("app:\n  by: sea\n"), "`app.by` must be one of road, rail"), "");
-  EXPECT_EQ(lacks(verdict_on("app:\n  by: rail\n  weight_max: 2\n"), "rail takes parcels of 5 kg and more"), "");
+  EXPECT_EQ(lacks(verdict_on("app:\n  by: rail\n  weight_max: 2\n"), "rail takes parcels of 5 kg and more"),
+            "");
   arguments_.set = {"app.weight_min=5"};
   EXPECT_EQ(lacks(verdict_on(""), "unknown setting `weight_min` in `app`"), "");
 }
@@ -180,7 +185,8 @@ TEST_F(application_settings_test, ShowNamesTheOriginAndMasksSecrets) {
 TEST_F(application_settings_test, ReferenceAndSchemaDescribeThem) {
   const std::string reference = config_reference(post_.settings);
   EXPECT_EQ(lacks(reference, "\n## `app`\n"), "");
-  EXPECT_EQ(lacks(reference, "| `weight_max` | integer | `30` | 1 to 1000 | Heaviest parcel, in kilograms. |"), "");
+  EXPECT_EQ(
+      lacks(reference, "| `weight_max` | integer | `30` | 1 to 1000 | Heaviest parcel, in kilograms. |"), "");
   EXPECT_EQ(lacks(reference, "\n## `app.express`\n"), "");
   const auto schema = nlohmann::json::parse(config_schema(post_.settings));
   EXPECT_TRUE(schema["properties"]["app"]["properties"].contains("weight_max"));
@@ -203,9 +209,11 @@ TEST_F(application_settings_test, ProcessorsAreMadeFromThem) {
 
 TEST_F(application_settings_test, AProcessorThatCannotBeMadeFromThemIsRefused) {
   EXPECT_EQ(lacks(verdict_on("app: {refused: [all]}\n"),
-                  "the function that makes the processors from the settings threw: std::invalid_argument: nobody sends"),
+                  "the function that makes the processors from the settings threw: std::invalid_argument: "
+                  "nobody sends"),
             "");
-  EXPECT_EQ(lacks(verdict_on("app: {refused: [everything]}\n"), "the constructor of processor 'weigh' threw"), "");
+  EXPECT_EQ(lacks(verdict_on("app: {refused: [everything]}\n"), "the constructor of processor 'weigh' threw"),
+            "");
   EXPECT_EQ(lacks(verdict_on("app: {metric: parcels}\n"), "processor 'weigh': metric 'parcels'"), "");
 }
 
@@ -245,7 +253,8 @@ TEST_F(application_settings_test, TheMetricsOfProcessorsThatTheyMakeAreInTheCata
   };
   EXPECT_EQ(names({"post", "metrics"}), std::vector<std::string>{"parcels_total"});
   write("app: {metric: parcels_weighed_total}\n");
-  EXPECT_EQ(names({"post", "metrics", arguments_.config_file}), std::vector<std::string>{"parcels_weighed_total"});
+  EXPECT_EQ(names({"post", "metrics", arguments_.config_file}),
+            std::vector<std::string>{"parcels_weighed_total"});
 }
 
 TEST(ApplicationSettings, ATestGivesAProcessorSettingsOfItsOwn) {

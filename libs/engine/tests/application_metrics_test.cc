@@ -79,9 +79,10 @@ TEST(ApplicationMetrics, AMetricThatBreaksARuleIsRefusedWithItsProcessor) {
 }
 
 TEST(ApplicationMetrics, ProcessorsMustAgreeOnAMetric) {
-  EXPECT_EQ(build({make<counting>("first"), make<disagreeing>()}).error().to_string(),
-            "config_invalid: processor 'disagreeing': metric 'parcels_total': it is declared already, with the "
-            "help text 'Parcels.'");
+  EXPECT_EQ(
+      build({make<counting>("first"), make<disagreeing>()}).error().to_string(),
+      "config_invalid: processor 'disagreeing': metric 'parcels_total': it is declared already, with the "
+      "help text 'Parcels.'");
 }
 
 }  // namespace

@@ -40,9 +40,10 @@ class processor_log : public record_engine_test {
     ASSERT_TRUE(built) << built.error().to_string();
     source = std::make_unique<simulated_source>(log, loop, source_options);
     retries = std::make_unique<retry_budget>(retry_policy_of_process);
-    engine_ = std::make_unique<record_engine>(engine_ports{loop, *source, sink, store, schemas, *engine_budget,
-                                                           *retries, shard, observer, log_of_processors},
-                                              options, std::move(*built));
+    engine_ =
+        std::make_unique<record_engine>(engine_ports{loop, *source, sink, store, schemas, *engine_budget,
+                                                     *retries, shard, observer, log_of_processors},
+                                        options, std::move(*built));
     engine_->start();
     assign({0, 2});
   }
@@ -53,8 +54,9 @@ TEST_F(processor_log, ALineHasTheProcessorAndThePlaceOfItsRecord) {
   start_with_log(&lines);
   produce(2, 7);
   advance(2s);
-  EXPECT_EQ(lines.lines, (std::vector<std::string>{"debug logging parcels/2@0 seen 7", "info logging parcels/2@0 slept 7",
-                                                   "error logging parcels/2@0 over"}));
+  EXPECT_EQ(lines.lines,
+            (std::vector<std::string>{"debug logging parcels/2@0 seen 7", "info logging parcels/2@0 slept 7",
+                                      "error logging parcels/2@0 over"}));
 }
 
 TEST_F(processor_log, LinesBelowTheLevelAreNotWritten) {

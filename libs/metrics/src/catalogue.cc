@@ -32,8 +32,10 @@ const char* broken_name_rule(const family& f) noexcept {
   if (total) stem.remove_suffix(std::string_view("_total").size());
   for (const unit u : {unit::seconds, unit::bytes, unit::ratio}) {
     const std::string_view word = to_string(u);
-    const bool named = stem.ends_with(word) && stem.size() > word.size() && stem[stem.size() - word.size() - 1] == '_';
-    if (named != (f.unit == u)) return "a metric's unit is the end of its name (before _total), and only then";
+    const bool named =
+        stem.ends_with(word) && stem.size() > word.size() && stem[stem.size() - word.size() - 1] == '_';
+    if (named != (f.unit == u))
+      return "a metric's unit is the end of its name (before _total), and only then";
   }
   for (const std::string_view reserved : {"_sum", "_count", "_bucket"}) {
     if (stem.ends_with(reserved)) return "_sum, _count and _bucket belong to histograms";
@@ -266,7 +268,8 @@ const family* catalogue::known(std::string_view name) {
 
 const family& catalogue::declare(family wanted) {
   if (const char* broken = broken_rule(wanted)) invariant_broken(broken);
-  invariant(product_prefix(wanted.name) != nullptr, "a metric of the product starts with millrace_ or process_");
+  invariant(product_prefix(wanted.name) != nullptr,
+            "a metric of the product starts with millrace_ or process_");
   const std::scoped_lock lock(mutex_);
   ++declarations_;
   if (const family* found = known(wanted.name)) {

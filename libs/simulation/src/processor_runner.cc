@@ -61,7 +61,8 @@ struct processor_runner_base::fed final : engine::held_record, stream::execution
     return &emits.emplace_back(emitted_record{to.topic(), std::string(key), {}}).value;
   }
   [[nodiscard]] stream::record_log log() const noexcept override {
-    return {&owner.log_, owner.built_.all.front()->name(), topic(), block().from().partition, block().offset()};
+    return {&owner.log_, owner.built_.all.front()->name(), topic(), block().from().partition,
+            block().offset()};
   }
   void emit_failed(const error& cause) override {
     if (!emit_error) emit_error = cause;

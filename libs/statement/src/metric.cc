@@ -93,8 +93,10 @@ result<const family*> metric_declaration::declare(metrics::catalogue& in) const 
   if (const char* broken = broken_histogram_rule()) return refused(broken);
   std::vector<std::uint64_t> bounds = bounds_;
   if (bounds.empty()) {
-    if (durations_) bounds = whole(in.bounds(metrics::scale::stage));
-    else bounds = wanted.unit == unit::bytes ? metrics::buckets::bytes() : metrics::buckets::batch();
+    if (durations_)
+      bounds = whole(in.bounds(metrics::scale::stage));
+    else
+      bounds = wanted.unit == unit::bytes ? metrics::buckets::bytes() : metrics::buckets::batch();
   }
   wanted.buckets = metrics::bucket_layout(bounds);
   return in.declare_for_application(std::move(wanted));
@@ -153,7 +155,8 @@ void metric<Series>::resolve(Series& series, std::span<const std::string_view> v
   if (cells_ == nullptr) return;
   std::vector<std::string> texts;
   texts.reserve(values.size());
-  for (const std::string_view each : values) texts.push_back(valid_utf8(each.substr(0, label_value_bytes_max)));
+  for (const std::string_view each : values)
+    texts.push_back(valid_utf8(each.substr(0, label_value_bytes_max)));
   const std::vector<std::string_view> views(texts.begin(), texts.end());
   series.bind(cell_in(*cells_, *bound_family_, metrics::label_values(std::span(views)),
                       static_cast<typename Series::cell_type*>(nullptr)));
@@ -180,12 +183,15 @@ template class metric<size_series>;
 counter::counter(std::string name, std::string help, const std::vector<std::string>& labels)
     : metric(family_of(std::move(name), std::move(help), kind::counter), labels) {}
 
-gauge::gauge(std::string name, std::string help, const std::vector<std::string>& labels, metrics::merge merged)
-    : metric([&] {
-        family one = family_of(std::move(name), std::move(help), kind::gauge);
-        one.merge = merged;
-        return one;
-      }(), labels) {}
+gauge::gauge(std::string name, std::string help, const std::vector<std::string>& labels,
+             metrics::merge merged)
+    : metric(
+          [&] {
+            family one = family_of(std::move(name), std::move(help), kind::gauge);
+            one.merge = merged;
+            return one;
+          }(),
+          labels) {}
 
 histogram::histogram(std::string name, std::string help, const std::vector<std::string>& labels,
                      const std::vector<nanoseconds>& buckets)
@@ -193,6 +199,7 @@ histogram::histogram(std::string name, std::string help, const std::vector<std::
 
 size_histogram::size_histogram(std::string name, std::string help, const std::vector<std::string>& labels,
                                std::vector<std::uint64_t> buckets)
-    : metric(family_of(std::move(name), std::move(help), kind::histogram), labels, false, std::move(buckets)) {}
+    : metric(family_of(std::move(name), std::move(help), kind::histogram), labels, false,
+             std::move(buckets)) {}
 
 }  // namespace millrace::statements

@@ -92,7 +92,8 @@ TEST_F(metric_test, HistogramsHoldDurationsOrWholeNumbers) {
   const metrics::snapshot now = registry_.take_snapshot();
   EXPECT_EQ(now.histogram("orders_pricing_seconds").counts, (std::vector<std::uint64_t>{0, 1, 1}));
   EXPECT_DOUBLE_EQ(now.histogram("orders_pricing_seconds").sum, 3600.005);
-  EXPECT_EQ(now.histogram("orders_lines", {{"channel", "web"}}).counts, (std::vector<std::uint64_t>{0, 1, 0}));
+  EXPECT_EQ(now.histogram("orders_lines", {{"channel", "web"}}).counts,
+            (std::vector<std::uint64_t>{0, 1, 0}));
 }
 
 TEST_F(metric_test, AHistogramWithoutBucketsTakesThoseOfTheConfiguration) {

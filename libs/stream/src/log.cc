@@ -31,7 +31,8 @@ std::string text_of(const log_field::any& value) {
 
 void record_log::write(log_level level, std::string_view message,
                        std::initializer_list<log_field> fields) const {
-  to_->write({level, message, std::span(fields.begin(), fields.size()), processor_, topic_, partition_, offset_});
+  to_->write(
+      {level, message, std::span(fields.begin(), fields.size()), processor_, topic_, partition_, offset_});
 }
 
 }  // namespace millrace::stream

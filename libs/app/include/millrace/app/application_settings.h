@@ -71,7 +71,9 @@ class application_settings {
   // False: the application has no settings, and the functions below are not called.
   [[nodiscard]] explicit operator bool() const noexcept { return section_ != nullptr; }
   // The declaration of the struct.
-  [[nodiscard]] const std::shared_ptr<const config::section_info>& section() const noexcept { return section_; }
+  [[nodiscard]] const std::shared_ptr<const config::section_info>& section() const noexcept {
+    return section_;
+  }
   // Returns the struct with its defaults.
   [[nodiscard]] std::shared_ptr<void> defaults() const { return section_->make(); }
   // Makes the processors. `values` is a struct of the declared type.
