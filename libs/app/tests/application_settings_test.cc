@@ -35,9 +35,9 @@ struct express_settings {
 struct post_settings {
   std::int64_t weight_max = 30;
   carrier by = carrier::road;
-  std::vector<std::string> refused;
-  secret stamp;
-  express_settings express;
+  std::vector<std::string> refused = {};
+  secret stamp = {};
+  express_settings express = {};
   std::string metric = "parcels_total";
 };
 

@@ -17,6 +17,7 @@
 #include <millrace/engine/avro_value.h>
 #include <millrace/kafka/producer.h>
 #include <millrace/runtime/wait.h>
+#include <millrace/statement/metric.h>
 #include <millrace/workload/admin_page.h>
 #include <millrace/workload/application_process.h>
 #include <millrace/workload/environment.h>
@@ -55,10 +56,40 @@ class blocker final : public engine::processor<avro::value> {
   }
 };
 
+struct metered_settings {
+  std::int64_t limit = 5;
+};
+const config::spec<metered_settings>& metered_spec() {
+  static const config::spec<metered_settings> declared{
+      config::field(&metered_settings::limit, "limit").doc("A limit.")};
+  return declared;
+}
+
+// Counts each record and logs its own setting.
+class metered final : public engine::processor<avro::value> {
+ public:
+  explicit metered(const metered_settings& settings) : limit_(settings.limit) {}
+  runtime::task<stream::outcome> process(engine::record<avro::value>, stream::context ctx) override {
+    seen_.with("plain").add();
+    ctx.log().warn("record seen", {{"limit", limit_}});
+    co_return stream::outcome::done();
+  }
+
+ private:
+  std::int64_t limit_;
+  statements::counter seen_{"metered_seen_total", "Records.", {"kind"}};
+};
+
 // The application that the variable names.
 app::application application_of(std::string_view name) {
   if (name == "sleeper") return {.name = "sleeper", .processors = {engine::make<sleeper>()}};
   if (name == "blocker") return {.name = "blocker", .processors = {engine::make<blocker>()}};
+  if (name == "metered") {
+    return {.name = "metered",
+            .settings = app::settings_of(metered_spec(), [](const metered_settings& settings) {
+              return engine::processor_set{engine::make<metered>(settings)};
+            })};
+  }
   return navigation_application();
 }
 
@@ -218,6 +249,25 @@ TEST_F(application_test, AProcessorThatBlocksItsThreadDelaysNoStop) {
   ASSERT_TRUE(has_one_record_in_flight()) << log();
   EXPECT_EQ(stop(), 1) << log();
   EXPECT_NE(log().find("the event loop of a worker is blocked"), std::string::npos) << log();
+}
+
+TEST_F(application_test, MetricsSettingsAndLogLinesOfTheApplicationAreSeenFromOutside) {
+  ::setenv(application_variable, "metered", 1);
+  registry_->put(99, R"({"type": "string"})");
+  start({"app.limit=7", "engine.workers=2"});
+  ASSERT_TRUE(becomes_ready()) << log();
+  for (int i = 0; i < 3; ++i) produce(99);
+  EXPECT_TRUE(eventually([this] {
+    const auto page = get_page(port_, "/metrics");
+    return page && page->find("\nmetered_seen_total{kind=\"plain\"} 3\n") != std::string::npos;
+  })) << log();
+  EXPECT_EQ(stop(), 0) << log();
+  EXPECT_NE(
+      log().find(
+          "level=warning event=app message=\"record seen\" processor=metered topic=navigation partition="),
+      std::string::npos)
+      << log();
+  EXPECT_NE(log().find(" limit=7 suppressed=0"), std::string::npos) << log();
 }
 
 TEST_F(application_test, AStartWithoutEnoughDescriptorsEndsWithOneMessage) {

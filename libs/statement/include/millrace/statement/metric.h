@@ -51,6 +51,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <millrace/base/clock.h>
@@ -166,7 +167,9 @@ class metric : public metric_declaration {
   void bind(metrics::shard& cells) final;
 
  protected:
-  using metric_declaration::metric_declaration;
+  metric(metrics::family family, const std::vector<std::string>& labels, bool durations = false,
+         std::vector<std::uint64_t> bounds = {})
+      : metric_declaration(std::move(family), labels, durations, std::move(bounds)) {}
   ~metric() = default;
 
   // The series of a metric without labels.
