@@ -452,8 +452,8 @@ def _process(time: Time) -> list[Alert]:
             "After the expiry new connections are rejected. Established connections continue until they are closed.",
             (("min by (setting) (millrace_certificate_expiry_timestamp_seconds) - time()", "The setting, and the remaining seconds."),
              ("openssl x509 -noout -enddate -in FILE", "The date of expiry.")),
-            ("Replace the file. Certificates of the registry are read for each connection. Those of Kafka and of the database "
-             "need a restart.",),
+            ("Replace the file. Certificates of the registry and of the database are read again for new connections. Those of "
+             "Kafka need a restart.",),
             ("InsecureConfig", "RegistryErrors", "BreakerOpen"),
         ),
         Alert(

@@ -28,6 +28,7 @@
 #include "application_log.h"
 #include "capacity.h"
 #include "connections.h"
+#include "credential_renewal.h"
 #include "error_hints.h"
 #include "exit_guard.h"
 #include "front_page.h"
@@ -92,6 +93,12 @@ std::uint64_t seed_of(unsigned worker) {
   return (std::uint64_t{device()} << 32U | device()) + worker;
 }
 
+void log_renewal(const error* why) {
+  if (why == nullptr) return log_event(log_level::info, "credential_renewal_recovered", {});
+  log_event(log_level::error, "credential_renewal_failed",
+            {{"error", why->to_string()}, {"consequence", "the former credentials stay in use"}});
+}
+
 // Everything that lives between start-up and exit.
 class process {
  public:
@@ -105,8 +112,12 @@ class process {
         counts_(declared_),
         budget_(static_cast<std::size_t>(settings_.engine.memory_max.bytes)),
         retries_(settings_.engine.retry_budget),
+        renewal_([this] { return settings_now(); }, log_renewal),
         watchdog_(settings_.engine.stall_timeout),
         tap_(system_clock()) {}
+  process(const process&) = delete;
+  process& operator=(const process&) = delete;
+  ~process() { renewal_.stop(); }  // before the connections, which it changes
 
   int run();
 
@@ -134,7 +145,7 @@ class process {
   result<void> patiently(const std::function<result<void>()>& step);
   result<void> prepare(const worker_ports& ports, engine::processors& work);
   [[nodiscard]] result<std::string> subject_for(const statements::output_declaration& output) const;
-  [[nodiscard]] result<cql::credentials> current_credentials() const;
+  [[nodiscard]] result<app_config> settings_now() const;
   void supervise();
   void watch();
   // After a signal, whatever user code does.
@@ -158,6 +169,7 @@ class process {
   engine::byte_budget budget_;
   engine::retry_budget retries_;
   statements::invalidation_board invalidations_;
+  credential_renewal renewal_;
   std::unique_ptr<connections> connections_;
   std::unique_ptr<trace_exporter> traces_;
   std::vector<std::unique_ptr<record_sampler>> samplers_;  // a worker's each
@@ -234,11 +246,13 @@ int process::run_to_end() {
   if (auto enough = has_enough_descriptors(machine_, 1); !enough) return fail(enough.error());
   if (auto admin = start_admin(); !admin) return fail(admin.error());
   auto opened = connections::open(settings_, app_.name, app_.version, output_topics(),
-                                  {&counts_, &budget_, [this] { return current_credentials(); }},
+                                  {&counts_, &budget_, [this] { return renewal_.read(); }},
                                   [this](const error& why) { return wait_for(why); });
   if (stopped_) return exit_ok;
   if (!opened) return fail(opened.error());
   connections_ = std::move(*opened);
+  const auto renewing = renewal_.start([this](const app_config& now) { return connections_->renew(now); });
+  if (!renewing) return fail(renewing.error());
   size_process();
   if (auto enough = has_enough_descriptors(machine_, worker_count_); !enough) return fail(enough.error());
   if (!settings_.tracing.endpoint.empty()) {
@@ -281,14 +295,12 @@ void process::size_process() {
     log_event(log_level::warning, "memory_exceeds_cgroup", {{"consequence", *excess}});
 }
 
-// The configuration is read again, so that a password that comes from a file or a variable is the one of now.
-result<cql::credentials> process::current_credentials() const {
+// The configuration is read again, so that a password that comes from a file is the one of now.
+result<app_config> process::settings_now() const {
   std::ostringstream problems;
   auto now = load_config(app_, arguments_, problems);
-  if (!now || !now->value.cql) {
-    return error(errc::config_invalid, "the configuration cannot be read again: " + problems.str());
-  }
-  return cql::credentials{now->value.cql->user, now->value.cql->password};
+  if (!now) return error(errc::config_invalid, "the configuration cannot be read again: " + problems.str());
+  return std::move(now->value);
 }
 
 // False when it has taken too long, or a signal came.
@@ -546,6 +558,7 @@ int process::closing() {
   }
   const exit_guard guard(code, clients_end_within);
   workers_.clear();
+  renewal_.stop();
   connections_.reset();
   samplers_.clear();
   stop_traces();

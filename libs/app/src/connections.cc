@@ -15,6 +15,7 @@
 #include "kafka_statistics.h"
 #include "log.h"
 #include "reporting_source.h"
+#include "shared_secrets.h"
 
 namespace millrace::app {
 namespace {
@@ -35,33 +36,44 @@ void log_kafka(const kafka::log_line& line) {
   log_limited(level, "kafka_client", line.facility, {{"facility", line.facility}, {"text", line.text}});
 }
 
-kafka::client_config client_of(const kafka_settings& from, const std::string& application) {
+kafka::client_config client_of(const kafka_settings& from, const std::string& application,
+                               const shared_secrets& secrets) {
   kafka::client_config client = from.client;
+  client.credentials = secrets.of_consumers();
   client.client_id = application;
   client.on_log = log_kafka;
   return client;
 }
 
-kafka::consumer_config consumer_of(const kafka_settings& from, const std::string& application, unsigned index,
+kafka::consumer_config consumer_of(const kafka_settings& from, kafka::client_config client, unsigned index,
                                    byte_size fetch_bytes_max) {
   kafka::consumer_config consumer = static_cast<const kafka::consumer_config&>(from);
-  consumer.client = client_of(from, application);
+  consumer.client = std::move(client);
   consumer.fetch_bytes_max = fetch_bytes_max;
   if (!from.instance_id.empty()) consumer.instance_id = from.instance_id + "-w" + std::to_string(index);
   return consumer;
 }
 
-kafka::producer_config producer_of(const kafka_settings& from, const std::string& application,
+kafka::producer_config producer_of(const kafka_settings& from, kafka::client_config client,
                                    byte_size queue_bytes_max) {
   kafka::producer_config producer = static_cast<const kafka::producer_config&>(from.producer);
   producer.bytes_max = queue_bytes_max.count();
-  producer.client = client_of(from, application);
+  producer.client = std::move(client);
   for (const auto& [name, value] : from.producer_properties) producer.client.properties[name] = value;
   producer.on_error = [](const error& failure, bool fatal) {
     log_limited(fatal ? log_level::error : log_level::warning, "producer_error", to_string(failure.code()),
                 {{"fatal", fatal}, {"error", failure.to_string()}});
   };
   return producer;
+}
+
+void log_renewed(std::string_view of) { log_event(log_level::info, "credentials_renewed", {{"of", of}}); }
+
+void log_registry(const registry::client_event& event) {
+  if (event.name == "credentials_renewed") return log_renewed("registry");
+  if (event.error.empty()) return log_event(log_level::info, event.name, {{"url", event.url}});
+  if (event.url.empty()) return log_event(log_level::warning, event.name, {{"error", event.error}});
+  log_event(log_level::warning, event.name, {{"url", event.url}, {"error", event.error}});
 }
 
 cql::session_options session_of(const app_config& settings, const std::string& application,
@@ -74,7 +86,7 @@ cql::session_options session_of(const app_config& settings, const std::string& a
   session.client_timestamps =
       from.client_timestamps_set.value_or(settings.engine.order == engine::order_mode::key);
   session.on_renewal = [](const error* why) {
-    if (why == nullptr) return log_event(log_level::info, "cql_credentials_renewed", {});
+    if (why == nullptr) return log_renewed("cql");
     log_limited(log_level::error, "cql_renewal_failed", to_string(why->code()),
                 {{"error", why->to_string()},
                  {"consequence", "new connections use the former credentials and certificates"}});
@@ -101,6 +113,7 @@ class real_connections final : public connections {
       : settings_(settings),
         application_(std::move(application)),
         within_(within),
+        secrets_(settings),
         counts_(*within.counts),
         kafka_statistics_(*within.counts) {}
 
@@ -108,7 +121,8 @@ class real_connections final : public connections {
     if (auto reached = open_registry(); !reached) return with_hint(reached.error(), part::registry);
     if (settings_.cql && !session_) {
       cql::session_options options = session_of(settings_, application_, version);
-      if (!settings_.cql->user.empty()) options.current_credentials = within_.credentials;
+      if (!settings_.cql->user.empty())
+        options.current_credentials = [this]() -> result<cql::credentials> { return secrets_.of_database(); };
       auto session = cql::session::open(options);
       if (!session) return with_hint(session.error().in("database"), part::database);
       session_ = std::move(*session);
@@ -117,7 +131,7 @@ class real_connections final : public connections {
     std::vector<std::string> topics = settings_.kafka.topics;
     topics.insert(topics.end(), outputs.begin(), outputs.end());
     topics.push_back(settings_.engine.dead_letter_topic);
-    kafka::client_config client = client_of(settings_.kafka, application_);
+    kafka::client_config client = client_of(settings_.kafka, application_, secrets_);
     client.on_log = {};  // the one error contains what the log would report in several messages
     const auto cluster = kafka::check_connectivity(client, topics, kafka_check_timeout);
     if (!cluster) return with_hint(cluster.error(), part::kafka);
@@ -159,13 +173,15 @@ class real_connections final : public connections {
 
   result<void> join(worker_ports& ports, runtime::loop& loop, unsigned index,
                     const client_memory& memory) override {
-    kafka::producer_config producer = producer_of(settings_.kafka, application_, memory.producer_bytes_max);
+    kafka::client_config client = client_of(settings_.kafka, application_, secrets_);
+    kafka::producer_config producer = producer_of(settings_.kafka, client, memory.producer_bytes_max);
+    producer.client.credentials = secrets_.of_producers();
     producer.client.on_statistics = kafka_statistics_.add(kafka_statistics::client::producer);
     auto sink = kafka::producer::create(std::move(producer), loop);
     if (!sink) return sink.error();
     ports.sink = std::move(*sink);
     kafka::consumer_config consumer =
-        consumer_of(settings_.kafka, application_, index, memory.fetch_bytes_max);
+        consumer_of(settings_.kafka, std::move(client), index, memory.fetch_bytes_max);
     consumer.client.on_statistics = kafka_statistics_.add(kafka_statistics::client::consumer);
     auto source = kafka::consumer::create(std::move(consumer), loop);
     if (!source) return source.error();
@@ -176,6 +192,17 @@ class real_connections final : public connections {
               log_event(log_level::warning, event,
                         {{"error", failure.to_string()}, {"worker", index}, {"suppressed", suppressed}});
             }));
+    return {};
+  }
+
+  result<void> renew(const app_config& now) override {
+    const shared_secrets::changes changed = secrets_.renew(now);
+    if (changed.kafka) log_renewed("kafka");
+    if (changed.database && session_) session_->renew();
+    const auto login = secrets_.of_registry(now);
+    if (!login) return login.error();
+    if (auto used = registry_->use(*login); !used) return used;
+    if (changed.failure) return *changed.failure;
     return {};
   }
 
@@ -197,10 +224,11 @@ class real_connections final : public connections {
     }
     if (!registry_) {
       registry::client_options options = static_cast<const registry::client_options&>(*settings_.registry);
-      options.on_event = [](const registry::client_event& event) {
-        if (event.error.empty()) return log_event(log_level::info, event.name, {{"url", event.url}});
-        if (event.url.empty()) return log_event(log_level::warning, event.name, {{"error", event.error}});
-        log_event(log_level::warning, event.name, {{"url", event.url}, {"error", event.error}});
+      options.on_event = log_registry;
+      options.current_credentials = [this]() -> result<registry::login> {
+        const auto now = within_.settings_now();
+        if (!now) return now.error();
+        return secrets_.of_registry(*now);
       };
       options.counts = &counts_;
       auto client = registry::client::create(std::move(options));
@@ -223,6 +251,7 @@ class real_connections final : public connections {
   const app_config& settings_;
   const std::string application_;
   const surroundings within_;
+  shared_secrets secrets_;
   metrics::registry& counts_;
   kafka_statistics kafka_statistics_;
   std::unique_ptr<registry::client> registry_;

@@ -9,7 +9,6 @@
 
 #include <millrace/app/app_config.h>
 #include <millrace/base/result.h>
-#include <millrace/cql/session.h>
 #include <millrace/metrics/registry.h>
 
 #include "capacity.h"
@@ -25,8 +24,8 @@ class connections {
   struct surroundings {
     metrics::registry* counts;
     statements::byte_account* memory;  // `engine.memory_max`
-    // The credentials that the configuration names now, on a thread of the session.
-    std::function<result<cql::credentials>()> credentials;
+    // The configuration of now; any thread.
+    std::function<result<app_config>()> settings_now;
   };
 
   // Blocks until everything the configuration names has been reached and has accepted our credentials, and
@@ -51,6 +50,9 @@ class connections {
   // start-up comes before it.
   [[nodiscard]] virtual result<void> join(worker_ports& ports, runtime::loop& loop, unsigned index,
                                           const client_memory& memory) = 0;
+  // Takes up the secrets of a configuration that was read again, and logs what has changed. Connections that exist
+  // continue. errc::config_invalid when a part cannot be taken up; the others are. Any thread; does not block.
+  [[nodiscard]] virtual result<void> renew(const app_config& now) = 0;
   // A schema by id; empty when the registry does not answer soon. Blocks; not for a worker's thread.
   [[nodiscard]] virtual std::string schema_text(std::int32_t id) = 0;
 

@@ -90,7 +90,9 @@ const spec<cql_settings>& cql_spec() {
             .example("[scylla-1, scylla-2]"),
         field(&cql_settings::keyspace, "keyspace").doc("Keyspace of statements that name none."),
         field(&cql_settings::user, "user").doc("User name."),
-        field(&cql_settings::password, "password").doc("Password.").example("${file:/run/secrets/cql}"),
+        field(&cql_settings::password, "password")
+            .doc("Password. It may be rotated: new connections use the password of now.")
+            .example("${file:/run/secrets/cql}"),
         field(&cql_settings::tls, "tls")
             .doc("Encrypt connections and verify the servers. There is no fallback to plaintext."),
         field(&cql_settings::ca_file, "ca_file").doc("PEM file of the authorities to trust."),

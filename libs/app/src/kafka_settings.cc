@@ -77,8 +77,8 @@ const spec<kafka_settings>& kafka_spec() {
           section(&kafka_settings::producer, "producer", producer_spec())
               .doc("Producer of emitted records and dead-letter records, one per worker."),
           field(&kafka_settings::client, &client_config::properties, "properties")
-              .doc("Properties of librdkafka for the consumer and the producer, such as security.protocol "
-                   "or ssl.ca.location."),
+              .doc("Properties of librdkafka for consumer and producer, such as security.protocol. "
+                   "sasl.username and sasl.password may be rotated. Certificate files need a restart."),
           field(&kafka_settings::producer_properties, "producer_properties")
               .doc("Properties of librdkafka for the producer only. They override `kafka.properties`. "
                    "Defaults of their own: `partitioner` murmur2_random, as in Java clients, and "

@@ -22,7 +22,7 @@ const spec<registry::oauth_options>& oauth_spec() {
       field(&oauth_options::client_id, "client_id").required().doc("Client id.").example("millrace"),
       field(&oauth_options::client_secret, "client_secret")
           .required()
-          .doc("Client secret.")
+          .doc("Client secret. It may be rotated; a token in use stays in use.")
           .example("${file:/run/secrets/registry-client}"),
       field(&oauth_options::scope, "scope").doc("Scope requested with each token. Empty: none."),
       field(&oauth_options::ca_file, "ca_file")
@@ -70,10 +70,10 @@ const spec<registry_settings>& registry_spec() {
               .doc("Context of the registry, such as .staging. Empty: the default context."),
           field(&registry_settings::user, "user").doc("User name for basic authentication."),
           field(&registry_settings::password, "password")
-              .doc("Password for basic authentication.")
+              .doc("Password for basic authentication. It may be rotated.")
               .example("${file:/run/secrets/registry}"),
           field(&registry_settings::bearer_token, "bearer_token")
-              .doc("Fixed bearer token.")
+              .doc("Bearer token. It may be rotated.")
               .example("${file:/run/secrets/registry-token}"),
           section(&registry_settings::oauth, "oauth", oauth_spec())
               .doc("Bearer tokens by OAuth 2.0 client credentials, renewed before they expire."),

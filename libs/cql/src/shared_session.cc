@@ -136,7 +136,7 @@ class shared_session final : public session, public control_plane {
       const std::lock_guard lock(mutex_);
       stopping_ = true;
     }
-    stop_.notify_all();
+    wake_.notify_all();
     if (renewing_.joinable()) renewing_.join();
   }
 
@@ -159,6 +159,14 @@ class shared_session final : public session, public control_plane {
     }
     return std::unique_ptr<stream::store>(
         std::make_unique<worker_session>(worker, *this, std::move(options), std::move(counted), counts));
+  }
+
+  void renew() override {
+    {
+      const std::lock_guard lock(mutex_);
+      renewal_wanted_ = true;
+    }
+    wake_.notify_all();
   }
 
   statistics stats() const override {
@@ -233,16 +241,19 @@ class shared_session final : public session, public control_plane {
 
   void renew_from_time_to_time() {
     std::unique_lock lock(mutex_);
-    while (!stop_.wait_for(lock, options_.renewal_interval, [this] { return stopping_; })) {
+    for (;;) {
+      wake_.wait_for(lock, options_.renewal_interval, [this] { return stopping_ || renewal_wanted_; });
+      if (stopping_) return;
+      renewal_wanted_ = false;
       lock.unlock();
-      renew();
+      renew_now();
       lock.lock();
     }
   }
 
   // New connections use what the files and the source of credentials say now. What cannot be read, or does not
   // work, changes nothing.
-  void renew() {
+  void renew_now() {
     const auto times = times_of(files_of(options_));
     credentials login = login_;
     if (options_.current_credentials) {
@@ -291,7 +302,8 @@ class shared_session final : public session, public control_plane {
   credentials login_;
   std::vector<std::filesystem::file_time_type> file_times_;
   bool stopping_ = false;
-  std::condition_variable stop_;
+  bool renewal_wanted_ = false;
+  std::condition_variable wake_;
   std::thread renewing_;
 };
 

@@ -144,6 +144,33 @@ TEST(access, credentials_are_asked_for_again) {
   all.turn_until([&] { return all.outcome() == "ok"; });
 }
 
+TEST(access, a_renewal_that_is_asked_for_does_not_wait_for_the_interval) {
+  emulators::cql_emulator_options guarded;
+  guarded.user = "app";
+  guarded.password = "first";
+  auto server = started(guarded);
+  std::atomic<bool> rotated{false};
+  std::atomic<int> renewals{0};
+  session_options options;
+  options.user = "app";
+  options.password = secret("first");
+  options.renewal_interval = std::chrono::hours(1);
+  options.current_credentials = [&rotated]() -> result<credentials> {
+    return credentials{"app", secret(rotated ? "second" : "first")};
+  };
+  options.on_renewal = [&renewals](const error* why) {
+    if (why == nullptr) ++renewals;
+  };
+  running all(std::move(server), options);
+  all.write("ada", "gold", 1);
+  all.server_->set_password("second");
+  rotated = true;
+  all.session_->renew();
+  all.turn_until([&] { return renewals.load() == 1; });
+  all.server_->drop_connections();
+  all.turn_until([&] { return all.outcome() == "ok"; });
+}
+
 // The cluster announces 127.0.0.1 and 127.0.0.2; both are reached at an address that nobody announces.
 TEST(access, nodes_are_reached_where_the_address_map_says) {
   emulators::cql_emulator_options two;

@@ -5,6 +5,8 @@
 #include <list>
 #include <map>
 #include <mutex>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <thread>
 #include <utility>
@@ -67,6 +69,46 @@ class framing {
   std::string pending_;
 };
 
+std::string bytes_of(std::size_t number, std::size_t size) {
+  std::string bytes;
+  for (std::size_t i = size; i > 0; --i) bytes += static_cast<char>(number >> (8U * (i - 1)) & 0xFFU);
+  return bytes;
+}
+
+// Requests that only a broker with authentication knows; the mock cluster has none.
+constexpr std::uint32_t sasl_handshake = 17;
+constexpr std::uint32_t api_versions = 18;
+constexpr std::uint32_t sasl_authenticate = 36;
+constexpr std::uint32_t authentication_failed = 58;
+constexpr std::uint32_t flexible_versions =
+    3;  // of api_versions: its answers have another layout from here on
+constexpr std::string_view mechanism = "PLAIN";
+
+// The answer to a request: its length, the request's correlation id, the body.
+std::string answer_to(std::string_view request, const std::string& body) {
+  return bytes_of(length_bytes + body.size(), length_bytes) + std::string(request.substr(8, 4)) + body;
+}
+
+// The body of a request: behind length, kind, version, correlation id and the client's id.
+std::string_view body_of(std::string_view request) { return request.substr(14 + number_at(request, 12, 2)); }
+
+// "\0user\0password" (RFC 4616).
+std::string plain_token(std::string_view user, std::string_view password) {
+  return std::string(1, '\0').append(user).append(1, '\0').append(password);
+}
+
+// Adds the kinds of authentication to a broker's list: error (2 bytes), count (4), then kind, least and highest
+// version (2 each).
+void offer_authentication(std::string& answer) {
+  constexpr std::size_t count_at = 10;
+  if (number_at(answer, 8, 2) != 0) return;
+  const std::string added = bytes_of(sasl_handshake, 2) + bytes_of(0, 2) + bytes_of(1, 2) +
+                            bytes_of(sasl_authenticate, 2) + bytes_of(0, 2) + bytes_of(0, 2);
+  const std::size_t count = number_at(answer, count_at, 4);
+  answer.replace(count_at, 4, bytes_of(count + 2, 4) + added);
+  answer.replace(0, length_bytes, bytes_of(answer.size() - length_bytes, length_bytes));
+}
+
 // False when the peer is gone.
 bool send_all(int to, std::string_view bytes) {
   while (!bytes.empty()) {
@@ -77,13 +119,19 @@ bool send_all(int to, std::string_view bytes) {
   return true;
 }
 
+struct request_kind {
+  std::uint32_t api = 0;
+  std::uint32_t version = 0;
+};
+
 struct link {
   link(int of_client, int of_broker) : client(opened(of_client)), broker(opened(of_broker)) {}
   file_descriptor client;
   file_descriptor broker;
   framing requests;
   framing answers;
-  std::map<std::uint32_t, std::int16_t> asked;  // correlation id → kind
+  std::map<std::uint32_t, request_kind> asked;  // by correlation id
+  bool guarded = false;                         // must authenticate first
   bool open = true;
 };
 
@@ -128,6 +176,16 @@ class kafka_relay::carrier {
     }
   }
   void fall_silent() { silent_ = true; }
+  void require(const std::string& user, const std::string& password) {
+    const std::lock_guard lock(mutex_);
+    token_ = plain_token(user, password);
+  }
+  [[nodiscard]] std::size_t authenticated() const { return authenticated_; }
+  [[nodiscard]] std::size_t refused() const { return refused_; }
+  void drop_connections() {
+    dropping_ = true;
+    wake();
+  }
 
  private:
   void wake() const {
@@ -148,8 +206,13 @@ class kafka_relay::carrier {
       }
       ::poll(watched.data(), watched.size(), -1);
       if (stop_) return;
-      if (watched[1].revents != 0) accept();
+      if (watched[0].revents != 0) take_wakes();
       const std::lock_guard lock(mutex_);
+      if (watched[1].revents != 0) accept();
+      if (dropping_.exchange(false)) {
+        for (link& each : links_) hang_up(each);
+        continue;
+      }
       for (std::size_t i = 0; i < of.size(); ++i) {
         if (watched[2 + 2 * i].revents != 0) carry_requests(*of[i]);
         if (of[i]->open && watched[3 + 2 * i].revents != 0) carry_answers(*of[i]);
@@ -157,10 +220,17 @@ class kafka_relay::carrier {
     }
   }
 
+  void take_wakes() const {
+    std::uint64_t wakes = 0;
+    const ssize_t got = ::read(wake_.get(), &wakes, sizeof wakes);
+    invariant(got == sizeof wakes, "the relay was woken");
+  }
+
   void accept() {
     const int client = ::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC);
     if (client < 0) return;
     link& made = links_.emplace_back(client, ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    made.guarded = token_.has_value();
     const sockaddr_in to = loopback(broker_port_);
     const int yes = 1;
     ::setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
@@ -188,9 +258,37 @@ class kafka_relay::carrier {
     if (!receive(on.client.get(), on.requests)) return hang_up(on);
     for (std::string frame = on.requests.take(); !frame.empty(); frame = on.requests.take()) {
       if (silent_) continue;
-      on.asked[number_at(frame, 8, 4)] = static_cast<std::int16_t>(number_at(frame, 4, 2));
+      const request_kind kind{number_at(frame, 4, 2), number_at(frame, 6, 2)};
+      if (on.guarded && kind.api != api_versions) {
+        if (!authenticate(on, kind, frame)) return hang_up(on);
+        continue;
+      }
+      on.asked[number_at(frame, 8, 4)] = kind;
       if (!send_all(on.broker.get(), frame)) return hang_up(on);
     }
+  }
+
+  // What a connection says before it may send anything else. False when it must end.
+  bool authenticate(link& on, request_kind kind, std::string_view frame) {
+    if (kind.api == sasl_handshake) {
+      const std::string offered =
+          bytes_of(0, 2) + bytes_of(1, 4) + bytes_of(mechanism.size(), 2) + std::string(mechanism);
+      return send_all(on.client.get(), answer_to(frame, offered));
+    }
+    if (kind.api != sasl_authenticate) return false;
+    const std::string_view body = body_of(frame);
+    if (body.substr(4, number_at(body, 0, 4)) == *token_) {
+      ++authenticated_;
+      on.guarded = false;
+      // No error, no text, no bytes.
+      return send_all(on.client.get(),
+                      answer_to(frame, bytes_of(0, 2) + bytes_of(0xFFFF, 2) + bytes_of(0, 4)));
+    }
+    ++refused_;
+    constexpr std::string_view why = "Authentication failed: Invalid username or password";
+    send_all(on.client.get(), answer_to(frame, bytes_of(authentication_failed, 2) + bytes_of(why.size(), 2) +
+                                                   std::string(why) + bytes_of(0, 4)));
+    return false;
   }
 
   void carry_answers(link& on) {
@@ -199,8 +297,10 @@ class kafka_relay::carrier {
       if (silent_) continue;
       const auto asked = on.asked.find(number_at(frame, 4, 4));
       invariant(asked != on.asked.end(), "an answer follows its request");
-      const std::int16_t api = asked->second;
+      const request_kind kind = asked->second;
+      const auto api = static_cast<std::int16_t>(kind.api);
       on.asked.erase(asked);
+      if (on.guarded && kind.version < flexible_versions) offer_authentication(frame);
       if (api == static_cast<std::int16_t>(kafka_api::metadata) ||
           api == static_cast<std::int16_t>(kafka_api::find_coordinator)) {
         name_the_relay(frame);
@@ -236,6 +336,10 @@ class kafka_relay::carrier {
   mutable std::mutex mutex_;
   std::map<std::int16_t, std::size_t> to_withhold_;
   std::vector<std::pair<link*, std::string>> kept_;
+  std::optional<std::string> token_;  // that new connections must send; none: they need not authenticate
+  std::atomic<std::size_t> authenticated_{0};
+  std::atomic<std::size_t> refused_{0};
+  std::atomic<bool> dropping_{false};
   std::atomic<bool> silent_{false};
   std::atomic<bool> stop_{false};
   std::thread thread_;
@@ -255,5 +359,11 @@ void kafka_relay::withhold(kafka_api api, std::size_t requests) { carrier_->with
 std::size_t kafka_relay::withheld() const { return carrier_->withheld(); }
 void kafka_relay::deliver_withheld() { carrier_->deliver_withheld(); }
 void kafka_relay::fall_silent() { carrier_->fall_silent(); }
+void kafka_relay::require(const std::string& user, const std::string& password) {
+  carrier_->require(user, password);
+}
+std::size_t kafka_relay::authenticated() const { return carrier_->authenticated(); }
+std::size_t kafka_relay::refused() const { return carrier_->refused(); }
+void kafka_relay::drop_connections() { carrier_->drop_connections(); }
 
 }  // namespace millrace::emulators

@@ -450,6 +450,19 @@ void registry_double::revoke_tokens() {
   state_->tokens.clear();
 }
 
+void registry_double::set_password(std::string_view password) {
+  const std::lock_guard guard(state_->mutex);
+  state_->options.password = password;
+}
+void registry_double::set_bearer_token(std::string_view token) {
+  const std::lock_guard guard(state_->mutex);
+  state_->options.bearer_token = token;
+}
+void registry_double::set_oauth_secret(std::string_view secret) {
+  const std::lock_guard guard(state_->mutex);
+  state_->options.oauth_secret = secret;
+}
+
 void registry_double::inject(registry_fault what) {
   const std::lock_guard guard(state_->mutex);
   if (what.times != 0 && state_->faults.size() < faults_max) state_->faults.push_back(std::move(what));

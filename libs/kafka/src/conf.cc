@@ -108,6 +108,11 @@ result<void> conf_builder::apply(const client_config& config, std::span<const ma
     }
     if (result<void> done = set(name.c_str(), value); !done) return done;
   }
+  if (config.credentials) {
+    const sasl_credentials::login now = config.credentials->get();
+    if (result<void> done = set("sasl.username", now.user); !done) return done;
+    if (result<void> done = set("sasl.password", now.password.reveal()); !done) return done;
+  }
   if (result<void> done = set("bootstrap.servers", config.bootstrap_servers); !done) return done;
   return set("client.id", config.client_id);
 }

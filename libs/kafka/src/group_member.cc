@@ -53,6 +53,7 @@ consumer::group_member::group_member(const consumer_config& config, runtime::loo
     : config_(config),
       worker_(worker),
       client_(std::move(client)),
+      credentials_(config_.client.credentials),
       partitions_(config_.topics),
       topics_checked_at_(worker.now()),
       counters_(counters) {
@@ -121,6 +122,7 @@ result<void> consumer::group_member::subscribe() {
 std::size_t consumer::group_member::poll(stream::source_events& events, std::size_t records_max) {
   if (closed_) return 0;
   last_topic_ = nullptr;
+  credentials_.renew(client_.get());
   commits_->report(events);
   serve_events(events, 0);
   serve_lookups(events);

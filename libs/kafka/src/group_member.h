@@ -38,6 +38,7 @@
 
 #include <millrace/kafka/consumer.h>
 
+#include "applied_credentials.h"
 #include "commit.h"
 #include "ends.h"
 #include "handles.h"
@@ -136,6 +137,7 @@ class consumer::group_member {
   consumer_config config_;
   runtime::loop& worker_;
   client_handle client_;
+  applied_credentials credentials_;
   queue_handle group_queue_;
   queue_handle fetch_queue_;
   std::unique_ptr<offset_lookup> lookup_;

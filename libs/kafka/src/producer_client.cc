@@ -92,7 +92,10 @@ result<std::unique_ptr<producer_client>> producer_client::make(const producer_co
 
 producer_client::producer_client(const producer_config& config, runtime::loop& worker,
                                  producer_counters& counters, client_handle client)
-    : config_(config), counters_(counters), client_(std::move(client)) {
+    : config_(config),
+      counters_(counters),
+      client_(std::move(client)),
+      credentials_(config.client.credentials) {
   queue_.reset(rd_kafka_queue_get_main(client_.get()));
   rd_kafka_queue_cb_event_enable(queue_.get(), wake_worker, &worker);
 }
@@ -181,6 +184,7 @@ result<void> producer_client::produce(const stream::outgoing& record, stream::re
 }
 
 bool producer_client::serve(int wait_ms) {
+  credentials_.renew(client_.get());
   for (std::size_t reports = 0; reports < reports_per_turn_max; wait_ms = 0) {
     const event_handle event(rd_kafka_queue_poll(queue_.get(), wait_ms));
     if (!event) return false;

@@ -17,6 +17,7 @@
 
 #include <millrace/kafka/producer.h>
 
+#include "applied_credentials.h"
 #include "handles.h"
 
 namespace millrace::kafka {
@@ -74,6 +75,7 @@ class producer_client {
   const producer_config& config_;
   producer_counters& counters_;
   client_handle client_;
+  applied_credentials credentials_;
   queue_handle queue_;
   std::deque<known_topic> topics_;
   std::vector<counted_up> counted_up_;

@@ -81,6 +81,7 @@ class http_client final : public client {
   result<compatibility> compare(std::string_view subject, std::string_view text,
                                 const std::vector<schema_reference>& references) override;
   result<void> check() override;
+  result<void> use(const login& now) override { return who_.use(now); }
   statistics stats() const override;
 
  private:
@@ -366,21 +367,12 @@ client::statistics http_client::stats() const {
   return now;
 }
 
-bool fits_a_header(std::string_view text) {
-  return std::none_of(text.begin(), text.end(),
-                      [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; });
-}
-
 void check_credentials(const client_options& given, const option_problem& refuse) {
   const int ways =
       (given.user.empty() ? 0 : 1) + (given.bearer_token.empty() ? 0 : 1) + (given.oauth ? 1 : 0);
   if (ways > 1)
     refuse("", "more than one of `user`, `bearer_token` and `oauth` is set; the registry takes one");
-  if (given.user.empty() && !given.password.empty()) refuse("user", "a password is set without a user");
-  if (given.user.find(':') != std::string::npos)
-    refuse("user", "basic authentication does not allow a colon in a user name");
-  if (!fits_a_header(given.bearer_token.reveal()))
-    refuse("bearer_token", "the bearer token contains a control character");
+  check(login_of(given), refuse);
   if (given.oauth && given.oauth->client_id.empty()) refuse("oauth.client_id", "OAuth needs a client id");
   if (given.oauth && given.oauth->client_secret.empty())
     refuse("oauth.client_secret", "OAuth needs a client secret");

@@ -1,4 +1,6 @@
 // Credentials, headers and proxies.
+#include <algorithm>
+#include <atomic>
 #include <thread>
 
 #include "fixture.h"
@@ -68,6 +70,154 @@ TEST_F(registry_test, OptionsThatContradictEachOtherAreRefusedWithoutTheirSecret
   EXPECT_EQ(refused([](client_options& o) { o.connections_max = 0; }), "");
 }
 
+// Credentials that are rotated while a client runs; `current` is what the configuration holds.
+class rotation_test : public registry_test {
+ protected:
+  rotation_test() {
+    options.current_credentials = [this]() -> result<login> {
+      ++readings_;
+      if (unreadable_) return error(errc::config_invalid, "the configuration cannot be read");
+      return current;
+    };
+  }
+  void connect_as_current() {
+    options.user = current.user;
+    options.password = current.password;
+    options.bearer_token = current.bearer_token;
+    connect();
+    ASSERT_TRUE(registry->check());
+  }
+  [[nodiscard]] int readings() const { return readings_; }
+  void make_unreadable() { unreadable_ = true; }
+  [[nodiscard]] std::size_t renewals() {
+    const auto all = events();
+    return static_cast<std::size_t>(
+        std::ranges::count_if(all, [](const auto& each) { return each.name == "credentials_renewed"; }));
+  }
+
+  login current;
+
+ private:
+  std::atomic<int> readings_{0};
+  std::atomic<bool> unreadable_{false};
+};
+
+TEST_F(rotation_test, ANewPasswordIsUsedFromTheNextRequestOn) {
+  start_server({.user = "reader", .password = "first"});
+  current = {.user = "reader", .password = secret("first")};
+  connect_as_current();
+  server->set_password("second");
+  ASSERT_TRUE(registry->use({.user = "reader", .password = secret("second")}));
+  EXPECT_TRUE(registry->check());
+  EXPECT_EQ(server->requests(), 2U) << "no request was refused";
+  EXPECT_EQ(readings(), 0);
+  EXPECT_EQ(renewals(), 1U);
+}
+
+TEST_F(rotation_test, TheSameCredentialsAreNoRenewal) {
+  start_server({.user = "reader", .password = "first"});
+  current = {.user = "reader", .password = secret("first")};
+  connect_as_current();
+  ASSERT_TRUE(registry->use(current));
+  EXPECT_EQ(renewals(), 0U);
+}
+
+TEST_F(rotation_test, APasswordThatIsRefusedIsReadAgainAndTheRequestRepeatedOnce) {
+  start_server({.user = "reader", .password = "first"});
+  current = {.user = "reader", .password = secret("first")};
+  connect_as_current();
+  server->put(7, text);
+  server->set_password("second");
+  current.password = secret("second");
+  EXPECT_EQ(failure_of(*registry, 7), std::nullopt);
+  EXPECT_EQ(server->requests("GET /schemas/ids/7"), 2U);
+  EXPECT_EQ(readings(), 1);
+  EXPECT_EQ(renewals(), 1U);
+}
+
+TEST_F(rotation_test, ABearerTokenThatIsRefusedIsReadAgain) {
+  start_server({.bearer_token = "the first token"});
+  current = {.bearer_token = secret("the first token")};
+  connect_as_current();
+  server->set_bearer_token("the second token");
+  current.bearer_token = secret("the second token");
+  EXPECT_TRUE(registry->check());
+}
+
+TEST_F(rotation_test, CredentialsThatAreStillTheSameAreNotSentTwice) {
+  start_server({.user = "reader", .password = "first"});
+  current = {.user = "reader", .password = secret("first")};
+  connect_as_current();
+  server->set_password("second");
+  const auto refused = registry->check();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), errc::registry_unauthorized);
+  EXPECT_EQ(server->requests(), 2U);
+  EXPECT_EQ(readings(), 1);
+}
+
+TEST_F(rotation_test, OtherCredentialsThatAreWrongTooAreSentOnceOnly) {
+  start_server({.user = "reader", .password = "first"});
+  current = {.user = "reader", .password = secret("first")};
+  connect_as_current();
+  server->set_password("third");
+  current.password = secret(canary);
+  const auto refused = registry->check();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), errc::registry_unauthorized);
+  EXPECT_EQ(refused.error().message().find(canary), std::string::npos);
+  EXPECT_EQ(server->requests(), 3U);
+}
+
+TEST_F(rotation_test, AConfigurationThatCannotBeReadChangesNothing) {
+  start_server({.user = "reader", .password = "first"});
+  current = {.user = "reader", .password = secret("first")};
+  connect_as_current();
+  make_unreadable();
+  server->set_password("second");
+  EXPECT_EQ(registry->check().error().code(), errc::registry_unauthorized);
+  server->set_password("first");
+  EXPECT_TRUE(registry->check());
+}
+
+TEST_F(rotation_test, AllLookupsThatWereRefusedShareOneReading) {
+  start_server({.user = "reader", .password = "first"});
+  current = {.user = "reader", .password = secret("first")};
+  connect_as_current();
+  for (std::int32_t id = 100; id < 150; ++id) server->put(id, text);
+  server->set_password("second");
+  current.password = secret("second");
+  answers got;
+  for (std::int32_t id = 100; id < 150; ++id) registry->fetch(id, got.next());
+  for (const auto& answer : got.wait_for(50)) EXPECT_TRUE(answer) << answer.error().to_string();
+  EXPECT_EQ(readings(), 1);
+}
+
+TEST_F(rotation_test, CredentialsThatHttpCannotCarryAreRefusedWithoutThem) {
+  start_server({.bearer_token = "the first token"});
+  current = {.bearer_token = secret("the first token")};
+  connect_as_current();
+  const auto refused = registry->use({.bearer_token = secret(std::string(canary) + "\r\nX-Admin: yes")});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), errc::config_invalid);
+  EXPECT_EQ(refused.error().message().find(canary), std::string::npos);
+  const login by_oauth{.oauth_client_id = "app", .oauth_client_secret = secret(canary)};
+  EXPECT_EQ(registry->use(by_oauth).error().code(), errc::config_invalid);
+  EXPECT_TRUE(registry->check());
+  EXPECT_EQ(renewals(), 0U);
+}
+
+TEST_F(rotation_test, SecretsOfTheFormerAndThePresentLoginAreMasked) {
+  start_server();
+  current.bearer_token = secret("former-4f1c");
+  connect_as_current();
+  ASSERT_TRUE(registry->use({.bearer_token = secret(canary)}));
+  server->inject({.status = 500, .code = 500, .message = std::string("not former-4f1c, not ") + canary});
+  const auto failed = registry->check();
+  ASSERT_FALSE(failed);
+  EXPECT_NE(failed.error().message().find("not ***, not ***"), std::string::npos) << failed.error().message();
+}
+
 class oauth_test : public registry_test {
  protected:
   oauth_test() {
@@ -104,6 +254,31 @@ TEST_F(oauth_test, ATokenThatIsRefusedIsReplacedAtOnce) {
   EXPECT_TRUE(registry->check());
   server->revoke_tokens();
   EXPECT_EQ(failure_of(*registry, 7), std::nullopt);
+  EXPECT_EQ(server->tokens_given(), 2U);
+}
+
+TEST_F(oauth_test, AClientSecretThatIsRefusedIsReadAgain) {
+  options.current_credentials = []() -> result<login> {
+    return login{.oauth_client_id = "app", .oauth_client_secret = secret("another s3cret")};
+  };
+  connect();
+  EXPECT_TRUE(registry->check());
+  server->set_oauth_secret("another s3cret");
+  server->revoke_tokens();
+  EXPECT_EQ(failure_of(*registry, 7), std::nullopt);
+  EXPECT_EQ(server->tokens_given(), 2U);
+  EXPECT_EQ(server->requests("POST /oauth/token"), 3U) << "one of them was refused";
+}
+
+TEST_F(oauth_test, ATokenOfTheFormerSecretIsUsedUntilItExpires) {
+  connect();
+  EXPECT_TRUE(registry->check());
+  server->set_oauth_secret("another s3cret");
+  ASSERT_TRUE(registry->use({.oauth_client_id = "app", .oauth_client_secret = secret("another s3cret")}));
+  EXPECT_TRUE(registry->check());
+  EXPECT_EQ(server->tokens_given(), 1U);
+  time.advance(seconds(81));
+  EXPECT_TRUE(registry->check());
   EXPECT_EQ(server->tokens_given(), 2U);
 }
 

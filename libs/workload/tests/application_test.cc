@@ -228,6 +228,41 @@ TEST_F(application_test, ALookupWithoutDescriptorsIsRetried) {
   EXPECT_EQ(stop(), 0) << log();
 }
 
+// Files of secrets are replaced while the application runs.
+TEST_F(application_test, ARotatedSecretNeedsNoRestart) {
+  const std::string rotated = "canary-4f1c";
+  const auto write_secret = [this](const std::string& name, const std::string& text) {
+    std::ofstream(folder_ / "fresh") << text;
+    fs::rename(folder_ / "fresh", folder_ / name);
+  };
+  emulators::registry_double_options guarded;
+  guarded.user = "reader";
+  guarded.password = "first";
+  registry_ = *emulators::registry_double::start(guarded);
+  ASSERT_TRUE(registry_->add("navigation-value", navigation_schema()));
+  write_secret("registry", "first");
+  write_secret("kafka", "first");
+  start({"registry.user=reader", "registry.password=${file:" + (folder_ / "registry").string() + "}",
+         "kafka.properties.sasl.username=app",
+         "kafka.properties.sasl.password=${file:" + (folder_ / "kafka").string() + "}"});
+  ASSERT_TRUE(becomes_ready()) << log();
+  // Refused with the former password, and repeated at once with that of the file.
+  registry_->set_password(rotated);
+  write_secret("registry", rotated);
+  registry_->put(98, R"({"type": "string"})");
+  produce(98);
+  EXPECT_TRUE(eventually([this] { return registry_->requests("GET /schemas/ids/98") == 2; })) << log();
+  EXPECT_TRUE(eventually([this] { return count_of(log(), "event=credentials_renewed of=registry") == 1; }))
+      << log();
+  // Seen when the configuration is read again.
+  write_secret("kafka", rotated);
+  EXPECT_TRUE(eventually([this] { return count_of(log(), "event=credentials_renewed of=kafka") == 1; }))
+      << log();
+  EXPECT_EQ(log().find("event=credential_renewal_failed"), std::string::npos) << log();
+  EXPECT_EQ(log().find(rotated), std::string::npos) << log();
+  EXPECT_EQ(stop(), 0) << log();
+}
+
 TEST_F(application_test, AProcessorThatDoesNotReturnDelaysNoStop) {
   ::setenv(application_variable, "sleeper", 1);
   registry_->put(99, R"({"type": "string"})");

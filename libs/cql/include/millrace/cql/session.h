@@ -103,7 +103,8 @@ struct session_options {
   std::uint32_t speculative_max = 1;
   std::string application_name = "millrace";  // what the server shows in system.clients
   std::string application_version = {};
-  // The credentials of now, asked for every renewal_interval, on a thread of the session; none: they never change.
+  // The credentials of now, asked for every renewal_interval and after renew(), on a thread of the session; none: they
+  // never change.
   // Certificate files are looked at in the same interval. New connections use what was found.
   std::function<result<credentials>()> current_credentials = {};
   milliseconds renewal_interval{10'000};
@@ -155,6 +156,10 @@ class session {
   [[nodiscard]] virtual result<std::unique_ptr<stream::store>> attach(runtime::loop& worker,
                                                                       store_options options,
                                                                       metrics::shard* counts) = 0;
+
+  // Requests the credentials of now, and looks at the certificate files, before the interval ends; on the thread of
+  // the session. Thread-safe; does not block. No effect where nothing can change.
+  virtual void renew() = 0;
 
   // Counters since the session was opened; "now" marks present values.
   struct statistics {

@@ -1,6 +1,6 @@
 // A relay between clients and the one broker of a mock_kafka, for faults that the mock cluster does not have:
-// it withholds single answers while later ones of the same connection pass, and it falls silent with its
-// connections open.
+// it withholds single answers while later ones of the same connection pass, it falls silent with its
+// connections open, and it demands a password (SASL PLAIN without TLS).
 //
 // Example:
 //
@@ -45,6 +45,16 @@ class kafka_relay {
   void deliver_withheld();
   // From now on passes nothing in either direction, and accepts and ignores new connections.
   void fall_silent();
+
+  // From now on, new connections must authenticate with SASL PLAIN (security.protocol SASL_PLAINTEXT). Other
+  // credentials are refused as a broker refuses them, and a request before the authentication ends the
+  // connection. Existing connections stay.
+  void require(const std::string& user, const std::string& password);
+  // The number of authentications that succeeded, and that failed, so far.
+  [[nodiscard]] std::size_t authenticated() const;
+  [[nodiscard]] std::size_t refused() const;
+  // Closes every connection, as a restarted broker does.
+  void drop_connections();
 
  private:
   class carrier;

@@ -123,6 +123,10 @@ class registry_double {
   void remove_subject(std::string_view subject);
   // Revokes every token.
   void revoke_tokens();
+  // Replaces the password of `user`, the bearer token, and the secret of `oauth_client`. Tokens stay valid.
+  void set_password(std::string_view password);
+  void set_bearer_token(std::string_view token);
+  void set_oauth_secret(std::string_view secret);
 
   // Adds a fault. Faults are tried in the order of their injection; a used-up fault is removed.
   void inject(registry_fault what);

@@ -7,8 +7,9 @@
 //   config.properties["security.protocol"] = "SSL";
 //   config.on_log = [](const kafka::log_line& line) { invariant(line.level >= 0, "syslog levels begin at 0"); };
 //
-// Secrets (passwords, private keys) are passed in `properties` only. They are never logged and never part of
-// an error's text.
+// Secrets (passwords, private keys) are passed in `properties` or `credentials` only. They are never logged and
+// never part of an error's text. A client reads the files of `properties` (keys, certificates) when it is
+// created, and not again.
 //
 // Threads: plain values; callbacks run on the thread that owns the client, from within its poll or turn.
 #pragma once
@@ -16,10 +17,12 @@
 #include <cstddef>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 
 #include <millrace/base/errors.h>
+#include <millrace/kafka/sasl_credentials.h>
 
 namespace millrace::kafka {
 
@@ -41,6 +44,9 @@ struct client_config {
   // Properties of librdkafka by their own names (its CONFIGURATION.md): TLS, SASL, tuning. An unknown name,
   // an invalid value, and a property that Millrace sets itself are errc::config_invalid.
   std::map<std::string, std::string> properties;
+  // User and password, which may change while clients use them; they replace sasl.username and sasl.password of
+  // `properties`. May be null.
+  std::shared_ptr<const sasl_credentials> credentials = {};
   log_sink on_log;                // may be empty
   statistics_sink on_statistics;  // may be empty
 };

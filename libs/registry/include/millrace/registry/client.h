@@ -20,7 +20,11 @@
 // Failover. The client tries every URL in turn, first the one that answered last. A URL that fails, or
 // answers 429, is not used for a time that doubles with every failure and is jittered, or that the answer
 // named (Retry-After). While no URL may be used, calls fail at once. Within one call nothing is sent twice,
-// except once more with a new token. No message holds a password, token or key.
+// except once more with a new token or other credentials. No message holds a password, token or key.
+//
+// Rotation. use() replaces the credentials for the requests that follow. After a 401, or a refusal of the token
+// endpoint, the client also requests the credentials of now (`current_credentials`); when they are others, it
+// uses them from then on, and the request is repeated once.
 //
 // Errors:
 //
@@ -79,11 +83,20 @@ struct proxy_options {
   secret password;
 };
 
+// The secrets of a client that may change while it runs.
+struct login {
+  std::string user = {};
+  secret password = {};
+  secret bearer_token = {};
+  std::string oauth_client_id = {};
+  secret oauth_client_secret = {};
+};
+
 // A change of state. The views are valid during the call.
 struct client_event {
-  std::string_view name;   // registry_failed, registry_recovered, schema_cache_failed
-  std::string_view url;    // of the registry; empty for the cache
-  std::string_view error;  // empty for a recovery
+  std::string_view name;   // registry_failed, registry_recovered, schema_cache_failed, credentials_renewed
+  std::string_view url;    // of the registry; empty for the cache and for credentials
+  std::string_view error;  // empty for a recovery and for credentials
 };
 
 struct client_options {
@@ -95,6 +108,9 @@ struct client_options {
   secret password;
   secret bearer_token;
   std::optional<oauth_options> oauth;
+  // Returns the credentials of now; called after a refusal, on the thread of the refused call. Empty: only use()
+  // replaces credentials.
+  std::function<result<login>()> current_credentials = {};
   std::map<std::string, std::string> headers;  // sent with every request to a registry
 
   // For https. The client always verifies authority and host name. It reads the files for every connection.
@@ -130,6 +146,8 @@ struct client_options {
 // reason, which repeats no value. Reads no file. Thread-safe.
 using option_problem = std::function<void(std::string_view option, std::string why)>;
 void check(const client_options& options, const option_problem& refuse);
+// Returns what use() may replace.
+[[nodiscard]] login login_of(const client_options& options);
 
 // How one schema uses another: the name it uses, and where that is defined.
 struct schema_reference {
@@ -194,6 +212,11 @@ class client {
       const std::vector<schema_reference>& references = {}) = 0;
   // Checks that the registry can be reached and accepts the credentials.
   [[nodiscard]] virtual result<void> check() = 0;
+
+  // Replaces the credentials for the requests that follow, and reports `credentials_renewed` when they are
+  // others. A token in use stays in use. Returns errc::config_invalid, and changes nothing, for credentials that
+  // HTTP cannot carry, and where OAuth is added or removed. Does not block.
+  [[nodiscard]] virtual result<void> use(const login& now) = 0;
 
   // Counters since the start, and sizes as of now.
   struct statistics {
