@@ -63,9 +63,7 @@ class bare_execution final : public stream::execution {
   stream::store& database() noexcept override { return store_; }
   const stream::record_block& record() const noexcept override { return *block_; }
   std::uint32_t attempt() const noexcept override { return 1; }
-  byte_buffer* begin_emit(const statements::output_declaration&, std::string_view) override {
-    return &emitted_;
-  }
+  byte_buffer* begin_emit(const stream::emit_request&) override { return &emitted_; }
   void emit_failed(const error&) override {}
 
  private:

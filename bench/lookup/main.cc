@@ -77,7 +77,7 @@ class run_of_bench final : public stream::execution {
   stream::store& database() noexcept override { return store_; }
   [[nodiscard]] const stream::record_block& record() const noexcept override { std::abort(); }
   [[nodiscard]] std::uint32_t attempt() const noexcept override { return 1; }
-  byte_buffer* begin_emit(const statements::output_declaration&, std::string_view) override { std::abort(); }
+  byte_buffer* begin_emit(const stream::emit_request&) override { std::abort(); }
   void emit_failed(const error&) override {}
 
  private:

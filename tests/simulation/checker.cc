@@ -19,6 +19,7 @@ struct effects {
   bool row = false;
   bool latest = false;
   bool emitted = false;
+  bool erased = false;
   std::size_t more = 0;           // further emits
   bool letter = false;            // of the whole record
   std::set<std::string> letters;  // by processor
@@ -142,6 +143,7 @@ class examination {
       case happening::latest_written:
       case happening::emitted:
       case happening::emitted_more:
+      case happening::erased:
       case happening::dead_letter_written:
         effect(e);
         break;
@@ -214,8 +216,10 @@ class examination {
       case kind::good:
       case kind::redriven_for_former:
         return (written && sent) || seen.letter;
-      case kind::skipped:
       case kind::tombstone:
+        return !of_.tombstones_processed || seen.letters.contains("writing") ||
+               (seen.row && seen.latest && seen.erased);
+      case kind::skipped:
       case kind::redriven_for_other:
         return true;
       case kind::bad:
@@ -243,9 +247,13 @@ class examination {
 
   // What its processors may do with a record: write rows, emit, or end it as a dead letter although nothing has
   // failed.
-  [[nodiscard]] static bool may_write(kind what) {
-    return what == kind::good || what == kind::emits_many || what == kind::emits_too_many ||
-           what == kind::redriven_for_writing || what == kind::redriven_for_former;
+  [[nodiscard]] bool may_erase(kind what) const {
+    return what == kind::tombstone && of_.tombstones_processed;
+  }
+  [[nodiscard]] bool may_write(kind what) const {
+    return may_erase(what) || what == kind::good || what == kind::emits_many ||
+           what == kind::emits_too_many || what == kind::redriven_for_writing ||
+           what == kind::redriven_for_former;
   }
   [[nodiscard]] static bool may_emit(kind what) {
     return what == kind::good || what == kind::bad || what == kind::emits_many ||
@@ -256,8 +264,9 @@ class examination {
            what == kind::too_large || what == kind::emits_too_many || what == kind::redriven_for_renamed ||
            what == kind::redriven_for_unknown;
   }
-  [[nodiscard]] static bool is_skipped(kind what) {
-    return what == kind::skipped || what == kind::tombstone || what == kind::redriven_for_other;
+  [[nodiscard]] bool is_skipped(kind what) const {
+    return what == kind::skipped || (what == kind::tombstone && !of_.tombstones_processed) ||
+           what == kind::redriven_for_other;
   }
 
   // I11: what throws is tried as often as any error, no more and no less. After a wait other errors come
@@ -296,6 +305,10 @@ class examination {
       if (seen.emitted && r->second_load) violated("I8 emitted twice without a crash" + at(e));
       seen.emitted = true;
       in_order(e);
+    } else if (e.what == happening::erased) {
+      if (seen.erased && r->second_load) violated("I8 erased twice without a crash" + at(e));
+      seen.erased = true;
+      in_order(e);
     } else if (e.what == happening::emitted_more) {
       ++seen.more;
       if (seen.more >= of_.emits_max && r->second_load) violated("I8 emitted twice without a crash" + at(e));
@@ -307,7 +320,8 @@ class examination {
     }
     const bool emits = e.what == happening::emitted || e.what == happening::emitted_more;
     const bool writes = e.what == happening::row_written || e.what == happening::latest_written;
-    if ((writes && !may_write(r->what)) || (emits && !may_emit(r->what)))
+    const bool erases = e.what == happening::erased;
+    if ((writes && !may_write(r->what)) || (emits && !may_emit(r->what)) || (erases && !may_erase(r->what)))
       violated("I1 a record that must not be processed was" + at(e));
   }
 

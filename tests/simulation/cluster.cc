@@ -45,6 +45,7 @@ engine::engine_options draw_options(seeded_random& random) {
   o.schema_not_found_grace = milliseconds(500);
   o.partition_pause_after = milliseconds(random.between(0, 300));
   o.partition_stall_after = milliseconds(random.between(200, 2'000));
+  if (random.chance(0.3)) o.tombstones = engine::tombstone_policy::skip;
   o.dead_letter_topic = "dead";
   o.decoded_bytes_max = decoded_bytes_max;
   // Rarely thousands, which cost much here.
@@ -87,6 +88,7 @@ cluster::cluster(std::uint64_t seed)
   shared_.cells_max = static_cast<std::size_t>(random_.chance(0.3) ? random_.between(100, 3'000) : 0);
   log_.add_topic("parcels", partitions_);
   if (random_.chance(0.2)) log_.set_topic_id(0, "");
+  history_.tombstones_processed = shared_.options.tombstones != engine::tombstone_policy::skip;
   history_.starts_at_end = random_.chance(0.2);
   history_.ordered = static_cast<order>(shared_.options.order);
   history_.attempts_max = shared_.options.retry.attempts_max;

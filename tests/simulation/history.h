@@ -28,6 +28,7 @@ enum class happening : std::uint8_t {
   latest_written,       // the key's row, the newest write timestamp wins
   emitted,              // the downstream record is in its topic
   emitted_more,         // one of many further ones
+  erased,               // the downstream tombstone of a tombstone is in its topic
   dead_letter_sent,     // the member handed a dead letter to its producer; `key` is the code of its error
   dead_letter_written,  // the dead letter is in its topic
   crashed,              // the member is gone
@@ -93,7 +94,8 @@ struct retry_allowance {
 };
 
 struct history {
-  bool starts_at_end = false;  // a partition without a commit begins at the end of its log
+  bool tombstones_processed = false;  // by "writing"; otherwise they are skipped
+  bool starts_at_end = false;         // a partition without a commit begins at the end of its log
   retry_allowance retries;
   order ordered = order::unordered;
   std::uint32_t attempts_max = 0;       // on a record that fails

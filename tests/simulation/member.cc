@@ -14,13 +14,14 @@ namespace {
 
 constexpr std::string_view dead_letters = "dead";
 constexpr std::string_view more_emits = "more";
+constexpr std::string_view tombstones = "gone";
 // A stop and a revocation end at a turn of the loop.
 constexpr milliseconds late_by_max{100};
 // A commit that failed shortly before its partition is given up leaves time for another one, unless there is less
 // than this in all.
 constexpr milliseconds short_commit_time{600};
 constexpr seconds commit_fault_remembered{10};
-constexpr std::size_t emit_bytes_max = 128;
+constexpr std::size_t emit_bytes_max = 512;
 // The record a produced one stems from.
 struct origin {
   std::int32_t partition = -1;
@@ -38,6 +39,15 @@ origin origin_of(const simulation::produced_record& what) {
     };
     return {static_cast<std::int32_t>(number_in("millrace.dlq.partition")), number_in("millrace.dlq.offset"),
             what.header("millrace.dlq.processor").value_or("")};
+  }
+  if (what.topic == tombstones) {
+    const std::string id = what.header(engine::emit_id_header).value_or("");
+    origin of{-1, -1, "writing"};
+    const std::size_t at = id.find('/') + 1;
+    const char* const end = id.data() + id.size();
+    const char* const rest = std::from_chars(id.data() + at, end, of.partition).ptr;
+    if (rest != end) std::from_chars(rest + 1, end, of.offset);
+    return of;
   }
   std::uint64_t number = 0;
   for (std::size_t i = 0; i < 8; ++i) number = (number << 8U) | static_cast<std::uint64_t>((*what.value)[i]);
@@ -345,12 +355,14 @@ void member::on_produced(const simulation::produced_record& what) {
 void member::check_emit_id(const simulation::produced_record& what, std::int32_t partition,
                            std::int64_t offset) {
   if (what.topic == dead_letters) return;
-  const std::string prefix =
-      "parcels/" + std::to_string(partition) + "/" + std::to_string(offset) + "/emitting/";
+  const bool gone = what.topic == tombstones;
+  const std::string prefix = "parcels/" + std::to_string(partition) + "/" + std::to_string(offset) +
+                             (gone ? "/writing/" : "/emitting/");
   const std::string id = what.header(engine::emit_id_header).value_or("");
   const bool first = what.topic != more_emits;
   if (!id.starts_with(prefix) || (id == prefix + "0") != first)
     complain("I4 an emit has the id '" + id + "'");
+  if (gone && what.value) complain("I4 a tombstone has a value");
 }
 
 void member::on_written(const simulation::produced_record& what) {
@@ -359,6 +371,7 @@ void member::on_written(const simulation::produced_record& what) {
   const bool letter = what.topic == dead_letters;
   const happening how = letter                     ? happening::dead_letter_written
                         : what.topic == more_emits ? happening::emitted_more
+                        : what.topic == tombstones ? happening::erased
                                                    : happening::emitted;
   note_at(how, of.partition, of.offset, of.processor,
           letter ? std::string() : std::string(as_text(*what.key)), epochs_of_produced_.at(what.number));

@@ -76,6 +76,8 @@ constexpr std::array all{
     FOUND("D16", ignore_the_attempt_timeout),
     FOUND("D22", stop_at_a_refused_schema),
     FOUND("D27", end_before_all_answers),
+    NAMED(skip_deletions),
+    NAMED(erase_with_an_empty_value),
 };
 #undef NAMED
 #undef FOUND

@@ -27,7 +27,7 @@ class statement final : public statements::statement_declaration {
   }
 };
 
-std::string key_of(const engine::record<visit>& v) {
+std::string key_of(const engine::record_handle& v) {
   const std::optional<bytes_view> key = v.key();
   return key ? std::string(as_text(*key)) : std::string();
 }
@@ -72,12 +72,42 @@ class noting : public engine::processor<visit> {
   member& owner_;
 };
 
-// SELECT, INSERT a row of its own, and INSERT the newest row of its key at the record's write time.
+// SELECT, INSERT a row of its own, and INSERT the newest row of its key at the record's write time; the same for
+// a tombstone, which is passed on.
 class writing final : public noting {
  public:
   using noting::noting;
 
+  runtime::task<stream::outcome> deleted(engine::deletion v, stream::context ctx) override {
+    const std::int64_t number = number_of(v.partition(), v.offset());
+    const std::string key = key_of(v);
+    owner_.note(happening::work_began, number, name(), key);
+    const stream::outcome out = co_await erase(number, key, ctx);
+    const bool failed = out.what() == stream::outcome::kind::failed;
+    owner_.note(failed ? happening::work_failed : happening::work_ended, number, name(), key);
+    co_return out;
+  }
+
  private:
+  runtime::task<stream::outcome> erase(std::int64_t number, std::string_view key, stream::context ctx) {
+    ctx.erase(gone_, key);
+    simulation::execute find(ctx, select_, {simulation::cell(number)});
+    const result<stream::rows_ref> found = co_await find;
+    if (!found) co_return found.error();
+    co_return co_await write(number, key, ctx);
+  }
+
+  runtime::task<stream::outcome> write(std::int64_t number, std::string_view key, stream::context ctx) {
+    simulation::execute one(ctx, visit_, {simulation::cell(number)});
+    const result<stream::rows_ref> visited = co_await one;
+    if (!visited) co_return visited.error();
+    simulation::execute latest(ctx, latest_, {simulation::cell(key), simulation::cell(number)},
+                               ctx.write_time_us() + 1);
+    const result<stream::rows_ref> updated = co_await latest;
+    if (!updated) co_return updated.error();
+    co_return stream::outcome::done();
+  }
+
   runtime::task<stream::outcome> work(engine::record<visit> v, stream::context ctx) override {
     throw_at_once(v->word, ctx);
     simulation::execute find(ctx, select_, {simulation::cell(v->number)});
@@ -86,20 +116,14 @@ class writing final : public noting {
     throw_late(v->word, ctx);
     if (v->word == words::bad) co_return stream::outcome::dead_letter("bad");
     if (v->word == words::hangs && ctx.attempt() == 1 && owner_.may_hang()) co_await owner_.hang();
-    simulation::execute one(ctx, visit_, {simulation::cell(v->number)});
-    const result<stream::rows_ref> visited = co_await one;
-    if (!visited) co_return visited.error();
     const std::string key = key_of(v);
-    simulation::execute latest(ctx, latest_, {simulation::cell(key), simulation::cell(v->number)},
-                               ctx.write_time_us() + 1);
-    const result<stream::rows_ref> updated = co_await latest;
-    if (!updated) co_return updated.error();
-    co_return stream::outcome::done();
+    co_return co_await write(v->number, key, ctx);
   }
 
   statement select_{select_profile};
   statement visit_{insert_visit};
   statement latest_{insert_latest, statements::write_time::record};
+  engine::output<engine::parcel> gone_{"gone"};
 };
 
 class emitting final : public noting {

@@ -4,6 +4,7 @@
 #include <iostream>
 #include <mutex>
 #include <random>
+#include <set>
 #include <sstream>
 #include <system_error>
 #include <thread>
@@ -146,6 +147,8 @@ class process {
   result<void> prepare(const worker_ports& ports, engine::processors& work);
   [[nodiscard]] result<std::string> subject_for(const statements::output_declaration& output) const;
   [[nodiscard]] result<app_config> settings_now() const;
+  // Called by every worker; one line per topic.
+  void note_tombstone(const engine::skipped_tombstone& first);
   void supervise();
   void watch();
   // After a signal, whatever user code does.
@@ -173,10 +176,12 @@ class process {
   std::unique_ptr<connections> connections_;
   std::unique_ptr<trace_exporter> traces_;
   std::vector<std::unique_ptr<record_sampler>> samplers_;  // a worker's each
-  mutable std::mutex mutex_;  // guards workers_, started_ and waits_for_ against the admin thread
+  mutable std::mutex
+      mutex_;  // guards workers_, started_ and waits_for_ against the admin thread, and tombstones_of_
   std::vector<std::unique_ptr<worker>> workers_;
   bool started_ = false;
   std::string waits_for_;
+  std::set<std::string, std::less<>> tombstones_of_;  // topics whose first skipped tombstone was logged
   seconds start_backoff_ = start_backoff_min;
   bool stopped_ = false;  // before anything was started
   std::atomic<unsigned> ended_{0};
@@ -441,6 +446,7 @@ result<void> process::start_workers() {
     made[i].ports.log = std::make_unique<application_log>(
         settings_.log.level, system_clock(), i,
         [](log_level level, std::span<const log_field> fields) { write_event(level, "app", fields); });
+    options.on_tombstone_skipped = [this](const engine::skipped_tombstone& first) { note_tombstone(first); };
     samplers_.push_back(std::make_unique<record_sampler>(tap_, traces_.get(), settings_.tracing, seed_of(i)));
     made[i].thread->launch(std::move(made[i].ports), std::move(options), std::move(made[i].work), budget_,
                            retries_, *made[i].counts, observer_of(i),
@@ -456,6 +462,20 @@ result<void> process::start_workers() {
              {"workers", count},
              {"group", settings_.kafka.group}});
   return {};
+}
+
+void process::note_tombstone(const engine::skipped_tombstone& first) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!tombstones_of_.emplace(first.topic).second) return;
+  }
+  log_event(log_level::info, "tombstone_skipped",
+            {{"topic", std::string(first.topic)},
+             {"partition", first.partition},
+             {"offset", first.offset},
+             {"consequence",
+              "records without a value are skipped (`engine.tombstones`); no further line of "
+              "this topic follows"}});
 }
 
 // Until every engine has ended: handles signals; one failed worker stops the others.

@@ -149,6 +149,11 @@ void add_intake(spec<engine_settings>& to) {
           .range(kib(1), gib(2))
           .doc("Memory limit of the records that one processor emits for one record. A record that exceeds "
                "it is dead-lettered."),
+      field(&engine_settings::emit_timestamp, "emit_timestamp")
+          .choices({{"record", engine::emit_timestamp_policy::record},
+                    {"now", engine::emit_timestamp_policy::now}})
+          .doc("Timestamp of an emitted record, unless the processor chooses another: that of the record "
+               "which is processed, or the time at which it is produced."),
       field(&engine_settings::decoded_size_max, "decoded_bytes_max")
           .range(kib(64), gib(2))
           .doc("Memory limit of one decoded value. A record that exceeds it is dead-lettered."),
@@ -182,9 +187,13 @@ void add_failures(spec<engine_settings>& to) {
           .doc("Dead-letter rate limit, per worker. The process stops when it is exceeded, because the "
                "cause is then hardly a single record. `ratio: 1` disables it."),
       field(&engine_settings::tombstones, "tombstones")
-          .choices({{"skip", engine::tombstone_policy::skip},
+          .choices({{"auto", engine::tombstone_policy::automatic},
+                    {"process", engine::tombstone_policy::process},
+                    {"skip", engine::tombstone_policy::skip},
                     {"dead_letter", engine::tombstone_policy::dead_letter}})
-          .doc("Action for a record without a value."),
+          .doc("Action for a record without a value. process: the processors that override `deleted()` work "
+               "on "
+               "it. auto: process when a processor of the application overrides it, otherwise skip."),
       section(&engine_settings::retry, "retry", retry_spec())
           .doc("Retries of a record whose processing failed with a temporary error."),
       section(&engine_settings::retry_budget, "retry_budget", retry_budget_spec())

@@ -86,7 +86,10 @@ constexpr std::array<remedy, errc_count> remedies = {{
     {errc::topic_not_found, "create the topic, or correct its name"},
     {errc::offset_out_of_range, "decide where to continue: `kafka.on_offset_out_of_range`"},
     {errc::produce_failed, "check that enough replicas of the partition are in sync"},
-    {errc::produce_rejected, "emit smaller records, or raise the limit of the topic"},
+    {errc::produce_rejected,
+     "correct what the message names: emit smaller records or raise the limit of the topic; emit to a "
+     "partition that "
+     "exists, with allowed headers and a key"},
     {errc::config_invalid, "correct the setting that the message names; `millrace validate` checks it"},
     {errc::address_in_use, "end the other process, or choose another port"},
     {errc::io_error, "check the file or address that the message names"},

@@ -97,6 +97,13 @@ void check_sections(const engine::processors& work, const app_config& settings, 
   }
 }
 
+void check_tombstones(const engine::processors& work, const app_config& settings, const refusal& refuse) {
+  if (settings.engine.tombstones != engine::tombstone_policy::process || work.take_deletions()) return;
+  refuse(error(errc::config_invalid,
+               "`engine.tombstones` is `process`, but no processor of the application overrides `deleted()`; "
+               "override it, or set `engine.tombstones` to auto, skip or dead_letter"));
+}
+
 }  // namespace
 
 std::string topic_of(const statements::output_declaration& output, const app_config& settings) {
@@ -111,6 +118,7 @@ void check_offline(const engine::processor_set& processors, const app_config& se
   if (!work) return refuse(work.error());
   check_sections(*work, settings, refuse);
   check_outputs(*work, settings, refuse);
+  check_tombstones(*work, settings, refuse);
   const auto lookups =
       check_lookups(work->declared,
                     {settings.lookups, workers, static_cast<std::size_t>(settings.engine.memory_max.bytes)});

@@ -228,9 +228,10 @@ std::string describe(const engine::followed_record& record, const tap_settings& 
   }
   ordered_json& produced = out["produced"] = ordered_json::array();
   for (const engine::followed_emit& emit : record.emits) {
-    produced.push_back({{"topic", emit.topic},
-                        {"key", hides_key(settings) ? std::string(redacted) : shown(emit.key)},
-                        {"value", decoded(emit.value, settings, schemas)}});
+    produced.push_back(
+        {{"topic", emit.topic},
+         {"key", key_of(emit.key, settings)},
+         {"value", emit.value ? decoded(*emit.value, settings, schemas) : ordered_json(nullptr)}});
   }
   out["value"] = record.value ? decoded(*record.value, settings, schemas) : ordered_json(nullptr);
   return out.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + "\n";

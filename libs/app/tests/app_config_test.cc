@@ -72,12 +72,13 @@ TEST(AppConfig, TheEmitLimitReachesTheEngine) {
 }
 
 TEST(AppConfig, EveryLimitOfTheEngineCanBeSet) {
-  const std::string text = std::string(smallest) +
-                           "  take_records_max: 7\n  partition_window_max: 8\n  record_bytes_max: 2MiB\n"
-                           "  commit_timeout: 2s\n  leave_timeout: 3s\n  tombstones: dead_letter\n"
-                           "  schema_wait_records_max: 9\n  schema_backoff_first: 20ms\n  "
-                           "schema_backoff_max: 1s\n"
-                           "  dead_letter_limit: {ratio: 1, dead_letters_min: 10, window: 5s}\n";
+  const std::string text =
+      std::string(smallest) +
+      "  take_records_max: 7\n  partition_window_max: 8\n  record_bytes_max: 2MiB\n"
+      "  commit_timeout: 2s\n  leave_timeout: 3s\n  tombstones: dead_letter\n  emit_timestamp: now\n"
+      "  schema_wait_records_max: 9\n  schema_backoff_first: 20ms\n  "
+      "schema_backoff_max: 1s\n"
+      "  dead_letter_limit: {ratio: 1, dead_letters_min: 10, window: 5s}\n";
   const auto loaded = load(text);
   ASSERT_TRUE(loaded.ok()) << problems(text);
   const auto options = engine_options_of(loaded.value, 1);
@@ -87,12 +88,28 @@ TEST(AppConfig, EveryLimitOfTheEngineCanBeSet) {
   EXPECT_EQ(options.commit_timeout, seconds(2));
   EXPECT_EQ(options.leave_timeout, seconds(3));
   EXPECT_EQ(options.tombstones, engine::tombstone_policy::dead_letter);
+  EXPECT_EQ(options.emit_timestamp, engine::emit_timestamp_policy::now);
   EXPECT_EQ(options.schema_wait_records_max, 9U);
   EXPECT_EQ(options.schema_backoff_first, milliseconds(20));
   EXPECT_EQ(options.schema_backoff_max, seconds(1));
   EXPECT_EQ(options.dead_letter_limit.ratio, 1);
   EXPECT_EQ(options.dead_letter_limit.dead_letters_min, 10U);
   EXPECT_EQ(options.dead_letter_limit.window, seconds(5));
+}
+
+TEST(AppConfig, TombstonesAreProcessedWhereAProcessorTakesThemUnlessTheSettingSaysOtherwise) {
+  EXPECT_EQ(engine_options_of(load(smallest).value, 1).tombstones, engine::tombstone_policy::automatic);
+  const std::pair<const char*, engine::tombstone_policy> choices[] = {
+      {"auto", engine::tombstone_policy::automatic},
+      {"process", engine::tombstone_policy::process},
+      {"skip", engine::tombstone_policy::skip},
+      {"dead_letter", engine::tombstone_policy::dead_letter}};
+  for (const auto& [word, policy] : choices) {
+    const auto loaded = load(std::string(smallest) + "  tombstones: " + word + "\n");
+    ASSERT_TRUE(loaded.ok()) << word;
+    EXPECT_EQ(engine_options_of(loaded.value, 1).tombstones, policy);
+  }
+  EXPECT_FALSE(load(std::string(smallest) + "  tombstones: ignore\n").ok());
 }
 
 TEST(AppConfig, LimitsThatAreNotSetHaveTheDefaultsOfTheEngine) {

@@ -89,6 +89,69 @@ TEST_F(broker_dead_letter_test, a_tombstone_can_be_a_dead_letter_without_a_value
   EXPECT_EQ(letters[0].value, std::nullopt);
 }
 
+// Emits to the partition that the parcel's number names, and passes tombstones on.
+class routing final : public engine::processor<engine::parcel> {
+ public:
+  runtime::task<stream::outcome> process(engine::record<engine::parcel> p, stream::context ctx) override {
+    ctx.emit(routed_, "k", *p, {.partition = static_cast<std::int32_t>(p->number)});
+    co_return stream::outcome::done();
+  }
+  runtime::task<stream::outcome> deleted(engine::deletion p, stream::context ctx) override {
+    ctx.erase(routed_, p.key());
+    co_return stream::outcome::done();
+  }
+
+ private:
+  engine::output<engine::parcel> routed_{"routed"};
+};
+
+TEST_F(broker_dead_letter_test,
+       an_emit_to_a_partition_that_does_not_exist_is_a_dead_letter_and_the_rest_goes_on) {
+  topic("parcels", 1);
+  topic("routed", 2);
+  topic("dead", 1);
+  {
+    writer out(writing());
+    for (const std::int64_t partition : {1, 7, 0}) {
+      const byte_buffer value = engine::framed_parcel(parcel_schema, partition, "ok");
+      ASSERT_TRUE(out.write({"parcels", as_bytes("k"), bytes_view(value), {}}).ok());
+      ASSERT_TRUE(out.settle());
+    }
+  }
+  broker_worker worker(settings(), {engine::make<routing>()});
+  ASSERT_TRUE(worker.until_committed(3));
+  EXPECT_EQ(worker.counts().done, 2U);
+  EXPECT_EQ(worker.counts().dead_lettered, 1U);
+  EXPECT_TRUE(worker.stop());
+  EXPECT_EQ(contents("routed", 2).size(), 2U);
+  const auto letters = contents("dead", 1);
+  ASSERT_EQ(letters.size(), 1U);
+  const auto code = std::ranges::find(letters[0].headers, "millrace.dlq.message",
+                                      [](const auto& header) { return header.first; });
+  ASSERT_NE(code, letters[0].headers.end());
+  EXPECT_EQ(code->second, "topic 'routed': has no partition 7");
+}
+
+TEST_F(broker_dead_letter_test, a_tombstone_is_processed_and_passed_on) {
+  topic("parcels", 1);
+  topic("routed", 1);
+  const timestamp created{std::chrono::seconds(1'700'000'000)};
+  {
+    writer out(writing());
+    ASSERT_TRUE(out.write({"parcels", as_bytes("gone"), std::nullopt, {}, std::nullopt, created}).ok());
+    ASSERT_TRUE(out.settle());
+  }
+  broker_worker worker(settings(), {engine::make<routing>()});
+  ASSERT_TRUE(worker.until_committed(1));
+  EXPECT_EQ(worker.counts().done, 1U);
+  EXPECT_TRUE(worker.stop());
+  const auto routed = contents("routed", 1);
+  ASSERT_EQ(routed.size(), 1U);
+  EXPECT_EQ(routed[0].key, "gone");
+  EXPECT_EQ(routed[0].value, std::nullopt);
+  EXPECT_EQ(routed[0].created, created) << "the timestamp of the record";
+}
+
 // Scenario 34.
 TEST_F(broker_dead_letter_test, without_the_dead_letter_topic_the_offset_does_not_advance) {
   topic("parcels", 1);

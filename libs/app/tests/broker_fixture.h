@@ -35,13 +35,14 @@ struct worker_settings {
   engine::engine_options engine;
 };
 
-// One worker with the processor `storing`. A test turns its loop.
+// One worker, by default with the processor `storing`. A test turns its loop.
 class broker_worker {
  public:
-  explicit broker_worker(const worker_settings& settings) {
+  explicit broker_worker(const worker_settings& settings,
+                         const engine::processor_set& set = {engine::make<engine::storing>("storing")}) {
     auto source = kafka::consumer::create(settings.source, loop_);
     auto sink = kafka::producer::create(settings.sink, loop_);
-    auto work = engine::build({engine::make<engine::storing>("storing")});
+    auto work = engine::build(set);
     EXPECT_TRUE(source.ok() && sink.ok() && work.ok());
     source_ = std::move(*source);
     sink_ = std::move(*sink);

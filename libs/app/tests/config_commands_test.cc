@@ -179,6 +179,29 @@ TEST_F(config_commands, ValidateRefusesAMetricThatBreaksARule) {
       << err_.str();
 }
 
+// Takes tombstones.
+class forget final : public engine::processor<engine::parcel> {
+ public:
+  runtime::task<stream::outcome> process(engine::record<engine::parcel>, stream::context) override {
+    co_return stream::outcome::done();
+  }
+  runtime::task<stream::outcome> deleted(engine::deletion, stream::context) override {
+    co_return stream::outcome::done();
+  }
+};
+
+TEST_F(config_commands, ValidateRefusesToProcessTombstonesThatNoProcessorTakes) {
+  const std::string text = std::string(smallest) + "  tombstones: process\n" + servers;
+  const std::string verdict = verdict_on(text);
+  EXPECT_NE(verdict.find("`engine.tombstones` is `process`, but no processor of the application overrides "
+                         "`deleted()`; override it, or set `engine.tombstones` to auto, skip or dead_letter"),
+            std::string::npos)
+      << verdict;
+  write(text);
+  const application taking{.name = "relay", .processors = {engine::make<relay>(), engine::make<forget>()}};
+  EXPECT_EQ(validate_config(taking, arguments_, out_, err_), 0) << err_.str();
+}
+
 TEST_F(config_commands, ValidateRefusesASizeThatTheClientRefuses) {
   const std::string verdict = verdict_on(
       "kafka:\n  bootstrap_servers: b:9092\n  group: g\n  topics: [t]\n  fetch_bytes_max: 4GiB\nengine:\n  "

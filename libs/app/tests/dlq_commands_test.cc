@@ -89,7 +89,9 @@ class dlq_test : public testing::Test {
     bytes.insert(bytes.end(), as_bytes(page).begin(), as_bytes(page).end());
     return std::string(as_text(bytes));
   }
-  void write(const std::string& topic, const std::string& key, const std::string& value, const headers& all) {
+  // nullopt: a tombstone.
+  void write(const std::string& topic, const std::string& key, const std::optional<std::string>& value,
+             const headers& all) {
     runtime::loop loop(system_clock());
     kafka::producer_config config;
     config.client = client_of(settings);
@@ -97,8 +99,9 @@ class dlq_test : public testing::Test {
     ASSERT_TRUE(producer);
     std::vector<stream::header_view> views;
     for (const auto& [name, text] : all) views.push_back({name, as_bytes(text)});
+    const auto bytes = value ? std::optional(as_bytes(*value)) : std::nullopt;
     answer told;
-    ASSERT_TRUE((*producer)->produce({topic, as_bytes(key), as_bytes(value), views}, told));
+    ASSERT_TRUE((*producer)->produce({topic, as_bytes(key), bytes, views}, told));
     while (!told.outcome) loop.run_turn(milliseconds(5));
     ASSERT_TRUE(told.outcome->ok());
   }
@@ -212,6 +215,19 @@ TEST_F(dlq_test, RedriveSendsTheUntouchedRecordBackOnce) {
   dead_letter("b", "broken seal", "enrich");
   EXPECT_EQ(run_redrive(), exit_ok) << err.str();
   EXPECT_EQ(keys_in("visits"), (std::vector<std::string>{"a", "b"}));
+}
+
+TEST_F(dlq_test, ATombstoneIsRedrivenAsATombstone) {
+  write(dead_letter_topic, "a", std::nullopt,
+        {{"millrace.dlq.code", "rejected"},
+         {"millrace.dlq.topic", "visits"},
+         {"millrace.dlq.processor", "enrich"},
+         {"millrace.dlq.group", "navigation"}});
+  EXPECT_EQ(run_redrive(), exit_ok) << err.str();
+  const auto back = in_topic("visits");
+  ASSERT_EQ(back.size(), 1U);
+  EXPECT_EQ(back[0].key, "a");
+  EXPECT_EQ(back[0].value, std::nullopt);
 }
 
 TEST_F(dlq_test, ADryRunChangesNothing) {

@@ -78,6 +78,15 @@ TEST(Tap, ASampleHoldsTheOutcomeAndStagesOfTheRecord) {
   EXPECT_EQ(line["produced"][0]["value"]["visitor"], "v1");
 }
 
+TEST(Tap, ATombstoneAndANullKeyAreProducedAsNull) {
+  followed_record record = visit();
+  record.emits = {{"enriched", std::nullopt, std::nullopt}};
+  const json produced = described(record, {})["produced"][0];
+  EXPECT_EQ(produced["topic"], "enriched");
+  EXPECT_TRUE(produced["key"].is_null());
+  EXPECT_TRUE(produced["value"].is_null());
+}
+
 TEST(Tap, FieldsAreRedactedEverywhere) {
   tap_settings settings;
   settings.redact = {"visitor", "page.url", "key"};

@@ -18,9 +18,7 @@ class execution_of_test final : public stream::execution {
   stream::store& database() noexcept override { return store_; }
   const stream::record_block& record() const noexcept override { return *block_; }
   std::uint32_t attempt() const noexcept override { return 1; }
-  byte_buffer* begin_emit(const statements::output_declaration&, std::string_view) override {
-    return &emitted_;
-  }
+  byte_buffer* begin_emit(const stream::emit_request&) override { return &emitted_; }
   void emit_failed(const error& cause) override { FAIL() << cause.to_string(); }
   void resumed() noexcept override { ++resumptions; }
   void answer_ignored(const statements::statement_declaration& statement) noexcept override {

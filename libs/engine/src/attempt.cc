@@ -32,7 +32,9 @@ void process_call::start(std::uint32_t number) {
   resumed();
   // A process() that is no coroutine may throw, too.
   try {
-    task_ = processor_.run(envelope_, stream::context(*this));
+    const bool deleted = !record().value();
+    task_ = deleted ? processor_.deleted(deletion(envelope_), stream::context(*this))
+                    : processor_.run(envelope_, stream::context(*this));
     if (!task_.valid()) throw std::logic_error("process() returned no task");
   } catch (...) {
     thrown_ = std::current_exception();
@@ -97,22 +99,37 @@ stream::outcome process_call::threw(const std::exception_ptr& thrown) {
   return cause;
 }
 
-byte_buffer* process_call::begin_emit(const statements::output_declaration& to, std::string_view key) {
+byte_buffer* process_call::begin_emit(const stream::emit_request& what) {
   if (cancelled_ || envelope_.abandoned) return nullptr;
   invariant(owner_->state() == processor_run::stage::running, "a processor emits while process() runs");
-  if (const std::size_t most = host_.environment().options.emits_per_record_max;
-      emits_.size() >= most && !mutated(stream::mutation::emit_beyond_the_limit)) {
-    emit_failed(error(errc::limit_exceeded,
-                      "more than " + std::to_string(most) + " emits (engine.emits_per_record_max)"));
+  if (const result<void> allowed = may_emit(what); !allowed) {
+    emit_failed(allowed.error());
     return nullptr;
+  }
+  return &emits_.begin(what, timestamp_of(what));
+}
+
+result<void> process_call::may_emit(const stream::emit_request& what) {
+  const engine_options& options = host_.environment().options;
+  if (const std::size_t most = options.emits_per_record_max;
+      emits_.size() >= most && !mutated(stream::mutation::emit_beyond_the_limit)) {
+    return error(errc::limit_exceeded,
+                 "more than " + std::to_string(most) + " emits (engine.emits_per_record_max)");
   }
   hold_emits();
-  if (const std::size_t most = host_.environment().options.emit_bytes_per_record_max; held_bytes_ > most) {
-    emit_failed(error(errc::limit_exceeded, "more than " + std::to_string(most) +
-                                                " bytes of emits (engine.emit_bytes_per_record_max)"));
-    return nullptr;
+  if (const std::size_t most = options.emit_bytes_per_record_max; held_bytes_ > most) {
+    return error(errc::limit_exceeded,
+                 "more than " + std::to_string(most) + " bytes of emits (engine.emit_bytes_per_record_max)");
   }
-  return &emits_.begin(to, key);
+  if (what.options == nullptr && !what.tombstone) return {};
+  return stream::check(what);
+}
+
+std::optional<timestamp> process_call::timestamp_of(const stream::emit_request& what) const {
+  const timestamp of_record = record().created();
+  if (what.options != nullptr && what.options->timestamp) return what.options->timestamp->resolved(of_record);
+  const bool now = host_.environment().options.emit_timestamp == emit_timestamp_policy::now;
+  return (now ? stream::emit_timestamp::now() : stream::emit_timestamp::of_record()).resolved(of_record);
 }
 
 void process_call::recycle() noexcept {
@@ -391,8 +408,8 @@ void processor_run::stop_backing_off() noexcept {
   if (std::exchange(over_budget_, false)) host_.needs().ended_waiting_for_budget();
 }
 
-void processor_run::pass_over() {
-  cause_ = error(errc::rejected, "redriven for another processor");
+void processor_run::pass_over(std::string_view reason) {
+  cause_ = error(errc::rejected, std::string(reason));
   end(ending::skipped);
 }
 

@@ -6,7 +6,8 @@
 //   from            event                                                        to
 //   idle            start(): the first attempt                                   running
 //   idle            condemn(): the record cannot be read                         dead_lettering
-//   idle            pass_over(): redriven for another processor                  ended: skipped
+//   idle            pass_over(): redriven for another processor, or a tombstone  ended: skipped
+//                   that the processor does not take
 //   running         done, without emits                                          ended: done
 //   running         done, with emits                                             emitting
 //   running         skipped                                                      ended: skipped
@@ -92,7 +93,7 @@ class process_call final : public stream::execution, public runtime::deferred {
   stream::store& database() noexcept override { return host_.environment().ports.store; }
   [[nodiscard]] const stream::record_block& record() const noexcept override { return envelope_.block(); }
   [[nodiscard]] std::uint32_t attempt() const noexcept override { return number_; }
-  byte_buffer* begin_emit(const statements::output_declaration& to, std::string_view key) override;
+  byte_buffer* begin_emit(const stream::emit_request& what) override;
   void emit_failed(const error& cause) override { emits_.fail(cause); }
   [[nodiscard]] std::int64_t write_time_us() const noexcept override { return envelope_.write_time_us; }
   [[nodiscard]] nanoseconds put_off_for() const noexcept override;
@@ -112,6 +113,8 @@ class process_call final : public stream::execution, public runtime::deferred {
   void run() override;  // the task has finished
   [[nodiscard]] stream::outcome outcome_of_task();
   [[nodiscard]] stream::outcome threw(const std::exception_ptr& thrown);
+  [[nodiscard]] result<void> may_emit(const stream::emit_request& what);
+  [[nodiscard]] std::optional<timestamp> timestamp_of(const stream::emit_request& what) const;
 
   record_host& host_;
   envelope& envelope_;
@@ -141,8 +144,9 @@ class processor_run final : private delivery_events, private runtime::timer {
   void start(instant at);
   // This run, standing for the whole record, ends in a dead letter without having run.
   void condemn(const error& cause, std::string_view stage_name);
-  // A redriven record that names another of the engine's processors.
-  void pass_over();
+  // A redriven record that names another of the engine's processors, or a tombstone that this one does not
+  // take.
+  void pass_over(std::string_view reason);
   // What happened, or why nothing did. Not called on a run that has ended.
   [[nodiscard]] command_answer handle(operator_command verb);
   // The record was abandoned: forget what can be forgotten.
@@ -161,6 +165,7 @@ class processor_run final : private delivery_events, private runtime::timer {
   [[nodiscard]] ending ended_as() const noexcept { return ended_as_; }
   [[nodiscard]] const std::optional<error>& cause() const noexcept { return cause_; }
   [[nodiscard]] std::string_view name() const noexcept { return processor_.name(); }
+  [[nodiscard]] bool takes_deletions() const noexcept { return processor_.takes_deletions(); }
   [[nodiscard]] std::uint32_t attempts() const noexcept { return attempts_; }
   [[nodiscard]] instant last_failed() const noexcept { return last_failed_; }
 

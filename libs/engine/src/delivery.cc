@@ -2,6 +2,7 @@
 
 #include <array>
 #include <utility>
+#include <vector>
 
 #include <millrace/stream/mutations.h>
 #include <millrace/stream/outcome.h>
@@ -9,7 +10,8 @@
 namespace millrace::engine {
 namespace {
 
-// The headers of emits: the id of each, and the trace, which goes on with the record's own span when it has one.
+// The headers of emits: the id of each, the creation time of the record, the trace, which goes on with the
+// record's own span when it has one, and those that the processor gave, among them a trace of its own.
 class emit_headers {
  public:
   emit_headers(const envelope& of, std::string_view processor) : id_(of.topic()) {
@@ -22,13 +24,23 @@ class emit_headers {
     id_ += '/';
     prefix_bytes_ = id_.size();
     add_trace(of);
+    add_created(of.block());
   }
   // Valid until the next call.
-  [[nodiscard]] std::span<const stream::header_view> of_emit(std::size_t number) {
+  [[nodiscard]] std::span<const stream::header_view> of_emit(std::size_t number, const emission& emit) {
     id_.resize(prefix_bytes_);
     id_ += std::to_string(number);
-    all_[0] = {emit_id_header, as_bytes(id_)};
-    return {all_.data(), count_};
+    common_[0] = {emit_id_header, as_bytes(id_)};
+    if (emit.headers.empty()) return {common_.data(), count_};
+    all_.clear();
+    all_.reserve(count_ + emit.headers.size());
+    const bool own_trace = emit.headers.contains(traceparent_header);
+    for (std::size_t i = 0; i < count_; ++i) {
+      const bool of_trace = common_[i].name == traceparent_header || common_[i].name == tracestate_header;
+      if (!of_trace || !own_trace) all_.push_back(common_[i]);
+    }
+    emit.headers.append_to(all_);
+    return all_;
   }
 
  private:
@@ -36,19 +48,25 @@ class emit_headers {
     const stream::record_block& block = of.block();
     if (of.followed && !of.followed->span_id.empty()) {
       own_trace_ = format_trace_parent(of.followed->trace_id, of.followed->span_id);
-      all_[count_++] = {traceparent_header, as_bytes(own_trace_)};
+      common_[count_++] = {traceparent_header, as_bytes(own_trace_)};
     } else if (block.header_count() > 0) {
-      if (const auto given = block.header(traceparent_header)) all_[count_++] = {traceparent_header, given};
+      if (const auto given = block.header(traceparent_header))
+        common_[count_++] = {traceparent_header, given};
     }
     if (count_ == 1 || block.header_count() == 0) return;
-    if (const auto state = block.header(tracestate_header)) all_[count_++] = {tracestate_header, state};
+    if (const auto state = block.header(tracestate_header)) common_[count_++] = {tracestate_header, state};
+  }
+  void add_created(const stream::record_block& block) {
+    if (block.header_count() == 0) return;
+    if (const auto created = block.header(created_header)) common_[count_++] = {created_header, created};
   }
 
   std::string id_;
   std::size_t prefix_bytes_ = 0;
   std::string own_trace_;
-  std::array<stream::header_view, 3> all_;
+  std::array<stream::header_view, 4> common_;
   std::size_t count_ = 1;
+  std::vector<stream::header_view> all_;  // of an emit that has its own
 };
 
 }  // namespace
@@ -65,17 +83,25 @@ void delivery::send_emits() {
   for (std::size_t i = 0; i < emits_->size(); ++i) {
     emission& e = (*emits_)[i];
     if (e.outstanding || e.acknowledged) continue;
-    const stream::outgoing out{e.to->topic(), bytes_view(e.key), bytes_view(e.value), headers.of_emit(i)};
+    const stream::outgoing out{e.to->topic(),         e.key_view(), e.value_view(),
+                               headers.of_emit(i, e), e.partition,  e.created};
     e.watcher = this;
     const result<void> taken = host_.environment().ports.sink.produce(out, e);
     if (!taken) return on_refused(taken.error()), on_emit_failure(taken.error());
     e.outstanding = true;
-    if (envelope_.followed) envelope_.followed->emits.push_back({e.to->topic(), e.key, e.value});
+    if (envelope_.followed) follow(e);
     began_receipt();
   }
   if (mutated(stream::mutation::commit_before_the_emit) && envelope_.unended == 1) {
     envelope_.of().tracker.finished(envelope_.ticket);
   }
+}
+
+void delivery::follow(const emission& sent) {
+  const auto copied = [](std::optional<bytes_view> bytes) {
+    return bytes ? std::optional(byte_buffer(bytes->begin(), bytes->end())) : std::nullopt;
+  };
+  envelope_.followed->emits.push_back({sent.to->topic(), copied(sent.key_view()), copied(sent.value_view())});
 }
 
 void delivery::began_receipt() noexcept {

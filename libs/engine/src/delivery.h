@@ -53,6 +53,7 @@ class delivery final : private emission_watcher, private runtime::timer, private
   void on_emit_answer(emission& which, const result<void>& answer) override;
 
   void send_emits();
+  void follow(const emission& sent);
   void send_dead_letter();
   void on_emit_failure(const error& cause);
   void on_dead_letter_failure(const error& cause);

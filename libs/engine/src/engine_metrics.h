@@ -30,6 +30,11 @@ inline constexpr std::array<std::string_view, wait_count> wait_names = {
     "fetch_wait", "schema_wait", "key_wait", "retry_wait", "produce_ack", "dead_letter_ack", "commit_wait"};
 inline constexpr std::array<std::string_view, 2> dependency_names = {"database", "broker"};
 inline constexpr std::array<std::string_view, 3> rebalance_types = {"assigned", "revoked", "lost"};
+// By tombstone_policy, as it is in effect.
+inline constexpr std::array<std::string_view, 4> tombstone_names = {"skipped", "processed", "skipped",
+                                                                    "dead_lettered"};
+inline constexpr std::array<std::string_view, 3> tombstone_actions = {"processed", "skipped",
+                                                                      "dead_lettered"};
 inline constexpr std::array<std::string_view, 4> pause_names = {"schema", "window", "share", "stall"};
 // Reasons come from processors; one that makes them up must not create a series for each record.
 inline constexpr metrics::label_declaration by_reason = metrics::open("reason", 64);
@@ -101,6 +106,12 @@ class engine_metrics : public metrics::table {
   metrics::counter& foreign_positions =
       counter({"millrace_offsets_moved_total",
                "Partitions started at an offset that another client or an operator had committed."});
+  metrics::counters_by_value tombstones =
+      counters({"millrace_tombstones_total",
+                "Records without a value, by what is done with them (engine.tombstones). They are counted as "
+                "done, skipped or dead-lettered, too.",
+                unit::none,
+                {metrics::closed("action", tombstone_actions)}});
   metrics::counters_by_value emitted =
       counters({"millrace_emitted_total",
                 "Records produced by processors and acknowledged by the broker, by topic.",

@@ -12,8 +12,9 @@
 //   taken                     the plan of its schema is not compiled yet, or an earlier     waiting
 //                             record of the partition waits
 //   waiting                   the plan is compiled, and the earlier ones have left          taken
-//   taken                     decoded; an earlier record of its key or partition works      queued
-//   taken                     decoded, and nothing is in its way; or unreadable             started
+//   taken                     decoded, or a tombstone to process; an earlier record of its  queued
+//                             key or partition works
+//   taken                     the same, and nothing is in its way; or unreadable            started
 //   taken                     skipped by rule                                               settled
 //   queued                    the earlier records of its key or partition have ended        started
 //   started                   every processor_run has ended; the offset is finished         settled

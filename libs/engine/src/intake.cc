@@ -21,6 +21,11 @@ result<std::size_t> decoded_into(value_slot& slot, const value_plan& plan, bytes
   }
 }
 
+tombstone_policy effective(tombstone_policy wanted, const processors& work) noexcept {
+  if (wanted != tombstone_policy::automatic) return wanted;
+  return work.take_deletions() ? tombstone_policy::process : tombstone_policy::skip;
+}
+
 }  // namespace
 
 intake::intake(engine_environment& env, record_accounts& accounts, run_state& state, committer& commits,
@@ -32,7 +37,8 @@ intake::intake(engine_environment& env, record_accounts& accounts, run_state& st
       flow_(flow),
       records_(records),
       partitions_(partitions),
-      plans_(env.ports.loop, env.ports.schemas, env.work.all.front()->input(), env.options, *this) {}
+      plans_(env.ports.loop, env.ports.schemas, env.work.all.front()->input(), env.options, *this),
+      tombstones_(effective(env.options.tombstones, env.work)) {}
 
 void intake::on_record(const stream::record_view& view) {
   assignment* a = partitions_.find(view.from);
@@ -149,25 +155,40 @@ bool intake::turns_away_redriven(envelope& e) {
 }
 
 bool intake::turns_away_unread(envelope& e) {
-  const std::optional<bytes_view> value = e.block().value();
-  if (!value) {
-    if (env_.options.tombstones == tombstone_policy::skip) {
-      records_.skip(e, "tombstone");
-    } else {
-      records_.condemn(e, error(errc::rejected, "tombstone"), work_stage::intake);
-    }
-    return true;
-  }
-  if (value->size() <= env_.options.record_bytes_max) return false;
+  const std::size_t size = e.block().value()->size();
+  if (size <= env_.options.record_bytes_max) return false;
   records_.condemn(e,
-                   error(errc::limit_exceeded, "the value has " + std::to_string(value->size()) +
-                                                   " bytes, more than record_bytes_max"),
+                   error(errc::limit_exceeded,
+                         "the value has " + std::to_string(size) + " bytes, more than record_bytes_max"),
                    work_stage::intake);
   return true;
 }
 
+void intake::take_tombstone(envelope& e) {
+  env_.metrics.tombstones(tombstone_names[static_cast<std::size_t>(tombstones_)]);
+  switch (tombstones_) {
+    case tombstone_policy::process:
+      if (mutated(stream::mutation::skip_deletions)) return records_.skip(e, tombstone_reason);
+      return records_.start_in_order(e, env_.now());
+    case tombstone_policy::dead_letter:
+      return records_.condemn(e, error(errc::rejected, tombstone_reason), work_stage::intake);
+    case tombstone_policy::automatic:
+    case tombstone_policy::skip:
+      note_skipped_tombstone(e);
+      return records_.skip(e, tombstone_reason);
+  }
+}
+
+void intake::note_skipped_tombstone(const envelope& e) {
+  const stream::partition_id from = e.block().from();
+  if (!skipped_tombstones_of_.insert(from.topic).second || !env_.options.on_tombstone_skipped) return;
+  env_.options.on_tombstone_skipped({e.topic(), from.partition, e.block().offset()});
+}
+
 bool intake::admit(envelope& e) {
-  if (turns_away_redriven(e) || turns_away_unread(e)) return true;
+  if (turns_away_redriven(e)) return true;
+  if (!e.block().value()) return take_tombstone(e), true;
+  if (turns_away_unread(e)) return true;
   const result<avro::framed> framed = avro::split_frame(*e.block().value());
   if (!framed) {
     if (mutated(stream::mutation::skip_undecodable_silently)) return records_.skip(e, "undecodable"), true;

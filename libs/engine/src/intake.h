@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 
 #include <millrace/stream/record.h>
 
@@ -47,6 +48,8 @@ class intake final : private plan_watcher {
   // True: it ends here, for another group or an unknown group or processor.
   [[nodiscard]] bool turns_away_redriven(envelope& e);
   [[nodiscard]] bool turns_away_unread(envelope& e);
+  void take_tombstone(envelope& e);
+  void note_skipped_tombstone(const envelope& e);
   [[nodiscard]] redrive_target target_of(const envelope& e) const noexcept;
   // Set: it was redriven for a processor that is not here.
   [[nodiscard]] std::optional<error> names_no_processor(const envelope& e) const;
@@ -66,6 +69,8 @@ class intake final : private plan_watcher {
   partition_table& partitions_;
   plan_table plans_;
   bool plans_changed_ = false;
+  const tombstone_policy tombstones_;
+  std::set<std::uint32_t> skipped_tombstones_of_;  // topics
 };
 
 }  // namespace millrace::engine

@@ -1,7 +1,9 @@
+#include <algorithm>
 #include <exception>
 #include <set>
 
 #include <millrace/base/exceptions.h>
+#include <millrace/engine/options.h>
 #include <millrace/engine/processor.h>
 
 namespace millrace::engine {
@@ -40,6 +42,15 @@ struct construction_failed {
 }
 
 }  // namespace
+
+runtime::task<stream::outcome> processor_base::deleted(deletion subject, stream::context ctx) {
+  static_cast<void>(subject), static_cast<void>(ctx);
+  co_return stream::outcome::skipped(tombstone_reason);
+}
+
+bool processors::take_deletions() const noexcept {
+  return std::any_of(all.begin(), all.end(), [](const auto& each) { return each->takes_deletions(); });
+}
 
 void internal::throw_named(const std::type_info& type) {
   throw construction_failed{class_name(type), std::current_exception()};

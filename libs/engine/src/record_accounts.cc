@@ -67,8 +67,12 @@ void record_accounts::settled(envelope& e) {
     return;
   }
   ++counts_.skipped;
-  note_end(e, "skipped", e.runs.front().cause());
-  env_.metrics.skipped(e.runs.front().cause()->message());
+  // Of a processor that worked on it, rather than of one that passed it over.
+  const auto worked =
+      std::find_if(e.runs.begin(), e.runs.end(), [](const processor_run& run) { return run.attempts() > 0; });
+  const std::optional<error>& cause = (worked != e.runs.end() ? *worked : e.runs.front()).cause();
+  note_end(e, "skipped", cause);
+  env_.metrics.skipped(cause->message());
 }
 
 void record_accounts::skipped(envelope& e, std::string_view reason) {

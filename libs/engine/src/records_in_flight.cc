@@ -118,9 +118,12 @@ void records_in_flight::start_processors(envelope& e, instant at) {
   e.retain();
   const std::optional<bytes_view> only =
       e.block().header_count() == 0 ? std::nullopt : e.block().header(redrive_processor_header);
+  const bool deleted = !e.block().value();
   for (processor_run& run : e.runs) {
     if (only && as_text(*only) != run.name()) {
-      run.pass_over();
+      run.pass_over("redriven for another processor");
+    } else if (deleted && !run.takes_deletions()) {
+      run.pass_over(tombstone_reason);
     } else {
       // What the one before did at once is not this one's time.
       run.start(&run == &e.runs.front() ? at : env_.now());

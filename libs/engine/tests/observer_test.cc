@@ -67,7 +67,7 @@ TEST_F(observer_test, ARecordIsFollowedFromItsStartToItsEnd) {
   EXPECT_EQ(r.schema_id, schema_id);
   ASSERT_EQ(r.emits.size(), 1U);
   EXPECT_EQ(r.emits[0].topic, "sent");
-  EXPECT_EQ(as_text(r.emits[0].key), "key");
+  EXPECT_EQ(as_text(*r.emits[0].key), "key");
   const auto process = std::ranges::find(r.stages, "process", &followed_stage::name);
   ASSERT_NE(process, r.stages.end());
   EXPECT_EQ(process->processor, "storing");

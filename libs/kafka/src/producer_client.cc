@@ -74,6 +74,15 @@ const void* present(bytes_view bytes) noexcept {
   return bytes.empty() ? "" : static_cast<const void*>(bytes.data());
 }
 
+// The topic is known, and does not have the partition that was requested: no later try can succeed. The same
+// code in a report concerns a topic that is created again; then the next try decides.
+error refusal(rd_kafka_resp_err_t code, const char* text, const stream::outgoing& record) {
+  const std::string where = "topic '" + std::string(record.topic) + "'";
+  if (code != RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION || !record.partition)
+    return delivery_error(code, text).in(where);
+  return error(errc::produce_rejected, "has no partition " + std::to_string(*record.partition)).in(where);
+}
+
 }  // namespace
 
 result<void> check_properties(const producer_config& config) {
@@ -146,7 +155,7 @@ result<void> producer_client::produce(const stream::outgoing& record, stream::re
                           header.value ? static_cast<ssize_t>(header.value->size()) : 0);
     }
   }
-  std::array<rd_kafka_vu_t, 7> fields{};
+  std::array<rd_kafka_vu_t, 8> fields{};
   std::size_t count = 0;
   const auto next = [&](rd_kafka_vtype_t type) -> rd_kafka_vu_t& {
     fields[count].vtype = type;
@@ -154,6 +163,7 @@ result<void> producer_client::produce(const stream::outgoing& record, stream::re
   };
   next(RD_KAFKA_VTYPE_RKT).u.rkt = *to;
   if (record.partition) next(RD_KAFKA_VTYPE_PARTITION).u.i32 = *record.partition;
+  if (record.created) next(RD_KAFKA_VTYPE_TIMESTAMP).u.i64 = record.created->time_since_epoch().count();
   if (record.key) {
     auto& key = next(RD_KAFKA_VTYPE_KEY).u.mem;
     key.ptr = const_cast<void*>(present(*record.key));
@@ -179,8 +189,7 @@ result<void> producer_client::produce(const stream::outgoing& record, stream::re
     fail(RD_KAFKA_RESP_ERR__FATAL);
     return produce(record, answer);
   }
-  return delivery_error(rd_kafka_error_code(refused.get()), rd_kafka_error_string(refused.get()))
-      .in("topic '" + std::string(record.topic) + "'");
+  return refusal(rd_kafka_error_code(refused.get()), rd_kafka_error_string(refused.get()), record);
 }
 
 bool producer_client::serve(int wait_ms) {

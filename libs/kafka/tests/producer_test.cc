@@ -72,6 +72,50 @@ TEST_F(producer_test, a_record_with_300_headers_is_produced) {
   EXPECT_EQ(reader.records[0].headers.size(), 300U);
 }
 
+TEST_F(producer_test, the_given_partition_timestamp_headers_and_nulls_arrive) {
+  topic("t", 4);
+  writer out(writing());
+  const std::array<stream::header_view, 3> headers = {
+      {{"source", as_bytes("web")}, {"trial", std::nullopt}, {"empty", as_bytes("")}}};
+  const timestamp created{std::chrono::seconds(1'700'000'000)};
+  ASSERT_TRUE(out.write({"t", as_bytes("k"), as_bytes("v"), headers, 3, created}).ok());
+  ASSERT_TRUE(out.write({"t", as_bytes("k"), std::nullopt, {}, 2}).ok());
+  ASSERT_TRUE(out.write({"t", std::nullopt, as_bytes("v"), {}, 1}).ok());
+  ASSERT_TRUE(out.settle());
+  for (const auto& a : out.answers) ASSERT_TRUE(a->given->ok()) << a->given->error().to_string();
+  member reader(reading({"t"}));
+  ASSERT_TRUE(reader.until_records(3));
+  std::map<std::int32_t, seen_record> by_partition;
+  for (const seen_record& record : reader.records) by_partition[record.from.partition] = record;
+  ASSERT_EQ(by_partition.size(), 3U);
+  EXPECT_EQ(by_partition[3].created, created);
+  const decltype(seen_record::headers) expected{{"source", "web"}, {"trial", std::nullopt}, {"empty", ""}};
+  EXPECT_EQ(by_partition[3].headers, expected);
+  EXPECT_EQ(by_partition[2].key, "k");
+  EXPECT_EQ(by_partition[2].value, std::nullopt) << "a tombstone, not an empty value";
+  EXPECT_GT(by_partition[2].created, created) << "the time of produce()";
+  EXPECT_EQ(by_partition[1].key, std::nullopt);
+  EXPECT_EQ(by_partition[1].value, "v");
+}
+
+TEST_F(producer_test, a_partition_that_does_not_exist_is_rejected) {
+  topic("t", 2);
+  writer out(writing());
+  // Before the client knows the topic, the answer is that another try may help. Then the record is refused.
+  std::optional<error> last;
+  ASSERT_TRUE(out.until([&] {
+    const result<void> taken = out.write({"t", as_bytes("k"), as_bytes("v"), {}, 2});
+    if (!taken) last = taken.error();
+    return !taken;
+  }));
+  EXPECT_EQ(last->to_string(), "produce_rejected: topic 't': has no partition 2");
+  ASSERT_TRUE(out.settle());
+  for (const auto& a : out.answers) EXPECT_EQ(a->given->error().code(), errc::produce_failed);
+  ASSERT_TRUE(out.write({"t", as_bytes("k"), as_bytes("v"), {}, 1}).ok());
+  ASSERT_TRUE(out.settle());
+  EXPECT_TRUE(out.answers.back()->given->ok()) << "the others go on";
+}
+
 TEST_F(producer_test, a_record_that_the_queue_can_never_hold_is_refused_at_once) {
   topic("t", 1);
   producer_config config = writing();

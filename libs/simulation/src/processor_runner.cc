@@ -12,7 +12,36 @@
 
 namespace millrace::simulation {
 
+namespace {
+
 const std::size_t emits_max = engine::engine_options().emits_per_record_max;
+
+emitted_record begun(const stream::emit_request& what, timestamp of_record) {
+  const auto text = [](std::optional<bytes_view> bytes) {
+    return bytes ? std::optional(std::string(as_text(*bytes))) : std::nullopt;
+  };
+  emitted_record made{what.to.topic(), text(what.key), std::nullopt};
+  if (!what.tombstone) made.value.emplace();
+  stream::emit_timestamp at = stream::emit_timestamp::of_record();
+  if (what.options != nullptr) {
+    for (const stream::emit_header& header : what.options->headers)
+      made.headers.emplace_back(header.name, text(header.value));
+    made.partition = what.options->partition;
+    at = what.options->timestamp.value_or(at);
+  }
+  made.created = at.resolved(of_record);
+  return made;
+}
+
+}  // namespace
+
+std::optional<std::string> emitted_record::header(std::string_view name) const {
+  std::optional<std::string> found;
+  for (const auto& [each, value] : headers) {
+    if (each == name) found = value;
+  }
+  return found;
+}
 
 // One record and its run.
 struct processor_runner_base::fed final : engine::held_record, stream::execution, runtime::deferred {
@@ -27,7 +56,8 @@ struct processor_runner_base::fed final : engine::held_record, stream::execution
 
   void start(engine::processor_base& with) {
     try {
-      task = with.run(*this, stream::context(*this));
+      task = value_ == nullptr ? with.deleted(engine::deletion(*this), stream::context(*this))
+                               : with.run(*this, stream::context(*this));
       if (!task.valid()) throw std::logic_error("process() returned no task");
     } catch (...) {
       thrown = std::current_exception();
@@ -52,13 +82,18 @@ struct processor_runner_base::fed final : engine::held_record, stream::execution
   [[nodiscard]] std::uint32_t attempt() const noexcept override { return 1; }
   [[nodiscard]] std::int64_t write_time_us() const noexcept override { return written_at_us; }
   [[nodiscard]] nanoseconds put_off_for() const noexcept override { return put_off; }
-  byte_buffer* begin_emit(const statements::output_declaration& to, std::string_view key) override {
+  byte_buffer* begin_emit(const stream::emit_request& what) override {
     if (emits.size() >= emits_max) {
       emit_failed(error(errc::limit_exceeded, "more than " + std::to_string(emits_max) +
                                                   " emits, the default of engine.emits_per_record_max"));
       return nullptr;
     }
-    return &emits.emplace_back(emitted_record{to.topic(), std::string(key), {}}).value;
+    if (const result<void> allowed = stream::check(what); !allowed) {
+      emit_failed(allowed.error());
+      return nullptr;
+    }
+    emitted_record& made = emits.emplace_back(begun(what, record().created()));
+    return made.value ? &*made.value : nullptr;
   }
   [[nodiscard]] stream::record_log log() const noexcept override {
     return {&owner.log_, owner.built_.all.front()->name(), topic(), block().from().partition,
@@ -156,6 +191,11 @@ result<void> processor_runner_base::feed_bytes(std::string_view writer_schema, b
   const void* value = kept->slot->value();
   feed_value(value, std::move(kept), std::move(from), std::move(block));
   return {};
+}
+
+void processor_runner_base::feed_tombstone(record_origin from) {
+  stream::record_ref block = make_block(from, std::nullopt);
+  feed_value(nullptr, nullptr, std::move(from), std::move(block));
 }
 
 void processor_runner_base::feed_value(const void* value, std::shared_ptr<const void> owner,

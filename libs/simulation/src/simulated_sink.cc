@@ -48,7 +48,7 @@ std::vector<const produced_record*> simulated_sink::written_to(std::string_view 
 result<void> simulated_sink::produce(const stream::outgoing& record, stream::receipt& answer) {
   if (failure_ && !severed_) return error(errc::broker_unavailable, failure_->message());
   produced_record what{std::string(record.topic), copy(record.key), copy(record.value), {}, ++last_number_,
-                       record.partition};
+                       record.partition,          record.created};
   for (const stream::header_view& h : record.headers) what.headers.emplace_back(h.name, copy(h.value));
   produce_fate fate = options_.fate_of ? options_.fate_of(what) : produce_fate{};
   if (fate.refused && !severed_) return *fate.refused;

@@ -167,6 +167,91 @@ TEST(ProcessorRunner, FailsARecordWithTooManyEmits) {
   EXPECT_EQ(run.last().what(), stream::outcome::kind::done);
 }
 
+// By its word: emits with options, a tombstone, or what is refused.
+class announcing final : public engine::processor<parcel> {
+ public:
+  runtime::task<stream::outcome> process(engine::record<parcel> p, stream::context ctx) override {
+    if (p->word == "options") {
+      ctx.emit(news_, p.key(), *p,
+               {.headers = {{"source", "web"}, {"trial", std::nullopt}},
+                .timestamp = timestamp{9s},
+                .partition = 3});
+    }
+    if (p->word == "plain") ctx.emit(news_, stream::no_key, *p);
+    if (p->word == "erase") ctx.erase(news_, "k");
+    if (p->word == "reserved") ctx.emit(news_, "k", *p, {.headers = {{"millrace-id", "mine"}}});
+    co_return stream::outcome::done();
+  }
+
+ private:
+  engine::output<parcel> news_{"news"};
+};
+
+TEST(ProcessorRunner, ShowsTheOptionsOfAnEmit) {
+  processor_runner<announcing> run;
+  run.feed({1, "options"}, {.key = "k", .created = timestamp{5s}});
+  run.feed({2, "plain"}, {.created = timestamp{6s}});
+  run.feed({3, "erase"}, {.created = timestamp{7s}});
+  ASSERT_EQ(run.emitted().size(), 3U);
+  const emitted_record& full = run.emitted()[0];
+  EXPECT_EQ(full.key, "k");
+  EXPECT_EQ(full.header("source"), "web");
+  EXPECT_EQ(full.headers[1].second, std::nullopt);
+  EXPECT_EQ(full.created, timestamp{9s});
+  EXPECT_EQ(full.partition, 3);
+  const emitted_record& plain = run.emitted()[1];
+  EXPECT_EQ(plain.key, std::nullopt);
+  EXPECT_TRUE(plain.value);
+  EXPECT_EQ(plain.created, timestamp{6s}) << "that of the record";
+  EXPECT_EQ(plain.partition, std::nullopt);
+  EXPECT_EQ(run.emitted()[2].key, "k");
+  EXPECT_EQ(run.emitted()[2].value, std::nullopt) << "a tombstone";
+}
+
+TEST(ProcessorRunner, FailsARecordWithARefusedOption) {
+  processor_runner<announcing> run;
+  run.feed({1, "reserved"});
+  ASSERT_EQ(run.last().what(), stream::outcome::kind::failed);
+  EXPECT_EQ(run.last().cause()->code(), errc::produce_rejected);
+  EXPECT_TRUE(run.emitted().empty());
+}
+
+// Passes tombstones on, but for those of protected keys.
+class forgetting final : public engine::processor<parcel> {
+ public:
+  runtime::task<stream::outcome> process(engine::record<parcel>, stream::context) override {
+    co_return stream::outcome::done();
+  }
+  runtime::task<stream::outcome> deleted(engine::deletion p, stream::context ctx) override {
+    if (p.key() && as_text(*p.key()) == "protected") co_return stream::outcome::dead_letter("protected");
+    ctx.erase(forgotten_, p.key(), {.headers = {{"from", std::to_string(p.offset())}}});
+    co_return stream::outcome::done();
+  }
+
+ private:
+  engine::output<parcel> forgotten_{"forgotten"};
+};
+
+TEST(ProcessorRunner, FeedsATombstoneToDeleted) {
+  processor_runner<forgetting> run;
+  run.feed_tombstone({.offset = 42, .key = "v1", .created = timestamp{5s}});
+  EXPECT_EQ(run.last().what(), stream::outcome::kind::done);
+  ASSERT_EQ(run.emitted().size(), 1U);
+  EXPECT_EQ(run.emitted().front().key, "v1");
+  EXPECT_EQ(run.emitted().front().value, std::nullopt);
+  EXPECT_EQ(run.emitted().front().header("from"), "42");
+  EXPECT_EQ(run.emitted().front().created, timestamp{5s});
+  run.feed_tombstone({.key = "protected"});
+  EXPECT_EQ(run.last().what(), stream::outcome::kind::dead_letter);
+}
+
+TEST(ProcessorRunner, AProcessorWithoutDeletedSkipsATombstone) {
+  processor_runner<deliver> run(0ns);
+  run.feed_tombstone({.key = "v1"});
+  ASSERT_EQ(run.last().what(), stream::outcome::kind::skipped);
+  EXPECT_EQ(run.last().cause()->message(), "tombstone");
+}
+
 TEST(ProcessorRunner, AnswersByTheParametersOfTheStatement) {
   processor_runner<deliver> run(0ns);
   run.database().answer(select_owner, [](std::span<const cell> parameters) {

@@ -47,6 +47,7 @@
 #include <millrace/stream/all.h>
 #include <millrace/stream/answer.h>
 #include <millrace/stream/context.h>
+#include <millrace/stream/emit.h>
 #include <millrace/stream/log.h>
 #include <millrace/stream/must.h>
 #include <millrace/stream/outcome.h>
@@ -60,6 +61,7 @@ using avro::symbol_of;
 using cql::lookup;
 using cql::row;
 using cql::statement;
+using engine::deletion;
 using engine::make;
 using engine::output;
 using engine::processor;
@@ -76,8 +78,13 @@ using statements::write_time;
 using stream::all;
 using stream::answer;
 using stream::context;
+using stream::emit_header;
+using stream::emit_key;
+using stream::emit_options;
+using stream::emit_timestamp;
 using stream::log_level;
 using stream::must;
+using stream::no_key;
 using stream::outcome;
 
 }  // namespace millrace

@@ -74,9 +74,8 @@ result<void> worker::beside(const std::function<result<void>()>& work) {
 }
 
 // Nothing here emits.
-byte_buffer* worker::begin_emit(const statements::output_declaration& to, std::string_view key) {
-  static_cast<void>(to);
-  static_cast<void>(key);
+byte_buffer* worker::begin_emit(const stream::emit_request& what) {
+  static_cast<void>(what);
   return nullptr;
 }
 

@@ -174,7 +174,7 @@ class worker final : private stream::execution {
   stream::store& database() noexcept override { return *store_; }
   const stream::record_block& record() const noexcept override { return *record_; }
   std::uint32_t attempt() const noexcept override { return 1; }
-  byte_buffer* begin_emit(const statements::output_declaration& to, std::string_view key) override;
+  byte_buffer* begin_emit(const stream::emit_request& what) override;
   void emit_failed(const error& cause) override { counts_.note(cause); }
   std::int64_t write_time_us() const noexcept override { return 0; }
 

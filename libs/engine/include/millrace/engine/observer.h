@@ -59,8 +59,8 @@ struct followed_statement {
 // A produced record.
 struct followed_emit {
   std::string topic;
-  byte_buffer key;
-  byte_buffer value;  // with its framing
+  std::optional<byte_buffer> key;    // nullopt: null
+  std::optional<byte_buffer> value;  // with its framing; nullopt: a tombstone
 };
 
 // A followed record. It owns all of its memory.

@@ -28,8 +28,14 @@ namespace millrace::engine {
 // record runs when the one before is finished: its emitted and dead-letter records are acknowledged, its
 // retries are over.
 enum class order_mode : std::uint8_t { unordered, key, partition };
-// Action for a record without a value.
-enum class tombstone_policy : std::uint8_t { skip, dead_letter };
+// Action for a record without a value. automatic: process when a processor overrides deleted(), otherwise skip.
+enum class tombstone_policy : std::uint8_t { automatic, process, skip, dead_letter };
+// The reason of a skipped or dead-lettered tombstone.
+inline constexpr char tombstone_reason[] = "tombstone";
+
+// Timestamp of an emitted record, unless the processor chooses another: that of the record which is processed,
+// as Kafka Streams does, or the time at which it is produced.
+enum class emit_timestamp_policy : std::uint8_t { record, now };
 
 // Header names of a dead-letter record: millrace.dlq.*, those of Kafka Streams (KIP-1034:
 // __streams.errors.*), or both.
@@ -85,6 +91,13 @@ struct processor_exception {
   const error& failure;   // processor, record, attempt, type and what()
 };
 
+// The first tombstone of a topic that was skipped by rule. The view is valid during the call.
+struct skipped_tombstone {
+  std::string_view topic;
+  std::int32_t partition = 0;
+  std::int64_t offset = 0;
+};
+
 // Options of one worker's engine.
 struct engine_options {
   std::size_t in_flight_records_max = 1'024;  // taken and not finished, including queued and retrying records
@@ -111,7 +124,8 @@ struct engine_options {
   std::size_t emit_bytes_per_record_max = 64U << 20U;
 
   order_mode order = order_mode::unordered;
-  tombstone_policy tombstones = tombstone_policy::skip;
+  tombstone_policy tombstones = tombstone_policy::automatic;
+  emit_timestamp_policy emit_timestamp = emit_timestamp_policy::record;
   bool ignore_trailing_bytes = false;  // false: a record with bytes after the decoded value is dead-lettered
   retry_policy retry;
   dead_letter_limit_policy dead_letter_limit;
@@ -143,9 +157,12 @@ struct engine_options {
   std::function<void(std::string_view event, const error& failure)> on_problem;
   // Called on every exception that leaves process(), on the loop's thread. May be empty.
   std::function<void(const processor_exception& thrown)> on_exception;
+  // Called on the first tombstone of a topic that is skipped by rule, on the loop's thread. May be empty.
+  std::function<void(const skipped_tombstone& first)> on_tombstone_skipped;
 };
 
 // The header of a record's creation time in microseconds since 1970: eight bytes big-endian, or decimal text.
+// Every emit passes it on, so that the end-to-end time of a later application begins with the first record.
 inline constexpr char created_header[] = "millrace-created-us";
 
 // The header of every emit that tells a repetition from another emit: "visits/3/17/enrich/0", the topic,

@@ -11,12 +11,20 @@
 //       if (ctx.attempt() > 3) co_return stream::outcome::dead_letter("too heavy");
 //       co_return stream::outcome::done();
 //     }
+//     // Optional: for records without a value.
+//     runtime::task<stream::outcome> deleted(engine::deletion parcel, stream::context ctx) override {
+//       if (!parcel.key()) co_return stream::outcome::skipped("nothing is deleted");
+//       co_return stream::outcome::done();
+//     }
 //   };
 //
 //   const engine::processor_set all{engine::make<weigh>()};
 //
+// Tombstones: a record without a value is passed to deleted(), under the same rules as a record to process():
+// order, retries, dead letters, emits. A processor that does not override it passes the record over. When no
+// processor of the application overrides it, tombstones are skipped by rule (engine_options::tombstones).
 // Threads: each worker has its own instance of every processor, which only that worker's thread uses.
-// process() runs concurrently with itself at every co_await.
+// process() and deleted() run concurrently with themselves and each other at every co_await.
 // Errors: an error that process() returns is classified by stream::disposition_of(): retry, dead letter, or
 // stop.
 // Failure: an exception that leaves process(), before or after a wait, is the error errc::processor_threw of
@@ -59,12 +67,20 @@ class processor_base {
   [[nodiscard]] virtual const value_format& input() const noexcept = 0;
   // Calls process() on a record whose value has the format input().
   [[nodiscard]] virtual runtime::task<stream::outcome> run(held_record& held, stream::context ctx) = 0;
+  // Works on a tombstone: the key of `subject` was deleted. The default skips it.
+  virtual runtime::task<stream::outcome> deleted(deletion subject, stream::context ctx);
 
-  // Sets the name of the class; make() does.
+  // False: a tombstone need not be passed to deleted().
+  [[nodiscard]] bool takes_deletions() const noexcept { return takes_deletions_; }
+
+  // Sets the name of the class, and whether it overrides deleted(); make() does. A processor that another
+  // factory makes takes deletions.
   void set_class_name(std::string name) { class_name_ = std::move(name); }
+  void set_takes_deletions(bool takes) noexcept { takes_deletions_ = takes; }
 
  private:
   std::string class_name_;
+  bool takes_deletions_ = true;
 };
 
 // The base class of a processor that reads T.
@@ -90,6 +106,16 @@ namespace internal {
 // "example::enrich_visits" → "enrich_visits".
 [[nodiscard]] std::string class_name(const std::type_info& type);
 
+// Whether P or a base of it declares deleted(). One that is not public, or overloaded, cannot be named here.
+template <class P>
+[[nodiscard]] consteval bool overrides_deleted() {
+  if constexpr (requires { &P::deleted; }) {
+    return !std::is_same_v<decltype(&P::deleted), decltype(&processor_base::deleted)>;
+  } else {
+    return true;
+  }
+}
+
 // While an exception is caught: throws it again with the class whose constructor threw it, for build().
 [[noreturn]] void throw_named(const std::type_info& type);
 }  // namespace internal
@@ -102,6 +128,7 @@ template <class P, class... Arguments>
     try {
       auto made = std::make_unique<P>(kept...);
       made->set_class_name(internal::class_name(typeid(P)));
+      made->set_takes_deletions(internal::overrides_deleted<P>());
       return made;
     } catch (...) {
       internal::throw_named(typeid(P));
@@ -115,6 +142,9 @@ struct processors {
   statements::declarations declared;
   std::vector<bool> uses_database;  // declared a statement; in the order of `all`
   bool uses_write_time = false;     // a statement is declared with write_time::record
+
+  // A processor overrides deleted().
+  [[nodiscard]] bool take_deletions() const noexcept;
 };
 
 // Constructs every processor. Returns errc::config_invalid when there is none, when there are more than

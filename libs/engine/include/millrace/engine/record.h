@@ -1,6 +1,6 @@
-// record<T>: the parameter of process(). It is a handle: a copy costs an increment. The decoded struct, the
-// bytes that it views and the record's memory live as long as any handle does, and count against the worker's
-// budget. Handles should be kept during process() only.
+// record<T>: the parameter of process(), and deletion: that of deleted(). Both are handles: a copy costs an
+// increment. The decoded struct, the bytes that it views and the record's memory live as long as any handle
+// does, and count against the worker's budget. Handles should be kept during process() or deleted() only.
 //
 // Example, at namespace scope:
 //
@@ -56,27 +56,9 @@ class held_record {
   std::uint32_t references_ = 0;
 };
 
-// A handle of a record whose value is a T.
-template <class T>
-class record {
+// The part of a handle that does not depend on the value: the record's place, key and headers.
+class record_handle {
  public:
-  explicit record(held_record& held) noexcept : held_(&held) { held.retain(); }
-  record(const record& other) noexcept : held_(other.held_) {
-    if (held_ != nullptr) held_->retain();
-  }
-  record(record&& other) noexcept : held_(std::exchange(other.held_, nullptr)) {}
-  record& operator=(record other) noexcept {
-    std::swap(held_, other.held_);
-    return *this;
-  }
-  ~record() {
-    if (held_ != nullptr) held_->release();
-  }
-
-  // The decoded struct. Its views point into this record.
-  [[nodiscard]] const T& operator*() const noexcept { return *static_cast<const T*>(held_->value()); }
-  [[nodiscard]] const T* operator->() const noexcept { return static_cast<const T*>(held_->value()); }
-
   // The record's place in the log.
   [[nodiscard]] std::string_view topic() const noexcept { return held_->topic(); }
   [[nodiscard]] std::int32_t partition() const noexcept { return held_->block().from().partition; }
@@ -90,8 +72,46 @@ class record {
     return held_->block().header(name);
   }
 
+ protected:
+  explicit record_handle(held_record& held) noexcept : held_(&held) { held.retain(); }
+  record_handle(const record_handle& other) noexcept : held_(other.held_) {
+    if (held_ != nullptr) held_->retain();
+  }
+  record_handle(record_handle&& other) noexcept : held_(std::exchange(other.held_, nullptr)) {}
+  record_handle& operator=(const record_handle& other) noexcept {
+    if (other.held_ != nullptr) other.held_->retain();
+    if (held_ != nullptr) held_->release();
+    held_ = other.held_;
+    return *this;
+  }
+  record_handle& operator=(record_handle&& other) noexcept {
+    std::swap(held_, other.held_);
+    return *this;
+  }
+  ~record_handle() {
+    if (held_ != nullptr) held_->release();
+  }
+  [[nodiscard]] const void* value() const noexcept { return held_->value(); }
+
  private:
   held_record* held_;
+};
+
+// A handle of a record whose value is a T.
+template <class T>
+class record : public record_handle {
+ public:
+  explicit record(held_record& held) noexcept : record_handle(held) {}
+
+  // The decoded struct. Its views point into this record.
+  [[nodiscard]] const T& operator*() const noexcept { return *static_cast<const T*>(value()); }
+  [[nodiscard]] const T* operator->() const noexcept { return static_cast<const T*>(value()); }
+};
+
+// A handle of a record without a value, a tombstone: its key is deleted. The parameter of deleted().
+class deletion : public record_handle {
+ public:
+  explicit deletion(held_record& held) noexcept : record_handle(held) {}
 };
 
 }  // namespace millrace::engine

@@ -31,10 +31,10 @@
 //   invariant(run.executed("SELECT amount FROM price WHERE word = ?").front().parameters[0].text() == "tea", "the key");
 //   invariant(run.emitted().front().topic == "priced", "the emit of a record that is done");
 //
-// There is no engine: no retry, no dead-letter record, no commit. An outcome is what process() returned, or
-// the error or outcome with which stream::must() ended it, the error errc::processor_threw when an exception
-// left it, or errc::answer_ignored when it did not look at the answer of a statement. Emits are those of records
-// that are done.
+// There is no engine: no retry, no dead-letter record, no commit. An outcome is what process() or deleted()
+// returned, or the error or outcome with which stream::must() ended it, the error errc::processor_threw when an
+// exception left it, or errc::answer_ignored when it did not look at the answer of a statement. Emits are those of
+// records that are done.
 // Lookups cache and share as declared, and their requests are executed statements like any other. Write times
 // are those of one owner of the partition from its first record on. A record that waits (a slow statement, a
 // sleep) continues when the clock is advanced.
@@ -78,8 +78,15 @@ struct record_origin {
 // A record that a processor emitted.
 struct emitted_record {
   std::string topic;
-  std::string key;
-  byte_buffer value;  // without the frame of the wire format
+  std::optional<std::string> key;    // nullopt: null
+  std::optional<byte_buffer> value;  // without the frame of the wire format; nullopt: a tombstone
+  // Those that the processor gave, without those that the engine adds.
+  std::vector<std::pair<std::string, std::optional<std::string>>> headers = {};
+  std::optional<timestamp> created = {};       // nullopt: the time at which it is produced
+  std::optional<std::int32_t> partition = {};  // nullopt: the key decides
+
+  // The last header of that name; nullopt when it is absent or null.
+  [[nodiscard]] std::optional<std::string> header(std::string_view name) const;
 };
 
 // A line that a processor logged.
@@ -118,6 +125,9 @@ class processor_runner_base {
   [[nodiscard]] result<void> feed_bytes(std::string_view writer_schema, bytes_view body,
                                         record_origin from = {});
 
+  // Feeds a record without a value to deleted(). A processor that does not override it skips the record.
+  void feed_tombstone(record_origin from = {});
+
   // The outcomes in the order in which the records were fed; nullopt while a record is in flight.
   [[nodiscard]] const std::vector<std::optional<stream::outcome>>& outcomes() const noexcept {
     return outcomes_;
@@ -146,7 +156,7 @@ class processor_runner_base {
 
  protected:
   struct fed;
-  // `value` is what the record holds; `owner` keeps it alive.
+  // `value` is what the record holds, nullptr for a tombstone; `owner` keeps it alive.
   void feed_value(const void* value, std::shared_ptr<const void> owner, record_origin from,
                   stream::record_ref block);
   [[nodiscard]] stream::record_ref make_block(const record_origin& from, std::optional<bytes_view> value);

@@ -34,10 +34,11 @@ namespace millrace::simulation {
 struct produced_record {
   std::string topic;
   std::optional<byte_buffer> key;
-  std::optional<byte_buffer> value;
+  std::optional<byte_buffer> value;  // nullopt: a tombstone
   std::vector<std::pair<std::string, std::optional<byte_buffer>>> headers;
   std::uint64_t number = 0;                              // counts the records of the sink
   std::optional<std::int32_t> partition = std::nullopt;  // the requested one
+  std::optional<timestamp> created = std::nullopt;  // the given timestamp; nullopt: the time of produce()
 
   // The last header of that name as text; nullopt when it is absent or null.
   [[nodiscard]] std::optional<std::string> header(std::string_view name) const;

@@ -8,6 +8,8 @@
 //   void publish(stream::context ctx, const engine::output<engine::parcel>& parcels) {
 //     if (ctx.attempt() > 1) return;
 //     ctx.emit(parcels, "v1", {.number = 1, .word = "first"});
+//     ctx.emit(parcels, stream::no_key, {.number = 2, .word = "second"}, {.headers = {{"source", "web"}}});
+//     ctx.erase(parcels, "v0");
 //   }
 //
 // Threads: the worker's thread.
@@ -27,6 +29,7 @@
 #include <millrace/runtime/timer.h>
 #include <millrace/statement/declarations.h>
 #include <millrace/stream/answer.h>
+#include <millrace/stream/emit.h>
 #include <millrace/stream/log.h>
 #include <millrace/stream/record.h>
 #include <millrace/stream/store.h>
@@ -53,10 +56,10 @@ class execution {
   [[nodiscard]] virtual const record_block& record() const noexcept = 0;
   // The number of the attempt; the first is 1.
   [[nodiscard]] virtual std::uint32_t attempt() const noexcept = 0;
-  // Begins an emit and returns the buffer to which its value is appended; `key` is copied. Returns nullptr
-  // when the record was abandoned, or when there are too many emits: the attempt fails with that error when
-  // process() returns.
-  virtual byte_buffer* begin_emit(const statements::output_declaration& to, std::string_view key) = 0;
+  // Begins an emit and returns the buffer to which its value is appended, unless it is a tombstone; what
+  // `what` views is copied. Returns nullptr when the record was abandoned, when there are too many emits, or
+  // when check() refuses it: the attempt fails with that error when process() returns.
+  virtual byte_buffer* begin_emit(const emit_request& what) = 0;
   // Reports that the value of the last emit could not be encoded. The attempt fails with the first such error
   // when process() returns.
   virtual void emit_failed(const error& cause) = 0;
@@ -155,12 +158,36 @@ class context {
   }
 
   // Produces `value` to the output `to` once process() has returned done. The record is finished when the
-  // broker has acknowledged it. Output is engine::output<T>.
-  // Failure: a value that cannot be encoded, or more emits than `engine.emits_per_record_max`, fail the
-  // attempt when process() returns, whatever it returns.
+  // broker has acknowledged it. Output is engine::output<T>. The emitted record has the timestamp of the
+  // record (`engine.emit_timestamp`) and the partition of its key, unless `options` say otherwise (emit.h).
+  // Failure: a value that cannot be encoded, options that check() refuses, or more emits than
+  // `engine.emits_per_record_max`, fail the attempt when process() returns, whatever it returns. A partition
+  // that the topic does not have, and a record that the broker refuses for ever, make the record a dead letter.
   template <typename Output>
-  void emit(const Output& to, std::string_view key, const typename Output::value_type& value) const {
-    byte_buffer* const into = run_->begin_emit(to, key);
+  void emit(const Output& to, const emit_key& key, const typename Output::value_type& value) const {
+    append(to, {to, key.bytes()}, value);
+  }
+  template <typename Output>
+  void emit(const Output& to, const emit_key& key, const typename Output::value_type& value,
+            const emit_options& options) const {
+    append(to, {to, key.bytes(), &options}, value);
+  }
+
+  // Produces a tombstone, a record whose value is null, in the same way: it deletes the records of its key
+  // from a compacted topic.
+  // Failure: a null key fails the attempt with errc::produce_rejected.
+  void erase(const statements::output_declaration& to, const emit_key& key) const {
+    run_->begin_emit({to, key.bytes(), nullptr, true});
+  }
+  void erase(const statements::output_declaration& to, const emit_key& key,
+             const emit_options& options) const {
+    run_->begin_emit({to, key.bytes(), &options, true});
+  }
+
+ private:
+  template <typename Output>
+  void append(const Output& to, const emit_request& request, const typename Output::value_type& value) const {
+    byte_buffer* const into = run_->begin_emit(request);
     if (into == nullptr) return;
     try {
       if (auto encoded = to.encode(value, *into); !encoded) run_->emit_failed(encoded.error());
@@ -169,8 +196,6 @@ class context {
       throw;
     }
   }
-
- private:
   // While an exception is caught.
   void emit_threw() const;
 

@@ -73,6 +73,8 @@ enum class mutation : std::uint8_t {
   ignore_the_attempt_timeout,
   stop_at_a_refused_schema,
   end_before_all_answers,
+  skip_deletions,
+  erase_with_an_empty_value,
   end_
 };
 

@@ -24,6 +24,7 @@
 #include <string_view>
 
 #include <millrace/base/result.h>
+#include <millrace/base/values.h>
 #include <millrace/stream/record.h>
 
 namespace millrace::stream {
@@ -44,9 +45,10 @@ class receipt {
 struct outgoing {
   std::string_view topic;
   std::optional<bytes_view> key;
-  std::optional<bytes_view> value;
+  std::optional<bytes_view> value;  // nullopt: a tombstone
   std::span<const header_view> headers;
   std::optional<std::int32_t> partition = std::nullopt;  // must exist; nullopt: the key decides
+  std::optional<timestamp> created = std::nullopt;       // nullopt: the time of produce()
 };
 
 // The port.
@@ -60,7 +62,7 @@ class sink {
   // Copies the record and returns at once. The receipt is called exactly once for an accepted record, and
   // never after an error: errc::produce_failed when the queue is full and errc::broker_unavailable when the
   // sink cannot send at present (repeat the call in a later turn), errc::produce_rejected when the record can
-  // never be sent because it is too large.
+  // never be sent because it is too large or its partition does not exist.
   [[nodiscard]] virtual result<void> produce(const outgoing& record, receipt& answer) = 0;
   // Sends queued records without lingering. Does not block.
   virtual void flush() = 0;
