@@ -21,11 +21,12 @@ namespace {
 
 constexpr int exit_usage = 64;
 
-constexpr std::array names{"assigned",   "began-at-end",  "revoked",          "lost",        "released",
-                           "delivered",  "commit-req",    "committed",        "paused",      "resumed",
-                           "work-began", "work-ended",    "work-failed",      "row-written", "latest",
-                           "emitted",    "emitted-more",  "dead-letter-sent", "dead-letter", "crashed",
-                           "stopped",    "database-down", "database-up",      "recovered",   "second-load"};
+constexpr std::array names{
+    "assigned",         "began-at-end", "revoked", "lost",    "released",      "delivered",
+    "commit-req",       "committed",    "paused",  "resumed", "work-began",    "work-ended",
+    "work-failed",      "row-written",  "latest",  "emitted", "emitted-more",  "erased",
+    "dead-letter-sent", "dead-letter",  "crashed", "stopped", "database-down", "database-up",
+    "recovered",        "second-load"};
 static_assert(names.size() == static_cast<std::size_t>(scenario::happening::second_load) + 1);
 
 struct request {
