@@ -37,9 +37,7 @@ class run_of_test final : public execution {
   store& database() noexcept override { invariant_broken("no statement is executed"); }
   const record_block& record() const noexcept override { return *block_; }
   std::uint32_t attempt() const noexcept override { return 1; }
-  byte_buffer* begin_emit(const statements::output_declaration&, std::string_view) override {
-    return nullptr;
-  }
+  byte_buffer* begin_emit(const emit_request&) override { return nullptr; }
   void emit_failed(const error& cause) override { FAIL() << cause.to_string(); }
   void answer_ignored(const statements::statement_declaration& statement) noexcept override {
     ignored.push_back(statement.name());
