@@ -78,8 +78,9 @@ class must_test : public record_engine_test {
     return dead.empty() ? "no dead letter" : dead.front()->header(name).value_or("no header");
   }
   [[nodiscard]] double counted(std::string_view code) {
-    return registry.take_snapshot().value("millrace_errors_total",
-                                          {{"stage", "process"}, {"error", std::string(code)}});
+    return registry.take_snapshot()
+        .value("millrace_errors_total", {{"stage", "process"}, {"error", std::string(code)}})
+        .value_or(0);
   }
 
   std::vector<std::string> said;
