@@ -181,10 +181,6 @@ class exception_test : public record_engine_test {
     start_with(set);
     assign({0});
   }
-  [[nodiscard]] std::string dead_letter_header(std::string_view name) {
-    const auto letters = sink.written_to("dead");
-    return letters.empty() ? "no letter" : letters.front()->header(name).value_or("no header");
-  }
 
   std::vector<std::string> said;
 };

@@ -73,10 +73,6 @@ class must_test : public record_engine_test {
     };
     store.answer(insert_parcel, answer);
   }
-  [[nodiscard]] std::string dead_letter_header(std::string_view name) {
-    const auto dead = sink.written_to("dead");
-    return dead.empty() ? "no dead letter" : dead.front()->header(name).value_or("no header");
-  }
   [[nodiscard]] double counted(std::string_view code) {
     return registry.take_snapshot()
         .value("millrace_errors_total", {{"stage", "process"}, {"error", std::string(code)}})

@@ -98,57 +98,52 @@ class metric_declaration {
   std::vector<std::uint64_t> bounds_;
 };
 
-// One series of a counter.
-class counter_series {
+// What the series of every kind share: the cell of the worker that they count into.
+template <class Cell>
+class series {
  public:
-  using cell_type = metrics::counter;
+  using cell_type = Cell;
+  // Whether the worker has started, or the label set is known: before, nothing is counted.
+  [[nodiscard]] bool bound() const noexcept { return cell_ != nullptr; }
+  void bind(Cell& cell) noexcept { cell_ = &cell; }
+
+ protected:
+  Cell* cell_ = nullptr;
+};
+
+// One series of a counter.
+class counter_series : public series<metrics::counter> {
+ public:
   // Adds a whole number; nothing before the worker starts.
   void add(std::uint64_t by = 1) noexcept {
-    if (cell_ != nullptr) [[likely]]
+    if (bound()) [[likely]]
       cell_->add(by);
   }
-  [[nodiscard]] bool bound() const noexcept { return cell_ != nullptr; }
-  void bind(cell_type& cell) noexcept { cell_ = &cell; }
-
- private:
-  cell_type* cell_ = nullptr;
 };
 
 // One series of a gauge.
-class gauge_series {
+class gauge_series : public series<metrics::gauge> {
  public:
-  using cell_type = metrics::gauge;
   // Replaces the value of this declaration, or adds to it; nothing before the worker starts.
   void set(double value) noexcept {
-    if (cell_ != nullptr) [[likely]]
+    if (bound()) [[likely]]
       cell_->set(value);
   }
   void add(double by) noexcept {
-    if (cell_ != nullptr) [[likely]]
+    if (bound()) [[likely]]
       cell_->add(by);
   }
-  [[nodiscard]] bool bound() const noexcept { return cell_ != nullptr; }
-  void bind(cell_type& cell) noexcept { cell_ = &cell; }
-
- private:
-  cell_type* cell_ = nullptr;
 };
 
 // One series of a histogram: of durations, or of whole numbers.
 template <class Cell, class Value>
-class histogram_series {
+class histogram_series : public series<Cell> {
  public:
-  using cell_type = Cell;
   // Counts one observation; nothing before the worker starts.
   void observe(Value value) noexcept {
-    if (cell_ != nullptr) [[likely]]
-      cell_->observe(value);
+    if (this->bound()) [[likely]]
+      this->cell_->observe(value);
   }
-  [[nodiscard]] bool bound() const noexcept { return cell_ != nullptr; }
-  void bind(cell_type& cell) noexcept { cell_ = &cell; }
-
- private:
-  cell_type* cell_ = nullptr;
 };
 using duration_series = histogram_series<metrics::histogram, nanoseconds>;
 using size_series = histogram_series<metrics::size_histogram, std::uint64_t>;
