@@ -12,7 +12,7 @@
 //       co_return stream::outcome::done();
 //     }
 //     // Optional: for records without a value.
-//     runtime::task<stream::outcome> deleted(engine::deletion parcel, stream::context ctx) override {
+//     runtime::task<stream::outcome> deleted(engine::deletion parcel, stream::context) override {
 //       if (!parcel.key()) co_return stream::outcome::skipped("nothing is deleted");
 //       co_return stream::outcome::done();
 //     }

@@ -18,7 +18,7 @@
 //   if (!there) co_return there.error();
 //
 //   // std::tuple<int, std::monostate>, or the end of the attempt with the first error
-//   const auto [stock, inserted] = co_await stream::must(stream::all(stock_of(ctx, 1), insert(ctx, 1)));
+//   [[maybe_unused]] const auto [stock, done] = co_await stream::must(stream::all(stock_of(ctx, 1), insert(ctx, 1)));
 //
 //   // A range, at most 8 at once.
 //   std::vector<runtime::task<stream::answer<void>>> inserts;
