@@ -246,7 +246,8 @@ TEST_F(application_settings_test, TheMetricsOfProcessorsThatTheyMakeAreInTheCata
     testing::internal::CaptureStdout();
     EXPECT_EQ(run_program(of, static_cast<int>(all.size()), all.data()), exit_ok);
     std::vector<std::string> own;
-    for (const auto& each : nlohmann::json::parse(testing::internal::GetCapturedStdout())["metrics"]) {
+    const auto read = nlohmann::json::parse(testing::internal::GetCapturedStdout());
+    for (const auto& each : read["metrics"]) {
       if (each.value("application", false)) own.push_back(each["name"]);
     }
     return own;

@@ -159,6 +159,8 @@ TEST_F(connections_test, RotatedSecretsAreTakenUpByEveryClientAndLoggedOnceEach)
   ASSERT_TRUE(until([&] { return events_.records == 1; }));
   testing::internal::CaptureStderr();
   const std::uint64_t before = lines(log_level::info);
+  // The session tries the credentials before it takes them up.
+  database_->set_password(rotated);
   ASSERT_TRUE(connections_->renew(settings_with(rotated)));
   ASSERT_TRUE(connections_->renew(settings_with(rotated))) << "no change, no line";
   const bool logged_all = until([&] { return lines(log_level::info) >= before + 3; });

@@ -47,7 +47,8 @@ TEST(MetricCatalogue, HasTheMetricsOfTheApplication) {
   const auto text = metric_catalogue_json({engine::make<weighing>()});
   ASSERT_TRUE(text) << text.error().to_string();
   std::vector<std::string> own;
-  for (const auto& each : nlohmann::json::parse(*text)["metrics"]) {
+  const auto read = nlohmann::json::parse(*text);
+  for (const auto& each : read["metrics"]) {
     if (each.value("application", false)) own.push_back(each["name"]);
   }
   EXPECT_EQ(own, (std::vector<std::string>{"parcels_weighing_seconds"}));

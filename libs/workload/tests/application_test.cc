@@ -289,7 +289,7 @@ TEST_F(application_test, AProcessorThatBlocksItsThreadDelaysNoStop) {
 TEST_F(application_test, MetricsSettingsAndLogLinesOfTheApplicationAreSeenFromOutside) {
   ::setenv(application_variable, "metered", 1);
   registry_->put(99, R"({"type": "string"})");
-  start({"app.limit=7", "engine.workers=2"});
+  start({"app.limit=7"});
   ASSERT_TRUE(becomes_ready()) << log();
   for (int i = 0; i < 3; ++i) produce(99);
   EXPECT_TRUE(eventually([this] {
