@@ -98,7 +98,7 @@ class metric_declaration {
   std::vector<std::uint64_t> bounds_;
 };
 
-// What the series of every kind share: the cell of the worker that they count into.
+// The part that series of every kind share: the cell of the worker that they count into.
 template <class Cell>
 class series {
  public:
