@@ -156,7 +156,7 @@ run_observability() {
 
 prepare_observability() {
   tests/servers/setup.sh || return
-  build dev millrace
+  build dev millrace navigation ratings
 }
 
 prepare_faults() {

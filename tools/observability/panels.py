@@ -103,7 +103,7 @@ FLOW = (
           (rate("millrace_records_received_total"), "received"),
           (rate("millrace_records_passed_over_total"), "finished by a previous owner"),
           (rate("millrace_records_unassigned_total"), "unassigned"),
-          (rate("millrace_tombstones_total", "action"), "tombstones {{action}}"), unit="cps"),
+          (or_zero(rate("millrace_tombstones_total", "action")), "tombstones {{action}}"), unit="cps"),
     lines("Bytes received", "Keys and values received from Kafka.", (rate("millrace_received_bytes_total"), "received"), unit="Bps"),
     lines("Retries", "Attempts after the first, by processor, and retries delayed by the retry budget.",
           (or_zero(rate("millrace_retries_total", "processor")), "{{processor}}"),
