@@ -242,6 +242,7 @@ TEST_F(application_settings_test, TheMetricsOfProcessorsThatTheyMakeAreInTheCata
   const program of{"post", "1.0.0", "Parcels", commands_of(post_), {}};
   const auto names = [&](std::vector<std::string> words) {
     std::vector<char*> all;
+    all.reserve(words.size());
     for (std::string& word : words) all.push_back(word.data());
     testing::internal::CaptureStdout();
     EXPECT_EQ(run_program(of, static_cast<int>(all.size()), all.data()), exit_ok);

@@ -78,7 +78,7 @@ class record_handle {
     if (held_ != nullptr) held_->retain();
   }
   record_handle(record_handle&& other) noexcept : held_(std::exchange(other.held_, nullptr)) {}
-  record_handle& operator=(const record_handle& other) noexcept {
+  record_handle& operator=(const record_handle& other) noexcept {  // NOLINT(bugprone-*)
     if (other.held_ != nullptr) other.held_->retain();
     if (held_ != nullptr) held_->release();
     held_ = other.held_;

@@ -81,13 +81,13 @@ class [[nodiscard]] answer {
  public:
   using value_type = T;
 
-  // NOLINTBEGIN(google-explicit-constructor): a result or an error reads as the answer it is.
+  // NOLINTBEGIN(google-explicit-constructor,performance-*): a result or an error reads as the answer it is.
   // An answer without a duty.
   answer(result<T> what) : result_(std::move(what)) {}
   answer(millrace::error failure) : result_(std::move(failure)) {}
-  // NOLINTEND(google-explicit-constructor)
-  answer(result<T> what, answer_duty duty) : result_(std::move(what)), duty_(std::move(duty)) {}
 
+  answer(result<T> what, answer_duty duty) : result_(std::move(what)), duty_(std::move(duty)) {}
+  // NOLINTEND(google-explicit-constructor,performance-*)
   [[nodiscard]] bool ok() const noexcept { return looked_at().ok(); }
   [[nodiscard]] explicit operator bool() const noexcept { return ok(); }
   // The answer does not matter.

@@ -38,15 +38,15 @@ inline constexpr no_key_t no_key{};
 // The key of an emitted record: text, bytes, the key of the record (nullopt: null), or no_key.
 class emit_key {
  public:
-  emit_key(no_key_t) noexcept {}
-  emit_key(const std::optional<bytes_view>& key) noexcept : bytes_(key) {}
+  emit_key(no_key_t) noexcept {}                                            // NOLINT(google-*)
+  emit_key(const std::optional<bytes_view>& key) noexcept : bytes_(key) {}  // NOLINT(google-*)
   template <class Text>
     requires std::convertible_to<const Text&, std::string_view>
-  emit_key(const Text& text) noexcept : bytes_(as_bytes(std::string_view(text))) {}
+  emit_key(const Text& text) noexcept : bytes_(as_bytes(std::string_view(text))) {}  // NOLINT(google-*)
   template <class Bytes>
     requires(std::convertible_to<const Bytes&, bytes_view> &&
              !std::convertible_to<const Bytes&, std::string_view>)
-  emit_key(const Bytes& bytes) noexcept : bytes_(bytes_view(bytes)) {}
+  emit_key(const Bytes& bytes) noexcept : bytes_(bytes_view(bytes)) {}  // NOLINT(google-*)
 
   [[nodiscard]] const std::optional<bytes_view>& bytes() const noexcept { return bytes_; }
 
@@ -68,7 +68,7 @@ struct emit_header {
 // produced, or a given time after 1970.
 class emit_timestamp {
  public:
-  emit_timestamp(millrace::timestamp at) noexcept : is_(kind::given), at_(at) {}
+  emit_timestamp(millrace::timestamp at) noexcept : is_(kind::given), at_(at) {}  // NOLINT(google-*)
   [[nodiscard]] static emit_timestamp of_record() noexcept { return emit_timestamp(kind::of_record); }
   [[nodiscard]] static emit_timestamp now() noexcept { return emit_timestamp(kind::now); }
 
