@@ -48,5 +48,8 @@ install(FILES "${PROJECT_BINARY_DIR}/package/millrace.pc"
 add_custom_target(millrace_installed DEPENDS ${library_targets} millrace_avro_codegen)
 if(MILLRACE_BUILD_PROGRAM)
   install(TARGETS millrace RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}" COMPONENT millrace)
+  # The rules of `millrace check`, for editors and for builds that run clang-tidy themselves.
+  install(FILES apps/millrace/check/rules/clang-tidy.yaml apps/millrace/check/rules/coroutines.query
+    DESTINATION "${CMAKE_INSTALL_DATADIR}/millrace" COMPONENT millrace)
   add_dependencies(millrace_installed millrace)
 endif()

@@ -3,6 +3,7 @@
 #include <millrace/app/application.h>
 #include <millrace/workload/navigation.h>
 
+#include "check/check.h"
 #include "codegen.h"
 #include "demo_command.h"
 #include "new/new_app.h"
@@ -15,6 +16,6 @@ int main(int argc, char** argv) {
        MILLRACE_VERSION,
        "Process Avro records from Kafka into ScyllaDB, Cassandra and Kafka, at least once",
        app::commands_of(navigation),
-       {new_app::new_command(), codegen_command(), demo_command()}},
+       {new_app::new_command(), codegen_command(), check::check_command(), demo_command()}},
       argc, argv);
 }

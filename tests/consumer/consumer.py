@@ -55,6 +55,8 @@ class Consumer:
         run("cmake", "--install", self.build, "--prefix", "/usr/local", env={"DESTDIR": str(stage)})
         (stage / "usr/local").rename(self.prefix)
         require(not any(path.is_file() for path in stage.rglob("*")), "something was installed outside of the prefix")
+        for file in ("clang-tidy.yaml", "coroutines.query"):
+            require((self.prefix / "share/millrace" / file).is_file(), f"share/millrace/{file} was not installed")
         for file in [*self.prefix.rglob("*.cmake"), *self.prefix.rglob("*.pc"), *self.prefix.rglob("*.h")]:
             for path in (str(SOURCE), str(self.build), "/usr/lib", str(stage)):
                 require(path not in file.read_text(), f"{file.relative_to(self.prefix)} holds the path {path}")
@@ -90,6 +92,9 @@ class Consumer:
         warnings = "-Wall -Wextra -Wconversion -Werror"
         run("cmake", "-S", folder, "-B", build, f"-DCMAKE_PREFIX_PATH={self.prefix}", f"-DCMAKE_CXX_FLAGS={warnings}")
         self.check_project(folder, build, build)
+        if shutil.which("clang-tidy-19") and shutil.which("clang-query-19"):
+            said = run(self.millrace, "check", "--build", build)
+            require("0 findings in 3 files" in said, "the project has findings")
         program = build / NAME
         require(run(program, "version") == f"{NAME} 0.1.0\n", "the program does not know its version")
         commands = run(program, "help")

@@ -14,7 +14,7 @@ packages_of() { # SET
     # The peers' other tools (cargo, Go, Java with Maven) are used where they are present.
     bench) echo libbenchmark-dev python3 python3-venv libsimdjson-dev libavro-dev valgrind openssl ;;
     fuzz) echo clang-19 libclang-rt-19-dev ;;
-    lint) echo git shellcheck clang-19 clang-tidy-19 clang-format-19 libgtest-dev libbenchmark-dev python3 ;;
+    lint) echo git shellcheck clang-19 clang-tidy-19 clang-tools-19 clang-format-19 libgtest-dev libbenchmark-dev python3 ;;
     observability) echo prometheus chromium ;;
     servers)
       echo python3 python3-venv maven binutils prometheus

@@ -8,7 +8,7 @@ source tools/dev/common.sh
 # shellcheck source=tools/dev/packages.sh
 source tools/dev/packages.sh
 
-all_parts=(unit consumer lint sanitize native avro integration faults observability)
+all_parts=(unit consumer clang lint sanitize native avro integration faults observability)
 address_labels=(unit simulation)
 thread_labels=(runtime stream bridge)
 avro_pairs=2000 # of schemas and data, compared with other implementations
@@ -32,7 +32,7 @@ main() {
         faults_long=yes
         consumer_steps+=(fetch pkg_config)
         ;;
-      unit | consumer | lint | sanitize | native | avro | integration | faults | observability) parts+=("$argument") ;;
+      unit | consumer | clang | lint | sanitize | native | avro | integration | faults | observability) parts+=("$argument") ;;
       *) fail "unknown part: $argument (one of: ${all_parts[*]})" ;;
     esac
   done
@@ -66,6 +66,14 @@ run_consumer() {
     check "consumer-$step" python3 tests/consumer/consumer.py "$step" \
       --build "$build_root/dev" --work "$build_root/consumer" || true
   done
+}
+
+# The examples and their tests, by the other compiler.
+run_clang() {
+  need_packages lint
+  if ! check configure-clang configure clang; then return; fi
+  check build-clang build clang navigation ratings ratings_tests || true
+  run_ctest clang clang -R '^ratings_tests[.]'
 }
 
 run_lint() { tools/dev/lint.sh --steps || true; }

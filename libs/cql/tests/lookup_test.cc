@@ -324,7 +324,8 @@ TEST_F(lookup_test, lookups_of_one_name_share_a_cache_and_must_have_equal_declar
   w.look_up("ada", row_of("gold", 7));
   auto call = same(w.context(), "ada");
   ASSERT_TRUE(call.await_ready());
-  EXPECT_EQ(call.await_resume()->segment, "gold");
+  const auto held = call.await_resume();
+  EXPECT_EQ(held->segment, "gold");
 }
 
 TEST_F(lookup_test, a_statement_other_than_a_select_by_key_is_refused) {

@@ -82,11 +82,17 @@ template <std::size_t N>
 inline constexpr std::optional simple_kind<std::array<std::byte, N>> = type_kind::fixed;
 
 template <class T>
+inline constexpr bool is_described = requires { describe<T>::type(); };
+
+template <class T>
 struct builder {
   static type_descriptor build() {
     if constexpr (simple_kind<T>.has_value()) {
       return describe_as<T>(*simple_kind<T>);
     } else {
+      static_assert(is_described<T>,
+                    "a type has no Avro mapping; millrace_avro_generate writes structs from a schema, and a "
+                    "specialisation of millrace::avro::describe<T> describes another");
       type_descriptor type = describe<T>::type();
       if constexpr (requires { describe<T>::schema_text; }) type.schema_text = describe<T>::schema_text;
       return type;

@@ -127,8 +127,17 @@ class found {
   [[nodiscard]] explicit operator bool() const noexcept { return !ending_; }
   // True when it holds the default row.
   [[nodiscard]] bool is_default() const noexcept { return default_ != nullptr; }
-  [[nodiscard]] const R& operator*() const noexcept { return row_ ? **row_ : *default_; }
-  [[nodiscard]] const R* operator->() const noexcept { return &**this; }
+  [[nodiscard]] const R& operator*() const& noexcept { return row_ ? **row_ : *default_; }
+  [[nodiscard]] const R* operator->() const& noexcept { return &**this; }
+  // A temporary has to get a name first: what is read from it would not outlive the expression.
+  template <typename T = R>
+  const T& operator*() const&& {
+    return internal::of_temporary<T>();
+  }
+  template <typename T = R>
+  const T* operator->() const&& {
+    return &internal::of_temporary<T>();
+  }
   // The outcome to return when it holds no row: an error, or that of options.on_miss.
   [[nodiscard]] stream::outcome ending() const {
     invariant(ending_.has_value(), "a lookup that found something ends nothing");
@@ -143,8 +152,11 @@ class found {
 
 template <typename R, typename... Args>
 class lookup<R(Args...)> final : public internal::lookup_base {
-  static_assert(row_type<R>, "a lookup yields one row: a struct of 1 to 32 fields, or a type with a codec");
-  static_assert(sizeof...(Args) > 0, "a lookup has a key");
+  static_assert(
+      row_type<R>,
+      "lookup<R(key...)>: R is a row by value: a struct of 1 to 32 fields, or a type with a CQL mapping; "
+      "no reference, no std::vector");
+  static_assert(sizeof...(Args) > 0, "lookup<R(key...)>: a lookup has a key");
 
  public:
   // Views in `default_row` must live as long as the lookup, as literals do.

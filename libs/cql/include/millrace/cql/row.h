@@ -44,14 +44,34 @@ inline constexpr std::size_t rows_max = 5'000;
 template <typename R>
 concept row_type = cell_value<R> || row_struct<R>;
 
+namespace internal {
+// Does not compile.
+template <typename T>
+const T& of_temporary() {
+  static_assert(sizeof(T) == 0,
+                "a row is read before it has a name; its memory ends with the expression: "
+                "const auto row = co_await must(...), then row->field");
+  invariant_broken("nobody calls this");
+}
+}  // namespace internal
+
 // One row. Views stay valid as long as this object or a copy.
 template <row_type R>
 class row {
  public:
   row(R value, stream::rows_ref memory) : value_(std::move(value)), memory_(std::move(memory)) {}
 
-  [[nodiscard]] const R& operator*() const noexcept { return value_; }
-  [[nodiscard]] const R* operator->() const noexcept { return &value_; }
+  [[nodiscard]] const R& operator*() const& noexcept { return value_; }
+  [[nodiscard]] const R* operator->() const& noexcept { return &value_; }
+  // A temporary row has to get a name first: what is read from it would not outlive the expression.
+  template <typename T = R>
+  const T& operator*() const&& {
+    return internal::of_temporary<T>();
+  }
+  template <typename T = R>
+  const T* operator->() const&& {
+    return &internal::of_temporary<T>();
+  }
 
  private:
   R value_;
@@ -67,7 +87,11 @@ class rows {
 
   [[nodiscard]] std::size_t size() const noexcept { return values_.size(); }
   [[nodiscard]] bool empty() const noexcept { return values_.empty(); }
-  [[nodiscard]] const R& operator[](std::size_t index) const noexcept { return values_[index]; }
+  [[nodiscard]] const R& operator[](std::size_t index) const& noexcept { return values_[index]; }
+  template <typename T = R>
+  const T& operator[](std::size_t) const&& {
+    return internal::of_temporary<T>();
+  }
   [[nodiscard]] auto begin() const noexcept { return values_.begin(); }
   [[nodiscard]] auto end() const noexcept { return values_.end(); }
 
@@ -98,6 +122,9 @@ template <typename T>
 
 template <typename T>
 [[nodiscard]] expectation expect(std::string_view field = {}) {
+  static_assert(parameter_value<T> || cell_value<T>,
+                "a parameter of a statement, or a field of its row, has a type without CQL mapping; "
+                "docs/concepts/cql.md lists the types, and millrace::cql::codec<T> adds one");
   return {field, codec<T>::cql(), readable_type(spelt_type<T>()), &codec<T>::fits};
 }
 

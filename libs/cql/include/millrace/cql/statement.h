@@ -94,7 +94,10 @@ namespace internal {
 
 template <typename R>
 struct answer_of {
-  static_assert(row_type<R>, "a row is a struct of 1 to 32 fields with codecs, or a type with a codec");
+  static_assert(
+      row_type<R>,
+      "statement<R(Args...)>: R is a row by value: a struct of 1 to 32 fields, or a type with a CQL "
+      "mapping; a std::vector of it; pages; applied; or void");
   using row_value = R;
   using type = std::optional<row<R>>;
   static constexpr promise promised = promise::rows;
@@ -108,7 +111,10 @@ struct answer_of<void> {
 };
 template <typename R>
 struct answer_of<std::vector<R>> {
-  static_assert(row_type<R>, "a row is a struct of 1 to 32 fields with codecs, or a type with a codec");
+  static_assert(
+      row_type<R>,
+      "statement<R(Args...)>: R is a row by value: a struct of 1 to 32 fields, or a type with a CQL "
+      "mapping; a std::vector of it; pages; applied; or void");
   using row_value = R;
   using type = rows<R>;
   static constexpr promise promised = promise::rows;
@@ -127,7 +133,8 @@ struct answer_of<applied<>> {
 };
 template <typename R>
 struct answer_of<applied<R>> {
-  static_assert(row_struct<R>, "applied<R> is for a struct whose fields are named like the columns");
+  static_assert(row_struct<R>,
+                "statement<applied<R>(Args...)>: R is a struct whose fields are named like the columns");
   using row_value = R;
   using type = applied<R>;
   static constexpr promise promised = promise::applied;
@@ -151,7 +158,10 @@ class lookup;
 // A statement of signature R(Args...).
 template <typename R, typename... Args>
 class statement<R(Args...)> final : public internal::statement_base {
-  static_assert((parameter_value<std::remove_cvref_t<Args>> && ...), "a parameter's type has no codec");
+  static_assert(
+      (parameter_value<std::remove_cvref_t<Args>> && ...),
+      "statement<R(Args...)>: the type of an argument has no CQL mapping; docs/concepts/cql.md lists the "
+      "types, and millrace::cql::codec<T> adds one");
 
   using traits = internal::answer_of<R>;
   using row_value = typename traits::row_value;

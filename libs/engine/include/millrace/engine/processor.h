@@ -123,7 +123,16 @@ template <class P>
 // Returns a factory of P. `arguments` are copied and passed to the constructor of every instance.
 template <class P, class... Arguments>
 [[nodiscard]] processor_factory make(Arguments... arguments) {
-  static_assert(std::is_base_of_v<processor_base, P>, "P is a engine::processor<T>");
+  static_assert(std::is_base_of_v<processor_base, P>,
+                "make<P>(): P is a class that derives from millrace::processor<T>");
+  static_assert(
+      !std::is_abstract_v<P>,
+      "make<P>(): P does not define task<outcome> process(record<T>, context) override; both parameters "
+      "are values");
+  static_assert(
+      std::is_abstract_v<P> || std::is_constructible_v<P, const Arguments&...>,
+      "make<P>(arguments...): P has no public constructor for these arguments, of which every worker's "
+      "instance gets a copy");
   return [... kept = std::move(arguments)]() -> std::unique_ptr<processor_base> {
     try {
       auto made = std::make_unique<P>(kept...);

@@ -30,10 +30,12 @@
 //     co_return *one + *two;
 //   }
 //
-// Rules for coroutines:
+// Rules for coroutines (docs/guide/coroutines.md has all, and how each is found):
 //
-// * Parameters are values, or references to objects that provably outlive the coroutine.
-// * A lambda coroutine captures nothing.
+// * Parameters are values, or references to objects that provably outlive the coroutine. `T&&` and, except as the
+//   first parameter, `const T&` do not compile, because they bind to temporaries.
+// * A lambda coroutine captures nothing. `millrace check` finds one that does.
+// * A task yields no view: task<std::string_view> and the like do not compile.
 // * A task that was started is never destroyed before it has finished; that breaks an invariant.
 //
 // Failure: expected failures are results. An exception that leaves a coroutine ends it: the frame unwinds,
@@ -46,6 +48,8 @@
 #include <cstddef>
 #include <exception>
 #include <optional>
+#include <span>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -96,6 +100,52 @@ class join {
 
 namespace internal {
 
+template <typename T>
+inline constexpr bool is_plain_view = false;
+template <typename Char, typename Traits>
+inline constexpr bool is_plain_view<std::basic_string_view<Char, Traits>> = true;
+template <typename T, std::size_t Extent>
+inline constexpr bool is_plain_view<std::span<T, Extent>> = true;
+template <typename T>
+inline constexpr bool is_plain_view<std::optional<T>> = is_plain_view<T>;
+// A view, or an optional, result or answer of one.
+template <typename T>
+[[nodiscard]] consteval bool is_view() {
+  if constexpr (requires(const T& what) {
+                  typename T::value_type;
+                  what.error();
+                }) {
+    return is_plain_view<typename T::value_type>;
+  } else {
+    return is_plain_view<T>;
+  }
+}
+
+// A parameter that binds to a temporary. The first type of a member function is that of its object, which looks like a
+// parameter; no member function of a class of std is a coroutine of ours.
+template <typename T>
+[[nodiscard]] consteval bool is_of_std() {
+  const std::string_view spelt = __PRETTY_FUNCTION__;
+  const std::size_t at = spelt.find("T = ");
+  return at != std::string_view::npos && spelt.substr(at + 4).starts_with("std::");
+}
+template <typename Parameter, bool IsFirst>
+[[nodiscard]] consteval bool binds_to_temporary() {
+  using type = std::remove_reference_t<Parameter>;
+  constexpr bool binds = std::is_rvalue_reference_v<Parameter> ||
+                         (std::is_lvalue_reference_v<Parameter> && std::is_const_v<type>);
+  constexpr bool may_be_object = IsFirst && std::is_class_v<type>;
+  if constexpr (binds && may_be_object)
+    return is_of_std<std::remove_cv_t<type>>();
+  else
+    return binds;
+}
+template <typename... Parameters>
+inline constexpr bool parameters_are_values = true;
+template <typename First, typename... Rest>
+inline constexpr bool parameters_are_values<First, Rest...> =
+    !binds_to_temporary<First, true>() && (!binds_to_temporary<Rest, false>() && ...);
+
 class promise_base {
  public:
   static void* operator new(std::size_t bytes) { return allocate_frame(bytes); }
@@ -138,12 +188,19 @@ class promise_base {
 
 template <typename T>
 class promise final : public promise_base {
+  static_assert(!is_view<T>(),
+                "task<T>: T is a view, which outlives what the coroutine owns; return std::string, "
+                "std::vector or the row that keeps the memory");
+
  public:
   task<T> get_return_object() noexcept;
   template <typename U>
-    requires std::is_constructible_v<T, U&&>
   void return_value(U&& value) {
-    value_.emplace(std::forward<U>(value));
+    static_assert(
+        std::is_constructible_v<T, U&&>,
+        "co_return of a value that is no T of the coroutine's task<T>; process() ends with an outcome, "
+        "for example outcome::done(), or with an error");
+    if constexpr (std::is_constructible_v<T, U&&>) value_.emplace(std::forward<U>(value));
   }
   T take() {
     rethrow();
@@ -254,3 +311,13 @@ inline task<void> internal::promise<void>::get_return_object() noexcept {
 }
 
 }  // namespace millrace::runtime
+
+// The coroutines that return a task. The parameters are those that the function declares, its object first.
+template <typename T, typename... Parameters>
+struct std::coroutine_traits<millrace::runtime::task<T>, Parameters...> {
+  static_assert(
+      millrace::runtime::internal::parameters_are_values<Parameters...>,
+      "a coroutine has a parameter of type const T& or T&&, which may refer to a temporary that ends "
+      "before the coroutine does; take it by value");
+  using promise_type = millrace::runtime::internal::promise<T>;
+};

@@ -277,6 +277,17 @@ template <internal::awaitable... A>
   return all_call<A...>(std::forward<A>(what)...);
 }
 
+// Anything else does not compile.
+template <typename... A>
+  requires(sizeof...(A) > 0 && !(internal::awaitable<A> && ...) &&
+           !(sizeof...(A) == 2 && std::ranges::range<std::tuple_element_t<0, std::tuple<A..., int>>>))
+void all(A&&...) {
+  static_assert(
+      (internal::awaitable<A> && ...),
+      "all(a, b, ...) takes what co_await takes: calls of statements and lookups, and tasks; a task that "
+      "has a name is moved");
+}
+
 // `co_await all(range, limit)` yields a vector of the results.
 template <std::ranges::input_range Range>
   requires internal::awaitable<std::remove_cvref_t<std::ranges::range_reference_t<Range>>>

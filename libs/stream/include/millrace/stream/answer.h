@@ -95,10 +95,11 @@ class [[nodiscard]] answer {
 
   [[nodiscard]] decltype(auto) value() & { return looked_at().value(); }
   [[nodiscard]] decltype(auto) value() const& { return looked_at().value(); }
-  [[nodiscard]] decltype(auto) value() && { return std::move(looked_at()).value(); }
+  // Of a temporary, the value itself: `for (const auto& row : *co_await select_(ctx))` keeps it.
+  [[nodiscard]] auto value() && { return std::move(looked_at()).value(); }
   [[nodiscard]] decltype(auto) operator*() & { return looked_at().value(); }
   [[nodiscard]] decltype(auto) operator*() const& { return looked_at().value(); }
-  [[nodiscard]] decltype(auto) operator*() && { return std::move(looked_at()).value(); }
+  [[nodiscard]] auto operator*() && { return std::move(looked_at()).value(); }
   [[nodiscard]] auto* operator->() { return &looked_at().value(); }
   [[nodiscard]] const auto* operator->() const { return &looked_at().value(); }
   template <typename U>

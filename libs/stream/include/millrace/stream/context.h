@@ -16,6 +16,7 @@
 // Lifetime: a context is valid until the task of process() has finished.
 #pragma once
 
+#include <concepts>
 #include <coroutine>
 #include <cstdint>
 #include <string>
@@ -171,6 +172,17 @@ class context {
   void emit(const Output& to, const emit_key& key, const typename Output::value_type& value,
             const emit_options& options) const {
     append(to, {to, key.bytes(), &options}, value);
+  }
+
+  // Anything else does not compile.
+  template <typename Output, typename Value, typename... Options>
+    requires(!std::derived_from<Output, statements::output_declaration> ||
+             !std::convertible_to<const Value&, const typename Output::value_type&>)
+  void emit(const Output&, const emit_key&, const Value&, const Options&...) const {
+    static_assert(std::derived_from<Output, statements::output_declaration>,
+                  "ctx.emit(output, key, value): the output is a member of the processor, of type output<T>");
+    static_assert(!std::derived_from<Output, statements::output_declaration>,
+                  "ctx.emit(output, key, value): an output<T> takes a T; this value has another type");
   }
 
   // Produces a tombstone, a record whose value is null, in the same way: it deletes the records of its key

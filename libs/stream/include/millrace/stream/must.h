@@ -213,6 +213,25 @@ auto must(std::vector<T>&& parts) {
 }
 
 namespace internal {
+template <typename T>
+inline constexpr bool is_parts = false;
+template <typename... T>
+inline constexpr bool is_parts<std::tuple<T...>> = true;
+template <may_fail T>
+inline constexpr bool is_parts<std::vector<T>> = true;
+}  // namespace internal
+
+// Anything else does not compile.
+template <typename T>
+  requires(!internal::may_fail<std::remove_cvref_t<T>> && !internal::awaitable<T> && !internal::is_parts<T>)
+void must(T&&) {
+  static_assert(
+      internal::may_fail<std::remove_cvref_t<T>>,
+      "must() takes what may fail: a result, an answer of a statement, what a lookup found, or a task of "
+      "one; a task that has a name is moved");
+}
+
+namespace internal {
 template <typename Inner>
 struct must_awaiter {
   Inner of;  // a reference to what is its own awaiter
