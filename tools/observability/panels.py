@@ -144,6 +144,17 @@ FLOW = (
           (rate("millrace_attempt_timeouts_total", "processor"), "timed out: {{processor}}"),
           (f"sum by (instance) (millrace_cancelled_attempts{{{ALL}}})", "{{instance}} still running"), width=12,
           runbook="AttemptTimeouts"),
+    lines("Filtered records", "Records that a processor did not want, by processor and reason; they are not decoded when no processor wants them.",
+          (rate("millrace_records_filtered_total", "processor, reason"), "{{processor}} {{reason}}"), unit="cps", width=12,
+          empty_because=QUIET),
+    lines("Waiting for limits", "Attempts and requests that wait for the limits of engine.processors and engine.dependencies.",
+          (f"sum by (processor) (millrace_processor_limit_waiting{{{ALL}}})", "{{processor}}"),
+          (f"sum by (dependency) (millrace_dependency_limit_waiting{{{ALL}}})", "{{dependency}}"), width=12,
+          empty_because=QUIET),
+    quantiles("Waits for the limit of a processor, P99", "Those that had to wait.", "millrace_processor_limit_wait_seconds",
+              "processor", width=12, empty_because=QUIET),
+    quantiles("Waits for the limit of a dependency, P99", "Those that had to wait.", "millrace_dependency_limit_wait_seconds",
+              "dependency", width=12, empty_because=QUIET),
 )
 
 KAFKA = (

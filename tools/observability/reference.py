@@ -52,7 +52,9 @@ def page(catalogue: Catalogue) -> str:
         '| wait for its schema, once for each new schema | `millrace_stage_seconds{stage="schema_wait"}` |\n'
         "| decoding | `millrace_decode_seconds` |\n"
         '| wait for earlier records of its key | `millrace_stage_seconds{stage="key_wait"}` |\n'
+        "| wait for the limit of a processor | `millrace_processor_limit_wait_seconds` |\n"
         "| each processor, including its statements | `millrace_process_seconds` |\n"
+        "| each statement: wait for the limit of the database | `millrace_dependency_limit_wait_seconds` |\n"
         "| each statement: wait until it is sent | `millrace_statement_slot_wait_seconds` |\n"
         "| each statement: from there to its response | `millrace_statement_seconds` |\n"
         '| wait between attempts | `millrace_stage_seconds{stage="retry_wait"}` |\n'

@@ -34,11 +34,15 @@ void check_lookup_names(const app_config& value, findings& found) {
 }
 
 void check_dead_letter_topic(const app_config& value, findings& found) {
-  for (const std::string& topic : value.kafka.topics) {
-    if (topic != value.engine.dead_letter_topic) continue;
-    found.error("engine.dead_letter_topic",
-                "the dead-letter topic is also read: dead-letter records would loop",
+  const auto check = [&](const std::string& setting, const std::string& topic) {
+    if (std::ranges::find(value.kafka.topics, topic) == value.kafka.topics.end()) return;
+    found.error(setting, "the dead-letter topic is also read: dead-letter records would loop",
                 "choose a topic that is not in `kafka.topics`");
+  };
+  check("engine.dead_letter_topic", value.engine.dead_letter_topic);
+  for (std::size_t i = 0; i < value.engine.processors.size(); ++i) {
+    const std::string& own = value.engine.processors[i].dead_letter_topic;
+    if (!own.empty()) check("engine.processors[" + std::to_string(i) + "].dead_letter_topic", own);
   }
 }
 
@@ -114,6 +118,10 @@ engine::engine_options engine_options_of(const app_config& from, std::uint64_t s
   // 0 says "no limit" in the configuration; the engine has a limit for each.
   if (options.retry.attempts_max == 0) options.retry.attempts_max = std::numeric_limits<std::uint32_t>::max();
   if (options.retry.age_max == milliseconds(0)) options.retry.age_max = no_age_limit;
+  for (engine::processor_policy& each : options.processors) {
+    if (each.retry.attempts_max == 0U) each.retry.attempts_max = std::numeric_limits<std::uint32_t>::max();
+    if (each.retry.age_max == milliseconds(0)) each.retry.age_max = no_age_limit;
+  }
   options.seed = seed;
   return options;
 }

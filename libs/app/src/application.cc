@@ -20,11 +20,9 @@
 #include <millrace/app/config_commands.h>
 #include <millrace/app/exit_code.h>
 #include <millrace/app/metric_catalogue.h>
-#include <millrace/avro/schema.h>
 #include <millrace/metrics/cgroup.h>
 #include <millrace/metrics/exposition.h>
 #include <millrace/metrics/process.h>
-#include <millrace/registry/subject.h>
 
 #include "application_log.h"
 #include "capacity.h"
@@ -42,6 +40,7 @@
 #include "readiness.h"
 #include "security_checks.h"
 #include "status_page.h"
+#include "subjects.h"
 #include "tap.h"
 #include "tracing.h"
 #include "watchdog.h"
@@ -133,6 +132,10 @@ class process {
   };
 
   [[nodiscard]] result<void> check() const;
+  // Those that are enabled.
+  [[nodiscard]] result<engine::processors> build_processors() const {
+    return engine::build(processors_, settings_.engine.processors);
+  }
   [[nodiscard]] std::vector<std::string> output_topics() const;
   result<void> start_admin();
   bool wait_for(const error& dependency);
@@ -145,7 +148,6 @@ class process {
   }
   result<void> patiently(const std::function<result<void>()>& step);
   result<void> prepare(const worker_ports& ports, engine::processors& work);
-  [[nodiscard]] result<std::string> subject_for(const statements::output_declaration& output) const;
   [[nodiscard]] result<app_config> settings_now() const;
   // Called by every worker; one line per topic.
   void note_tombstone(const engine::skipped_tombstone& first);
@@ -229,7 +231,7 @@ int process::run_to_end() {
   use_buckets(settings_.metrics, declared_);
   declare_metrics(declared_);
   // What it refuses, check() reports.
-  if (const auto work = engine::build(processors_)) {
+  if (const auto work = build_processors()) {
     if (auto own = declare_metrics(work->declared, declared_); !own) return fail(own.error());
   }
   declared_.seal();
@@ -350,24 +352,11 @@ result<void> process::start_admin() {
 // Where the processors produce to.
 std::vector<std::string> process::output_topics() const {
   std::vector<std::string> topics;
-  if (const auto work = engine::build(processors_)) {
+  if (const auto work = build_processors()) {
     for (const statements::output_declaration* output : work->declared.outputs)
       topics.push_back(topic_of(*output, settings_));
   }
   return topics;
-}
-
-// Under which subject the schema of an output is registered.
-result<std::string> process::subject_for(const statements::output_declaration& output) const {
-  const auto naming =
-      settings_.registry ? settings_.registry->subject_naming : registry::subject_naming::topic;
-  std::string record_name;
-  if (naming != registry::subject_naming::topic) {
-    const auto schema = avro::schema::parse(output.schema_text());
-    if (!schema) return schema.error();
-    record_name = schema->root().name;
-  }
-  return registry::subject_of(naming, output.topic(), registry::record_part::value, record_name);
 }
 
 // Until the step succeeds, cannot succeed any more, or the start has taken too long: the rule of
@@ -388,7 +377,7 @@ result<void> process::prepare(const worker_ports& ports, engine::processors& wor
   }
   for (statements::output_declaration* output : work.declared.outputs) {
     output->route_to(topic_of(*output, settings_));
-    const auto subject = subject_for(*output);
+    const auto subject = subject_for(*output, settings_);
     if (!subject) return subject.error().in("output '" + output->name() + "'");
     const auto registered = patiently([&]() -> result<void> {
       const auto id = ports.schemas->register_schema(*subject, output->schema_text());
@@ -398,7 +387,8 @@ result<void> process::prepare(const worker_ports& ports, engine::processors& wor
     });
     if (!registered) return registered;
   }
-  return open_lookups(work.declared, *ports.lookups, {settings_.lookups, worker_count_, budget_.bytes_max()});
+  const std::vector<lookup_settings> configured = declared_of(settings_.lookups, work.declared);
+  return open_lookups(work.declared, *ports.lookups, {configured, worker_count_, budget_.bytes_max()});
 }
 
 result<process::candidate> process::make_worker() {
@@ -412,7 +402,7 @@ result<process::candidate> process::make_worker() {
   if (!ports) return ports.error();
   made.ports = std::move(*ports);
   made.ports.lookups.reset(new statements::lookup_room{invalidations_, &budget_, made.counts});
-  auto work = engine::build(processors_);
+  auto work = build_processors();
   if (!work) return work.error();
   made.work = std::move(*work);
   if (auto prepared = prepare(made.ports, made.work); !prepared) return prepared.error();
@@ -436,6 +426,7 @@ result<void> process::start_workers() {
   for (unsigned i = 0; i < count; ++i) {
     engine::engine_options options = engine_options_of(settings_, seed_of(i));
     options.version = app_.version;
+    divide_among(options, count);
     auto log = std::make_shared<rate_limited_log>(
         system_clock(), [i](std::string_view event, const error& failure, std::uint64_t suppressed) {
           log_event(log_level::warning, event,

@@ -130,7 +130,8 @@ class real_connections final : public connections {
     }
     std::vector<std::string> topics = settings_.kafka.topics;
     topics.insert(topics.end(), outputs.begin(), outputs.end());
-    topics.push_back(settings_.engine.dead_letter_topic);
+    const std::vector<std::string> dead = dead_letter_topics_of(settings_.engine);
+    topics.insert(topics.end(), dead.begin(), dead.end());
     kafka::client_config client = client_of(settings_.kafka, application_, secrets_);
     client.on_log = {};  // the one error contains what the log would report in several messages
     const auto cluster = kafka::check_connectivity(client, topics, kafka_check_timeout);

@@ -260,7 +260,9 @@ const spec<engine_settings>& engine_spec() {
     add_intake(all);
     add_failures(all);
     add_times(all);
+    add_policies(all);
     all.check(check_engine);
+    all.check(check_policies);
     return all;
   }();
   return declared;

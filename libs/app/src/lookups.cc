@@ -57,6 +57,16 @@ statements::lookup_options options_of(const statements::lookup_declaration& look
   return options;
 }
 
+std::vector<lookup_settings> declared_of(const std::vector<lookup_settings>& configured,
+                                         const statements::declarations& declared) {
+  std::vector<lookup_settings> those;
+  for (const lookup_settings& each : configured) {
+    const auto is_it = [&each](const statements::lookup_declaration* l) { return l->name() == each.name; };
+    if (std::any_of(declared.lookups.begin(), declared.lookups.end(), is_it)) those.push_back(each);
+  }
+  return those;
+}
+
 result<void> check_lookups(const statements::declarations& declared, const lookup_frame& within) {
   if (auto known = check_names(declared, within.configured); !known) return known;
   std::map<std::string, std::size_t> bytes_of;

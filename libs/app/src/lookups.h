@@ -16,6 +16,10 @@ namespace millrace::app {
 [[nodiscard]] statements::lookup_options options_of(const statements::lookup_declaration& lookup,
                                                     const std::vector<lookup_settings>& configured);
 
+// The settings of the lookups that are declared: those of processors that are disabled are not.
+[[nodiscard]] std::vector<lookup_settings> declared_of(const std::vector<lookup_settings>& configured,
+                                                       const statements::declarations& declared);
+
 // What the process must hold for all of it to work.
 struct lookup_frame {
   const std::vector<lookup_settings>& configured;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <map>
 #include <set>
 #include <system_error>
 #include <utility>
@@ -67,23 +68,34 @@ void check_topic(const statements::output_declaration& output, const app_config&
   };
   if (std::ranges::find(settings.kafka.topics, topic) != settings.kafka.topics.end())
     wrong("which is read: the records would loop");
-  if (topic == settings.engine.dead_letter_topic) wrong("which is the dead-letter topic");
+  if (topic == settings.engine.dead_letter_topic) {
+    wrong("which is the dead-letter topic");
+  } else if (const auto dead = dead_letter_topics_of(settings.engine);
+             std::ranges::find(dead, topic) != dead.end()) {
+    wrong("which is the dead-letter topic of a processor");
+  }
 }
 
-// What an entry that nothing declares was meant for would go elsewhere.
-void check_outputs(const engine::processors& work, const app_config& settings, const refusal& refuse) {
-  std::set<std::string> names;
-  for (const statements::output_declaration* output : work.declared.outputs) {
+// What an entry that nothing declares was meant for would go elsewhere. `all` has the processors that are disabled,
+// too: their settings may stay.
+void check_outputs(const engine::processors& all, const engine::processors& work, const app_config& settings,
+                   const refusal& refuse) {
+  for (const statements::output_declaration* output : work.declared.outputs)
     check_topic(*output, settings, refuse);
-    names.insert(output->name());
-  }
+  std::set<std::string> names;
+  for (const statements::output_declaration* output : all.declared.outputs) names.insert(output->name());
   const std::string known = joined({names.begin(), names.end()}, ", ");
-  for (const auto& [name, topic] : settings.engine.outputs) {
-    if (names.contains(name)) continue;
-    refuse(error(errc::config_invalid, "`engine.outputs` has '" + name +
-                                           "', which is not an output; the outputs of the application are: " +
-                                           (known.empty() ? "none" : known)));
-  }
+  const auto check_names = [&](const std::string& setting, const std::map<std::string, std::string>& given) {
+    for (const auto& [name, value] : given) {
+      if (names.contains(name)) continue;
+      refuse(
+          error(errc::config_invalid, "`" + setting + "` has '" + name +
+                                          "', which is not an output; the outputs of the application are: " +
+                                          (known.empty() ? "none" : known)));
+    }
+  };
+  check_names("engine.outputs", settings.engine.outputs);
+  if (settings.registry) check_names("registry.subject_naming_of", settings.registry->subject_naming_of);
 }
 
 void check_sections(const engine::processors& work, const app_config& settings, const refusal& refuse) {
@@ -114,14 +126,15 @@ std::string topic_of(const statements::output_declaration& output, const app_con
 void check_offline(const engine::processor_set& processors, const app_config& settings, unsigned workers,
                    const std::function<void(const error&)>& refuse) {
   check_files(settings, refuse);
-  const auto work = engine::build(processors);
+  const auto all = engine::build(processors);
+  if (!all) return refuse(all.error());
+  const auto work = engine::build(processors, settings.engine.processors);
   if (!work) return refuse(work.error());
   check_sections(*work, settings, refuse);
-  check_outputs(*work, settings, refuse);
+  check_outputs(*all, *work, settings, refuse);
   check_tombstones(*work, settings, refuse);
-  const auto lookups =
-      check_lookups(work->declared,
-                    {settings.lookups, workers, static_cast<std::size_t>(settings.engine.memory_max.bytes)});
+  const auto lookups = check_lookups(
+      all->declared, {settings.lookups, workers, static_cast<std::size_t>(settings.engine.memory_max.bytes)});
   if (!lookups) refuse(lookups.error());
 }
 

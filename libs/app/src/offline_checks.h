@@ -14,7 +14,7 @@ namespace millrace::app {
 
 // Calls `refuse` for every reason for which the application cannot start with this configuration:
 //   - a file that cannot be read
-//   - an output whose topic is read, or is the dead-letter topic
+//   - an output whose topic is read, or is a dead-letter topic
 //   - an entry of `engine.outputs` or `lookups` that no processor declares
 //   - a section that the processors need and that is absent
 //   - lookup caches that exceed half of `engine.memory_max`

@@ -16,6 +16,11 @@ void check_kafka_clients(const kafka_settings& value, config::findings& found);
 [[nodiscard]] const config::spec<cql_settings>& cql_spec();
 [[nodiscard]] const config::spec<lookup_settings>& lookup_spec();
 [[nodiscard]] const config::spec<engine_settings>& engine_spec();
+[[nodiscard]] const config::spec<engine::processor_policy>& processor_policy_spec();
+[[nodiscard]] const config::spec<engine::dependency_policy>& dependency_policy_spec();
+// The policies and filters of the section `engine`, and their rules.
+void add_policies(config::spec<engine_settings>& to);
+void check_policies(const engine_settings& value, config::findings& found);
 [[nodiscard]] const config::spec<admin_settings>& admin_spec();
 [[nodiscard]] const config::spec<log_settings>& log_spec();
 [[nodiscard]] const config::spec<metrics_settings>& metrics_spec();

@@ -411,6 +411,9 @@ TEST(AppConfig, ErrorsInTheRegistrySectionNameThePlaceAndNoSecret) {
   EXPECT_EQ(refused("  oauth: {client_id: a, client_secret: b}\n", "token_url"), "");
   EXPECT_EQ(refused("  proxy: {url: 'https://proxy:1'}\n", "with http, not https"), "");
   EXPECT_EQ(refused("  subject_naming: alphabet\n", "subject_naming"), "");
+  EXPECT_EQ(
+      refused("  subject_naming_of: {visits: alphabet}\n", "expected one of topic, record, topic_record"),
+      "");
   EXPECT_EQ(refused("  connections_max: 0\n", "connections_max"), "");
   EXPECT_EQ(refused("  cached_ids_max: 0\n", "cached_ids_max"), "");
 }
@@ -434,6 +437,61 @@ TEST(AppConfig, LookupsAreConfiguredByName) {
   EXPECT_EQ(loaded.value.lookups[0].ttl, std::chrono::minutes(1));
   EXPECT_EQ(loaded.value.lookups[0].on_miss, statements::miss_policy::retry);
   EXPECT_FALSE(loaded.value.lookups[0].entries_max.has_value());
+}
+
+TEST(AppConfig, PoliciesOfProcessorsAndFiltersReachTheEngine) {
+  const std::string text =
+      std::string(smallest) +
+      "  filters:\n    - {header: x-test, absent: true}\n    - {sample: 0.5}\n"
+      "  processors:\n"
+      "    - name: enrich\n      retry: {attempts_max: 0, age_max: 1m}\n      dead_letter_topic: enrich-dlq\n"
+      "      concurrency_max: 8\n      rate_max: 100.5\n"
+      "      filters:\n        - {key_prefix: eu-}\n        - {schema_ids: [4, 5], exclude: true}\n"
+      "    - {name: count, enabled: false, dead_letter_topic: count-dlq}\n"
+      "  dependencies:\n    - {name: database, concurrency_max: 3, rate_max: 10}\n";
+  const auto loaded = load(text);
+  ASSERT_TRUE(loaded.ok()) << problems(text);
+  engine::engine_options options = engine_options_of(loaded.value, 1);
+  ASSERT_EQ(options.filters.size(), 2U);
+  EXPECT_TRUE(options.filters[0].absent);
+  EXPECT_EQ(options.filters[1].sample, 0.5);
+  ASSERT_EQ(options.processors.size(), 2U);
+  const engine::processor_policy& enrich = options.processors[0];
+  EXPECT_EQ(enrich.retry.attempts_max, std::numeric_limits<std::uint32_t>::max()) << "0: no limit";
+  EXPECT_EQ(enrich.retry.age_max, std::chrono::minutes(1));
+  EXPECT_EQ(enrich.dead_letter_topic, "enrich-dlq");
+  EXPECT_EQ(enrich.filters[0].key_prefix, "eu-");
+  EXPECT_EQ(enrich.filters[1].schema_ids, (std::vector<std::int32_t>{4, 5}));
+  EXPECT_TRUE(enrich.filters[1].exclude);
+  EXPECT_FALSE(options.processors[1].enabled);
+  EXPECT_FALSE(options.processors[1].retry.attempts_max.has_value());
+  EXPECT_EQ(dead_letter_topics_of(loaded.value.engine), (std::vector<std::string>{"t-dlq", "enrich-dlq"}))
+      << "a processor that is disabled writes nothing";
+  divide_among(options, 4);
+  EXPECT_EQ(options.processors[0].limits.concurrency_max, 2U);
+  EXPECT_EQ(options.processors[0].limits.rate_max, 100.5 / 4);
+  EXPECT_EQ(options.dependencies[0].limits.concurrency_max, 1U) << "at least one for each worker";
+  EXPECT_EQ(options.processors[1].limits.concurrency_max, 0U) << "no limit stays none";
+}
+
+TEST(AppConfig, WrongPoliciesAndFiltersAreRefusedByName) {
+  const auto refused = [](const std::string& settings, const std::string& named) {
+    const std::string why = problems(std::string(smallest) + settings);
+    return why.find(named) == std::string::npos ? "not refused by name: " + why : "";
+  };
+  EXPECT_EQ(refused("  processors: [{name: a}, {name: a}]\n", "configured twice"), "");
+  EXPECT_EQ(refused("  processors: [{enabled: true}]\n", "name"), "");
+  EXPECT_EQ(refused("  processors: [{name: a, attempts: 3}]\n", "attempts"), "");
+  EXPECT_EQ(refused("  processors: [{name: a, rate_max: -1}]\n", "rate_max"), "");
+  EXPECT_EQ(refused("  processors: [{name: a, dead_letter_topic: t}]\n", "dead-letter records would loop"),
+            "");
+  EXPECT_EQ(refused("  dependencies: [{name: broker}]\n", "the only dependency with limits"), "");
+  EXPECT_EQ(refused("  filters: [{exclude: true}]\n", "a filter has a condition"), "");
+  EXPECT_EQ(refused("  filters: [{header: a, key_prefix: b}]\n", "write a filter for each"), "");
+  EXPECT_EQ(refused("  filters: [{header: a, equals: b, absent: true}]\n", "at most one of"), "");
+  EXPECT_EQ(refused("  filters: [{sample: 1.5}]\n", "sample"), "");
+  EXPECT_EQ(refused("  processors: [{name: a, filters: [{equals: b, key_prefix: c}]}]\n", "name of a header"),
+            "");
 }
 
 TEST(AppConfig, ContradictoryLookupOptionsAreRefused) {

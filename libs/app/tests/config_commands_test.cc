@@ -38,6 +38,13 @@ class relay final : public engine::processor<engine::parcel> {
   engine::output<engine::parcel> relayed_{"relayed"};
 };
 
+class other final : public engine::processor<engine::parcel> {
+ public:
+  runtime::task<stream::outcome> process(engine::record<engine::parcel>, stream::context) override {
+    co_return stream::outcome::done();
+  }
+};
+
 // A configuration file in a folder of its own, and what the commands print about it.
 class config_commands : public testing::Test {
  protected:
@@ -169,6 +176,36 @@ class misnamed final : public engine::processor<engine::parcel> {
   }
   statements::counter orders_{"orders", "Orders."};
 };
+
+TEST_F(config_commands, ValidateRefusesAPolicyOfAProcessorThatDoesNotExistWithASuggestion) {
+  const std::string text = std::string(smallest) + "  processors: [{name: relai, rate_max: 5}]\n" + servers;
+  EXPECT_NE(verdict_on(text).find("`engine.processors` has 'relai', which is not a processor (did you mean "
+                                  "'relay'?); the processors of the application are: relay"),
+            std::string::npos)
+      << verdict_on(text);
+  const std::string disabled =
+      std::string(smallest) + "  processors: [{name: relay, enabled: false}]\n" + servers;
+  EXPECT_NE(verdict_on(disabled).find("every processor is disabled"), std::string::npos);
+}
+
+TEST_F(config_commands, SettingsOfAProcessorThatIsDisabledMayStay) {
+  const application two{.name = "two", .processors = {engine::make<relay>(), engine::make<other>()}};
+  write(std::string(smallest) +
+        "  processors: [{name: relay, enabled: false}]\n  outputs: {relayed: elsewhere}\n" + servers +
+        "lookups: [{name: prices, ttl: 1s}]\n");
+  std::ostringstream out;
+  std::ostringstream err;
+  EXPECT_EQ(validate_config(two, arguments_, out, err), 0) << err.str();
+}
+
+TEST_F(config_commands, ValidateRefusesASubjectNamingOfAnOutputThatDoesNotExist) {
+  const std::string text = std::string(smallest) +
+                           "registry: {urls: ['https://r:8081'], subject_naming_of: {relaid: record}}\n"
+                           "cql: {contact_points: [a]}\n";
+  EXPECT_NE(verdict_on(text).find("`registry.subject_naming_of` has 'relaid', which is not an output"),
+            std::string::npos)
+      << verdict_on(text);
+}
 
 TEST_F(config_commands, ValidateRefusesAMetricThatBreaksARule) {
   write(std::string(smallest) + servers);

@@ -6,12 +6,12 @@
 
 #include <unistd.h>
 
+#include <millrace/base/suggest.h>
 #include <millrace/config/load.h>
 
 #include "excerpt.h"
 #include "overrides.h"
 #include "references.h"
-#include "suggest.h"
 #include "values.h"
 #include "yaml.h"
 

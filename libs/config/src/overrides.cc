@@ -5,7 +5,7 @@
 #include <string_view>
 #include <utility>
 
-#include "suggest.h"
+#include <millrace/base/suggest.h>
 
 namespace millrace::config {
 namespace {

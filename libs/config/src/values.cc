@@ -8,11 +8,10 @@
 #include <optional>
 #include <vector>
 
+#include <millrace/base/suggest.h>
 #include <millrace/base/text.h>
 #include <millrace/config/load.h>
 #include <millrace/config/units.h>
-
-#include "suggest.h"
 
 namespace millrace::config {
 namespace {

@@ -42,6 +42,31 @@ result<void> check_write_time(const statements::statement_declaration& s,
   return {};
 }
 
+result<void> check_idempotence(const statements::statement_declaration& s,
+                               const std::vector<statements::column>& parameters) {
+  const statements::statement_text& text = s.text();
+  if (!text.writes() || s.options().idempotent == false ||
+      s.options().written == statements::write_time::record) {
+    return {};
+  }
+  const bool removes = text.does == statements::statement_text::verb::remove;
+  for (const statements::statement_text::in_place& change : text.changes_in_place) {
+    if (change.by != statements::statement_text::in_place::operand::parameter ||
+        change.parameter >= parameters.size()) {
+      continue;
+    }
+    const statements::column& by = parameters[change.parameter];
+    const bool repeats = change.element ? !removes || !by.name.starts_with("idx(")
+                                        : by.type.starts_with("set<") || by.type.starts_with("map<");
+    if (repeats) continue;
+    return error(errc::config_invalid, "statement '" + s.name() + "': column '" + change.column +
+                                           "' changes in place by a " + by.type +
+                                           ", which a repetition of the record or the request would do again; declare "
+                                           "it with .idempotent = false, or write the whole column");
+  }
+  return {};
+}
+
 struct side {
   std::string_view what;  // "parameter" or "column"
   const std::vector<expectation>& expected;
@@ -114,6 +139,7 @@ result<void> statement_base::check(const std::vector<statements::column>& parame
   }
   if (auto fits = check_side(name(), {"parameter", expected_parameters_, parameters}); !fits) return fits;
   if (auto repeats = check_write_time(*this, parameters); !repeats) return repeats;
+  if (auto repeats = check_idempotence(*this, parameters); !repeats) return repeats;
   parameters_are(parameters);
   column_names_.clear();
   if (conditional) {

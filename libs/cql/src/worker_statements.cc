@@ -65,7 +65,7 @@ result<void> worker_statements::add(statements::statement_declaration& declarati
   made.primary_first = text.conditional || reads_serially;
   made.stays_local = names_local_datacenter(*consistency) || *serial_consistency == local_serial;
   // A condition that was true once may be false the next time.
-  made.speculative = options_.speculative_after.count() > 0 && options.idempotent && !text.conditional;
+  made.speculative = options_.speculative_after.count() > 0 && declaration.idempotent() && !text.conditional;
   made.timestamped = options_.client_timestamps && text.writes() && !text.conditional;
   declaration.prepared_as(static_cast<std::uint32_t>(all_.size() - 1));
   return {};
@@ -157,10 +157,10 @@ std::optional<std::int64_t> worker_statements::token_of_partition(const flight& 
 bool worker_statements::is_idempotent(const flight& one) {
   if (one.request->batch.empty()) {
     const described_statement& what = of(one);
-    return what.declared->options().idempotent && !what.conditional;
+    return what.declared->idempotent() && !what.conditional;
   }
   return std::all_of(one.request->batch.begin(), one.request->batch.end(),
-                     [](const auto& part) { return part.statement->options().idempotent; });
+                     [](const auto& part) { return part.statement->idempotent(); });
 }
 
 std::uint32_t worker_statements::called(const flight& one, std::uint32_t node_number, bytes_view id) {

@@ -203,6 +203,26 @@ TEST_F(statement_test, at_the_records_write_time_only_repeatable_changes_in_plac
   EXPECT_EQ(count.check({{"n", "counter"}, {"k", "text"}}, {}).error().code(), errc::config_invalid);
 }
 
+TEST_F(statement_test, a_change_in_place_that_a_repetition_makes_again_must_say_so) {
+  const auto verdict = [](std::string_view cql, const statements::column& by,
+                          const statements::statement_options& options = {}) {
+    statement<void(std::vector<std::string>, std::string_view)> update(cql, options);
+    return why(update.check({by, {"k", "text"}}, {}));
+  };
+  EXPECT_EQ(verdict("UPDATE t SET s = s + ? WHERE k = ?", {"s", "set<text>"}), "fits");
+  EXPECT_EQ(verdict("UPDATE t SET l = l + ? WHERE k = ?", {"l", "list<text>"}),
+            "config_invalid: statement 'update t': column 'l' changes in place by a list<text>, which a repetition of "
+            "the record or the request would do again; declare it with .idempotent = false, or write the whole column");
+  EXPECT_EQ(verdict("UPDATE t SET l = l + ? WHERE k = ?", {"l", "list<text>"}, {.idempotent = false}), "fits");
+  const auto counted = [](const statements::statement_options& options) {
+    statement<void(std::int64_t, std::string_view)> count("UPDATE t SET n = n + ? WHERE k = ?", options);
+    return why(count.check({{"n", "counter"}, {"k", "text"}}, {}));
+  };
+  EXPECT_NE(counted({}), "fits");
+  EXPECT_NE(counted({.idempotent = true}), "fits");
+  EXPECT_EQ(counted({.idempotent = false}), "fits");
+}
+
 TEST_F(statement_test, carries_a_write_timestamp) {
   const statement<void()> insert("INSERT INTO t");
   store_.answers.emplace_back(stream::rows_ref());

@@ -165,7 +165,10 @@ bool assignments::is_drained(const revocation& r) const {
 bool assignments::advance(revocation& r) {
   const instant now = env_.turn();
   std::erase_if(r.members, [](const assignment_ref& a) { return a->state == assignment::phase::closed; });
-  for (const assignment_ref& a : r.members) records_.abandon_waiting(*a);
+  for (const assignment_ref& a : r.members) {
+    records_.abandon_waiting(*a);
+    if (a->counts()) records_.abandon_limited(*a);
+  }
   if (!r.commit_until) {
     if (mutated(stream::mutation::release_before_the_drain)) r.drain_until = now;
     if (!is_drained(r) && now < r.drain_until && !state_.aborted_at()) return false;

@@ -19,10 +19,25 @@ std::string place_of(const envelope& e, const processor_base& processor) {
          std::to_string(record.from().partition) + " offset " + std::to_string(record.offset());
 }
 
+// The processor's, where it may choose.
+stream::reaction chosen_reaction(record_host& host, const envelope& e, const processor_base& processor,
+                                 const error& cause) {
+  if (!stream::may_be_classified(cause.code())) return stream::reaction_to(cause.code());
+  try {
+    return processor.classify(cause);
+  } catch (...) {
+    const exception_text text = describe(std::current_exception());
+    host.note_exception(processor.name(), text.type,
+                        error_of(errc::processor_threw, text).in("classify() of " + place_of(e, processor)));
+  }
+  return stream::reaction_to(cause.code());
+}
+
 }  // namespace
 
-void process_call::start(std::uint32_t number) {
+void process_call::start(std::uint32_t number, runtime::limiter* holds) {
   number_ = number;
+  holds_ = holds;
   cancelled_ = false;
   emits_.clear();
   ignored_answer_ = nullptr;
@@ -44,11 +59,16 @@ void process_call::start(std::uint32_t number) {
 }
 
 void process_call::run() {
-  if (owner_ != nullptr) return owner_->attempt_ended();
-  const std::unique_ptr<process_call> self(this);
-  static_cast<void>(take_outcome());
-  host_.environment().metrics.cancelled_attempts.add(-1);
-  envelope_.release();
+  runtime::limiter* const held = std::exchange(holds_, nullptr);
+  if (owner_ != nullptr) {
+    owner_->attempt_ended();  // this may work on another record now
+  } else {
+    const std::unique_ptr<process_call> self(this);
+    static_cast<void>(take_outcome());
+    host_.environment().metrics.cancelled_attempts.add(-1);
+    envelope_.release();
+  }
+  if (held != nullptr) held->leave();
 }
 
 void process_call::cancel() noexcept {
@@ -188,10 +208,12 @@ processor_run::processor_run(record_host& host, envelope& subject, std::size_t i
       envelope_(subject),
       processor_(host.environment().processor(index)),
       uses_database_(host.environment().work.uses_database[index]),
+      rules_(host.environment().rules[index]),
       took_(host.environment().metrics.process(processor_.name())),
       took_failed_(host.environment().metrics.process_failed(processor_.name())),
       call_(std::make_unique<process_call>(host, subject, processor_, *this)),
-      delivery_(host, subject, *this) {}
+      delivery_(host, subject, *this),
+      limit_(rules_.limiter.get(), *this) {}
 
 void processor_run::waited(wait what) {
   const instant now = env().now();
@@ -200,8 +222,16 @@ void processor_run::waited(wait what) {
 }
 
 void processor_run::start(instant at) {
-  invariant(stage_ == stage::idle || stage_ == stage::backing_off, "an attempt starts when none is running");
+  invariant(stage_ == stage::idle || stage_ == stage::backing_off || stage_ == stage::limited,
+            "an attempt starts when none is running");
   if (stage_ == stage::idle) host_.needs().began_work();
+  // A retry is the older record, for which commits wait.
+  const auto place = attempts_ == 0 ? runtime::limiter::place::behind : runtime::limiter::place::ahead;
+  if (stage_ != stage::limited && !limit_.enter(place, at)) {
+    if (stage_ == stage::backing_off) waited(wait::retry);
+    stage_ = stage::limited;
+    return;
+  }
   ++attempts_;
   if (uses_database_) host_.needs().try_began(dependency::database);
   if (attempts_ == 1) {
@@ -214,7 +244,16 @@ void processor_run::start(instant at) {
   stage_began_ = at;
   if (attempts_ == 1) last_failed_ = at;
   ++envelope_.outstanding;
-  call_->start(attempts_);
+  call_->start(attempts_, limit_.limiter());
+}
+
+// Time in the queue makes no record older.
+void processor_run::on_admitted(instant since, instant now) {
+  const nanoseconds took = now - since;
+  envelope_.note("limit_wait", name(), attempts_, since, now);
+  if (first_failed_) first_failed_ = *first_failed_ + took;
+  last_failed_ = last_failed_ + took;
+  start(now);
 }
 
 void processor_run::expire(instant begun_before) {
@@ -315,8 +354,8 @@ void processor_run::failed(const error& cause) {
   if (ordered_) return end_as_ordered(*ordered_);
   ++failures_;
   note_first_failure();
-  switch (stream::disposition_of(cause.code())) {
-    case stream::disposition::retry:
+  switch (chosen_reaction(host_, envelope_, processor_, cause)) {
+    case stream::reaction::retry:
       if (is_exhausted(cause)) return bury(cause, to_string(work_stage::process));
       if (mutated(stream::mutation::emit_what_failed_too)) delivery_.send(call_->emits());
       if (mutated(stream::mutation::forget_the_key_on_retry) && envelope_.key_hash != 0)
@@ -324,9 +363,12 @@ void processor_run::failed(const error& cause) {
       stage_ = stage::backing_off;
       host_.needs().began_waiting_for_retry(waits_for_);
       return wake_after(failures_);
-    case stream::disposition::dead_letter:
+    case stream::reaction::dead_letter:
       return bury(cause, to_string(work_stage::process));
-    case stream::disposition::stop:
+    case stream::reaction::skip:
+      cause_ = error(errc::rejected, std::string(to_string(cause.code())));
+      return end(ending::skipped);
+    case stream::reaction::stop:
       return get_stuck(cause);
   }
 }
@@ -334,12 +376,11 @@ void processor_run::failed(const error& cause) {
 bool processor_run::is_exhausted(const error& cause) {
   const bool its_own = !waits_for_ || mutated(stream::mutation::breaker_burns_attempts);
   if (!its_own) return is_exhausted_alone(cause);
-  const retry_policy& policy = env().options.retry;
   if (mutated(stream::mutation::retry_an_exception_for_ever) && cause.code() == errc::processor_threw)
     return false;
   if (!first_failed_) first_failed_ = env().now();
-  return attempts_ - uncounted_attempts_ >= policy.attempts_max ||
-         env().now() - *first_failed_ >= policy.age_max;
+  return attempts_ - uncounted_attempts_ >= rules_.attempts_max ||
+         env().now() - *first_failed_ >= rules_.age_max;
 }
 
 // A dependency that fails costs no attempt, however long and at whatever rate of records: what counts is the
@@ -350,7 +391,7 @@ bool processor_run::is_exhausted_alone(const error& cause) {
   const bool may_be_the_record = cause.code() != errc::db_unavailable && cause.code() != errc::db_overloaded;
   const bool alone = may_be_the_record && host_.needs().has_succeeded_since(call_->failed_part(), since);
   if (alone || mutated(stream::mutation::blame_a_record_for_an_outage)) failed_alone_ += last_failed_ - since;
-  return failed_alone_ >= env().options.retry.age_max;
+  return failed_alone_ >= rules_.age_max;
 }
 
 void processor_run::get_stuck(const error& cause) {
@@ -434,8 +475,10 @@ void processor_run::bury(const error& cause, std::string_view stage_name) {
 }
 
 dead_letter_facts processor_run::dead_letter() const {
+  const std::string_view topic =
+      envelope_.condemned ? env().options.dead_letter_topic : rules_.dead_letter_topic;
   const std::string_view by = envelope_.condemned ? std::string_view() : name();
-  return {envelope_, *cause_, dead_lettered_at_, by, attempts_, *first_failed_wall_, {}};
+  return {envelope_, *cause_, topic, dead_lettered_at_, by, attempts_, *first_failed_wall_, {}};
 }
 
 void processor_run::on_delivered() {
@@ -472,6 +515,10 @@ void processor_run::abandon() noexcept {
   if (stage_ == stage::running) call_->cancel();
   if (armed()) cancel_wake();
   if (stage_ == stage::backing_off) stop_backing_off();
+  if (stage_ == stage::limited) {
+    limit_.stop();
+    if (std::exchange(took_retry_, false)) host_.needs().give_back_retry();
+  }
   if (stage_ != stage::idle && stage_ != stage::ended && stage_ != stage::stuck) host_.needs().ended_work();
   stage_ = stage::ended;
 }

@@ -5,17 +5,20 @@
 //
 //   from            event                                                        to
 //   idle            start(): the first attempt                                   running
+//   idle            start(), over the limit of the processor                     limited
 //   idle            condemn(): the record cannot be read                         dead_lettering
-//   idle            pass_over(): redriven for another processor, or a tombstone  ended: skipped
-//                   that the processor does not take
+//   idle            pass_over(): redriven for another processor, a tombstone     ended: skipped
+//                   that the processor does not take, or filtered
+//   limited         admitted                                                     running
+//   limited         operator: skip; dead_letter                                  ended: skipped; dead_lettering
 //   running         done, without emits                                          ended: done
 //   running         done, with emits                                             emitting
-//   running         skipped                                                      ended: skipped
+//   running         skipped, or an error that the processor classifies so        ended: skipped
 //   running         again, or an error with disposition retry                    backing_off
 //   running         dead_letter, an error with that disposition, or no           dead_lettering
 //                   attempts left
 //   running         an error with disposition stop                               stuck
-//   backing_off     its timer, when breaker and retry budget allow; operator:    running
+//   backing_off     its timer, when breaker and retry budget allow; operator:    running, or limited
 //                   retry
 //   backing_off     operator: skip; dead_letter                                  ended: skipped; dead_lettering
 //   emitting        every emit is acknowledged                                   ended: done
@@ -46,6 +49,7 @@
 #include <millrace/engine/processor.h>
 #include <millrace/metrics/cells.h>
 #include <millrace/runtime/intrusive.h>
+#include <millrace/runtime/limiter.h>
 #include <millrace/runtime/loop.h>
 #include <millrace/runtime/timer.h>
 #include <millrace/stream/context.h>
@@ -55,6 +59,7 @@
 #include "delivery.h"
 #include "emit_batch.h"
 #include "envelope.h"
+#include "limit_wait.h"
 #include "record_host.h"
 
 namespace millrace::engine {
@@ -67,7 +72,8 @@ class process_call final : public stream::execution, public runtime::deferred {
   process_call(record_host& host, envelope& subject, processor_base& processor, processor_run& owner) noexcept
       : host_(host), envelope_(subject), processor_(processor), owner_(&owner) {}
 
-  void start(std::uint32_t number);
+  // `holds`: the limiter that has admitted the attempt, until process() returns; may be none.
+  void start(std::uint32_t number, runtime::limiter* holds);
   // Nobody waits for it any more: its waits end, and what it emits is dropped.
   void cancel() noexcept;
   [[nodiscard]] bool runs() const noexcept { return task_.valid(); }
@@ -90,7 +96,7 @@ class process_call final : public stream::execution, public runtime::deferred {
 
   // stream::execution
   runtime::loop& loop() noexcept override { return host_.environment().ports.loop; }
-  stream::store& database() noexcept override { return host_.environment().ports.store; }
+  stream::store& database() noexcept override { return host_.environment().database(); }
   [[nodiscard]] const stream::record_block& record() const noexcept override { return envelope_.block(); }
   [[nodiscard]] std::uint32_t attempt() const noexcept override { return number_; }
   byte_buffer* begin_emit(const stream::emit_request& what) override;
@@ -123,6 +129,7 @@ class process_call final : public stream::execution, public runtime::deferred {
   std::int64_t offset_ = 0;  // of the record, since start()
   std::int32_t partition_ = 0;
   std::uint32_t number_ = 0;
+  runtime::limiter* holds_ = nullptr;
   runtime::task<stream::outcome> task_;
   std::exception_ptr thrown_;  // before there was a task
   const void* failed_part_ = nullptr;
@@ -133,10 +140,19 @@ class process_call final : public stream::execution, public runtime::deferred {
   std::size_t held_bytes_ = 0;
 };
 
-class processor_run final : private delivery_events, private runtime::timer {
+class processor_run final : private delivery_events, private runtime::timer, private limit_events {
  public:
-  // stuck: only an operator can help; the engine is stopping.
-  enum class stage : std::uint8_t { idle, running, backing_off, emitting, dead_lettering, stuck, ended };
+  // limited: waits for the limit of its processor. stuck: only an operator can help; the engine is stopping.
+  enum class stage : std::uint8_t {
+    idle,
+    limited,
+    running,
+    backing_off,
+    emitting,
+    dead_lettering,
+    stuck,
+    ended
+  };
   enum class ending : std::uint8_t { none, done, skipped, dead };
 
   processor_run(record_host& host, envelope& subject, std::size_t index);
@@ -144,8 +160,8 @@ class processor_run final : private delivery_events, private runtime::timer {
   void start(instant at);
   // This run, standing for the whole record, ends in a dead letter without having run.
   void condemn(const error& cause, std::string_view stage_name);
-  // A redriven record that names another of the engine's processors, or a tombstone that this one does not
-  // take.
+  // A redriven record that names another of the engine's processors, a tombstone that this one does not take, or a
+  // record that it does not want.
   void pass_over(std::string_view reason);
   // What happened, or why nothing did. Not called on a run that has ended.
   [[nodiscard]] command_answer handle(operator_command verb);
@@ -180,6 +196,7 @@ class processor_run final : private delivery_events, private runtime::timer {
   [[nodiscard]] std::string_view processor() const override { return name(); }
 
   void on_timer() override;
+  void on_admitted(instant since, instant now) override;
   void end(ending how);
   void failed(const error& cause);
   void put_off(const stream::outcome& until_later);
@@ -208,6 +225,7 @@ class processor_run final : private delivery_events, private runtime::timer {
   envelope& envelope_;
   processor_base& processor_;
   const bool uses_database_;
+  const processor_rules& rules_;
   metrics::histogram& took_;
   metrics::histogram& took_failed_;
   instant wakes_at_;     // backing off
@@ -232,8 +250,10 @@ class processor_run final : private delivery_events, private runtime::timer {
   std::optional<operator_command> ordered_;  // by an operator, for when this attempt has failed
   std::unique_ptr<process_call> call_;
   delivery delivery_;
+  limit_wait limit_;
 };
 
 inline processor_run* run_array::end() const noexcept { return first_ + count_; }
+inline processor_run& run_array::operator[](std::size_t place) const noexcept { return first_[place]; }
 
 }  // namespace millrace::engine

@@ -63,7 +63,7 @@ dead_letter_record::dead_letter_record(const engine_options& options, const dead
 }
 
 stream::outgoing dead_letter_record::outgoing() const {
-  stream::outgoing out{options_.dead_letter_topic, original_.key(), original_.value(), headers_};
+  stream::outgoing out{facts_.topic, original_.key(), original_.value(), headers_};
   if (facts_.without.value) out.value.reset();
   if (facts_.without.key) out.key.reset();
   return out;

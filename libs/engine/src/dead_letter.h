@@ -33,6 +33,7 @@ struct dead_letter_omissions {
 struct dead_letter_facts {
   const envelope& of;
   const error& cause;
+  std::string_view topic;
   std::string_view stage;
   std::string_view processor;  // empty: no processor has seen the record
   std::uint32_t attempts = 0;

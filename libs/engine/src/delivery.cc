@@ -162,7 +162,7 @@ void delivery::begin_dead_letter() {
 void delivery::send_dead_letter() {
   const engine_options& options = host_.environment().options;
   dead_letter_facts facts = events_.dead_letter();
-  if (options.dead_letter_topic.empty()) {
+  if (facts.topic.empty()) {
     return events_.on_undeliverable(
         error(errc::config_invalid,
               "no dead-letter topic is configured; the record failed with " + facts.cause.to_string()));
@@ -197,8 +197,7 @@ void delivery::on_dead_letter_failure(const error& cause) {
     return try_again();
   }
   if (stream::disposition_of(cause.code()) == stream::disposition::retry) return try_again();
-  events_.on_undeliverable(
-      cause.in("dead letter to '" + host_.environment().options.dead_letter_topic + "'"));
+  events_.on_undeliverable(cause.in("dead letter to '" + std::string(events_.dead_letter().topic) + "'"));
 }
 
 void delivery::try_again() {

@@ -100,6 +100,7 @@ void engine_core::fail_with_the_sink() {
 void engine_core::ended() {
   tick_.cancel();
   deadline_.cancel();
+  if (env_.limited_database) env_.limited_database->cancel_waiting();
   status_.publish();
 }
 

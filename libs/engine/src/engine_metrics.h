@@ -36,6 +36,9 @@ inline constexpr std::array<std::string_view, 4> tombstone_names = {"skipped", "
 inline constexpr std::array<std::string_view, 3> tombstone_actions = {"processed", "skipped",
                                                                       "dead_lettered"};
 inline constexpr std::array<std::string_view, 4> pause_names = {"schema", "window", "share", "stall"};
+// By record_filter; wants() of a processor last.
+inline constexpr std::array<std::string_view, 5> filter_reasons = {"header", "key_prefix", "schema_id",
+                                                                   "sample", "wants"};
 // Reasons come from processors; one that makes them up must not create a series for each record.
 inline constexpr metrics::label_declaration by_reason = metrics::open("reason", 64);
 inline constexpr metrics::label_declaration by_topic = metrics::open("topic", 256);
@@ -112,6 +115,10 @@ class engine_metrics : public metrics::table {
                 "done, skipped or dead-lettered, too.",
                 unit::none,
                 {metrics::closed("action", tombstone_actions)}});
+  // Resolve once per processor and reason.
+  [[nodiscard]] metrics::counter& filtered(std::string_view processor, std::string_view reason) {
+    return cells().counter(filtered_, {processor, reason});
+  }
   metrics::counters_by_value emitted =
       counters({"millrace_emitted_total",
                 "Records produced by processors and acknowledged by the broker, by topic.",
@@ -153,6 +160,30 @@ class engine_metrics : public metrics::table {
               .help = "State of a circuit breaker: 0 closed, 1 half-open, 2 open. Maximum of all workers.",
               .labels = {by_dependency},
               .merge = merge::max});
+
+  // Limits.
+  metrics::gauges_by_value limit_waiting =
+      gauges({"millrace_processor_limit_waiting",
+              "Attempts that wait for the limit of their processor (engine.processors), by processor.",
+              unit::none,
+              {by_processor}});
+  metrics::histograms_by_value limit_wait = histograms(
+      {.name = "millrace_processor_limit_wait_seconds",
+       .help = "Time that attempts waited for the limit of their processor, by processor; those that "
+               "had to wait.",
+       .labels = {by_processor},
+       .scale = scale::stage});
+  metrics::gauges_by_value dependency_waiting =
+      gauges({"millrace_dependency_limit_waiting",
+              "Requests that wait for the limit of their dependency (engine.dependencies), by dependency.",
+              unit::none,
+              {by_dependency}});
+  metrics::histograms_by_value dependency_wait = histograms(
+      {.name = "millrace_dependency_limit_wait_seconds",
+       .help = "Time that requests waited for the limit of their dependency, by dependency; those that "
+               "had to wait.",
+       .labels = {by_dependency},
+       .scale = scale::stage});
 
   // Time.
   metrics::histogram& decode = histogram({.name = "millrace_decode_seconds",
@@ -270,6 +301,12 @@ class engine_metrics : public metrics::table {
                                                   "Records decoded, by the id of their writer schema.",
                                                   unit::none,
                                                   {metrics::open("schema_id", 64)}});
+  metrics::counter_family filtered_ = counter_rows(
+      {"millrace_records_filtered_total",
+       "Records that a processor did not want, by processor and by the reason: a filter of the "
+       "configuration, or the processor's wants(). They are not decoded when no processor wants them.",
+       unit::none,
+       {by_processor, metrics::closed("reason", filter_reasons)}});
   metrics::counter_family errors_family_ =
       counter_rows({"millrace_errors_total",
                     "Errors by stage and error code, including those that were retried.",

@@ -20,7 +20,8 @@ void envelope::fill(stream::record_ref block, assignment& of, instant at) {
   taken_at = at;
   unended = runs.size();
   schema_id = -1;
-  queued = started = condemned = abandoned = let_go = dead_counted = false;
+  unwanted = 0;
+  filtered = queued = started = condemned = abandoned = let_go = dead_counted = false;
 }
 
 bool envelope::still_counts() {

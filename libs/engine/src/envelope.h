@@ -62,6 +62,7 @@ class run_array {
   [[nodiscard]] processor_run* end() const noexcept;
   [[nodiscard]] std::size_t size() const noexcept { return count_; }
   [[nodiscard]] processor_run& front() const noexcept { return *first_; }
+  [[nodiscard]] processor_run& operator[](std::size_t place) const noexcept;
   // Ready for the next record.
   void reset() noexcept;
 
@@ -91,7 +92,9 @@ class envelope final : public held_record, public unsettled_hook, public waiting
   std::uint32_t outstanding = 0;           // tasks, receipts and timers that will call back
   std::int64_t write_time_us = 0;
   std::int32_t schema_id = -1;
+  std::uint32_t unwanted = 0;  // a bit per processor that does not want it, by filter or wants()
   plan_entry* plan = nullptr;  // decoded with; its constants are part of the value
+  bool filtered = false;       // its processors were asked whether they want it
   bool queued = false;         // behind another record of its key
   bool started = false;        // processors have seen it
   bool condemned = false;      // the whole record is a dead letter: it could not be read

@@ -3,12 +3,16 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <vector>
 
 #include <millrace/base/backoff.h>
 #include <millrace/engine/record_engine.h>
 #include <millrace/runtime/loop.h>
 
 #include "engine_metrics.h"
+#include "limited_store.h"
+#include "processor_rules.h"
 
 namespace millrace::engine {
 
@@ -18,9 +22,16 @@ struct engine_environment {
         options(std::move(with)),
         work(std::move(running)),
         metrics(ports.metrics),
-        random(options.seed) {}
+        random(options.seed),
+        limited_database(limited_store::of(options, ports, metrics)) {
+    for (const auto& each : work.all) rules.emplace_back(options, *each, ports.loop, metrics);
+  }
 
   [[nodiscard]] processor_base& processor(std::size_t index) const noexcept { return *work.all[index]; }
+  // Where the statements of processors go.
+  [[nodiscard]] stream::store& database() const noexcept {
+    return limited_database ? *limited_database : ports.store;
+  }
   // The time as of this turn, and as of this call.
   [[nodiscard]] instant turn() const noexcept { return ports.loop.now(); }
   [[nodiscard]] instant now() const noexcept { return ports.loop.time().now(); }
@@ -39,6 +50,8 @@ struct engine_environment {
   processors work;
   engine_metrics metrics;
   random_source random;
+  std::unique_ptr<limited_store> limited_database;  // none: no limit
+  std::vector<processor_rules> rules;               // in the order of `work`
 };
 
 }  // namespace millrace::engine

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <exception>
 #include <string>
+#include <utility>
 
 #include <millrace/avro/framing.h>
 #include <millrace/base/exceptions.h>
@@ -38,7 +39,9 @@ intake::intake(engine_environment& env, record_accounts& accounts, run_state& st
       records_(records),
       partitions_(partitions),
       plans_(env.ports.loop, env.ports.schemas, env.work.all.front()->input(), env.options, *this),
-      tombstones_(effective(env.options.tombstones, env.work)) {}
+      tombstones_(effective(env.options.tombstones, env.work)),
+      filters_(std::any_of(env.rules.begin(), env.rules.end(),
+                           [](const processor_rules& rules) { return rules.filters_any(); })) {}
 
 void intake::on_record(const stream::record_view& view) {
   assignment* a = partitions_.find(view.from);
@@ -154,6 +157,52 @@ bool intake::turns_away_redriven(envelope& e) {
   return true;
 }
 
+std::string_view intake::refusal_of(const processor_rules& rules, const processor_base& of,
+                                    const raw_record& record) {
+  for (const record_filter& filter : rules.filters) {
+    if (!accepts(filter, record)) return reason_of(filter);
+  }
+  return rules.asks_processor && !of.wants(record) ? filter_reasons.back() : std::string_view();
+}
+
+bool intake::turns_away_unwanted(envelope& e) {
+  std::optional<std::int32_t> schema_id;
+  if (const std::optional<bytes_view> value = e.block().value()) {
+    if (const result<avro::framed> framed = avro::split_frame(*value)) schema_id = framed->schema_id;
+  }
+  const raw_record record(e.block(), e.topic(), schema_id);
+  std::size_t wanted_by = e.runs.size();
+  for (std::size_t i = 0; i < e.runs.size(); ++i) {
+    processor_rules& rules = env_.rules[i];
+    const std::string_view name = env_.processor(i).name();
+    std::string_view reason;
+    try {
+      reason = refusal_of(rules, env_.processor(i), record);
+    } catch (...) {
+      return wants_threw(e, name, std::current_exception()), true;
+    }
+    if (reason.empty()) continue;
+    const auto index = static_cast<std::size_t>(
+        std::find(filter_reasons.begin(), filter_reasons.end(), reason) - filter_reasons.begin());
+    if (rules.filtered[index] == nullptr) rules.filtered[index] = &env_.metrics.filtered(name, reason);
+    rules.filtered[index]->add();
+    e.unwanted |= std::uint32_t{1} << i;
+    --wanted_by;
+  }
+  if (wanted_by == 0) records_.skip(e, filtered_reason);
+  return wanted_by == 0;
+}
+
+void intake::wants_threw(envelope& e, std::string_view processor, const std::exception_ptr& thrown) {
+  const exception_text text = describe(thrown);
+  const error cause =
+      error_of(errc::processor_threw, text)
+          .in("wants() of processor '" + std::string(processor) + "' on " + std::string(e.topic()) + "/" +
+              e.of().number + " offset " + std::to_string(e.block().offset()));
+  accounts_.threw(processor, text.type, cause);
+  records_.condemn(e, cause, work_stage::intake);
+}
+
 bool intake::turns_away_unread(envelope& e) {
   const std::size_t size = e.block().value()->size();
   if (size <= env_.options.record_bytes_max) return false;
@@ -187,6 +236,7 @@ void intake::note_skipped_tombstone(const envelope& e) {
 
 bool intake::admit(envelope& e) {
   if (turns_away_redriven(e)) return true;
+  if (filters_ && !std::exchange(e.filtered, true) && turns_away_unwanted(e)) return true;
   if (!e.block().value()) return take_tombstone(e), true;
   if (turns_away_unread(e)) return true;
   const result<avro::framed> framed = avro::split_frame(*e.block().value());

@@ -3,8 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <optional>
 #include <set>
+#include <string_view>
 
 #include <millrace/stream/record.h>
 
@@ -48,6 +50,12 @@ class intake final : private plan_watcher {
   // True: it ends here, for another group or an unknown group or processor.
   [[nodiscard]] bool turns_away_redriven(envelope& e);
   [[nodiscard]] bool turns_away_unread(envelope& e);
+  // True: it ends here, because no processor wants it or because wants() threw.
+  [[nodiscard]] bool turns_away_unwanted(envelope& e);
+  // Why the processor does not want it; empty: it does.
+  [[nodiscard]] static std::string_view refusal_of(const processor_rules& rules, const processor_base& of,
+                                                   const raw_record& record);
+  void wants_threw(envelope& e, std::string_view processor, const std::exception_ptr& thrown);
   void take_tombstone(envelope& e);
   void note_skipped_tombstone(const envelope& e);
   [[nodiscard]] redrive_target target_of(const envelope& e) const noexcept;
@@ -70,6 +78,7 @@ class intake final : private plan_watcher {
   plan_table plans_;
   bool plans_changed_ = false;
   const tombstone_policy tombstones_;
+  const bool filters_;                             // a processor has a filter
   std::set<std::uint32_t> skipped_tombstones_of_;  // topics
 };
 

@@ -1,6 +1,7 @@
 #include "operator_commands.h"
 
 #include <string>
+#include <utility>
 
 #include <millrace/engine/operator_command.h>
 
@@ -13,6 +14,8 @@ namespace {
 using kind = command_answer::kind;
 
 constexpr std::string_view by_operator = "operator";
+constexpr std::string_view waits_for_limit =
+    "the attempt waits for the limit of its processor (engine.processors); it starts when the limit allows";
 
 }  // namespace
 
@@ -107,6 +110,7 @@ command_answer processor_run::obey_retry() {
       cancel();
       hurried_ = true;
       on_timer();
+      if (stage_ == stage::limited) return {kind::not_now, std::string(waits_for_limit)};
       if (attempts_ == before)
         return {kind::not_now,
                 "the dependency is unhealthy; the attempt starts when its circuit breaker allows requests"};
@@ -117,6 +121,8 @@ command_answer processor_run::obey_retry() {
       if (!delivery_.waits()) return {kind::not_now, "the broker has not answered yet"};
       delivery_.hurry();
       return {kind::obeyed, "sent to the broker again"};
+    case stage::limited:
+      return {kind::not_now, std::string(waits_for_limit)};
     case stage::running:
       return {kind::not_now, "attempt " + std::to_string(attempts_) + " is running"};
     case stage::idle:
@@ -134,6 +140,11 @@ command_answer processor_run::obey_end(operator_command command) {
       ordered_ = command;
       return {kind::obeyed, "attempt " + std::to_string(attempts_) + " is running; if it fails, " +
                                 (skips ? "the record is skipped" : "the dead letter is sent")};
+    case stage::limited:
+      limit_.stop();
+      if (std::exchange(took_retry_, false)) host_.needs().give_back_retry();
+      end_as_ordered(command);
+      return {kind::obeyed, skips ? "skipped" : "the dead letter is being sent"};
     case stage::backing_off:
       cancel_wake();
       stop_backing_off();
@@ -167,7 +178,8 @@ void processor_run::end_as_ordered(operator_command command) {
     cause_ = error(errc::rejected, std::string(by_operator));
     return end(ending::skipped);
   }
-  const error why = cause_->in("dead-lettered by an operator");
+  const error why = cause_ ? cause_->in("dead-lettered by an operator")
+                           : error(errc::rejected, "dead-lettered by an operator, before its first attempt");
   bury(why, to_string(work_stage::process));
 }
 

@@ -1,8 +1,11 @@
 #include <algorithm>
 #include <exception>
+#include <optional>
 #include <set>
 
 #include <millrace/base/exceptions.h>
+#include <millrace/base/suggest.h>
+#include <millrace/base/text.h>
 #include <millrace/engine/options.h>
 #include <millrace/engine/processor.h>
 
@@ -48,6 +51,15 @@ runtime::task<stream::outcome> processor_base::deleted(deletion subject, stream:
   co_return stream::outcome::skipped(tombstone_reason);
 }
 
+stream::reaction processor_base::classify(const error& cause) const {
+  return stream::reaction_to(cause.code());
+}
+
+bool processor_base::wants(const raw_record& record) const {
+  static_cast<void>(record);
+  return true;
+}
+
 bool processors::take_deletions() const noexcept {
   return std::any_of(all.begin(), all.end(), [](const auto& each) { return each->takes_deletions(); });
 }
@@ -56,7 +68,59 @@ void internal::throw_named(const std::type_info& type) {
   throw construction_failed{class_name(type), std::current_exception()};
 }
 
-result<processors> build(const processor_set& factories) {
+namespace {
+
+// A processor that is disabled is gone with all that it declared.
+struct declared_sizes {
+  explicit declared_sizes(const statements::declarations& of)
+      : statements(of.statements.size()),
+        outputs(of.outputs.size()),
+        lookups(of.lookups.size()),
+        metrics(of.metrics.size()) {}
+  void restore(statements::declarations& to) const {
+    to.statements.resize(statements);
+    to.outputs.resize(outputs);
+    to.lookups.resize(lookups);
+    to.metrics.resize(metrics);
+  }
+
+  std::size_t statements;
+  std::size_t outputs;
+  std::size_t lookups;
+  std::size_t metrics;
+};
+
+bool is_disabled(std::string_view name, const std::vector<processor_policy>& policies) {
+  return std::any_of(policies.begin(), policies.end(),
+                     [name](const processor_policy& each) { return each.name == name && !each.enabled; });
+}
+
+// `names`: of all processors, also of those that are disabled.
+result<void> check_names(const std::vector<processor_policy>& policies,
+                         const std::set<std::string, std::less<>>& names) {
+  std::set<std::string_view> seen;
+  for (const processor_policy& each : policies) {
+    if (!names.contains(each.name)) {
+      const std::vector<std::string> known(names.begin(), names.end());
+      const std::optional<std::string> meant = nearest(each.name, known);
+      return error(errc::config_invalid,
+                   "`engine.processors` has '" + each.name + "', which is not a processor" +
+                       (meant ? " (did you mean '" + *meant + "'?)" : std::string()) +
+                       "; the processors of the application are: " + joined(known, ", "));
+    }
+    if (!seen.insert(each.name).second) {
+      return error(errc::config_invalid,
+                   "`engine.processors` has '" + each.name + "' twice; merge both entries");
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+result<processors> build(const processor_set& factories) { return build(factories, {}); }
+
+result<processors> build(const processor_set& factories, const std::vector<processor_policy>& policies) {
   if (factories.empty())
     return error(errc::config_invalid, "an application must have at least one processor");
   if (factories.size() > processors_max) {
@@ -68,14 +132,17 @@ result<processors> build(const processor_set& factories) {
   const statements::declaration_scope collecting(built.declared);
   std::set<std::string, std::less<>> names;
   for (const processor_factory& create : factories) {
-    const std::size_t statements = built.declared.statements.size();
-    const std::size_t first_metric = built.declared.metrics.size();
+    const declared_sizes before(built.declared);
     auto constructed = construct(create, built.all.size() + 1);
     if (!constructed) return constructed.error();
     std::unique_ptr<processor_base> made = *std::move(constructed);
     const std::string name(made->name());
     if (!names.insert(name).second) {
       return error(errc::config_invalid, "two processors are named '" + name + "'");
+    }
+    if (is_disabled(name, policies)) {
+      before.restore(built.declared);
+      continue;
     }
     if (!built.all.empty() && &built.all.front()->input() != &made->input()) {
       return error(errc::config_invalid, "processor '" + name + "' reads " +
@@ -84,13 +151,20 @@ result<processors> build(const processor_set& factories) {
                                              std::string(built.all.front()->input().type_name()) +
                                              ": the processors of one application share each decoded record");
     }
-    for (std::size_t i = first_metric; i < built.declared.metrics.size(); ++i) {
+    for (std::size_t i = before.statements; i < built.declared.statements.size(); ++i) {
+      if (const auto repeats = statements::check_idempotence(*built.declared.statements[i]); !repeats)
+        return repeats.error().in("processor '" + name + "'");
+    }
+    for (std::size_t i = before.metrics; i < built.declared.metrics.size(); ++i) {
       if (const auto accepted = built.declared.metrics[i]->declare(declared); !accepted)
         return accepted.error().in("processor '" + name + "'");
     }
     built.all.push_back(std::move(made));
-    built.uses_database.push_back(built.declared.statements.size() > statements);
+    built.uses_database.push_back(built.declared.statements.size() > before.statements);
   }
+  if (const auto known = check_names(policies, names); !known) return known.error();
+  if (built.all.empty())
+    return error(errc::config_invalid, "every processor is disabled by `engine.processors`; enable one");
   for (const statements::statement_declaration* statement : built.declared.statements)
     built.uses_write_time |= statement->options().written == statements::write_time::record;
   return built;

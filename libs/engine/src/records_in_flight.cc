@@ -119,9 +119,12 @@ void records_in_flight::start_processors(envelope& e, instant at) {
   const std::optional<bytes_view> only =
       e.block().header_count() == 0 ? std::nullopt : e.block().header(redrive_processor_header);
   const bool deleted = !e.block().value();
-  for (processor_run& run : e.runs) {
+  for (std::size_t place = 0; place < e.runs.size(); ++place) {
+    processor_run& run = e.runs[place];
     if (only && as_text(*only) != run.name()) {
       run.pass_over("redriven for another processor");
+    } else if (((e.unwanted >> place) & 1U) != 0) {
+      run.pass_over(filtered_reason);
     } else if (deleted && !run.takes_deletions()) {
       run.pass_over(tombstone_reason);
     } else {
@@ -263,6 +266,45 @@ void records_in_flight::abandon_waiting(assignment& a) {
     abandon(e);
     let_go(e);
     e.release();
+  }
+}
+
+// No processor has begun on it, and what waits for its key is younger: nothing of it is repeated.
+bool records_in_flight::only_waits_for_limit(const envelope& e) noexcept {
+  const auto unbegun = [](const processor_run& run) {
+    return run.attempts() == 0 &&
+           (run.state() == processor_run::stage::limited || run.state() == processor_run::stage::ended);
+  };
+  const auto limited = [](const processor_run& run) { return run.state() == processor_run::stage::limited; };
+  return e.started && !e.condemned && std::all_of(e.runs.begin(), e.runs.end(), unbegun) &&
+         std::any_of(e.runs.begin(), e.runs.end(), limited);
+}
+
+void records_in_flight::abandon_limited(assignment& a) {
+  const auto waits = [](const processor_rules& rules) {
+    return rules.limiter && rules.limiter->limit.waiting() > 0;
+  };
+  if (std::none_of(env_.rules.begin(), env_.rules.end(), waits)) return;
+  std::vector<envelope*> given_up;
+  for (unsettled_hook* hook = a.unsettled.front(); hook != nullptr; hook = a.unsettled.next(*hook)) {
+    auto& e = static_cast<envelope&>(*hook);
+    if (!only_waits_for_limit(e)) continue;
+    e.retain();
+    given_up.push_back(&e);
+  }
+  // Those behind them in their key first: the one in front must not start them.
+  for (envelope* e : given_up) {
+    for (envelope* behind = e->next_of_key; behind != nullptr; behind = behind->next_of_key) {
+      if (behind->abandoned) continue;
+      static_cast<unsettled_hook&>(*behind).unlink();
+      abandon(*behind);
+    }
+  }
+  for (envelope* e : given_up) {
+    static_cast<unsettled_hook&>(*e).unlink();
+    abandon(*e);
+    abandoned_attempt_ended(*e);
+    e->release();
   }
 }
 

@@ -47,6 +47,9 @@ class records_in_flight final : public record_host {
   // Gives up the records of a partition: those that wait for a schema, or all. What happens to them from here
   // on counts for nothing.
   void abandon_waiting(assignment& a);
+  // The same for records that wait for the limit of a processor and on which none has begun, with those of their
+  // key behind them.
+  void abandon_limited(assignment& a);
   void abandon_all(assignment& a);
 
   // Includes what has ended but is still referred to.
@@ -82,6 +85,7 @@ class records_in_flight final : public record_host {
   static void let_go(envelope& e);
   [[nodiscard]] std::uint64_t place_in_order(const envelope& e) const noexcept;
   [[nodiscard]] bool is_given_up_unbegun(const envelope& e) const noexcept;
+  [[nodiscard]] static bool only_waits_for_limit(const envelope& e) noexcept;
 
   engine_environment& env_;
   record_accounts& accounts_;

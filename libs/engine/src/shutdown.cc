@@ -32,7 +32,10 @@ void shutdown::advance() {
 
 bool shutdown::drain() {
   taking_.stop();
-  for (const auto& [id, a] : partitions_) records_.abandon_waiting(*a);
+  for (const auto& [id, a] : partitions_) {
+    records_.abandon_waiting(*a);
+    records_.abandon_limited(*a);
+  }
   // Nothing more comes that is worth lingering for.
   if (env_.ports.sink.in_flight() > 0) env_.ports.sink.flush();
   const bool waits = mutated(stream::mutation::wait_for_what_never_returns);

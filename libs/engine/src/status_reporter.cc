@@ -45,6 +45,8 @@ std::string_view to_string(processor_run::stage s) noexcept {
   switch (s) {
     case processor_run::stage::idle:
       return "queued";
+    case processor_run::stage::limited:
+      return "limit";
     case processor_run::stage::running:
       return "process";
     case processor_run::stage::backing_off:

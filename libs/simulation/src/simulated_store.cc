@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <bit>
 
 #include <millrace/base/assert.h>
 #include <millrace/simulation/simulated_store.h>
@@ -7,38 +6,13 @@
 namespace millrace::simulation {
 namespace {
 
-template <typename Unsigned>
-byte_buffer big_endian(Unsigned value) {
-  byte_buffer bytes(sizeof value);
-  for (std::size_t i = 0; i < sizeof value; ++i) {
-    bytes[sizeof value - 1 - i] = static_cast<std::byte>(value & 0xFFU);
-    value = static_cast<Unsigned>(value >> (sizeof value > 1 ? 8U : 0U));
-  }
-  return bytes;
-}
-
-template <typename Unsigned>
-Unsigned from_big_endian(const std::optional<byte_buffer>& bytes) {
-  invariant(bytes && bytes->size() == sizeof(Unsigned), "a cell is read as the type it was written as");
-  Unsigned value = 0;
-  for (const std::byte b : *bytes) value = static_cast<Unsigned>((value << 8U) | static_cast<Unsigned>(b));
-  return value;
-}
-
-void append_cell(const cell& c, byte_buffer& into) {
-  const auto length = c.is_null() ? std::uint32_t{0xFFFFFFFF} : static_cast<std::uint32_t>(c.bytes()->size());
-  const byte_buffer prefix = big_endian(length);
-  into.insert(into.end(), prefix.begin(), prefix.end());
-  if (!c.is_null()) into.insert(into.end(), c.bytes()->begin(), c.bytes()->end());
-}
-
 class simulated_rows final : public stream::rows_owner {
  public:
   simulated_rows(const std::vector<row>& rows, std::vector<statements::column> described)
       : columns_(std::move(described)) {
     columns = columns_;
     for (const row& r : rows) {
-      for (const cell& c : r) append_cell(c, bytes_);
+      for (const cell& c : r) c.append_to(bytes_);
     }
     cells = bytes_;
     row_count = static_cast<std::uint32_t>(rows.size());
@@ -65,42 +39,6 @@ std::string folded_cql(std::string_view cql) {
   }
   if (!text.empty() && text.back() == ' ') text.pop_back();
   return text;
-}
-
-cell::cell(std::string_view text) : bytes_(byte_buffer(as_bytes(text).begin(), as_bytes(text).end())) {}
-cell::cell(std::int64_t bigint) : bytes_(big_endian(static_cast<std::uint64_t>(bigint))) {}
-cell::cell(std::int32_t number) : bytes_(big_endian(static_cast<std::uint32_t>(number))) {}
-cell::cell(double number) : bytes_(big_endian(std::bit_cast<std::uint64_t>(number))) {}
-cell::cell(bool yes) : bytes_(byte_buffer(1, yes ? std::byte{1} : std::byte{0})) {}
-
-std::string cell::text() const {
-  invariant(bytes_.has_value(), "a null cell has no text");
-  return std::string(as_text(*bytes_));
-}
-std::int64_t cell::bigint() const {
-  return static_cast<std::int64_t>(from_big_endian<std::uint64_t>(bytes_));
-}
-std::int32_t cell::int32() const { return static_cast<std::int32_t>(from_big_endian<std::uint32_t>(bytes_)); }
-double cell::float64() const { return std::bit_cast<double>(from_big_endian<std::uint64_t>(bytes_)); }
-
-std::vector<cell> split_cells(bytes_view cells) {
-  std::vector<cell> all;
-  while (!cells.empty()) {
-    invariant(cells.size() >= 4, "cells are in wire form");
-    std::uint32_t raw = 0;
-    for (std::size_t i = 0; i < 4; ++i) raw = (raw << 8U) | static_cast<std::uint32_t>(cells[i]);
-    cells = cells.subspan(4);
-    const auto length = static_cast<std::int32_t>(raw);
-    if (length < 0) {
-      all.emplace_back(std::nullopt);
-      continue;
-    }
-    invariant(cells.size() >= static_cast<std::size_t>(length), "cells are in wire form");
-    const bytes_view bytes = cells.first(static_cast<std::size_t>(length));
-    all.emplace_back(byte_buffer(bytes.begin(), bytes.end()));
-    cells = cells.subspan(static_cast<std::size_t>(length));
-  }
-  return all;
 }
 
 struct simulated_store::flight final : runtime::timer {
@@ -199,7 +137,7 @@ void simulated_store::sever() {
 execute::execute(stream::context ctx, const statements::statement_declaration& statement,
                  std::initializer_list<cell> values, std::optional<std::int64_t> write_timestamp_us)
     : ctx_(ctx) {
-  for (const cell& c : values) append_cell(c, cells_);
+  for (const cell& c : values) c.append_to(cells_);
   request_.statement = &statement;
   request_.write_timestamp_us = write_timestamp_us;
 }

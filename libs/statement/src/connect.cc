@@ -30,7 +30,7 @@ result<void> check_write_time(const statement_declaration& s) {
         "the server sets the timestamp of a conditional write (IF), and a replay would find it applied");
   if (!text.volatile_function.empty())
     return refused(text.volatile_function + "() would yield another value when the record is replayed");
-  if (!s.options().idempotent)
+  if (!s.idempotent())
     return refused("it is declared as not idempotent, so a replay would write another value");
   for (const statement_text::in_place& change : text.changes_in_place) {
     if (change.by != statement_text::in_place::operand::other) continue;
@@ -41,6 +41,29 @@ result<void> check_write_time(const statement_declaration& s) {
   }
   return {};
 }
+
+}  // namespace
+
+result<void> check_idempotence(const statement_declaration& s) {
+  const statement_text& text = s.text();
+  if (!text.writes() || s.options().written == write_time::record) return {};
+  if (!text.volatile_function.empty() && !s.options().idempotent) {
+    return wrong(s, text.volatile_function +
+                        "() yields another value when the record or the request is repeated: bind the value as a "
+                        "parameter, or declare it with .idempotent = false, or with .idempotent = true if another "
+                        "value does not matter");
+  }
+  if (s.options().idempotent == false) return {};
+  for (const statement_text::in_place& change : text.changes_in_place) {
+    if (change.element || change.by != statement_text::in_place::operand::other) continue;
+    return wrong(s, "column '" + change.column +
+                        "' changes in place: a repetition of the record or the request would count again, or append "
+                        "to a list again; declare it with .idempotent = false, or write the whole column");
+  }
+  return {};
+}
+
+namespace {
 
 // A table's rows are timed by the log or by the clocks, not by both: what the clocks write while the engine
 // lags hides what records write later.
@@ -103,6 +126,7 @@ result<void> tie(statement_declaration& write, const std::string& name, const de
 result<void> connect(const declarations& all, invalidation_board& board) {
   for (statement_declaration* s : all.statements) {
     if (auto repeats = check_write_time(*s); !repeats) return repeats;
+    if (auto repeats = check_idempotence(*s); !repeats) return repeats;
     const std::vector<std::string>& named = s->options().invalidates;
     for (const std::string& name : named) {
       if (name == no_lookup) continue;

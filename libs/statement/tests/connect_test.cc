@@ -150,6 +150,56 @@ TEST_F(connect_test, AWriteThatIsNotIdempotentHasNoWriteTime) {
   EXPECT_NE(why().find("declared as not idempotent"), std::string::npos);
 }
 
+struct repeated_write {
+  const char* cql;
+  const char* because;  // "": it may be repeated
+};
+class repeated_write_test : public connect_test, public ::testing::WithParamInterface<repeated_write> {};
+
+TEST_P(repeated_write_test, SaysThatItIsNotIdempotentWhenARepetitionChangesIt) {
+  write(GetParam().cql);
+  const std::string verdict = why();
+  if (std::string_view(GetParam().because).empty()) {
+    EXPECT_EQ(verdict, "fits");
+    return;
+  }
+  EXPECT_NE(verdict.find(GetParam().because), std::string::npos) << verdict;
+  EXPECT_NE(verdict.find(".idempotent = false"), std::string::npos) << verdict;
+  statements_.clear();
+  declared_.statements.clear();
+  write(GetParam().cql, {.idempotent = false});
+  EXPECT_EQ(why(), "fits");
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    all, repeated_write_test,
+    ::testing::Values(repeated_write{"INSERT INTO t (k, at) VALUES (?, now())", "statement 'insert t': now() yields"},
+                      repeated_write{"INSERT INTO t (k, id) VALUES (?, uuid())", "uuid() yields"},
+                      repeated_write{"UPDATE t SET at = toTimestamp(now()) WHERE k = ?", "now() yields"},
+                      repeated_write{"UPDATE t SET c = c + 1 WHERE k = ?", "column 'c' changes in place"},
+                      repeated_write{"UPDATE t SET c = c - 1 WHERE k = ?", "column 'c' changes in place"},
+                      repeated_write{"UPDATE t SET l = l + ['x'] WHERE k = ?", "column 'l' changes in place"},
+                      repeated_write{"UPDATE t SET l = ['x'] + l WHERE k = ?", "column 'l' changes in place"},
+                      repeated_write{"UPDATE t SET s = s + {'x'} WHERE k = ?", ""},
+                      repeated_write{"UPDATE t SET m['x'] = ? WHERE k = ?", ""},
+                      repeated_write{"UPDATE t SET m[1] = ? WHERE k = ?", ""},
+                      repeated_write{"UPDATE t SET c = c + ? WHERE k = ?", ""},  // its type decides
+                      repeated_write{"SELECT k FROM t WHERE at < now() ALLOW FILTERING", ""},
+                      repeated_write{"INSERT INTO t (k, now) VALUES (?, ?)", ""}));
+
+TEST_F(connect_test, AnotherValueMayBeDeclaredHarmlessAndAnotherCountMayNot) {
+  write("INSERT INTO t (k, seen) VALUES (?, now())", {.idempotent = true});
+  EXPECT_EQ(why(), "fits");
+  write("UPDATE hits SET n = n + 1 WHERE k = ?", {.idempotent = true});
+  EXPECT_NE(why().find("column 'n' changes in place"), std::string::npos);
+}
+
+TEST_F(connect_test, AStatementIsIdempotentUnlessItSaysOtherwise) {
+  EXPECT_TRUE(write("INSERT INTO t (k) VALUES (?)").idempotent());
+  EXPECT_TRUE(write("INSERT INTO t (k) VALUES (?)", {.idempotent = true}).idempotent());
+  EXPECT_FALSE(write("INSERT INTO t (k) VALUES (?)", {.idempotent = false}).idempotent());
+}
+
 TEST(LookupOptions, ContradictoryOptionsAreRefused) {
   EXPECT_TRUE(check(lookup_options{}));
   EXPECT_FALSE(check(lookup_options{.ttl = milliseconds(-1)}));

@@ -58,6 +58,20 @@ disposition disposition_of(errc code) noexcept {
   return disposition::stop;
 }
 
+reaction reaction_to(errc code) noexcept {
+  switch (disposition_of(code)) {
+    case disposition::retry:
+      return reaction::retry;
+    case disposition::dead_letter:
+      return reaction::dead_letter;
+    case disposition::stop:
+      return reaction::stop;
+  }
+  return reaction::stop;
+}
+
+bool may_be_classified(errc code) noexcept { return disposition_of(code) != disposition::stop; }
+
 std::string_view to_string(disposition d) noexcept {
   switch (d) {
     case disposition::retry:

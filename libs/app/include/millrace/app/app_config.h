@@ -50,6 +50,7 @@ struct kafka_settings : kafka::consumer_config {
 
 struct registry_settings : registry::client_options {
   registry::subject_naming subject_naming = registry::subject_naming::topic;
+  std::map<std::string, std::string> subject_naming_of = {};  // by output: topic, record or topic_record
   milliseconds not_found_grace = engine::engine_options{}.schema_not_found_grace;
 };
 
@@ -146,7 +147,13 @@ struct app_config {
 // configuration must have passed app_spec().
 void use_buckets(const metrics_settings& from, metrics::catalogue& in);
 
+// The dead-letter topics of the engine and of the processors that are enabled, each once; the engine's first.
+[[nodiscard]] std::vector<std::string> dead_letter_topics_of(const engine_settings& from);
+
 // The options of one worker's record engine. `seed` must differ between workers.
 [[nodiscard]] engine::engine_options engine_options_of(const app_config& from, std::uint64_t seed);
+// Gives the engine of one worker its part of the limits of processors and dependencies, which are those of the
+// process: of concurrency at least one. A process with fewer partitions at work than workers stays below its rates.
+void divide_among(engine::engine_options& options, unsigned workers);
 
 }  // namespace millrace::app

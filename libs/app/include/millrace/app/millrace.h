@@ -35,10 +35,12 @@
 
 #include <millrace/app/application.h>
 #include <millrace/avro/type_descriptor.h>
+#include <millrace/base/decimal.h>
 #include <millrace/config/spec.h>
 #include <millrace/cql/lookup.h>
 #include <millrace/cql/statement.h>
 #include <millrace/engine/avro_value.h>
+#include <millrace/engine/filter.h>
 #include <millrace/engine/output.h>
 #include <millrace/engine/processor.h>
 #include <millrace/engine/record.h>
@@ -66,6 +68,7 @@ using engine::make;
 using engine::output;
 using engine::processor;
 using engine::processor_set;
+using engine::raw_record;
 using engine::record;
 using runtime::task;
 using statements::counter;
@@ -86,5 +89,6 @@ using stream::log_level;
 using stream::must;
 using stream::no_key;
 using stream::outcome;
+using stream::reaction;
 
 }  // namespace millrace

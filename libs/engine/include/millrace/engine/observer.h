@@ -32,7 +32,7 @@ namespace millrace::engine {
 
 // One span of a record's life, on the loop's clock.
 struct followed_stage {
-  std::string name;       // decode, key_wait, process, retry_wait, produce_ack, dead_letter_ack
+  std::string name;       // decode, key_wait, limit_wait, process, retry_wait, produce_ack, dead_letter_ack
   std::string processor;  // empty before processing
   std::uint32_t attempt = 0;
   instant began;

@@ -20,6 +20,8 @@
 
 #include <millrace/base/clock.h>
 #include <millrace/base/errors.h>
+#include <millrace/engine/filter.h>
+#include <millrace/engine/policy.h>
 
 namespace millrace::engine {
 
@@ -130,6 +132,13 @@ struct engine_options {
   retry_policy retry;
   dead_letter_limit_policy dead_letter_limit;
   breaker_policy breaker;
+
+  // Of single processors, by name; others have none. A name that no processor has takes no effect here: build() and
+  // the application refuse it.
+  std::vector<processor_policy> processors;
+  std::vector<dependency_policy> dependencies;
+  // Of every processor. Each must have passed check().
+  std::vector<record_filter> filters;
 
   // Time of one attempt of a processor, waits included; then the attempt is cancelled, fails with
   // errc::timed_out and is retried. process() goes on until it returns: what it emits is dropped, but not what

@@ -20,13 +20,14 @@
 //
 //   const engine::processor_set all{engine::make<weigh>()};
 //
+// Filters: a processor that overrides wants() is asked about each record before it is decoded (filter.h).
 // Tombstones: a record without a value is passed to deleted(), under the same rules as a record to process():
 // order, retries, dead letters, emits. A processor that does not override it passes the record over. When no
 // processor of the application overrides it, tombstones are skipped by rule (engine_options::tombstones).
 // Threads: each worker has its own instance of every processor, which only that worker's thread uses.
 // process() and deleted() run concurrently with themselves and each other at every co_await.
-// Errors: an error that process() returns is classified by stream::disposition_of(): retry, dead letter, or
-// stop.
+// Errors: an error of an attempt is classified by classify(), whose default is the product's table
+// (stream::disposition_of()): retry, dead letter, or stop.
 // Failure: an exception that leaves process(), before or after a wait, is the error errc::processor_threw of
 // that attempt. The coroutine unwinds, nothing that it emitted is produced, and the attempt is retried within
 // the bounds of `engine.retry`; then the record goes to the dead-letter topic with the name of the exception.
@@ -43,6 +44,8 @@
 #include <vector>
 
 #include <millrace/base/result.h>
+#include <millrace/engine/filter.h>
+#include <millrace/engine/policy.h>
 #include <millrace/engine/record.h>
 #include <millrace/engine/value.h>
 #include <millrace/runtime/task.h>
@@ -70,17 +73,45 @@ class processor_base {
   // Works on a tombstone: the key of `subject` was deleted. The default skips it.
   virtual runtime::task<stream::outcome> deleted(deletion subject, stream::context ctx);
 
-  // False: a tombstone need not be passed to deleted().
-  [[nodiscard]] bool takes_deletions() const noexcept { return takes_deletions_; }
+  // Chooses the reaction to an error of an attempt: one that process() or deleted() returned or ended with, an
+  // exception (errc::processor_threw), an answer that was not looked at (errc::answer_ignored), or the end of
+  // `engine.attempt_timeout` (errc::timed_out). The default is the product's table.
+  //
+  //   stream::reaction classify(const error& cause) const override {
+  //     if (cause.code() == errc::db_unexpected_rows) return stream::reaction::skip;
+  //     return processor_base::classify(cause);
+  //   }
+  //
+  // Not called for an error of which stream::may_be_classified() is false: the engine stops. Not called for
+  // emits: a record that the broker refuses for ever makes its record a dead letter, others are sent again.
+  // A reaction `retry` is bounded like any other; an error of the database costs no attempt (retry_policy).
+  // Failure: an exception that leaves classify() is counted and logged like one of process(), and the product's
+  // table decides.
+  [[nodiscard]] virtual stream::reaction classify(const error& cause) const;
 
-  // Sets the name of the class, and whether it overrides deleted(); make() does. A processor that another
-  // factory makes takes deletions.
+  // Returns whether this processor wants a record, which is not decoded yet. Called once per record, before
+  // decoding, for a processor that overrides it; the filters of the configuration are asked before. The answer must
+  // depend on the record alone, so that a replay decides the same. See filter.h for what follows.
+  //
+  //   bool wants(const engine::raw_record& record) const override { return !record.header("x-test"); }
+  //
+  // Failure: an exception sends the record to the dead-letter topic (errc::processor_threw), for all processors.
+  [[nodiscard]] virtual bool wants(const raw_record& record) const;
+
+  // False: a tombstone need not be passed to deleted(); wants() need not be asked.
+  [[nodiscard]] bool takes_deletions() const noexcept { return takes_deletions_; }
+  [[nodiscard]] bool filters_records() const noexcept { return filters_records_; }
+
+  // Sets the name of the class, and whether it overrides deleted() and wants(); make() does. A processor that another
+  // factory makes takes deletions and is asked.
   void set_class_name(std::string name) { class_name_ = std::move(name); }
   void set_takes_deletions(bool takes) noexcept { takes_deletions_ = takes; }
+  void set_filters_records(bool filters) noexcept { filters_records_ = filters; }
 
  private:
   std::string class_name_;
   bool takes_deletions_ = true;
+  bool filters_records_ = true;
 };
 
 // The base class of a processor that reads T.
@@ -116,6 +147,16 @@ template <class P>
   }
 }
 
+// The same of wants().
+template <class P>
+[[nodiscard]] consteval bool overrides_wants() {
+  if constexpr (requires { &P::wants; }) {
+    return !std::is_same_v<decltype(&P::wants), decltype(&processor_base::wants)>;
+  } else {
+    return true;
+  }
+}
+
 // While an exception is caught: throws it again with the class whose constructor threw it, for build().
 [[noreturn]] void throw_named(const std::type_info& type);
 }  // namespace internal
@@ -138,6 +179,7 @@ template <class P, class... Arguments>
       auto made = std::make_unique<P>(kept...);
       made->set_class_name(internal::class_name(typeid(P)));
       made->set_takes_deletions(internal::overrides_deleted<P>());
+      made->set_filters_records(internal::overrides_wants<P>());
       return made;
     } catch (...) {
       internal::throw_named(typeid(P));
@@ -158,8 +200,14 @@ struct processors {
 
 // Constructs every processor. Returns errc::config_invalid when there is none, when there are more than
 // processors_max, when two have the same name or read different structs, when a metric breaks a rule
-// (statement/metric.h), and when a factory throws or returns nullptr.
+// (statement/metric.h), when a write that a repetition changes does not say so (statement/declarations.h), and when
+// a factory throws or returns nullptr.
 inline constexpr std::size_t processors_max = 32;
 [[nodiscard]] result<processors> build(const processor_set& factories);
+// The same without the processors of which a policy says that they are not enabled: they are constructed, asked for
+// their names and destroyed, and what they declare is forgotten. Returns errc::config_invalid also when a policy names
+// no processor, with the nearest name, when two policies have the same name, and when no processor is left.
+[[nodiscard]] result<processors> build(const processor_set& factories,
+                                       const std::vector<processor_policy>& policies);
 
 }  // namespace millrace::engine

@@ -78,7 +78,7 @@ struct entered_processor {
 struct oldest_record {
   std::int64_t offset = 0;
   std::string key;        // as text, at most 64 bytes, unprintable bytes escaped
-  std::string stage;      // schema, queued, process, retry, emit, dead_letter
+  std::string stage;      // schema, queued, limit, process, retry, emit, dead_letter
   std::string processor;  // the one that is not finished; empty before processing
   std::uint32_t attempt = 0;
   std::string last_error;  // empty when none

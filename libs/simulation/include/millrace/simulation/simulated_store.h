@@ -26,38 +26,11 @@
 
 #include <millrace/base/errors.h>
 #include <millrace/runtime/loop.h>
+#include <millrace/simulation/cell.h>
 #include <millrace/stream/context.h>
 #include <millrace/stream/store.h>
 
 namespace millrace::simulation {
-
-// One value in CQL's wire form without its length: text, bigint, int, double, boolean. nullopt: null.
-class cell {
- public:
-  // NOLINTBEGIN(google-explicit-constructor): cells are written as the values they hold.
-  cell(std::nullopt_t) {}
-  cell(std::string_view text);
-  cell(const char* text) : cell(std::string_view(text)) {}
-  cell(std::int64_t bigint);
-  cell(std::int32_t number);
-  cell(double number);
-  cell(bool yes);
-  cell(byte_buffer bytes) : bytes_(std::move(bytes)) {}
-  // NOLINTEND(google-explicit-constructor)
-
-  // The bytes; nullopt for null.
-  [[nodiscard]] const std::optional<byte_buffer>& bytes() const noexcept { return bytes_; }
-  [[nodiscard]] bool is_null() const noexcept { return !bytes_.has_value(); }
-  // The value. Reading it as another type than it was written as breaks an invariant.
-  [[nodiscard]] std::string text() const;
-  [[nodiscard]] std::int64_t bigint() const;
-  [[nodiscard]] std::int32_t int32() const;
-  [[nodiscard]] double float64() const;
-  friend bool operator==(const cell&, const cell&) = default;
-
- private:
-  std::optional<byte_buffer> bytes_;
-};
 
 using row = std::vector<cell>;
 
@@ -150,7 +123,5 @@ class [[nodiscard]] execute {
 
 // Returns a statement's text with white space folded, as executed_statement::cql has it.
 [[nodiscard]] std::string folded_cql(std::string_view cql);
-// Returns the cells of a buffer in wire form, each with its length.
-[[nodiscard]] std::vector<cell> split_cells(bytes_view cells);
 
 }  // namespace millrace::simulation

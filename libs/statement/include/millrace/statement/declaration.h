@@ -4,7 +4,8 @@
 // Example:
 //
 //   const statements::statement_options replay_safe{.timeout = seconds(2), .written = statements::write_time::record};
-//   invariant(replay_safe.idempotent, "statements are idempotent unless they say otherwise");
+//   const statements::statement_options counting{.idempotent = false};
+//   invariant(!replay_safe.idempotent && !*counting.idempotent, "only the second says whether it may be repeated");
 //
 // Threads: a declaration is built and prepared by its worker's thread before the first record, and immutable
 // afterwards.
@@ -44,7 +45,10 @@ inline constexpr char no_lookup[] = "-";
 struct statement_options {
   // Deadline of the client; longer than the server's own timeout. Empty: the session's request_timeout.
   std::optional<milliseconds> timeout = {};
-  bool idempotent = true;        // required under at-least-once delivery; false: never speculative
+  // Whether a repetition has the effect of one execution: records are repeated after a crash, and requests after
+  // errors. Empty: true, for a statement that shows nothing else. A write with now() or uuid(), of a counter, or that
+  // appends to a list, must say it (check_idempotence()). false: sent once per attempt, never speculatively.
+  std::optional<bool> idempotent = {};
   std::string consistency = {};  // "": the session's
   // SERIAL or LOCAL_SERIAL, for statements with IF; "": the server's default, SERIAL
   std::string serial_consistency = {};
@@ -68,6 +72,8 @@ class statement_declaration {
   // The text and the options as declared.
   [[nodiscard]] const std::string& cql() const noexcept { return cql_; }
   [[nodiscard]] const statement_options& options() const noexcept { return options_; }
+  // Whether it may be executed twice.
+  [[nodiscard]] bool idempotent() const noexcept { return options_.idempotent.value_or(true); }
   // Short name for metrics and messages, derived from the text: "select visitor_profile".
   [[nodiscard]] const std::string& name() const noexcept { return text_.name; }
   // The store's number of the statement, which the store sets when it has prepared it.

@@ -70,6 +70,19 @@ struct declarations {
 // lookup and column.
 [[nodiscard]] result<void> connect(const declarations& all, invalidation_board& board);
 
+// Checks that a write which a repetition changes says so, as far as its text shows. engine::build() does, before
+// anything is connected; the types of parameters show the rest when the statement is prepared. Returns
+// errc::config_invalid with the statement, the cause and what to declare:
+//
+//   text                                              .idempotent
+//   now(), uuid(), current_timestamp(), ... is bound  false; or true, when another value does not matter
+//   c = c + 1, l = l + ['x'], l = ['x'] + l           false
+//   c = c + ?, with a counter or a list               false, known when it is prepared
+//   DELETE l[?] FROM ..., with a list                 false, known when it is prepared
+//
+// Not checked: a write at the record's write time, for which connect() has a stricter rule; a literal index of a list.
+[[nodiscard]] result<void> check_idempotence(const statement_declaration& statement);
+
 // Makes `into` the thread's collector for the lifetime of this object. A statement, output or metric that is
 // constructed without a collector breaks an invariant, because it would never be prepared.
 class declaration_scope {

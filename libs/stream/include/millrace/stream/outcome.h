@@ -32,6 +32,20 @@ enum class disposition : std::uint8_t {
 [[nodiscard]] disposition disposition_of(errc code) noexcept;
 [[nodiscard]] std::string_view to_string(disposition d) noexcept;
 
+// The choices of a processor that classifies the errors of its attempts (engine/processor.h).
+enum class reaction : std::uint8_t {
+  retry,        // as disposition::retry, within the bounds of the retries
+  dead_letter,  // to the dead-letter topic now
+  skip,         // the record is skipped; the reason is the name of the error's code
+  stop,         // the engine drains and ends as failed; the record stays uncommitted
+};
+// Returns the reaction that belongs to disposition_of(code).
+[[nodiscard]] reaction reaction_to(errc code) noexcept;
+// Returns whether a processor may choose another reaction to this code: not where the disposition is stop, because
+// no record can succeed then. Among these are a fenced member (broker_fenced), refused credentials, a statement
+// that the server does not accept, and an invalid configuration.
+[[nodiscard]] bool may_be_classified(errc code) noexcept;
+
 // The result of process(). An error converts: `if (!found) co_return found.error();`. must() (must.h) ends
 // process() with the error without such a line. An exception that leaves process() counts as the error
 // errc::processor_threw of that attempt, and an answer of a statement that nobody looked at (answer.h) as

@@ -101,6 +101,8 @@ struct store_request {
   // Filled in by the store, which then calls on_complete on the worker's loop.
   std::optional<result<rows_ref>> answer;
   void (*on_complete)(store_request&) = nullptr;
+  // Of a store that passes requests on to another: it sets on_complete to its own while it does, and restores both.
+  void* relay = nullptr;
   std::coroutine_handle<> waiting;
 };
 

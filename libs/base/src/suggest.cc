@@ -1,9 +1,9 @@
-#include "suggest.h"
-
 #include <algorithm>
 #include <numeric>
 
-namespace millrace::config {
+#include <millrace/base/suggest.h>
+
+namespace millrace {
 namespace {
 
 // Longer names are not compared: the table is quadratic.
@@ -49,4 +49,4 @@ std::optional<std::string> nearest(std::string_view wanted, const std::vector<st
   return best;
 }
 
-}  // namespace millrace::config
+}  // namespace millrace

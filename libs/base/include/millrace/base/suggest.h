@@ -1,4 +1,12 @@
 // "Did you mean": the nearest of some names.
+//
+// Example:
+//
+//   const std::vector<std::string> known = {"enrich_visits", "count_visits"};
+//   invariant(nearest("enrich_visit", known) == "enrich_visits", "one character is missing");
+//   invariant(!nearest("something_else", known), "nothing is near");
+//
+// Threads: the functions are pure and callable from any thread.
 #pragma once
 
 #include <cstddef>
@@ -7,7 +15,7 @@
 #include <string_view>
 #include <vector>
 
-namespace millrace::config {
+namespace millrace {
 
 // Insertions, deletions, replacements and swaps of neighbours that turn one text into the other, ASCII case
 // ignored.
@@ -18,4 +26,4 @@ namespace millrace::config {
 [[nodiscard]] std::optional<std::string> nearest(std::string_view wanted,
                                                  const std::vector<std::string>& candidates);
 
-}  // namespace millrace::config
+}  // namespace millrace
