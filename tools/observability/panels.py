@@ -64,6 +64,7 @@ def or_zero(expression: str) -> str:
 QUIET = "no such event occurred"
 NO_DATABASE = "the application may use no database"
 NO_LOOKUPS = "the application may have no lookups"
+NO_SERVICES = "the application may call no services"
 ENDED = (
     f"({rate('millrace_records_done_total')} + ({or_zero(rate('millrace_records_skipped_total'))}) + "
     f"({or_zero(rate('millrace_records_dead_lettered_total'))}))"
@@ -334,6 +335,26 @@ DATABASE = (
           (f"max by (state) (millrace_driver_nodes{{{ALL}}})", "nodes {{state}}"), empty_because=NO_DATABASE),
 )
 
+SERVICES = (
+    quantiles("Service latency, P99", "Duration of successful calls, by service.", "millrace_service_seconds", "dependency",
+              runbook="BreakerOpen", empty_because=NO_SERVICES),
+    quantiles("Failed service calls, P99", "Duration of failed calls, by service.", "millrace_service_failed_seconds", "dependency",
+              empty_because=QUIET),
+    lines("Service calls per second", "Calls that have ended, by service.",
+          (rate("millrace_service_requests_total", "dependency"), "{{dependency}}"), unit="cps", empty_because=NO_SERVICES),
+    lines("Service failures", "Failed calls, by service and error.",
+          (rate("millrace_service_failures_total", "dependency, error"), "{{dependency}} {{error}}"), unit="cps",
+          runbook="BreakerOpen", empty_because=QUIET),
+    quantiles("Wait for a turn, P99", "Time that calls waited for concurrency, rate, or a pause that the service asked for.",
+              "millrace_service_wait_seconds", "dependency", empty_because=NO_SERVICES),
+    lines("Service calls in flight", "Calls without an answer, calls that wait for their turn, and blocking functions that nobody "
+          "waits for.",
+          (f"sum by (dependency) (millrace_service_in_flight{{{ALL}}})", "{{dependency}}"),
+          (f"sum by (dependency) (millrace_service_waiting{{{ALL}}})", "{{dependency}} waiting"),
+          (f"sum by (dependency) (millrace_service_abandoned_calls{{{ALL}}})", "{{dependency}} abandoned"),
+          empty_because=NO_SERVICES),
+)
+
 DEAD_LETTERS = (
     lines("Dead-lettered by reason", "Dead-lettered records by the reason that a processor gave, or by error.",
           (rate("millrace_records_dead_lettered_total", "reason"), "{{reason}}"), unit="cps", runbook="DlqRateHigh",
@@ -409,6 +430,7 @@ ROWS = (
     ("Kafka", KAFKA),
     ("Avro and schema registry", AVRO),
     ("ScyllaDB", DATABASE),
+    ("Services", SERVICES),
     ("Dead-letter topic", DEAD_LETTERS),
     ("Resources", RESOURCES),
 )

@@ -33,6 +33,33 @@ void check_lookup_names(const app_config& value, findings& found) {
   }
 }
 
+template <class Settings>
+void check_services_of(const app_config& value, const std::vector<Settings>& entries,
+                       const std::string& section, findings& found) {
+  const milliseconds attempt = value.engine.attempt_timeout;
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    const std::string entry = section + "[" + std::to_string(i) + "].";
+    const service::channel_options& limits = entries[i].limits;
+    if (attempt > milliseconds(0) && limits.queue_timeout + limits.timeout >= attempt) {
+      found.warning(
+          entry + "timeout",
+          "a call may take `queue_timeout` and `timeout`, together not below `engine.attempt_timeout` (" +
+              config::to_text(attempt) + "): it costs the record an attempt",
+          "lower one of them, or raise `engine.attempt_timeout`");
+    }
+    for (std::size_t k = 0; k < i; ++k) {
+      if (entries[k].name != entries[i].name) continue;
+      found.error(entry + "name", "the service '" + entries[i].name + "' is configured twice",
+                  "merge both entries");
+    }
+  }
+}
+
+void check_services(const app_config& value, findings& found) {
+  check_services_of(value, value.http, "http", found);
+  check_services_of(value, value.blocking, "blocking", found);
+}
+
 void check_dead_letter_topic(const app_config& value, findings& found) {
   const auto check = [&](const std::string& setting, const std::string& topic) {
     if (std::ranges::find(value.kafka.topics, topic) == value.kafka.topics.end()) return;
@@ -88,6 +115,14 @@ const spec<app_config>& app_spec() {
           sections(&app_config::lookups, "lookups", lookup_spec())
               .doc("Settings of lookups that processors declare (docs/guide/lookups.md). A setting that is "
                    "absent keeps the declared value."),
+          sections(&app_config::http, "http", http_spec())
+              .doc("Servers that processors call with `http_client` (docs/guide/other-io.md). Every service "
+                   "that "
+                   "the application declares needs an entry."),
+          sections(&app_config::blocking, "blocking", blocking_spec())
+              .doc("Threads of functions that processors call with `blocking` (docs/guide/other-io.md). A "
+                   "name "
+                   "without an entry has the defaults."),
           section(&app_config::engine, "engine", engine_spec())
               .doc("Limits and policies of the record engine."),
           section(&app_config::admin, "admin", admin_spec()).doc("Admin endpoint."),
@@ -98,6 +133,7 @@ const spec<app_config>& app_spec() {
       }
           .check(check_tap)
           .check(check_lookup_names)
+          .check(check_services)
           .check(check_dead_letter_topic)
           .check(check_rebalance_times);
   return declared;

@@ -39,6 +39,7 @@
 #include "rate_limited_log.h"
 #include "readiness.h"
 #include "security_checks.h"
+#include "services.h"
 #include "status_page.h"
 #include "subjects.h"
 #include "tap.h"
@@ -55,6 +56,8 @@ constexpr seconds abort_obeyed_within{5};
 constexpr seconds stop_obeyed_within{3};
 // After the last line of the log, for the clients of servers that do not answer.
 constexpr seconds clients_end_within{5};
+// After the workers have ended, for blocking functions, which nobody waits for.
+constexpr milliseconds functions_end_within{200};
 // Between attempts to reach what does not answer at start-up.
 constexpr seconds start_backoff_min{1};
 constexpr seconds start_backoff_max{10};
@@ -175,6 +178,7 @@ class process {
   engine::retry_budget retries_;
   statements::invalidation_board invalidations_;
   credential_renewal renewal_;
+  std::unique_ptr<service::process_services> services_;  // since check(); outlives the workers
   std::unique_ptr<connections> connections_;
   std::unique_ptr<trace_exporter> traces_;
   std::vector<std::unique_ptr<record_sampler>> samplers_;  // a worker's each
@@ -250,6 +254,7 @@ int process::run_to_end() {
               {{"setting", std::string(each.setting)}, {"consequence", std::string(each.why)}});
   }
   if (auto checked = check(); !checked) return fail(checked.error());
+  services_ = std::make_unique<service::process_services>(http_services_of(settings_), settings_.blocking);
   if (auto enough = has_enough_descriptors(machine_, 1); !enough) return fail(enough.error());
   if (auto admin = start_admin(); !admin) return fail(admin.error());
   auto opened = connections::open(settings_, app_.name, app_.version, output_topics(),
@@ -258,7 +263,10 @@ int process::run_to_end() {
   if (stopped_) return exit_ok;
   if (!opened) return fail(opened.error());
   connections_ = std::move(*opened);
-  const auto renewing = renewal_.start([this](const app_config& now) { return connections_->renew(now); });
+  const auto renewing = renewal_.start([this](const app_config& now) {
+    renew_services(*services_, now);
+    return connections_->renew(now);
+  });
   if (!renewing) return fail(renewing.error());
   size_process();
   if (auto enough = has_enough_descriptors(machine_, worker_count_); !enough) return fail(enough.error());
@@ -387,6 +395,7 @@ result<void> process::prepare(const worker_ports& ports, engine::processors& wor
     });
     if (!registered) return registered;
   }
+  if (auto bound = ports.services->bind(work.declared); !bound) return bound;
   const std::vector<lookup_settings> configured = declared_of(settings_.lookups, work.declared);
   return open_lookups(work.declared, *ports.lookups, {configured, worker_count_, budget_.bytes_max()});
 }
@@ -401,6 +410,8 @@ result<process::candidate> process::make_worker() {
   auto ports = connections_->attach(made.thread->loop(), *made.counts);
   if (!ports) return ports.error();
   made.ports = std::move(*ports);
+  made.ports.services =
+      std::make_unique<service::worker_services>(*services_, made.thread->loop(), made.counts, worker_count_);
   made.ports.lookups.reset(new statements::lookup_room{invalidations_, &budget_, made.counts});
   auto work = build_processors();
   if (!work) return work.error();
@@ -559,6 +570,10 @@ int process::closing() {
              {"abandoned", sum.abandoned},
              {"uncommitted", by_stop.uncommitted},
              {"exit", code}});
+  if (!end_functions(*services_, functions_end_within)) {
+    stop_traces();
+    std::_Exit(code);
+  }
   if (left_running) {
     log_event(log_level::warning, "left_running",
               {{"consequence",

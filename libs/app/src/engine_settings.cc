@@ -201,8 +201,9 @@ void add_failures(spec<engine_settings>& to) {
                "A retry over the limit waits longer; it counts as no attempt, and `age_max` does not "
                "run meanwhile."),
       section(&engine_settings::breaker, "breaker", breaker_spec())
-          .doc("Circuit breakers of database and broker, per worker. While one is open no record is "
-               "taken from Kafka, and a failure counts as no attempt."),
+          .doc(
+              "Circuit breakers of database, broker and services, per worker. While one is open no record is "
+              "taken from Kafka, and a failure counts as no attempt."),
   });
 }
 

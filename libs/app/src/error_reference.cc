@@ -90,6 +90,14 @@ constexpr std::array<remedy, errc_count> remedies = {{
      "correct what the message names: emit smaller records or raise the limit of the topic; emit to a "
      "partition that "
      "exists, with allowed headers and a key"},
+    {errc::service_unavailable, "check that the service runs and is reachable; the message has its address"},
+    {errc::service_timeout, "compare the latency of the service with its `timeout`"},
+    {errc::service_overloaded,
+     "nothing if it passes; otherwise give the service more capacity, or lower `requests_per_second`"},
+    {errc::service_failed, "check the log of the service; the message has the status of its answer"},
+    {errc::service_protocol, "check what answers at the address in the message"},
+    {errc::service_unauthorized, "check the credentials of the service in `http`"},
+    {errc::service_rejected, "correct the request or the record, then redrive it"},
     {errc::config_invalid, "correct the setting that the message names; `millrace validate` checks it"},
     {errc::address_in_use, "end the other process, or choose another port"},
     {errc::io_error, "check the file or address that the message names"},
@@ -99,8 +107,7 @@ constexpr std::array<remedy, errc_count> remedies = {{
     {errc::rejected, "nothing, or change the processor's rule and redrive the record"},
     {errc::redrive_target_unknown, "redrive the record where its group and its processor exist"},
     {errc::processor_threw, "correct the processor; the message has the exception"},
-    {errc::answer_ignored,
-     "correct the processor: `co_await must(...)`, or test the result of the statement"},
+    {errc::answer_ignored, "correct the processor: `co_await must(...)`, or test the result of the call"},
     {errc::unsupported, "change what the message names"},
     {errc::internal, "report it with the log"},
 }};

@@ -12,6 +12,7 @@
 #include <millrace/base/text.h>
 
 #include "lookups.h"
+#include "services.h"
 
 namespace millrace::app {
 namespace {
@@ -45,6 +46,12 @@ std::vector<configured_file> files_of(const app_config& of) {
     all.push_back({"cql.ca_file", of.cql->ca_file});
     all.push_back({"cql.certificate_file", of.cql->certificate_file});
     all.push_back({"cql.key_file", of.cql->key_file});
+  }
+  for (std::size_t i = 0; i < of.http.size(); ++i) {
+    const std::string entry = "http[" + std::to_string(i) + "].";
+    all.push_back({entry + "ca_file", of.http[i].ca_file});
+    all.push_back({entry + "certificate_file", of.http[i].certificate_file});
+    all.push_back({entry + "key_file", of.http[i].key_file});
   }
   return all;
 }
@@ -133,6 +140,7 @@ void check_offline(const engine::processor_set& processors, const app_config& se
   check_sections(*work, settings, refuse);
   check_outputs(*all, *work, settings, refuse);
   check_tombstones(*work, settings, refuse);
+  check_services(work->declared, settings, refuse);
   const auto lookups = check_lookups(
       all->declared, {settings.lookups, workers, static_cast<std::size_t>(settings.engine.memory_max.bytes)});
   if (!lookups) refuse(lookups.error());

@@ -6,6 +6,7 @@
 #include <millrace/metrics/cgroup.h>
 #include <millrace/metrics/process.h>
 #include <millrace/registry/client.h>
+#include <millrace/service/channel.h>
 
 #include "kafka_statistics.h"
 #include "security_checks.h"
@@ -39,6 +40,7 @@ void declare_metrics(metrics::catalogue& into) {
   engine::declare_metrics(into);
   cql::declare_metrics(into);
   registry::declare_metrics(into);
+  service::declare_metrics(into);
   const kafka_metrics kafka(into);
   declare_tracing_metrics(into);
   declare_security_check_metrics(into);

@@ -11,6 +11,8 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
+#include "services.h"
+
 namespace millrace::app {
 namespace {
 
@@ -22,6 +24,7 @@ constexpr std::string_view registry_urls = "registry.urls";
 constexpr std::string_view database_tls = "cql.tls";
 constexpr std::string_view admin_token = "admin.token";
 constexpr std::string_view tracing_endpoint = "tracing.endpoint";
+constexpr std::string_view service_url = "http[].url";
 constexpr std::string_view kafka_authority = "kafka.properties.ssl.ca.location";
 constexpr std::string_view kafka_certificate = "kafka.properties.ssl.certificate.location";
 constexpr std::string_view registry_authority = "registry.ca_file";
@@ -30,13 +33,15 @@ constexpr std::string_view token_authority = "registry.oauth.ca_file";
 constexpr std::string_view database_authority = "cql.ca_file";
 constexpr std::string_view database_certificate = "cql.certificate_file";
 constexpr std::string_view tracing_authority = "tracing.ca_file";
+constexpr std::string_view service_authority = "http[].ca_file";
+constexpr std::string_view service_certificate = "http[].certificate_file";
 
-constexpr std::string_view insecure_names[] = {kafka_protocol,  kafka_verification, kafka_identity,
-                                               registry_urls,   database_tls,       admin_token,
-                                               tracing_endpoint};
-constexpr std::string_view certificate_names[] = {kafka_authority,      kafka_certificate, registry_authority,
-                                                  registry_certificate, token_authority,   database_authority,
-                                                  database_certificate, tracing_authority};
+constexpr std::string_view insecure_names[] = {kafka_protocol,   kafka_verification, kafka_identity,
+                                               registry_urls,    database_tls,       admin_token,
+                                               tracing_endpoint, service_url};
+constexpr std::string_view certificate_names[] = {
+    kafka_authority,    kafka_certificate,    registry_authority, registry_certificate, token_authority,
+    database_authority, database_certificate, tracing_authority,  service_authority,    service_certificate};
 
 struct families : metrics::table {
   using table::table;
@@ -97,6 +102,11 @@ std::vector<insecure_setting> insecure_settings(const app_config& of) {
     found.push_back({database_tls, "the password is sent unencrypted"});
   if (!of.admin.token.empty() && !is_loopback(of.admin.address))
     found.push_back({admin_token, "the token is sent unencrypted: the admin endpoint has no TLS"});
+  const auto sends_in_clear = [](const http_settings& each) {
+    return has_credentials(each) && each.url.starts_with("http://");
+  };
+  if (std::any_of(of.http.begin(), of.http.end(), sends_in_clear))
+    found.push_back({service_url, "the credentials are sent unencrypted"});
   if (!of.tracing.bearer_token.empty() && of.tracing.endpoint.starts_with("http://"))
     found.push_back({tracing_endpoint, "the token is sent unencrypted"});
   return found;
@@ -123,6 +133,10 @@ std::vector<configured_certificate> configured_certificates(const app_config& of
     add(database_certificate, of.cql->certificate_file, false);
   }
   add(tracing_authority, of.tracing.ca_file, true);
+  for (const http_settings& each : of.http) {
+    add(service_authority, each.ca_file, true);
+    add(service_certificate, each.certificate_file, false);
+  }
   return all;
 }
 

@@ -15,6 +15,8 @@ void check_kafka_clients(const kafka_settings& value, config::findings& found);
 [[nodiscard]] const config::spec<registry_settings>& registry_spec();
 [[nodiscard]] const config::spec<cql_settings>& cql_spec();
 [[nodiscard]] const config::spec<lookup_settings>& lookup_spec();
+[[nodiscard]] const config::spec<http_settings>& http_spec();
+[[nodiscard]] const config::spec<blocking_settings>& blocking_spec();
 [[nodiscard]] const config::spec<engine_settings>& engine_spec();
 [[nodiscard]] const config::spec<engine::processor_policy>& processor_policy_spec();
 [[nodiscard]] const config::spec<engine::dependency_policy>& dependency_policy_spec();

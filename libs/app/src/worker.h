@@ -16,6 +16,7 @@
 #include <millrace/engine/record_engine.h>
 #include <millrace/runtime/loop.h>
 #include <millrace/runtime/mailbox.h>
+#include <millrace/service/worker_services.h>
 #include <millrace/statement/lookup.h>
 #include <millrace/stream/log.h>
 #include <millrace/stream/schemas.h>
@@ -36,6 +37,7 @@ struct worker_ports {
   std::unique_ptr<stream::store> store;
   std::unique_ptr<stream::sink> sink;
   std::unique_ptr<stream::source> source;
+  std::unique_ptr<service::worker_services> services;
 };
 
 class worker final : private runtime::step {

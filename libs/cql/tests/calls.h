@@ -21,9 +21,7 @@ class execution_of_test final : public stream::execution {
   byte_buffer* begin_emit(const stream::emit_request&) override { return &emitted_; }
   void emit_failed(const error& cause) override { FAIL() << cause.to_string(); }
   void resumed() noexcept override { ++resumptions; }
-  void answer_ignored(const statements::statement_declaration& statement) noexcept override {
-    ignored.push_back(statement.name());
-  }
+  void answer_ignored(const std::string& name) noexcept override { ignored.push_back(name); }
   nanoseconds put_off_for() const noexcept override { return put_off; }
   std::int64_t write_time_us() const noexcept override { return write_time; }
 

@@ -41,6 +41,7 @@ void process_call::start(std::uint32_t number, runtime::limiter* holds) {
   cancelled_ = false;
   emits_.clear();
   ignored_answer_ = nullptr;
+  failed_service_.reset();
   failed_part_ = &processor_;
   partition_ = record().from().partition;
   offset_ = record().offset();
@@ -203,12 +204,34 @@ void process_call::database_answered(const statements::statement_declaration& wh
     host_.needs().try_failed(dependency::database);
 }
 
+void process_call::service_answered(const statements::service_declaration& which, const error* failure) {
+  const dependency on = service_dependency(which.number());
+  dependencies& needs = host_.needs();
+  if (failure == nullptr) {
+    needs.try_succeeded(on);
+    return needs.note_success(&which);
+  }
+  // It refuses this request, and is well.
+  if (failure->code() == errc::service_rejected) return needs.try_succeeded(on);
+  if (!is_service_failure(failure->code())) return;
+  failed_part_ = &which;
+  failed_service_ = on;
+  if (owner_ == nullptr || number_ == 1 || !needs.has_succeeded_since(&which, owner_->last_failed()))
+    needs.try_failed(on);
+}
+
+void process_call::service_not_called(const statements::service_declaration& which) {
+  failed_part_ = &which;
+  failed_service_ = service_dependency(which.number());
+}
+
 processor_run::processor_run(record_host& host, envelope& subject, std::size_t index)
     : host_(host),
       envelope_(subject),
       processor_(host.environment().processor(index)),
       uses_database_(host.environment().work.uses_database[index]),
       rules_(host.environment().rules[index]),
+      uses_services_(host.environment().work.uses_services[index]),
       took_(host.environment().metrics.process(processor_.name())),
       took_failed_(host.environment().metrics.process_failed(processor_.name())),
       call_(std::make_unique<process_call>(host, subject, processor_, *this)),
@@ -234,6 +257,7 @@ void processor_run::start(instant at) {
   }
   ++attempts_;
   if (uses_database_) host_.needs().try_began(dependency::database);
+  for (const std::uint8_t service : uses_services_) host_.needs().try_began(service_dependency(service));
   if (attempts_ == 1) {
     host_.needs().first_try();
   } else {
@@ -336,8 +360,8 @@ void processor_run::tell_breakers(const stream::outcome& out) {
       out.what() == stream::outcome::kind::failed && !mutated(stream::mutation::give_back_what_failed);
   if (std::exchange(took_retry_, false) && !keeps) host_.needs().give_back_retry();
   if (out.what() == stream::outcome::kind::failed) {
-    waits_for_ = dependency_of(out.cause()->code());
-    // The answers of statements have told it already.
+    waits_for_ = call_->dependency_behind(out.cause()->code());
+    // The answers of statements and services have told it already.
     if (waits_for_ && !call_->has_told_a_failure()) host_.needs().try_failed(*waits_for_);
   } else {
     host_.needs().note_success(&processor_);
@@ -388,7 +412,7 @@ bool processor_run::is_exhausted(const error& cause) {
 bool processor_run::is_exhausted_alone(const error& cause) {
   ++uncounted_attempts_;
   const instant since = std::exchange(last_failed_, env().now());
-  const bool may_be_the_record = cause.code() != errc::db_unavailable && cause.code() != errc::db_overloaded;
+  const bool may_be_the_record = !blames_no_record(cause.code());
   const bool alone = may_be_the_record && host_.needs().has_succeeded_since(call_->failed_part(), since);
   if (alone || mutated(stream::mutation::blame_a_record_for_an_outage)) failed_alone_ += last_failed_ - since;
   return failed_alone_ >= rules_.age_max;

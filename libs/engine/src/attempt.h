@@ -43,6 +43,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <millrace/base/errors.h>
 #include <millrace/engine/operator_command.h>
@@ -90,9 +91,13 @@ class process_call final : public stream::execution, public runtime::deferred {
   }
   // Ready for the next record.
   void recycle() noexcept;
-  // What failed because of the database: the statement, or the processor when no statement did.
+  // What failed because of a dependency: the statement or service, or the processor when none of them did.
   [[nodiscard]] const void* failed_part() const noexcept { return failed_part_; }
   [[nodiscard]] bool has_told_a_failure() const noexcept { return failed_part_ != &processor_; }
+  // The dependency whose failure an error of this attempt shows; nullopt: it shows nothing about other requests.
+  [[nodiscard]] std::optional<dependency> dependency_behind(errc code) const noexcept {
+    return is_service_failure(code) ? failed_service_ : dependency_of(code);
+  }
 
   // stream::execution
   runtime::loop& loop() noexcept override { return host_.environment().ports.loop; }
@@ -109,8 +114,10 @@ class process_call final : public stream::execution, public runtime::deferred {
   void begin_wait(stream::cancellable& wait) override { waits_.push_back(wait); }
   void answered(const stream::store_request& request) override;
   void database_answered(const statements::statement_declaration& which, const error* failure) override;
-  void answer_ignored(const statements::statement_declaration& which) noexcept override {
-    if (ignored_answer_ == nullptr) ignored_answer_ = &which;
+  void service_answered(const statements::service_declaration& which, const error* failure) override;
+  void service_not_called(const statements::service_declaration& which) override;
+  void answer_ignored(const std::string& name) noexcept override {
+    if (ignored_answer_ == nullptr) ignored_answer_ = &name;
   }
   // Reads nothing but this object: it is on the path of every answer.
   void resumed() noexcept override { host_.enter(processor_, partition_, offset_); }
@@ -133,7 +140,8 @@ class process_call final : public stream::execution, public runtime::deferred {
   runtime::task<stream::outcome> task_;
   std::exception_ptr thrown_;  // before there was a task
   const void* failed_part_ = nullptr;
-  const statements::statement_declaration* ignored_answer_ = nullptr;  // of this attempt, the first
+  std::optional<dependency> failed_service_;     // of this attempt, the last
+  const std::string* ignored_answer_ = nullptr;  // of this attempt, the first
   runtime::intrusive_list<stream::cancellable> waits_;
   bool cancelled_ = false;
   emit_batch emits_;
@@ -226,6 +234,7 @@ class processor_run final : private delivery_events, private runtime::timer, pri
   processor_base& processor_;
   const bool uses_database_;
   const processor_rules& rules_;
+  const std::vector<std::uint8_t>& uses_services_;
   metrics::histogram& took_;
   metrics::histogram& took_failed_;
   instant wakes_at_;     // backing off

@@ -18,16 +18,6 @@ std::string_view to_string(breaker_state s) noexcept {
   return "open";
 }
 
-std::string_view to_string(dependency d) noexcept {
-  switch (d) {
-    case dependency::database:
-      return "database";
-    case dependency::broker:
-      return "broker";
-  }
-  return "broker";
-}
-
 std::optional<dependency> dependency_of(errc code) noexcept {
   if (code == errc::db_unavailable || code == errc::db_timeout || code == errc::db_overloaded ||
       code == errc::db_client_timeout || code == errc::db_protocol) {
@@ -35,6 +25,16 @@ std::optional<dependency> dependency_of(errc code) noexcept {
   }
   if (code == errc::broker_unavailable || code == errc::produce_failed) return dependency::broker;
   return std::nullopt;
+}
+
+bool is_service_failure(errc code) noexcept {
+  return code == errc::service_unavailable || code == errc::service_timeout ||
+         code == errc::service_overloaded || code == errc::service_failed || code == errc::service_protocol;
+}
+
+bool blames_no_record(errc code) noexcept {
+  return code == errc::db_unavailable || code == errc::db_overloaded || code == errc::service_unavailable ||
+         code == errc::service_overloaded;
 }
 
 void circuit_breaker::succeeded(instant now) noexcept {

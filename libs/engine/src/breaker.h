@@ -6,7 +6,6 @@
 //   probing → closed: probes_min tries in a row succeeded; → open: one failed
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -22,14 +21,18 @@
 namespace millrace::engine {
 
 // What records wait on, each with a breaker of its own. The registry has none: it holds up only the
-// partitions that need it.
-enum class dependency : std::uint8_t { database, broker };
-inline constexpr std::size_t dependency_count = 2;
-inline constexpr std::array<dependency, dependency_count> all_dependencies{dependency::database,
-                                                                           dependency::broker};
-[[nodiscard]] std::string_view to_string(dependency d) noexcept;
-// The dependency whose failure an error shows; nullopt: it shows nothing about other requests.
+// partitions that need it. The services that processors declare follow, in the order of their numbers.
+enum class dependency : std::uint8_t { database, broker, first_service };
+[[nodiscard]] constexpr dependency service_dependency(std::uint8_t number) noexcept {
+  return static_cast<dependency>(static_cast<std::uint8_t>(dependency::first_service) + number);
+}
+// The dependency whose failure an error shows, unless it is a service; nullopt: it shows nothing about other
+// requests.
 [[nodiscard]] std::optional<dependency> dependency_of(errc code) noexcept;
+// The error shows the failure of a service, which the call names.
+[[nodiscard]] bool is_service_failure(errc code) noexcept;
+// The dependency would have failed for every record.
+[[nodiscard]] bool blames_no_record(errc code) noexcept;
 
 class circuit_breaker {
  public:

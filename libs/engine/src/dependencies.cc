@@ -12,7 +12,19 @@ constexpr milliseconds asks_again_after{250};
 }  // namespace
 
 dependencies::dependencies(engine_environment& env)
-    : env_(env), breakers_{circuit_breaker(env.options.breaker), circuit_breaker(env.options.breaker)} {}
+    : env_(env), all_{dependency::database, dependency::broker} {
+  for (std::size_t i = 0; i < env.work.services.size(); ++i)
+    all_.push_back(service_dependency(static_cast<std::uint8_t>(i)));
+  breakers_.assign(all_.size(), circuit_breaker(env.options.breaker));
+  waiting_for_.assign(all_.size(), 0);
+  for (const dependency d : all_) static_cast<void>(env.metrics.breaker_opened.of(name_of(d)));
+}
+
+std::string_view dependencies::name_of(dependency d) const noexcept {
+  const auto index = static_cast<std::size_t>(d);
+  if (index < dependency_names.size()) return dependency_names[index];
+  return env_.work.services[index - dependency_names.size()];
+}
 
 void dependencies::try_succeeded(dependency on) {
   const breaker_state before = state(on);
@@ -37,17 +49,17 @@ bool dependencies::has_succeeded_since(const void* what, instant since) const no
 
 void dependencies::try_failed(dependency on) {
   if (!breaker(on).failed(env_.turn())) return;
-  env_.metrics.breaker_opened(to_string(on));
+  env_.metrics.breaker_opened(name_of(on));
   changed(on);
 }
 
 void dependencies::changed(dependency d) {
-  env_.metrics.breaker(to_string(d)).set(static_cast<double>(state(d)));
+  env_.metrics.breaker(name_of(d)).set(static_cast<double>(state(d)));
   env_.ports.loop.wake();
 }
 
 void dependencies::forgive_the_unasked() {
-  for (const dependency d : all_dependencies) {
+  for (const dependency d : all_) {
     if (!will_be_probed(d) && breaker(d).forgive(env_.now())) changed(d);
   }
 }
@@ -76,12 +88,12 @@ bool dependencies::take_retry() noexcept {
 
 void dependencies::began_waiting_for_retry(std::optional<dependency> on) noexcept {
   ++retrying_;
-  if (on == dependency::database) ++waiting_for_database_;
+  if (on) ++waiting_for_[static_cast<std::size_t>(*on)];
 }
 
 void dependencies::ended_waiting_for_retry(std::optional<dependency> on) noexcept {
   --retrying_;
-  if (on == dependency::database) --waiting_for_database_;
+  if (on) --waiting_for_[static_cast<std::size_t>(*on)];
 }
 
 void dependencies::began_waiting_for_budget() noexcept {
@@ -91,7 +103,7 @@ void dependencies::began_waiting_for_budget() noexcept {
 
 std::size_t dependencies::let_in() const noexcept {
   std::size_t most = env_.options.take_records_max;
-  for (const dependency d : all_dependencies) {
+  for (const dependency d : all_) {
     if (is_healthy(d)) continue;
     most = std::min<std::size_t>(most, !will_be_probed(d) && breaker(d).lets_through(env_.now()) ? 1 : 0);
   }
@@ -99,19 +111,14 @@ std::size_t dependencies::let_in() const noexcept {
 }
 
 bool dependencies::will_be_probed(dependency d) const noexcept {
-  switch (d) {
-    case dependency::database:
-      return waiting_for_database_ > 0;
-    case dependency::broker:
-      return working_ > 0;  // what emits, or will
-  }
-  return false;
+  if (d == dependency::broker) return working_ > 0;  // what emits, or will
+  return waiting_for_[static_cast<std::size_t>(d)] > 0;
 }
 
 // When the time of a probe has come already, only new records are missing.
 std::optional<instant> dependencies::next_probe() const noexcept {
   std::optional<instant> next;
-  for (const dependency d : all_dependencies) {
+  for (const dependency d : all_) {
     if (is_healthy(d) || will_be_probed(d)) continue;
     const instant at = breaker(d).next_try();
     if (at > env_.turn() && (!next || at < *next)) next = at;

@@ -1,11 +1,12 @@
-// What records wait on: the circuit breakers of the dependencies, the retries under the retry budget, and the
-// number of runs that work.
+// What records wait on: the circuit breakers of the dependencies (database, broker, services), the retries under
+// the retry budget, and the number of runs that work.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
+#include <string_view>
 #include <vector>
 
 #include <millrace/base/clock.h>
@@ -29,6 +30,9 @@ class dependencies {
   void note_success(const void* what);
   [[nodiscard]] bool has_succeeded_since(const void* what, instant since) const noexcept;
   [[nodiscard]] breaker_state state(dependency on) const noexcept { return breaker(on).state(); }
+  // Every dependency, and its name: "database", "broker", the names of the services.
+  [[nodiscard]] std::span<const dependency> all() const noexcept { return all_; }
+  [[nodiscard]] std::string_view name_of(dependency d) const noexcept;
   [[nodiscard]] bool is_healthy(dependency on) const noexcept { return state(on) == breaker_state::closed; }
   // How many records may be taken now.
   [[nodiscard]] std::size_t let_in() const noexcept;
@@ -84,10 +88,11 @@ class dependencies {
 
   engine_environment& env_;
   std::vector<success> successes_;  // few: searched in order
-  std::array<circuit_breaker, dependency_count> breakers_;
+  std::vector<dependency> all_;
+  std::vector<circuit_breaker> breakers_;
   std::size_t working_ = 0;
   std::size_t retrying_ = 0;
-  std::size_t waiting_for_database_ = 0;  // of those
+  std::vector<std::size_t> waiting_for_;  // of those, by dependency
   std::size_t over_budget_ = 0;           // of those, too
   std::uint32_t first_tries_ = 0;         // not reported yet
 };

@@ -18,7 +18,6 @@ engine_metrics::engine_metrics(metrics::shard& cells) : table(&cells) {
   errors(work_stage::dead_letter, errc::produce_failed);
   errors(work_stage::dead_letter, errc::produce_rejected);
   for (const std::string_view type : rebalance_types) static_cast<void>(rebalanced.of(type));
-  for (const std::string_view dependency : dependency_names) static_cast<void>(breaker_opened.of(dependency));
 }
 
 metrics::counter& engine_metrics::errors(work_stage where, errc what) {

@@ -44,7 +44,9 @@ inline constexpr metrics::label_declaration by_reason = metrics::open("reason", 
 inline constexpr metrics::label_declaration by_topic = metrics::open("topic", 256);
 inline constexpr metrics::label_declaration by_partition = metrics::open("partition", 4'096);
 inline constexpr metrics::label_declaration by_processor = metrics::open("processor", processors_max);
-inline constexpr metrics::label_declaration by_dependency = metrics::closed("dependency", dependency_names);
+// Those, and the services that processors declare.
+inline constexpr metrics::label_declaration by_dependency =
+    metrics::open("dependency", dependency_names.size() + services_max);
 
 class engine_metrics : public metrics::table {
   using merge = metrics::merge;

@@ -44,6 +44,34 @@ struct construction_failed {
   return made;
 }
 
+// Those that the last processor has declared, from `first` on. Services of one name are one dependency.
+result<void> number_services(processors& built, std::size_t first) {
+  std::vector<std::uint8_t>& used = built.uses_services.emplace_back();
+  for (std::size_t i = first; i < built.declared.services.size(); ++i) {
+    statements::service_declaration& each = *built.declared.services[i];
+    if (const auto accepted = each.check_name(); !accepted) return accepted;
+    for (std::size_t k = 0; k < i; ++k) {
+      if (built.declared.services[k]->name() != each.name() ||
+          built.declared.services[k]->kind() == each.kind())
+        continue;
+      return error(errc::config_invalid,
+                   "the service '" + each.name() + "' is declared as http_client and as blocking");
+    }
+    const auto known = std::find(built.services.begin(), built.services.end(), each.name());
+    const auto number = static_cast<std::uint8_t>(known - built.services.begin());
+    if (known == built.services.end()) {
+      if (built.services.size() == services_max) {
+        return error(errc::config_invalid,
+                     "an application has at most " + std::to_string(services_max) + " services");
+      }
+      built.services.push_back(each.name());
+    }
+    each.number_is(number);
+    if (std::find(used.begin(), used.end(), number) == used.end()) used.push_back(number);
+  }
+  return {};
+}
+
 }  // namespace
 
 runtime::task<stream::outcome> processor_base::deleted(deletion subject, stream::context ctx) {
@@ -76,18 +104,21 @@ struct declared_sizes {
       : statements(of.statements.size()),
         outputs(of.outputs.size()),
         lookups(of.lookups.size()),
-        metrics(of.metrics.size()) {}
+        metrics(of.metrics.size()),
+        services(of.services.size()) {}
   void restore(statements::declarations& to) const {
     to.statements.resize(statements);
     to.outputs.resize(outputs);
     to.lookups.resize(lookups);
     to.metrics.resize(metrics);
+    to.services.resize(services);
   }
 
   std::size_t statements;
   std::size_t outputs;
   std::size_t lookups;
   std::size_t metrics;
+  std::size_t services;
 };
 
 bool is_disabled(std::string_view name, const std::vector<processor_policy>& policies) {
@@ -159,6 +190,8 @@ result<processors> build(const processor_set& factories, const std::vector<proce
       if (const auto accepted = built.declared.metrics[i]->declare(declared); !accepted)
         return accepted.error().in("processor '" + name + "'");
     }
+    if (const auto numbered = number_services(built, before.services); !numbered)
+      return numbered.error().in("processor '" + name + "'");
     built.all.push_back(std::move(made));
     built.uses_database.push_back(built.declared.statements.size() > before.statements);
   }

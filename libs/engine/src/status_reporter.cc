@@ -123,7 +123,8 @@ engine_status status_reporter::now() const {
   now.over_budget = needs_.over_budget();
   now.retries_left = env_.ports.retries.left(env_.now());
   now.schemas_missing = taking_.schemas_missing();
-  for (const dependency d : all_dependencies) now.breakers.push_back({to_string(d), needs_.state(d)});
+  for (const dependency d : needs_.all())
+    now.breakers.push_back({std::string(needs_.name_of(d)), needs_.state(d)});
   now.partitions.reserve(partitions_.size());
   for (const auto& [id, a] : partitions_) now.partitions.push_back(describe(id, *a));
   return now;
@@ -193,8 +194,8 @@ void status_reporter::update_gauges() {
   metrics.retry_budget_left.set(static_cast<double>(env_.ports.retries.left(env_.now())));
   metrics.assigned.set(static_cast<double>(partitions_.size()));
   metrics.state.set(static_cast<double>(state_.now()));
-  for (const dependency d : all_dependencies) {
-    metrics.breaker(to_string(d)).set(static_cast<double>(needs_.state(d)));
+  for (const dependency d : needs_.all()) {
+    metrics.breaker(needs_.name_of(d)).set(static_cast<double>(needs_.state(d)));
   }
   std::array<std::size_t, pause_reason_count> paused{};
   for (const auto& [id, a] : partitions_) {

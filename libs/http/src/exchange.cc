@@ -11,6 +11,8 @@
 
 #include <millrace/http/exchange.h>
 
+#include "tls_context.h"
+
 namespace millrace::http {
 namespace {
 
@@ -138,28 +140,6 @@ result<void> conversation::tunnel(beast::tcp_stream& transport) {
   return {};
 }
 
-// errc::tls_error naming the file.
-result<void> load(net::ssl::context& tls, const tls_files& files) {
-  error_code code;
-  const auto unusable = [&](std::string_view what, const std::string& file) {
-    return error(errc::tls_error,
-                 "cannot use the " + std::string(what) + " '" + file + "': " + code.message());
-  };
-  SSL_CTX_set_min_proto_version(tls.native_handle(), TLS1_2_VERSION);
-  tls.set_verify_mode(net::ssl::verify_peer);
-  if (files.ca_file.empty() ? tls.set_default_verify_paths(code) : tls.load_verify_file(files.ca_file, code))
-    return unusable("CA file", files.ca_file);
-  if (files.certificate_file.empty()) return {};
-  if (tls.use_certificate_chain_file(files.certificate_file, code))
-    return unusable("client certificate", files.certificate_file);
-  // Always set: OpenSSL would otherwise prompt for the password.
-  tls.set_password_callback(
-      [&files](std::size_t, net::ssl::context::password_purpose) { return files.key_password; });
-  if (tls.use_private_key_file(files.key_file, net::ssl::context::pem, code))
-    return unusable("client certificate's key", files.key_file);
-  return {};
-}
-
 result<void> conversation::shake_hands(beast::ssl_stream<beast::tcp_stream&>& stream) {
   const std::string& host = route_.server.host;
   stream.set_verify_callback(net::ssl::host_name_verification(host));
@@ -226,11 +206,6 @@ result<response> conversation::run(const request& question) {
 }
 
 }  // namespace
-
-result<void> check(const tls_files& files) {
-  net::ssl::context tls(net::ssl::context::tls_client);
-  return load(tls, files);
-}
 
 result<response> exchange(const route& way, const request& question, const limits& within) {
   // Sockets and threads that the system refuses are exceptions of the library.

@@ -102,8 +102,8 @@ struct processor_runner_base::fed final : engine::held_record, stream::execution
   void emit_failed(const error& cause) override {
     if (!emit_error) emit_error = cause;
   }
-  void answer_ignored(const statements::statement_declaration& statement) noexcept override {
-    if (ignored == nullptr) ignored = &statement;
+  void answer_ignored(const std::string& name) noexcept override {
+    if (ignored == nullptr) ignored = &name;
   }
   void run() override { owner.ended(*this); }
   void recycle() noexcept override {}
@@ -116,7 +116,7 @@ struct processor_runner_base::fed final : engine::held_record, stream::execution
   std::exception_ptr thrown;  // before there was a task
   std::deque<emitted_record> emits;
   std::optional<error> emit_error;
-  const statements::statement_declaration* ignored = nullptr;  // its answer, by the processor
+  const std::string* ignored = nullptr;  // whose answer, by the processor
   std::int64_t written_at_us = 0;
   nanoseconds put_off{0};
 };
@@ -127,6 +127,7 @@ processor_runner_base::processor_runner_base(const engine::processor_factory& fa
   built_ = std::move(*built);
   metrics::shard& cells = counts_.add_shard();
   for (statements::metric_declaration* each : built_.declared.metrics) each->bind(cells);
+  services_.bind(built_.declared);
 }
 
 processor_runner_base::~processor_runner_base() {
@@ -236,6 +237,16 @@ const metrics::family& processor_runner_base::declared_metric(std::string_view n
   const metrics::family* const found = declared_.find(name);
   invariant(found != nullptr, "the processor declares a metric of that name");
   return *found;
+}
+
+simulated_http& processor_runner_base::http(std::string_view name) {
+  invariant(services_.is_declared(name), "the processor declares an http_client of that name");
+  return services_.http(name);
+}
+
+simulated_blocking& processor_runner_base::blocking(std::string_view name) {
+  invariant(services_.is_declared(name), "the processor declares a blocking service of that name");
+  return services_.blocking(name);
 }
 
 std::uint64_t processor_runner_base::counted(std::string_view name, metrics::label_filter labels) {

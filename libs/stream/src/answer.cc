@@ -5,10 +5,10 @@
 
 namespace millrace::stream {
 
-void answer_duty::report() noexcept { run_->answer_ignored(*statement_); }
+void answer_duty::report() noexcept { run_->answer_ignored(*name_); }
 
-error ignored_answer(const statements::statement_declaration& statement) {
-  return error(errc::answer_ignored, "the answer of '" + statement.name() +
+error ignored_answer(std::string_view name) {
+  return error(errc::answer_ignored, "the answer of '" + std::string(name) +
                                          "' was not looked at: use `co_await must(...)` or test the result");
 }
 

@@ -18,6 +18,7 @@ disposition disposition_of(errc code) noexcept {
     case errc::db_unexpected_rows:
     case errc::db_rejected:
     case errc::produce_rejected:
+    case errc::service_rejected:
     case errc::rejected:
     case errc::redrive_target_unknown:
     case errc::unsupported:
@@ -32,6 +33,11 @@ disposition disposition_of(errc code) noexcept {
     case errc::db_protocol:
     case errc::broker_unavailable:
     case errc::produce_failed:
+    case errc::service_unavailable:
+    case errc::service_timeout:
+    case errc::service_overloaded:
+    case errc::service_failed:
+    case errc::service_protocol:
     case errc::timed_out:
     case errc::cancelled:
     case errc::io_error:
@@ -50,6 +56,7 @@ disposition disposition_of(errc code) noexcept {
     case errc::broker_fenced:
     case errc::topic_not_found:
     case errc::offset_out_of_range:
+    case errc::service_unauthorized:
     case errc::config_invalid:
     case errc::address_in_use:
     case errc::tls_error:

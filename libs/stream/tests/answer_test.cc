@@ -19,7 +19,7 @@ TEST_F(answer_test, AnAnswerThatNobodyLookedAtIsReportedOnceWithItsStatement) {
   }
   EXPECT_EQ(run.ignored, (std::vector<std::string>{"insert visit"}));
   EXPECT_EQ(
-      ignored_answer(insert).to_string(),
+      ignored_answer(insert.name()).to_string(),
       "answer_ignored: the answer of 'insert visit' was not looked at: use `co_await must(...)` or test "
       "the result");
 }

@@ -39,9 +39,7 @@ class run_of_test final : public execution {
   std::uint32_t attempt() const noexcept override { return 1; }
   byte_buffer* begin_emit(const emit_request&) override { return nullptr; }
   void emit_failed(const error& cause) override { FAIL() << cause.to_string(); }
-  void answer_ignored(const statements::statement_declaration& statement) noexcept override {
-    ignored.push_back(statement.name());
-  }
+  void answer_ignored(const std::string& name) noexcept override { ignored.push_back(name); }
 
   std::vector<std::string> ignored;
 

@@ -26,6 +26,7 @@
 #include <millrace/metrics/catalogue.h>
 #include <millrace/registry/client.h>
 #include <millrace/registry/subject.h>
+#include <millrace/service/worker_services.h>
 #include <millrace/statement/lookup.h>
 #include <millrace/stream/log.h>
 
@@ -72,6 +73,30 @@ struct lookup_settings {
   std::optional<milliseconds> retry_for = {};
   std::optional<statements::miss_policy> when_late = {};
 };
+
+// A header whose value is a secret.
+struct secret_header {
+  std::string name;
+  secret value;
+};
+
+// A server that processors call by its name.
+struct http_settings : service::http_service {
+  std::string url;
+  std::string user;
+  secret password;
+  secret bearer_token;
+  std::map<std::string, std::string> plain_headers;
+  std::vector<secret_header> secret_headers;
+  std::string ca_file;
+  std::string certificate_file;
+  std::string key_file;
+  secret key_password;
+  byte_size response_bytes_max = {http::pool_options{}.body_bytes_max};
+};
+
+// The threads of blocking functions that processors call by their name.
+using blocking_settings = service::blocking_service;
 
 // The record engine of each worker, and the process around it.
 struct engine_settings : engine::engine_options {
@@ -130,6 +155,8 @@ struct app_config {
   std::optional<registry_settings> registry;
   std::optional<cql_settings> cql;
   std::vector<lookup_settings> lookups;
+  std::vector<http_settings> http;
+  std::vector<blocking_settings> blocking;
   engine_settings engine;
   admin_settings admin;
   log_settings log;

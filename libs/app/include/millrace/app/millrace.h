@@ -45,6 +45,8 @@
 #include <millrace/engine/processor.h>
 #include <millrace/engine/record.h>
 #include <millrace/runtime/task.h>
+#include <millrace/service/blocking.h>
+#include <millrace/service/http_client.h>
 #include <millrace/statement/metric.h>
 #include <millrace/stream/all.h>
 #include <millrace/stream/answer.h>
@@ -70,7 +72,11 @@ using engine::processor;
 using engine::processor_set;
 using engine::raw_record;
 using engine::record;
+using http_request = http::request;
+using http_response = http::response;
 using runtime::task;
+using service::blocking;
+using service::http_client;
 using statements::counter;
 using statements::gauge;
 using statements::histogram;

@@ -61,6 +61,14 @@ enum class errc : std::uint8_t {
   offset_out_of_range,  // the committed offset no longer exists in the log
   produce_failed,       // a record was not acknowledged; trying again may help
   produce_rejected,     // the broker will never accept this record (too large, invalid)
+  // services that a processor calls: HTTP and blocking functions
+  service_unavailable,   // no connection, or 502, 503 or 504
+  service_timeout,       // the call passed its deadline
+  service_overloaded,    // 429, 503 with Retry-After, or no place within the limits of the process
+  service_failed,        // another 5xx
+  service_protocol,      // the answer could not be understood, or ended early
+  service_unauthorized,  // 401 or 407
+  service_rejected,      // another status, or a request that cannot be sent
   // the process
   config_invalid,          // the configuration cannot be used as it is
   address_in_use,          // a port is taken
@@ -71,7 +79,7 @@ enum class errc : std::uint8_t {
   rejected,                // the processor rejected the record
   redrive_target_unknown,  // a redriven record names a processor or a group that is not known here
   processor_threw,         // an exception left process()
-  answer_ignored,          // process() did not look at the answer of a statement
+  answer_ignored,          // process() did not look at the answer of a statement or a service
   unsupported,             // valid, but not supported by this build
   internal,                // a contained defect (e.g. a panic in the driver); please report it
 };

@@ -34,6 +34,8 @@
 // Other records are not affected. Statements that were answered before have taken effect.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -192,7 +194,11 @@ struct processors {
   std::vector<std::unique_ptr<processor_base>> all;
   statements::declarations declared;
   std::vector<bool> uses_database;  // declared a statement; in the order of `all`
-  bool uses_write_time = false;     // a statement is declared with write_time::record
+  // The services that they declared, each name once, in the order of service_declaration::number(); and the numbers
+  // of each processor's, in the order of `all`.
+  std::vector<std::string> services;
+  std::vector<std::vector<std::uint8_t>> uses_services;
+  bool uses_write_time = false;  // a statement is declared with write_time::record
 
   // A processor overrides deleted().
   [[nodiscard]] bool take_deletions() const noexcept;
@@ -200,9 +206,11 @@ struct processors {
 
 // Constructs every processor. Returns errc::config_invalid when there is none, when there are more than
 // processors_max, when two have the same name or read different structs, when a metric breaks a rule
-// (statement/metric.h), when a write that a repetition changes does not say so (statement/declarations.h), and when
-// a factory throws or returns nullptr.
+// (statement/metric.h), when a write that a repetition changes does not say so (statement/declarations.h), when the
+// name of a service breaks its rule (statement/service.h), when there are more than services_max, and when a factory
+// throws or returns nullptr.
 inline constexpr std::size_t processors_max = 32;
+inline constexpr std::size_t services_max = 32;
 [[nodiscard]] result<processors> build(const processor_set& factories);
 // The same without the processors of which a policy says that they are not enabled: they are constructed, asked for
 // their names and destroyed, and what they declare is forgotten. Returns errc::config_invalid also when a policy names

@@ -123,7 +123,7 @@ enum class breaker_state : std::uint8_t {
 [[nodiscard]] std::string_view to_string(breaker_state s) noexcept;
 
 struct breaker_status {
-  std::string_view dependency;  // database, broker
+  std::string dependency;  // database, broker, or the name of a service
   breaker_state state = breaker_state::closed;
 };
 

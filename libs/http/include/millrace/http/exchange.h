@@ -1,5 +1,5 @@
 // One HTTP/1.1 exchange over a connection of its own: TCP or TLS, direct or through a proxy, with deadlines
-// and a bounded response body.
+// and a bounded response body. Connections that are kept, for the thread of an event loop: connection_pool.h.
 //
 // Example:
 //
@@ -45,8 +45,8 @@ struct proxy_server {
 };
 
 struct request {
-  std::string method;  // GET or POST
-  std::string target;
+  std::string method;  // exchange() takes GET and POST
+  std::string target;  // after the path of the server: "/subjects?deleted=true"
   std::string body = {};
   std::vector<std::pair<std::string, std::string>> headers = {};
 };
@@ -55,6 +55,11 @@ struct response {
   unsigned status = 0;
   std::string body;
   std::string retry_after;
+  // In the order of the answer. exchange() leaves them out.
+  std::vector<std::pair<std::string, std::string>> headers = {};
+
+  // The first header of this name, whatever its case; nullptr without one.
+  [[nodiscard]] const std::string* header(std::string_view name) const noexcept;
 };
 
 // Deadlines and limits of one exchange, and how its failures are reported.

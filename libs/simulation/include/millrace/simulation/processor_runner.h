@@ -33,11 +33,13 @@
 //
 // There is no engine: no retry, no dead-letter record, no commit. An outcome is what process() or deleted()
 // returned, or the error or outcome with which stream::must() ended it, the error errc::processor_threw when an
-// exception left it, or errc::answer_ignored when it did not look at the answer of a statement. Emits are those of
+// exception left it, or errc::answer_ignored when it did not look at the answer of a statement or service. Emits are those of
 // records that are done.
 // Lookups cache and share as declared, and their requests are executed statements like any other. Write times
 // are those of one owner of the partition from its first record on. A record that waits (a slow statement, a
 // sleep) continues when the clock is advanced.
+//
+// Services (service/http_client.h, service/blocking.h) have what http() and blocking() are primed with.
 //
 // Threads: the test's thread.
 // Errors: an unreadable record and a failed prepare() are returned; misuse breaks an invariant.
@@ -57,6 +59,7 @@
 #include <millrace/engine/processor.h>
 #include <millrace/metrics/registry.h>
 #include <millrace/runtime/loop.h>
+#include <millrace/simulation/simulated_services.h>
 #include <millrace/simulation/simulated_store.h>
 #include <millrace/statement/lookup.h>
 #include <millrace/stream/log.h>
@@ -141,6 +144,9 @@ class processor_runner_base {
   [[nodiscard]] statements::lookup_statistics lookups(std::string_view name) const;
   // The executions of one statement by its text.
   [[nodiscard]] std::vector<executed_statement> executed(std::string_view cql) const;
+  // The server, or the threads, of a service that the processor declares; another name breaks an invariant.
+  [[nodiscard]] simulated_http& http(std::string_view name);
+  [[nodiscard]] simulated_blocking& blocking(std::string_view name);
   // The total of a counter of the processor, or the number of observations of a histogram: of the series with
   // these labels, or of all. 0 when nothing was counted; a name that the processor does not declare, or of a
   // gauge, breaks an invariant.
@@ -175,6 +181,7 @@ class processor_runner_base {
   manual_clock time_;
   runtime::loop loop_{time_};
   simulated_store store_{loop_, {}};
+  simulated_services services_{loop_};
   stream::block_pool blocks_;
   statements::invalidation_board board_;
   statements::lookup_room room_{board_};

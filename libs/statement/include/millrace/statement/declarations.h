@@ -1,4 +1,4 @@
-// Declarations of a processor's members: statements, lookups, outputs and metrics.
+// Declarations of a processor's members: statements, lookups, outputs, metrics and services.
 //
 // A declaration registers itself in the collector that is active on the thread while the engine constructs
 // the processor. The engine can therefore prepare and check statements, and register schemas, before the
@@ -25,6 +25,7 @@
 #include <millrace/statement/invalidations.h>
 #include <millrace/statement/lookup.h>
 #include <millrace/statement/metric.h>
+#include <millrace/statement/service.h>
 
 namespace millrace::statements {
 
@@ -63,6 +64,7 @@ struct declarations {
   std::vector<output_declaration*> outputs;
   std::vector<lookup_declaration*> lookups;
   std::vector<metric_declaration*> metrics;
+  std::vector<service_declaration*> services;
 };
 
 // Ties the writes to the lookups that they name, and checks the conditions that concern several statements.
@@ -83,8 +85,8 @@ struct declarations {
 // Not checked: a write at the record's write time, for which connect() has a stricter rule; a literal index of a list.
 [[nodiscard]] result<void> check_idempotence(const statement_declaration& statement);
 
-// Makes `into` the thread's collector for the lifetime of this object. A statement, output or metric that is
-// constructed without a collector breaks an invariant, because it would never be prepared.
+// Makes `into` the thread's collector for the lifetime of this object. A statement, output, metric or service that
+// is constructed without a collector breaks an invariant, because it would never be prepared.
 class declaration_scope {
  public:
   explicit declaration_scope(declarations& into) noexcept;

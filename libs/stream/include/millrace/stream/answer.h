@@ -1,9 +1,9 @@
-// answer<T>: the result of a statement, which must be looked at.
+// answer<T>: the result of a statement, or of a call of a service, which must be looked at.
 //
 // A write may fail, and a processor that ignores its result would have the record committed all the same. An
 // answer therefore knows whether it was looked at. When process() returns done or skipped and an answer was
-// destroyed that nobody had looked at, the attempt fails with errc::answer_ignored and the statement's name:
-// it is retried within the bounds of `engine.retry`, and then the record is sent to the dead-letter topic.
+// destroyed that nobody had looked at, the attempt fails with errc::answer_ignored and the name of the statement
+// or service: it is retried within the bounds of `engine.retry`, and then the record is sent to the dead-letter topic.
 //
 // Example prelude:
 //
@@ -33,12 +33,13 @@
 // aborts the process, as it does for a result.
 #pragma once
 
+#include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
 #include <millrace/base/errors.h>
 #include <millrace/base/result.h>
-#include <millrace/statement/declaration.h>
 
 namespace millrace::stream {
 
@@ -49,15 +50,15 @@ class answer_duty {
  public:
   // No duty.
   answer_duty() = default;
-  answer_duty(execution& run, const statements::statement_declaration& statement) noexcept
-      : run_(&run), statement_(&statement) {}
+  // `name` is that of a statement or service; its declaration owns it.
+  answer_duty(execution& run, const std::string& name) noexcept : run_(&run), name_(&name) {}
   answer_duty(const answer_duty& other) noexcept
-      : run_(std::exchange(other.run_, nullptr)), statement_(other.statement_) {}
+      : run_(std::exchange(other.run_, nullptr)), name_(other.name_) {}
   answer_duty& operator=(const answer_duty& other) noexcept {
     if (this == &other) return *this;
     if (run_ != nullptr) report();
     run_ = std::exchange(other.run_, nullptr);
-    statement_ = other.statement_;
+    name_ = other.name_;
     return *this;
   }
   ~answer_duty() {
@@ -72,7 +73,7 @@ class answer_duty {
   void report() noexcept;
 
   mutable execution* run_ = nullptr;
-  const statements::statement_declaration* statement_ = nullptr;
+  const std::string* name_ = nullptr;
 };
 
 // A result<T> with the duty to look at it. The functions are those of result<T>.
@@ -130,7 +131,7 @@ class [[nodiscard]] answer {
   answer_duty duty_;
 };
 
-// Returns the error of an attempt that did not look at an answer of `statement`.
-[[nodiscard]] error ignored_answer(const statements::statement_declaration& statement);
+// Returns the error of an attempt that did not look at an answer of the statement or service of this name.
+[[nodiscard]] error ignored_answer(std::string_view name);
 
 }  // namespace millrace::stream

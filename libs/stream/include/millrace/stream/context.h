@@ -29,6 +29,7 @@
 #include <millrace/runtime/loop.h>
 #include <millrace/runtime/timer.h>
 #include <millrace/statement/declarations.h>
+#include <millrace/statement/service.h>
 #include <millrace/stream/answer.h>
 #include <millrace/stream/emit.h>
 #include <millrace/stream/log.h>
@@ -88,11 +89,19 @@ class execution {
   virtual void database_answered(const statements::statement_declaration& statement, const error* failure) {
     static_cast<void>(statement), static_cast<void>(failure);
   }
-  // An answer of `statement` was destroyed that nobody had looked at (answer.h). An attempt that ends with
-  // done or skipped fails then.
-  virtual void answer_ignored(const statements::statement_declaration& statement) noexcept {
-    static_cast<void>(statement);
+  // Called when a service (statement/service.h) has answered a call, or has failed to, after `resumed`. Circuit
+  // breakers go by it. nullptr: it succeeded.
+  virtual void service_answered(const statements::service_declaration& service, const error* failure) {
+    static_cast<void>(service), static_cast<void>(failure);
   }
+  // Called instead when a call was given up that had waited too long for its turn: nothing was sent, and the
+  // service is not to blame.
+  virtual void service_not_called(const statements::service_declaration& service) {
+    static_cast<void>(service);
+  }
+  // An answer of the statement or service of this name was destroyed that nobody had looked at (answer.h). An
+  // attempt that ends with done or skipped fails then. The name lives as long as the processor.
+  virtual void answer_ignored(const std::string& name) noexcept { static_cast<void>(name); }
 
  protected:
   ~execution() = default;
@@ -155,8 +164,19 @@ class context {
   }
   // To be called by statements: the duty to look at an answer, for stream::answer.
   [[nodiscard]] answer_duty duty_for(const statements::statement_declaration& statement) const noexcept {
-    return answer_duty(*run_, statement);
+    return answer_duty(*run_, statement.name());
   }
+  [[nodiscard]] answer_duty duty_for(const statements::service_declaration& service) const noexcept {
+    return answer_duty(*run_, service.name());
+  }
+  // To be called by services, and by waits that end when the attempt is cancelled.
+  void service_answered(const statements::service_declaration& service, const error* failure) const {
+    run_->service_answered(service, failure);
+  }
+  void service_not_called(const statements::service_declaration& service) const {
+    run_->service_not_called(service);
+  }
+  void begin_wait(cancellable& wait) const { run_->begin_wait(wait); }
 
   // Produces `value` to the output `to` once process() has returned done. The record is finished when the
   // broker has acknowledged it. Output is engine::output<T>. The emitted record has the timestamp of the
