@@ -7,6 +7,7 @@
 #include <millrace/avro/value.h>
 
 #include "checksum.h"
+#include "five_fields.h"
 #include "owning.h"
 #include "records.h"
 #include "straight_line.h"
@@ -14,28 +15,6 @@
 namespace millrace::bench {
 namespace {
 
-// The fields of checksum.py's PROJECTION.
-struct five_fields {
-  struct page_url {
-    std::string_view url;
-  };
-  struct session_sequence {
-    std::int32_t sequence = 0;
-  };
-  timestamp event_time;
-  std::int32_t partner_id = 0;
-  std::string_view visitor_id;
-  page_url page;
-  session_sequence session;
-};
-
-void add_to(checksum& sum, const five_fields& nav) {
-  sum.add("event_time", nav.event_time);
-  sum.add("partner_id", nav.partner_id);
-  sum.add("visitor_id", nav.visitor_id);
-  sum.add("url", nav.page.url);
-  sum.add("sequence", nav.session.sequence);
-}
 using five_slots = std::array<avro::value, 5>;
 void add_to(checksum& sum, const five_slots& slots) {
   sum.add("event_time", slots[0].int64());
@@ -82,34 +61,6 @@ template <class T>
 }
 
 }  // namespace
-}  // namespace millrace::bench
-
-template <>
-struct millrace::avro::describe<millrace::bench::five_fields::page_url> {
-  using type_of = millrace::bench::five_fields::page_url;
-  static type_descriptor type() { return record_of<type_of>("Page", {field("url", &type_of::url)}); }
-};
-template <>
-struct millrace::avro::describe<millrace::bench::five_fields::session_sequence> {
-  using type_of = millrace::bench::five_fields::session_sequence;
-  static type_descriptor type() {
-    return record_of<type_of>("SessionInfo", {field("sequence", &type_of::sequence)});
-  }
-};
-template <>
-struct millrace::avro::describe<millrace::bench::five_fields> {
-  using type_of = millrace::bench::five_fields;
-  static type_descriptor type() {
-    return record_of<type_of>(
-        "Navigation",
-        {field("event_time", &type_of::event_time), field("partner_id", &type_of::partner_id),
-         field("visitor_id", &type_of::visitor_id), field("page", &type_of::page),
-         field("session", &type_of::session)},
-        members::all);
-  }
-};
-
-namespace millrace::bench {
 
 void add_decode_rows(const data_files& files, std::vector<row>& rows) {
   const auto data = std::make_shared<const records>(files.folder + "/navigation.bin");

@@ -18,6 +18,7 @@ int main(int argc, char** argv) {
   std::vector<row> rows;
   add_decode_rows(files, rows);
   add_other_rows(files, rows);
+  add_json_rows(files, rows);
   std::string names;
   for (const row& one : rows) names += (names.empty() ? "" : "\t") + one.name;
   std::puts(names.c_str());

@@ -42,6 +42,7 @@ struct data_files {
 
 void add_decode_rows(const data_files& files, std::vector<row>& rows);
 void add_other_rows(const data_files& files, std::vector<row>& rows);
+void add_json_rows(const data_files& files, std::vector<row>& rows);
 
 // So that the compiler must suppose that somebody reads what was decoded.
 template <class T>

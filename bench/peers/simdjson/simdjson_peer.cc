@@ -211,6 +211,22 @@ void read(ondemand::document& document, navigation& to) {
   read(field(object, "tags"), to.tags);
 }
 
+// Five of the fields; the others are passed over.
+struct five_fields {
+  std::int64_t event_time, partner_id, sequence;
+  text visitor_id, url;
+};
+void read(ondemand::document& document, five_fields& to) {
+  ondemand::object object = document.get_object();
+  read(field(object, "event_time"), to.event_time);
+  read(field(object, "partner_id"), to.partner_id);
+  read(field(object, "visitor_id"), to.visitor_id);
+  ondemand::object page = field(object, "page");
+  read(field(page, "url"), to.url);
+  ondemand::object session = field(object, "session");
+  read(field(session, "sequence"), to.sequence);
+}
+
 std::uint64_t fnv1a(text data) {
   std::uint64_t hash = 0xCBF29CE484222325U;
   for (const char byte : data) hash = (hash ^ static_cast<std::uint8_t>(byte)) * 0x100000001B3U;
@@ -269,6 +285,13 @@ struct checksum {
     add("categories", from.categories);
     add("attributes", from.attributes);
   }
+  void add(const five_fields& nav) {
+    add("event_time", nav.event_time);
+    add("partner_id", nav.partner_id);
+    add("visitor_id", nav.visitor_id);
+    add("url", nav.url);
+    add("sequence", nav.sequence);
+  }
   void add(const navigation& nav) {
     add("event_id", nav.event_id);
     add("event_time", nav.event_time);
@@ -313,6 +336,17 @@ struct checksum {
   }
 };
 
+// Every record once.
+template <class T>
+void pass(const std::vector<padded_string_view>& lines, ondemand::parser& parser, T& to, checksum* sum) {
+  for (const padded_string_view one : lines) {
+    ondemand::document document = parser.iterate(one);
+    read(document, to);
+    if (sum != nullptr) sum->add(to);
+    asm volatile("" : : "r"(&to) : "memory");
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -326,18 +360,18 @@ int main(int argc, char** argv) {
     lines.emplace_back(raw.data() + at, end - at, end - at + SIMDJSON_PADDING);
     at = end + 1;
   }
-  std::puts("simdjson On Demand, JSON");
+  std::puts("simdjson On Demand, JSON\tsimdjson On Demand, JSON, five fields");
   std::fflush(stdout);
   ondemand::parser parser;
   navigation nav;
+  five_fields five;
   for (std::string line; std::getline(std::cin, line);) {
     const bool summed = line.starts_with("sum\t");
     checksum sum;
-    for (const padded_string_view one : lines) {
-      ondemand::document document = parser.iterate(one);
-      read(document, nav);
-      if (summed) sum.add(nav);
-      asm volatile("" : : "r"(&nav) : "memory");
+    if (line.ends_with("five fields")) {
+      pass(lines, parser, five, summed ? &sum : nullptr);
+    } else {
+      pass(lines, parser, nav, summed ? &sum : nullptr);
     }
     if (summed) {
       std::printf("%016" PRIx64 "\n", sum.total);

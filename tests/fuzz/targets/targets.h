@@ -34,6 +34,7 @@ void plan_compile(bytes_view input);  // writer, reader
 void decode(bytes_view input);        // writer, datum
 void resolve(bytes_view input);       // writer, reader, datum
 void container(bytes_view input);     // an object container file
+void json(bytes_view input);          // a byte of options, schema, document
 void framing(bytes_view input);       // a byte of options, a header of that many bytes, a message
 
 struct target {
@@ -45,6 +46,7 @@ inline constexpr target targets[] = {{"schema", schema_text},
                                      {"decode", decode},
                                      {"resolve", resolve},
                                      {"container", container},
+                                     {"json", json},
                                      {"framing", framing},
                                      {"statement", statements::fuzz::statement},
                                      {"cql_frame", cql::fuzz::frame},

@@ -38,11 +38,15 @@ void instant_text(std::int64_t value, int digits, bool utc, std::string& out) {
   std::int64_t per_day = 86'400;
   for (int i = 0; i < digits; ++i) per_day *= 10;
   std::int64_t days = value / per_day;
-  if (value % per_day < 0) --days;
+  std::int64_t in_day = value % per_day;
+  if (in_day < 0) {
+    --days;
+    in_day += per_day;
+  }
   std::string text = "\"";
   if (date_text(days, text)) {
     text += 'T';
-    static_cast<void>(time_text(value - days * per_day, digits, text));
+    static_cast<void>(time_text(in_day, digits, text));
     out += text + (utc ? "Z\"" : "\"");
   } else {
     out += std::to_string(value);
