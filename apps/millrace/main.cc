@@ -6,6 +6,7 @@
 #include "check/check.h"
 #include "codegen.h"
 #include "demo_command.h"
+#include "dev_command.h"
 #include "new/new_app.h"
 
 int main(int argc, char** argv) {
@@ -16,6 +17,6 @@ int main(int argc, char** argv) {
        MILLRACE_VERSION,
        "Process Avro records from Kafka into ScyllaDB, Cassandra and Kafka, at least once",
        app::commands_of(navigation),
-       {new_app::new_command(), codegen_command(), check::check_command(), demo_command()}},
+       {new_app::new_command(), codegen_command(), check::check_command(), demo_command(), dev_command()}},
       argc, argv);
 }

@@ -33,4 +33,12 @@ task<outcome> ratings::process(record<books::Rating> rating, context ctx) {
   co_return outcome::done();
 }
 
+millrace::application application() {
+  return {.name = "ratings",
+          .version = "1.0.0",
+          .settings = millrace::settings_of(rating_spec(), [](const rating_settings& settings) {
+            return millrace::processor_set{millrace::make<ratings>(settings)};
+          })};
+}
+
 }  // namespace ratings

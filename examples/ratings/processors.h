@@ -62,4 +62,7 @@ class ratings final : public millrace::processor<books::Rating> {
       {.written = millrace::write_time::record, .invalidates = {"tastes"}}};
 };
 
+// The application: its name, its settings and its processors. The program runs it, and so do the tests.
+[[nodiscard]] millrace::application application();
+
 }  // namespace ratings

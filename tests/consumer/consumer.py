@@ -98,7 +98,7 @@ class Consumer:
         program = build / NAME
         require(run(program, "version") == f"{NAME} 0.1.0\n", "the program does not know its version")
         commands = run(program, "help")
-        for command in ("run", "validate", "config", "errors", "metrics", "top", "lag", "tap", "dlq", "avro", "help", "version"):
+        for command in ("run", "validate", "config", "errors", "metrics", "prepare", "top", "lag", "tap", "dlq", "avro", "help", "version"):
             require(re.search(rf"^  {command} ", commands, re.MULTILINE) is not None, f"there is no command {command}")
         run(program, "validate", folder / "absent.yaml", expect=EXIT_CONFIG)
         run(program, "avro", "schema", "check", folder / "schemas/event.avsc")

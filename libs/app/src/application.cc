@@ -20,6 +20,7 @@
 #include <millrace/app/config_commands.h>
 #include <millrace/app/exit_code.h>
 #include <millrace/app/metric_catalogue.h>
+#include <millrace/app/preparation.h>
 #include <millrace/metrics/cgroup.h>
 #include <millrace/metrics/exposition.h>
 #include <millrace/metrics/process.h>
@@ -28,12 +29,9 @@
 #include "capacity.h"
 #include "connections.h"
 #include "credential_renewal.h"
-#include "error_hints.h"
 #include "exit_guard.h"
 #include "front_page.h"
 #include "log.h"
-#include "lookups.h"
-#include "offline_checks.h"
 #include "operator_commands.h"
 #include "process_metrics.h"
 #include "rate_limited_log.h"
@@ -134,7 +132,6 @@ class process {
     metrics::shard* counts = nullptr;
   };
 
-  [[nodiscard]] result<void> check() const;
   // Those that are enabled.
   [[nodiscard]] result<engine::processors> build_processors() const {
     return engine::build(processors_, settings_.engine.processors);
@@ -150,7 +147,6 @@ class process {
     return settings_.tap.enabled || traces_ ? samplers_[worker].get() : nullptr;
   }
   result<void> patiently(const std::function<result<void>()>& step);
-  result<void> prepare(const worker_ports& ports, engine::processors& work);
   [[nodiscard]] result<app_config> settings_now() const;
   // Called by every worker; one line per topic.
   void note_tombstone(const engine::skipped_tombstone& first);
@@ -234,7 +230,7 @@ int process::run_to_end() {
 
   use_buckets(settings_.metrics, declared_);
   declare_metrics(declared_);
-  // What it refuses, check() reports.
+  // What it refuses, check_start() reports.
   if (const auto work = build_processors()) {
     if (auto own = declare_metrics(work->declared, declared_); !own) return fail(own.error());
   }
@@ -253,7 +249,8 @@ int process::run_to_end() {
     log_event(log_level::warning, "insecure_config",
               {{"setting", std::string(each.setting)}, {"consequence", std::string(each.why)}});
   }
-  if (auto checked = check(); !checked) return fail(checked.error());
+  if (auto checked = check_start(processors_, settings_, worker_count_); !checked)
+    return fail(checked.error());
   services_ = std::make_unique<service::process_services>(http_services_of(settings_), settings_.blocking);
   if (auto enough = has_enough_descriptors(machine_, 1); !enough) return fail(enough.error());
   if (auto admin = start_admin(); !admin) return fail(admin.error());
@@ -281,16 +278,6 @@ int process::run_to_end() {
   if (!started) return fail(started.error());
   supervise();
   return closing();
-}
-
-// The first reason for which the application cannot start.
-result<void> process::check() const {
-  std::optional<error> first;
-  check_offline(processors_, settings_, worker_count_, [&first](const error& why) {
-    if (!first) first = why;
-  });
-  if (first) return *first;
-  return {};
 }
 
 // The number of partitions is known: how many workers run, and what they may use.
@@ -378,28 +365,6 @@ result<void> process::patiently(const std::function<result<void>()>& step) {
   }
 }
 
-result<void> process::prepare(const worker_ports& ports, engine::processors& work) {
-  for (statements::statement_declaration* statement : work.declared.statements) {
-    const auto prepared = patiently([&] { return ports.store->prepare(*statement); });
-    if (!prepared) return with_hint(prepared.error(), part::statement);
-  }
-  for (statements::output_declaration* output : work.declared.outputs) {
-    output->route_to(topic_of(*output, settings_));
-    const auto subject = subject_for(*output, settings_);
-    if (!subject) return subject.error().in("output '" + output->name() + "'");
-    const auto registered = patiently([&]() -> result<void> {
-      const auto id = ports.schemas->register_schema(*subject, output->schema_text());
-      if (!id) return with_hint(id.error().in("output '" + output->name() + "'"), part::registry);
-      output->registered_as(*id);
-      return {};
-    });
-    if (!registered) return registered;
-  }
-  if (auto bound = ports.services->bind(work.declared); !bound) return bound;
-  const std::vector<lookup_settings> configured = declared_of(settings_.lookups, work.declared);
-  return open_lookups(work.declared, *ports.lookups, {configured, worker_count_, budget_.bytes_max()});
-}
-
 result<process::candidate> process::make_worker() {
   candidate made;
   if (auto left = check_descriptors(); !left) return left.error();
@@ -416,7 +381,11 @@ result<process::candidate> process::make_worker() {
   auto work = build_processors();
   if (!work) return work.error();
   made.work = std::move(*work);
-  if (auto prepared = prepare(made.ports, made.work); !prepared) return prepared.error();
+  const auto prepared =
+      prepare(made.work, {*made.ports.store, *made.ports.schemas, *made.ports.lookups}, settings_,
+              worker_count_, [this](const auto& step) { return patiently(step); });
+  if (!prepared) return prepared.error();
+  if (auto bound = made.ports.services->bind(made.work.declared); !bound) return bound.error();
   return made;
 }
 

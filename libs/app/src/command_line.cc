@@ -48,12 +48,17 @@ void declare_validate_command(const application& app, CLI::App& self, int& code)
   struct arguments {
     run_arguments run;
     bool fix = false;
+    std::string schema;
   };
   auto given = std::make_shared<arguments>();
   add_configuration(self, given->run);
-  self.add_flag("--fix", given->fix, "Replace former names of settings in the file");
+  CLI::Option* const fix = self.add_flag("--fix", given->fix, "Replace former names of settings in the file");
+  self.add_option("--schema", given->schema,
+                  "File of CQL with the tables: check it, and the statements against it")
+      ->excludes(fix);
   self.callback([&app, given, &code] {
-    code = given->fix ? fix_config(app, given->run, std::cout, std::cerr) : validate(app, given->run);
+    code = given->fix ? fix_config(app, given->run, std::cout, std::cerr)
+                      : validate_config(app, given->run, std::cout, std::cerr, given->schema);
   });
 }
 
@@ -172,6 +177,7 @@ std::vector<command> commands_of(const application& app) {
       {"metrics", "Print the catalogue of metrics as JSON",
        [&app](CLI::App& self, int& code) { declare_metrics_command(app, self, code); }},
   };
+  all.push_back(prepare_command(app));
   for (command& one : observe_commands()) all.push_back(std::move(one));
   all.push_back(dlq_command());
   all.push_back(avro_command());

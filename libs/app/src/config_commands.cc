@@ -12,6 +12,7 @@
 
 #include <millrace/app/config_commands.h>
 #include <millrace/app/exit_code.h>
+#include <millrace/app/schema_file.h>
 #include <millrace/base/exceptions.h>
 #include <millrace/config/reference.h>
 #include <millrace/config/rename.h>
@@ -93,16 +94,21 @@ section_ptr section_with(const application_settings& own) {
   return all;
 }
 
+config::loaded<app_config> read(const config::section_info& settings, const config::inputs& from) {
+  config::loaded<app_config> loaded;
+  config::load_report report = config::load_into(settings, &loaded.value, from);
+  loaded.diagnostics = std::move(report.diagnostics);
+  loaded.origins = std::move(report.origins);
+  return loaded;
+}
+
 std::optional<config::loaded<app_config>> load(const config::section_info& settings,
                                                const run_arguments& arguments, std::ostream& err) {
   config::inputs from;
   from.file = arguments.config_file;
   from.environment = config::process_environment();
   from.set = arguments.set;
-  config::loaded<app_config> loaded;
-  config::load_report report = config::load_into(settings, &loaded.value, from);
-  loaded.diagnostics = std::move(report.diagnostics);
-  loaded.origins = std::move(report.origins);
+  config::loaded<app_config> loaded = read(settings, from);
   if (!loaded.diagnostics.empty()) err << config::to_text(loaded.diagnostics, in_colour(err));
   if (!loaded.ok()) return std::nullopt;
   return loaded;
@@ -136,6 +142,21 @@ bool accepts(const application& app, const app_config& settings, const std::stri
   return accepted;
 }
 
+// The tables of a schema file, and the statements that use them.
+bool accepts_schema(const application& app, const app_config& settings, const std::string& path,
+                    std::ostream& err) {
+  const auto file = schema_file::read(path, settings.cql ? settings.cql->keyspace : std::string());
+  if (!file) {
+    err << file.error().message() << "\n";
+    return false;
+  }
+  std::vector<config::diagnostic> found = file->diagnostics();
+  const auto processors = processors_of(app, settings);
+  if (!config::has_errors(found) && processors) found = file->check(*processors, settings);
+  if (!found.empty()) err << config::to_text(found, in_colour(err));
+  return !config::has_errors(found);
+}
+
 }  // namespace
 
 std::string config_reference(const application_settings& own) {
@@ -144,6 +165,10 @@ std::string config_reference(const application_settings& own) {
 
 std::string config_schema(const application_settings& own) {
   return config::to_json_schema(*section_with(own), "Millrace configuration");
+}
+
+config::loaded<app_config> read_config(const application& app, const config::inputs& from) {
+  return read(*section_with(app.settings), from);
 }
 
 std::optional<config::loaded<app_config>> load_config(const application& app, const run_arguments& arguments,
@@ -190,10 +215,12 @@ int print_config(const application& app, config_document which, const run_argume
 }
 
 int validate_config(const application& app, const run_arguments& arguments, std::ostream& out,
-                    std::ostream& err) {
+                    std::ostream& err, const std::string& schema) {
   const auto loaded = load_config(app, arguments, err);
   if (!loaded) return exit_config;
   if (!accepts(app, loaded->value, arguments.config_file, err)) return exit_config;
+  if (!schema.empty() && !accepts_schema(app, loaded->value, schema, err)) return exit_config;
+  if (!schema.empty()) out << schema << ": ok\n";
   out << arguments.config_file << ": ok\n";
   return exit_ok;
 }

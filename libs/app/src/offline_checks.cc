@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <cerrno>
 #include <map>
+#include <optional>
 #include <set>
 #include <system_error>
 #include <utility>
 
 #include <unistd.h>
 
+#include <millrace/app/preparation.h>
 #include <millrace/base/text.h>
 
 #include "lookups.h"
@@ -125,11 +127,6 @@ void check_tombstones(const engine::processors& work, const app_config& settings
 
 }  // namespace
 
-std::string topic_of(const statements::output_declaration& output, const app_config& settings) {
-  const auto to = settings.engine.outputs.find(output.name());
-  return to == settings.engine.outputs.end() ? output.name() : to->second;
-}
-
 void check_offline(const engine::processor_set& processors, const app_config& settings, unsigned workers,
                    const std::function<void(const error&)>& refuse) {
   check_files(settings, refuse);
@@ -144,6 +141,16 @@ void check_offline(const engine::processor_set& processors, const app_config& se
   const auto lookups = check_lookups(
       all->declared, {settings.lookups, workers, static_cast<std::size_t>(settings.engine.memory_max.bytes)});
   if (!lookups) refuse(lookups.error());
+}
+
+result<void> check_start(const engine::processor_set& processors, const app_config& settings,
+                         unsigned workers) {
+  std::optional<error> first;
+  check_offline(processors, settings, workers, [&first](const error& why) {
+    if (!first) first = why;
+  });
+  if (first) return *first;
+  return {};
 }
 
 }  // namespace millrace::app

@@ -21,7 +21,4 @@ namespace millrace::app {
 void check_offline(const engine::processor_set& processors, const app_config& settings, unsigned workers,
                    const std::function<void(const error&)>& refuse);
 
-// The topic of an output: by `engine.outputs`, or its name.
-[[nodiscard]] std::string topic_of(const statements::output_declaration& output, const app_config& settings);
-
 }  // namespace millrace::app

@@ -273,6 +273,24 @@ TEST_F(config_commands, AFileThatIsNotYamlIsExplainedAndLeftAsItWas) {
   EXPECT_EQ(fix_config(application_, arguments_, out_, err_), 78);
 }
 
+TEST_F(config_commands, ValidateWithASchemaChecksTheStatements) {
+  write(std::string(smallest) +
+        "registry: {urls: ['https://r:8081']}\ncql: {contact_points: [a], keyspace: shop}\n");
+  const std::string schema = (folder_ / "schema.cql").string();
+  const auto verdict = [&](const std::string& text) {
+    std::ofstream(schema) << text;
+    out_.str("");
+    err_.str("");
+    return validate_config(application_, arguments_, out_, err_, schema);
+  };
+  EXPECT_EQ(verdict("CREATE TABLE price (item text PRIMARY KEY, price bigint);"), 0) << err_.str();
+  EXPECT_NE(out_.str().find(schema + ": ok"), std::string::npos);
+  EXPECT_EQ(verdict("CREATE TABLE price (item text PRIMARY KEY, prize bigint);"), 78);
+  EXPECT_NE(err_.str().find("has no column 'price'; did you mean 'prize'?"), std::string::npos) << err_.str();
+  EXPECT_EQ(verdict("CREATE TABLE price\n(item txt PRIMARY KEY);"), 78);
+  EXPECT_NE(err_.str().find(schema + ":2:7"), std::string::npos) << err_.str();
+}
+
 TEST(ConfigReference, IsTheCommittedDocument) {
   EXPECT_EQ(config_reference(), content(fs::path(MILLRACE_SOURCE_DIR) / "docs/reference/configuration.md"))
       << "run ./dev generate";

@@ -7,7 +7,8 @@ namespace millrace {
 namespace {
 
 // Longer names are not compared: the table is quadratic.
-constexpr std::size_t compared_bytes_max = 64;
+constexpr std::size_t compared_bytes_max = 1'024;
+constexpr std::size_t name_bytes_max = 64;
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
@@ -35,10 +36,24 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   return last[b.size()];
 }
 
+std::optional<std::string> closest(std::string_view wanted, const std::vector<std::string>& candidates) {
+  std::optional<std::string> best;
+  std::size_t best_distance = 0;
+  for (const std::string& candidate : candidates) {
+    const std::size_t distance = edit_distance(wanted, candidate);
+    if (best && distance >= best_distance) continue;
+    best = candidate;
+    best_distance = distance;
+  }
+  return best;
+}
+
 std::optional<std::string> nearest(std::string_view wanted, const std::vector<std::string>& candidates) {
   std::optional<std::string> best;
   std::size_t best_distance = 4;
+  if (wanted.size() > name_bytes_max) return best;
   for (const std::string& candidate : candidates) {
+    if (candidate.size() > name_bytes_max) continue;
     const std::size_t distance = edit_distance(wanted, candidate);
     const std::size_t near_enough = std::max<std::size_t>(1, candidate.size() / 3);
     if (distance <= near_enough && distance < best_distance) {
@@ -47,6 +62,11 @@ std::optional<std::string> nearest(std::string_view wanted, const std::vector<st
     }
   }
   return best;
+}
+
+std::string did_you_mean(std::string_view wanted, const std::vector<std::string>& candidates) {
+  const auto meant = nearest(wanted, candidates);
+  return meant ? "; did you mean '" + *meant + "'?" : std::string();
 }
 
 }  // namespace millrace

@@ -152,6 +152,13 @@ result<void> statement_base::check(const std::vector<statements::column>& parame
   return {};
 }
 
+std::optional<std::vector<statements::column>> statement_base::result_columns() const {
+  if (text().conditional) return std::nullopt;  // they depend on what the statement finds
+  std::vector<statements::column> all;
+  for (const expectation& each : expected_columns_) all.push_back({std::string(each.field), each.cql});
+  return all;
+}
+
 error statement_base::unreadable_row(const row_fault& fault) const {
   const std::string column =
       fault.column < column_names_.size() ? column_names_[fault.column] : std::to_string(fault.column + 1);

@@ -147,4 +147,23 @@ result<cluster_facts> check_connectivity(const client_config& config, std::span<
   return facts;
 }
 
+result<std::vector<topic_presence>> find_topics(const client_config& config,
+                                                std::span<const std::string> topics, milliseconds timeout) {
+  conf_builder conf;
+  conf.prefer("allow.auto.create.topics", "false");
+  if (result<void> done = conf.apply(config, {}); !done) return done.error();
+  conf.enable_events(0);
+  result<client_handle> client = conf.make_client(RD_KAFKA_PRODUCER);
+  if (!client) return std::move(client).error();
+  question asking(config, std::move(client).value(), timeout);
+  if (const result<metadata_handle> cluster = asking.ask(nullptr); !cluster) return cluster.error();
+  std::vector<topic_presence> found;
+  for (const std::string& topic : topics) {
+    const result<topic_facts> known = asking.ask_about(topic);
+    if (!known && known.error().code() != errc::topic_not_found) return known.error();
+    found.push_back({topic, known ? std::optional(known->partitions) : std::nullopt});
+  }
+  return found;
+}
+
 }  // namespace millrace::kafka

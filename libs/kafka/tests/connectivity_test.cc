@@ -109,6 +109,23 @@ TEST_F(connectivity_test, a_missing_topic_is_named) {
   EXPECT_NE(facts.error().message().find("'nowhere'"), std::string::npos) << facts.error().message();
 }
 
+TEST_F(connectivity_test, topics_are_found_present_or_missing_at_once) {
+  topic("visits", 20);
+  const std::string topics[] = {"nowhere", "visits", "elsewhere"};
+  const auto found = find_topics(here(), topics, seconds(5));
+  ASSERT_TRUE(found.ok()) << found.error().to_string();
+  ASSERT_EQ(found->size(), 3U);
+  EXPECT_FALSE((*found)[0].partitions);
+  EXPECT_EQ((*found)[1].partitions, 20);
+  EXPECT_FALSE((*found)[2].partitions);
+}
+
+TEST_F(connectivity_test, a_topic_that_cannot_be_created_is_named_with_the_cause) {
+  const auto made = create_topic(here(), {"visits", 0, 1}, seconds(1));
+  ASSERT_FALSE(made.ok());
+  EXPECT_NE(made.error().message().find("'visits'"), std::string::npos) << made.error().message();
+}
+
 TEST(kafka_connectivity, a_refused_connection_is_named_with_the_cause) {
   client_config config;
   std::uint16_t port = 0;

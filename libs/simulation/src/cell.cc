@@ -48,29 +48,35 @@ std::vector<cell> counted(const std::optional<byte_buffer>& bytes, std::size_t c
 
 }  // namespace
 
-cell::cell(std::string_view text) : bytes_(byte_buffer(as_bytes(text).begin(), as_bytes(text).end())) {}
-cell::cell(std::int64_t bigint) : bytes_(big_endian(static_cast<std::uint64_t>(bigint))) {}
-cell::cell(std::int32_t number) : bytes_(big_endian(static_cast<std::uint32_t>(number))) {}
-cell::cell(std::int16_t number) : bytes_(big_endian(static_cast<std::uint16_t>(number))) {}
-cell::cell(std::int8_t number) : bytes_(byte_buffer(1, static_cast<std::byte>(number))) {}
-cell::cell(double number) : bytes_(big_endian(std::bit_cast<std::uint64_t>(number))) {}
-cell::cell(float number) : bytes_(big_endian(std::bit_cast<std::uint32_t>(number))) {}
-cell::cell(bool yes) : bytes_(byte_buffer(1, yes ? std::byte{1} : std::byte{0})) {}
-cell::cell(const millrace::uuid& id) : bytes_(byte_buffer(id.bytes.begin(), id.bytes.end())) {}
-cell::cell(millrace::timestamp at) : cell(std::int64_t{at.time_since_epoch().count()}) {}
+cell::cell(std::string_view text)
+    : cell(byte_buffer(as_bytes(text).begin(), as_bytes(text).end()), "text or ascii") {}
+cell::cell(std::int64_t bigint) : cell(big_endian(static_cast<std::uint64_t>(bigint)), "bigint or counter or timestamp or time") {}
+cell::cell(std::int32_t number) : cell(big_endian(static_cast<std::uint32_t>(number)), "int or date") {}
+cell::cell(std::int16_t number) : cell(big_endian(static_cast<std::uint16_t>(number)), "smallint") {}
+cell::cell(std::int8_t number) : cell(byte_buffer(1, static_cast<std::byte>(number)), "tinyint") {}
+cell::cell(double number) : cell(big_endian(std::bit_cast<std::uint64_t>(number)), "double") {}
+cell::cell(float number) : cell(big_endian(std::bit_cast<std::uint32_t>(number)), "float") {}
+cell::cell(bool yes) : cell(byte_buffer(1, yes ? std::byte{1} : std::byte{0}), "boolean") {}
+cell::cell(const millrace::uuid& id)
+    : cell(byte_buffer(id.bytes.begin(), id.bytes.end()), "uuid or timeuuid") {}
+cell::cell(millrace::timestamp at)
+    : cell(big_endian(static_cast<std::uint64_t>(at.time_since_epoch().count())), "timestamp") {}
 cell::cell(std::chrono::sys_days day)
-    : bytes_(big_endian(day_of_1970 + static_cast<std::uint32_t>(day.time_since_epoch().count()))) {}
-cell::cell(const decimal_view& number) : bytes_(big_endian(static_cast<std::uint32_t>(number.scale))) {
+    : cell(big_endian(day_of_1970 + static_cast<std::uint32_t>(day.time_since_epoch().count())), "date") {}
+cell::cell(const decimal_view& number)
+    : cell(big_endian(static_cast<std::uint32_t>(number.scale)), "decimal") {
   if (number.unscaled.empty()) bytes_->push_back(std::byte{0});
   bytes_->insert(bytes_->end(), number.unscaled.begin(), number.unscaled.end());
 }
 
-cell cell::time_of_day(nanoseconds since_midnight) { return {std::int64_t{since_midnight.count()}}; }
+cell cell::time_of_day(nanoseconds since_midnight) {
+  return {big_endian(static_cast<std::uint64_t>(since_midnight.count())), "time"};
+}
 
 cell cell::varint(std::int64_t number) {
   const millrace::decimal shortest(number, 0);
   const bytes_view bytes = shortest.view().unscaled;
-  return {byte_buffer(bytes.begin(), bytes.end())};
+  return {byte_buffer(bytes.begin(), bytes.end()), "varint"};
 }
 
 cell cell::inet(std::string_view address) {
@@ -79,7 +85,7 @@ cell cell::inet(std::string_view address) {
   const bool is_v4 = ::inet_pton(AF_INET, text.c_str(), bytes.data()) == 1;
   const bool is_v6 = !is_v4 && ::inet_pton(AF_INET6, text.c_str(), bytes.data()) == 1;
   invariant(is_v4 || is_v6, "inet() takes the text of an IPv4 or IPv6 address");
-  return {byte_buffer(bytes.begin(), bytes.begin() + (is_v4 ? 4 : 16))};
+  return {byte_buffer(bytes.begin(), bytes.begin() + (is_v4 ? 4 : 16)), "inet"};
 }
 
 cell cell::list(const std::vector<cell>& elements) {

@@ -143,6 +143,7 @@ result<void> processor_runner_base::prepare() {
     if (auto opened = lookup->open(room_, lookup->declared()); !opened) return opened;
   }
   if (auto connected = statements::connect(built_.declared, board_); !connected) return connected;
+  if (auto primed = store_.check_primed(); !primed) return primed;
   prepared_ = true;
   return {};
 }
@@ -201,7 +202,8 @@ void processor_runner_base::feed_tombstone(record_origin from) {
 
 void processor_runner_base::feed_value(const void* value, std::shared_ptr<const void> owner,
                                        record_origin from, stream::record_ref block) {
-  if (!prepared_) invariant(prepare().ok(), "the statements fit what database().describe() says");
+  const result<void> usable = prepared_ ? store_.check_primed() : prepare();
+  if (!usable) invariant_broken(usable.error().message().c_str());
   outcomes_.emplace_back();
   at_work_.push_back(std::make_unique<fed>(*this, outcomes_.size() - 1, std::move(block),
                                            std::move(from.topic), value, std::move(owner)));

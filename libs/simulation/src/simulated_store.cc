@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include <millrace/base/assert.h>
+#include <millrace/base/suggest.h>
 #include <millrace/simulation/simulated_store.h>
 
 namespace millrace::simulation {
@@ -24,6 +25,23 @@ class simulated_rows final : public stream::rows_owner {
   byte_buffer bytes_;
   std::vector<statements::column> columns_;
 };
+
+// "bigint or counter" and "timestamp or bigint" share a type.
+bool shares_type(std::string_view a, std::string_view b) {
+  const auto words = [](std::string_view of) {
+    std::vector<std::string> all;
+    std::size_t begin = 0;
+    for (std::size_t at = 0; (at = of.find(" or ", begin)) != std::string_view::npos; begin = at + 4)
+      all.emplace_back(of.substr(begin, at - begin));
+    all.emplace_back(of.substr(begin));
+    return all;
+  };
+  const std::vector<std::string> first = words(a);
+  for (const std::string& each : words(b)) {
+    if (std::find(first.begin(), first.end(), each) != first.end()) return true;
+  }
+  return false;
+}
 
 }  // namespace
 
@@ -61,11 +79,57 @@ simulated_store::~simulated_store() {
 }
 
 void simulated_store::answer(std::string_view cql, answer_function rows_for) {
-  statements_[folded_cql(cql)].rows_for = std::move(rows_for);
+  table_entry& of = statements_[folded_cql(cql)];
+  of.rows_for = std::move(rows_for);
+  of.fixed.clear();
+  primed_unchecked_ = true;
 }
 
 void simulated_store::prime(std::string_view cql, std::vector<row> rows) {
-  answer(cql, [rows = std::move(rows)](std::span<const cell>) { return result<std::vector<row>>(rows); });
+  answer(cql, [rows](std::span<const cell>) { return result<std::vector<row>>(rows); });
+  statements_[folded_cql(cql)].fixed = std::move(rows);
+}
+
+result<void> simulated_store::check_primed() {
+  if (!primed_unchecked_) return {};
+  for (const auto& [cql, entry] : statements_) {
+    const auto found = prepared_.find(cql);
+    if (found == prepared_.end()) {
+      std::vector<std::string> known;
+      for (const auto& [text, statement] : prepared_) known.push_back(text);
+      const auto nearest = closest(cql, known);
+      return error(errc::db_invalid,
+                   "rows are primed for '" + cql + "', which is not a statement of a processor; " +
+                       (nearest ? "the nearest is '" + *nearest + "'" : "there is no statement"));
+    }
+    if (auto fits = check_rows(*found->second, entry.fixed); !fits) return fits;
+  }
+  primed_unchecked_ = false;
+  return {};
+}
+
+result<void> simulated_store::check_rows(const statements::statement_declaration& of,
+                                         std::span<const row> rows) const {
+  const auto expected = of.result_columns();
+  if (!expected) return {};
+  const auto wrong = [&](const std::string& what) {
+    return error(errc::db_type_mismatch,
+                 "a row that is primed for statement '" + of.name() + "' (" + of.cql() + ") " + what);
+  };
+  for (const row& each : rows) {
+    if (each.size() != expected->size()) {
+      return wrong("has " + std::to_string(each.size()) + " cells, and the C++ type of its result " +
+                   std::to_string(expected->size()));
+    }
+    for (std::size_t k = 0; k < each.size(); ++k) {
+      const statements::column& column = (*expected)[k];
+      if (each[k].types().empty() || shares_type(each[k].types(), column.type)) continue;
+      return wrong("has cell " + std::to_string(k + 1) +
+                   (column.name.empty() ? "" : " ('" + column.name + "')") + " of type " +
+                   std::string(each[k].types()) + ", and its C++ type is for " + column.type);
+    }
+  }
+  return {};
 }
 
 void simulated_store::describe(std::string_view cql, std::vector<statements::column> parameters,
@@ -75,9 +139,15 @@ void simulated_store::describe(std::string_view cql, std::vector<statements::col
 
 result<void> simulated_store::prepare(statements::statement_declaration& declaration) {
   declaration.prepared_as(++last_id_);
-  const auto found = statements_.find(folded_cql(declaration.cql()));
-  if (found == statements_.end() || !found->second.described) return {};
-  return declaration.check(found->second.described->first, found->second.described->second);
+  const std::string cql = folded_cql(declaration.cql());
+  prepared_[cql] = &declaration;
+  const auto found = statements_.find(cql);
+  if (found != statements_.end() && found->second.described)
+    return declaration.check(found->second.described->first, found->second.described->second);
+  if (options_.tables == nullptr) return {};
+  const auto described = options_.tables->describe(declaration.cql());
+  if (!described) return described.error().in("statement '" + declaration.name() + "'");
+  return declaration.check(described->parameters, described->columns);
 }
 
 void simulated_store::submit(stream::store_request& request) {
@@ -96,17 +166,39 @@ void simulated_store::submit(stream::store_request& request) {
   loop_.start(f, severed_ ? nanoseconds(0) : f.fate.until_applied);
 }
 
+// The statements of a batch take effect together; the first that is refused ends it.
+result<stream::rows_ref> simulated_store::execute_in_tables(const flight& f) {
+  const stream::store_request& request = f.request;
+  const std::int64_t now_us = loop_.time().wall().time_since_epoch().count();
+  last_write_us_ = std::max(last_write_us_ + 1, now_us);
+  const std::int64_t at_us = request.write_timestamp_us.value_or(last_write_us_);
+  if (request.batch.empty()) {
+    auto done = options_.tables->execute(request.statement->cql(), request.cells, at_us);
+    if (!done) return done.error();
+    if (done->columns.empty()) return stream::rows_ref();
+    return stream::rows_ref(new simulated_rows(done->rows, std::move(done->columns)));
+  }
+  for (const stream::store_request::part& each : request.batch) {
+    auto done = options_.tables->execute(each.statement->cql(), each.cells, at_us);
+    if (!done) return done.error();
+  }
+  return stream::rows_ref();
+}
+
 result<stream::rows_ref> simulated_store::apply(const flight& f) {
   const auto found = statements_.find(f.what.cql);
+  const bool primed = found != statements_.end() && found->second.rows_for;
   result<std::vector<row>> rows = std::vector<row>();
-  if (found != statements_.end() && found->second.rows_for) rows = found->second.rows_for(f.what.parameters);
+  if (primed) rows = found->second.rows_for(f.what.parameters);
   const auto took_place = [this](const executed_statement& what) {
     executed_.push_back(what);
     if (options_.on_applied) options_.on_applied(what);
   };
   took_place(f.what);
   for (const executed_statement& other : f.others) took_place(other);
+  if (!primed && options_.tables != nullptr) return execute_in_tables(f);
   if (!rows) return rows.error();
+  if (auto fits = check_rows(*f.request.statement, *rows); !fits) return fits.error();
   std::vector<statements::column> columns;
   if (found != statements_.end() && found->second.described) columns = found->second.described->second;
   return stream::rows_ref(new simulated_rows(*rows, std::move(columns)));

@@ -66,6 +66,95 @@ TEST(ProcessorRunner, ShowsWhatAProcessorDidWithARecord) {
   EXPECT_EQ(run.emitted().front().key, "ada");
 }
 
+TEST(ProcessorRunner, ShowsEmitsAsTheirStructs) {
+  processor_runner<deliver> run(0ns);
+  run.database().prime(select_owner, {{"ada"}});
+  run.feed({7, "book"});
+  const auto sent = run.emitted<parcel>("onward");
+  ASSERT_EQ(sent.size(), 1U);
+  EXPECT_EQ(sent.front()->number, 7);
+  EXPECT_EQ(sent.front()->word, "book");
+  EXPECT_EQ(sent.front().key, "ada");
+  EXPECT_TRUE(run.emitted<parcel>("elsewhere").empty());
+}
+
+// A SELECT whose result is an owner and a weight.
+class typed_statement final : public statements::statement_declaration {
+ public:
+  using statement_declaration::statement_declaration;
+  result<void> check(const std::vector<statements::column>&,
+                     const std::vector<statements::column>&) override {
+    return {};
+  }
+  std::optional<std::vector<statements::column>> result_columns() const override {
+    return std::vector<statements::column>{{"owner", "text or ascii"}, {"weight", "bigint or counter"}};
+  }
+};
+
+class weighing final : public engine::processor<parcel> {
+ public:
+  runtime::task<stream::outcome> process(engine::record<parcel> p, stream::context ctx) override {
+    execute select(ctx, select_, {cell(p->number)});
+    const result<stream::rows_ref> found = co_await select;
+    if (!found) co_return found.error();
+    co_return stream::outcome::done();
+  }
+
+ private:
+  typed_statement select_{"SELECT owner, weight FROM parcel WHERE number = ?"};
+};
+
+constexpr std::string_view select_weight = "SELECT owner, weight FROM parcel WHERE number = ?";
+
+TEST(ProcessorRunner, RefusesRowsPrimedForATextThatNoStatementHas) {
+  processor_runner<weighing> run;
+  run.database().prime("SELECT owner, wieght FROM parcel WHERE number = ?", {{"ada", std::int64_t{1}}});
+  const auto prepared = run.prepare();
+  ASSERT_FALSE(prepared);
+  EXPECT_EQ(prepared.error().code(), errc::db_invalid);
+  EXPECT_NE(prepared.error().message().find("the nearest is '" + std::string(select_weight) + "'"),
+            std::string::npos)
+      << prepared.error().message();
+}
+
+TEST(ProcessorRunner, RefusesPrimedRowsThatTheStatementCannotRead) {
+  const auto refused = [](std::vector<row> rows) {
+    processor_runner<weighing> run;
+    run.database().prime(select_weight, std::move(rows));
+    const auto prepared = run.prepare();
+    return prepared ? std::string("accepted") : prepared.error().message();
+  };
+  EXPECT_EQ(refused({{"ada", std::int64_t{1}}}), "accepted");
+  EXPECT_EQ(refused({{std::nullopt, byte_buffer(8)}}), "accepted") << "null and bytes are of any type";
+  EXPECT_NE(refused({{"ada"}}).find("has 1 cells, and the C++ type of its result 2"), std::string::npos);
+  EXPECT_NE(refused({{"ada", std::int32_t{1}}}).find("cell 2 ('weight') of type int or date"),
+            std::string::npos);
+  EXPECT_NE(refused({{"ada", std::int64_t{1}}, {std::int64_t{1}, "ada"}}).find("cell 1 ('owner')"),
+            std::string::npos);
+}
+
+TEST(ProcessorRunner, AComputedRowThatDoesNotFitFailsTheAttempt) {
+  processor_runner<weighing> run;
+  run.database().answer(select_weight, [](std::span<const cell>) {
+    std::vector<row> rows;
+    rows.push_back({"ada", "heavy"});
+    return result<std::vector<row>>(rows);
+  });
+  run.feed({1, "book"});
+  ASSERT_EQ(run.last().what(), stream::outcome::kind::failed);
+  EXPECT_EQ(run.last().cause()->code(), errc::db_type_mismatch);
+}
+
+TEST(SimulatedCell, HoldsTheValuesOfCql) {
+  EXPECT_EQ(cell(timestamp(1'000ms)), cell(std::int64_t{1'000}));
+  EXPECT_EQ(cell(uuid{}).bytes()->size(), 16U);
+  EXPECT_EQ(*cell(millrace::decimal(100, 2)).bytes(),
+            (byte_buffer{std::byte{0}, std::byte{0}, std::byte{0}, std::byte{2}, std::byte{100}}));
+  EXPECT_EQ(*cell(millrace::decimal(-1, 0)).bytes(),
+            (byte_buffer{std::byte{0}, std::byte{0}, std::byte{0}, std::byte{0}, std::byte{0xFF}}));
+  EXPECT_EQ(cell(millrace::decimal(200, 0)).bytes()->size(), 6U) << "200 needs a byte for its sign";
+}
+
 // Before its first wait or after it.
 class throwing final : public engine::processor<parcel> {
  public:

@@ -25,11 +25,12 @@ bool starts_uuid(std::string_view rest) noexcept {
 
 class tokenizer {
  public:
-  explicit tokenizer(std::string_view cql) : cql_(cql) {}
+  tokenizer(std::string_view cql, std::vector<std::size_t>* offsets) : cql_(cql), offsets_(offsets) {}
 
   std::vector<token> run() {
     while (skip_blanks()) {
       const char c = cql_[at_];
+      if (offsets_ != nullptr) offsets_->push_back(at_);
       if (c == '\'' || c == '"') {
         take_quoted(c);
       } else if (rest().starts_with("$$")) {
@@ -143,6 +144,7 @@ class tokenizer {
   std::size_t at_ = 0;
   std::size_t braces_ = 0;  // open ones
   std::vector<token> all_;
+  std::vector<std::size_t>* offsets_;
 };
 
 void append_quoted(std::string& to, std::string_view text, char quote) {
@@ -156,7 +158,12 @@ void append_quoted(std::string& to, std::string_view text, char quote) {
 
 }  // namespace
 
-std::vector<token> tokens_of(std::string_view cql) { return tokenizer(cql).run(); }
+std::vector<token> tokens_of(std::string_view cql) { return tokenizer(cql, nullptr).run(); }
+
+std::vector<token> tokens_of(std::string_view cql, std::vector<std::size_t>& offsets) {
+  offsets.clear();
+  return tokenizer(cql, &offsets).run();
+}
 
 std::string joined(const std::vector<token>& tokens) {
   std::string cql;

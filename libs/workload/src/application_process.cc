@@ -27,13 +27,22 @@ application_process::~application_process() {
 
 result<void> application_process::start(const std::vector<std::string>& arguments,
                                         const std::string& log_file) {
-  file_descriptor log(::open(log_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-  if (!log) return error(errc::io_error, "cannot write " + log_file + ": " + std::strerror(errno));
   // By its own name, which is what `top` shows.
   std::error_code unreadable;
   const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", unreadable);
-  std::string self =
-      !unreadable && std::filesystem::exists(program, unreadable) ? program.string() : "/proc/self/exe";
+  const bool named = !unreadable && std::filesystem::exists(program, unreadable);
+  return start_program(named ? program.string() : "/proc/self/exe", arguments, log_file);
+}
+
+result<void> application_process::start_program(const std::string& program,
+                                                const std::vector<std::string>& arguments,
+                                                const std::string& log_file) {
+  file_descriptor log;
+  if (!log_file.empty()) {
+    log = file_descriptor(::open(log_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+    if (!log) return error(errc::io_error, "cannot write " + log_file + ": " + std::strerror(errno));
+  }
+  std::string self = program;
   std::vector<std::string> copies = arguments;
   std::vector<char*> argv{self.data()};
   for (std::string& argument : copies) argv.push_back(argument.data());
@@ -45,8 +54,8 @@ result<void> application_process::start(const std::vector<std::string>& argument
     // the parent to act on. Without the parent there is nothing left to talk to.
     ::setpgid(0, 0);
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (::getppid() != parent || ::dup2(log.get(), STDOUT_FILENO) < 0 || ::dup2(log.get(), STDERR_FILENO) < 0)
-      ::_exit(127);
+    if (::getppid() != parent) ::_exit(127);
+    if (log && (::dup2(log.get(), STDOUT_FILENO) < 0 || ::dup2(log.get(), STDERR_FILENO) < 0)) ::_exit(127);
     ::execv(self.c_str(), argv.data());
     ::_exit(127);
   }

@@ -15,4 +15,8 @@ task<outcome> event_writer::process(record<Event> event, context ctx) {
   co_return outcome::done();
 }
 
+millrace::application application() {
+  return {.name = "orders", .version = ORDERS_VERSION, .processors = {millrace::make<event_writer>()}};
+}
+
 }  // namespace orders

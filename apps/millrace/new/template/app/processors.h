@@ -24,4 +24,7 @@ class event_writer final : public millrace::processor<Event> {
                     {.written = millrace::write_time::record}};
 };
 
+// The application: its name and its processors. The program runs it, and so do the tests.
+[[nodiscard]] millrace::application application();
+
 }  // namespace orders

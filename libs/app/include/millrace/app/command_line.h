@@ -47,7 +47,7 @@ struct program {
   std::vector<command> own;
 };
 
-// Returns the commands run, validate, config, metrics, top, lag, tap, dlq, avro and certify. The
+// Returns the commands run, validate, config, metrics, prepare, top, lag, tap, dlq, avro and certify. The
 // application must outlive them.
 [[nodiscard]] std::vector<command> commands_of(const application& app);
 

@@ -39,6 +39,8 @@ namespace millrace::app {
 // The documents of `config`.
 enum class config_document : std::uint8_t { reference, schema, show };
 
+// Reads the configuration of an application from any inputs; the result has the diagnostics.
+[[nodiscard]] config::loaded<app_config> read_config(const application& app, const config::inputs& from);
 // Reads file, environment and --set, and writes the diagnostics to `err`. Returns nullopt after errors. An
 // application without settings has no section `app`.
 [[nodiscard]] std::optional<config::loaded<app_config>> load_config(const application& app,
@@ -55,9 +57,10 @@ enum class config_document : std::uint8_t { reference, schema, show };
                                std::ostream& out, std::ostream& err);
 // Checks everything that the start of `app` checks before it reaches a server: the settings, librdkafka's
 // properties, files, outputs, lookups and memory. Prints "FILE: ok" or the diagnostics. Warns when the process
-// may use more memory than its cgroup has.
+// may use more memory than its cgroup has. With a schema file (schema_file.h), also checks its text and the statements
+// and lookups of the processors against it.
 [[nodiscard]] int validate_config(const application& app, const run_arguments& arguments, std::ostream& out,
-                                  std::ostream& err);
+                                  std::ostream& err, const std::string& schema = {});
 // Replaces former names of settings in the file, keeping comments and layout, prints each one, and checks the
 // configuration. The file is replaced atomically with its permissions, or left as it was.
 [[nodiscard]] int fix_config(const application& app, const run_arguments& arguments, std::ostream& out,

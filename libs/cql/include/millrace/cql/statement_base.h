@@ -28,6 +28,7 @@ class statement_base : public statements::statement_declaration {
   // not `applied`.
   [[nodiscard]] result<void> check(const std::vector<statements::column>& parameters,
                                    const std::vector<statements::column>& columns) final;
+  [[nodiscard]] std::optional<std::vector<statements::column>> result_columns() const final;
 
   // The write timestamp of statement_options::written: a record deletes at its write time and writes one
   // microsecond later.

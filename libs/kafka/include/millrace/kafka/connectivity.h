@@ -17,6 +17,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -46,5 +47,29 @@ struct cluster_facts {
 [[nodiscard]] result<cluster_facts> check_connectivity(const client_config& config,
                                                        std::span<const std::string> topics,
                                                        milliseconds timeout);
+
+// A topic that may be missing.
+struct topic_presence {
+  std::string name;
+  std::optional<std::int32_t> partitions;  // nullopt: there is no such topic
+};
+
+// The same for topics that may be missing, in the order of the request. Errors: those above, without topic_not_found.
+[[nodiscard]] result<std::vector<topic_presence>> find_topics(const client_config& config,
+                                                              std::span<const std::string> topics,
+                                                              milliseconds timeout);
+
+// A topic to create. -1: the broker's default.
+struct new_topic {
+  std::string name;
+  std::int32_t partitions = -1;
+  std::int32_t replication = -1;
+};
+
+// Creates a topic, and waits until the brokers know it; one that exists already is a success. Errors:
+// errc::broker_unauthorized without the permission, errc::config_invalid for what the brokers refuse, and those of the
+// connection.
+[[nodiscard]] result<void> create_topic(const client_config& config, const new_topic& topic,
+                                        milliseconds timeout);
 
 }  // namespace millrace::kafka

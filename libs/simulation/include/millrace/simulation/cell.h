@@ -105,13 +105,20 @@ class cell {
   [[nodiscard]] std::vector<cell> elements() const;
   [[nodiscard]] std::vector<std::pair<cell, cell>> entries() const;
   [[nodiscard]] std::vector<cell> fields() const;
-  friend bool operator==(const cell&, const cell&) = default;
+  // Compares the bytes.
+  friend bool operator==(const cell& a, const cell& b) { return a.bytes_ == b.bytes_; }
+  // The CQL types as which it was written, separated by " or "; "" for bytes, null, collections and what a statement
+  // was executed with.
+  [[nodiscard]] std::string_view types() const noexcept { return types_; }
 
   // Appends the cell with its length, as the wire has it.
   void append_to(byte_buffer& cells) const;
 
  private:
+  cell(byte_buffer bytes, std::string_view types) : bytes_(std::move(bytes)), types_(types) {}
+
   std::optional<byte_buffer> bytes_;
+  std::string_view types_;
 };
 
 // Returns the cells of a buffer in wire form, each with its length.

@@ -29,7 +29,7 @@
 //   run.feed({.number = 1, .word = "tea"}, {.offset = 42, .key = "v1"});
 //   invariant(run.last().what() == stream::outcome::kind::done, "the record is done");
 //   invariant(run.executed("SELECT amount FROM price WHERE word = ?").front().parameters[0].text() == "tea", "the key");
-//   invariant(run.emitted().front().topic == "priced", "the emit of a record that is done");
+//   invariant(run.emitted<engine::parcel>("priced").front()->number == 9, "the emit of a record that is done");
 //
 // There is no engine: no retry, no dead-letter record, no commit. An outcome is what process() or deleted()
 // returned, or the error or outcome with which stream::must() ended it, the error errc::processor_threw when an
@@ -42,7 +42,8 @@
 // Services (service/http_client.h, service/blocking.h) have what http() and blocking() are primed with.
 //
 // Threads: the test's thread.
-// Errors: an unreadable record and a failed prepare() are returned; misuse breaks an invariant.
+// Errors: an unreadable record and a failed prepare() are returned; misuse breaks an invariant. Misuse is also rows
+// primed for a text that no statement of the processor has, and rows that do not fit the C++ type of its result.
 #pragma once
 
 #include <cstdint>
@@ -61,6 +62,7 @@
 #include <millrace/runtime/loop.h>
 #include <millrace/simulation/simulated_services.h>
 #include <millrace/simulation/simulated_store.h>
+#include <millrace/simulation/typed_record.h>
 #include <millrace/statement/lookup.h>
 #include <millrace/stream/log.h>
 #include <millrace/stream/write_clock.h>
@@ -113,8 +115,8 @@ class processor_runner_base {
   ~processor_runner_base();
 
   // Prepares the statements against the metadata of database().describe(). Returns the error of a statement's
-  // check(), for example errc::db_type_mismatch. Feeding the first record prepares, too; an error then breaks
-  // an invariant.
+  // check(), for example errc::db_type_mismatch, and of simulated_store::check_primed(). Feeding the first record
+  // prepares, too; an error then breaks an invariant.
   [[nodiscard]] result<void> prepare();
 
   // The database and the clock.
@@ -159,6 +161,21 @@ class processor_runner_base {
   [[nodiscard]] const std::vector<logged_line>& logged() const noexcept { return log_.lines; }
   // The emitted records, in order.
   [[nodiscard]] const std::vector<emitted_record>& emitted() const noexcept { return emitted_; }
+  // The records that were emitted to `topic`, as structs. A value that is not a T breaks an invariant.
+  template <class T>
+  [[nodiscard]] std::vector<typed_record<T>> emitted(std::string_view topic) const {
+    std::vector<typed_record<T>> found;
+    for (const emitted_record& each : emitted_) {
+      if (each.topic != topic) continue;
+      typed_record<T>& made =
+          found.emplace_back(typed_record<T>{each.key, each.headers, each.created, each.partition, nullptr});
+      if (!each.value) continue;
+      auto value = decode_record<T>(engine::value_traits<T>::schema_text(), *each.value);
+      if (!value) invariant_broken(value.error().message().c_str());
+      made.value = std::move(*value);
+    }
+    return found;
+  }
 
  protected:
   struct fed;

@@ -25,6 +25,7 @@
 #include <vector>
 
 #include <millrace/base/errors.h>
+#include <millrace/base/values.h>
 #include <millrace/runtime/loop.h>
 #include <millrace/simulation/cell.h>
 #include <millrace/stream/context.h>
@@ -49,6 +50,31 @@ struct store_fate {
   bool applied_although = false;  // a timeout whose write took effect
 };
 
+// Tables in memory, which execute the statements of a store that have no primed rows.
+class simulated_tables {
+ public:
+  struct description {
+    std::vector<statements::column> parameters;
+    std::vector<statements::column> columns;
+  };
+  struct answer {
+    std::vector<statements::column> columns;
+    std::vector<row> rows;
+  };
+
+  simulated_tables() = default;
+  simulated_tables(const simulated_tables&) = delete;
+  simulated_tables& operator=(const simulated_tables&) = delete;
+  virtual ~simulated_tables() = default;
+
+  // Describes a statement. Errors: those of a database that refuses it.
+  [[nodiscard]] virtual result<description> describe(std::string_view cql) = 0;
+  // Executes a statement with its parameters in wire form; a write takes effect at `write_time_us`. Errors: those of a
+  // database that refuses it.
+  [[nodiscard]] virtual result<answer> execute(std::string_view cql, bytes_view parameters,
+                                               std::int64_t write_time_us) = 0;
+};
+
 // The database.
 class simulated_store final : public stream::store {
  public:
@@ -56,19 +82,26 @@ class simulated_store final : public stream::store {
   struct options {
     std::function<store_fate(const executed_statement&)> fate_of;  // not set: immediate, without failure
     std::function<void(const executed_statement&)> on_applied;
+    // Describe and execute statements without primed rows; outlive the store. nullptr: such statements have no rows.
+    simulated_tables* tables = nullptr;
   };
 
   simulated_store(runtime::loop& loop, options settings);
   ~simulated_store() override;
 
-  // Sets the rows of a statement, computed or fixed. Any other statement has none. Texts are compared with
-  // white space folded.
+  // Sets the rows of a statement, computed or fixed, instead of those of its tables. Texts are compared with white
+  // space folded.
   void answer(std::string_view cql, answer_function rows_for);
   void prime(std::string_view cql, std::vector<row> rows);
   // Sets the metadata that prepare() passes to the declaration's check(); without it nothing is checked. The
   // columns are also those of the answers of a statement with IF: "[applied]" first.
   void describe(std::string_view cql, std::vector<statements::column> parameters,
                 std::vector<statements::column> columns);
+
+  // Checks what was primed against the statements that were prepared. Returns errc::db_invalid for a text that none of
+  // them has, with the nearest one, and errc::db_type_mismatch for rows with another number of cells, or a cell of
+  // another CQL type, than the C++ result can read.
+  [[nodiscard]] result<void> check_primed();
 
   // The executions in the order in which they took effect.
   [[nodiscard]] const std::vector<executed_statement>& executed() const noexcept { return executed_; }
@@ -87,16 +120,23 @@ class simulated_store final : public stream::store {
   struct flight;
   struct table_entry {
     answer_function rows_for;
+    std::vector<row> fixed;  // of prime()
     std::optional<std::pair<std::vector<statements::column>, std::vector<statements::column>>> described;
   };
   void move_on(flight& f);
   [[nodiscard]] result<stream::rows_ref> apply(const flight& f);
+  [[nodiscard]] result<stream::rows_ref> execute_in_tables(const flight& f);
+  [[nodiscard]] result<void> check_rows(const statements::statement_declaration& of,
+                                        std::span<const row> rows) const;
 
   runtime::loop& loop_;
   options options_;
   std::map<std::string, table_entry, std::less<>> statements_;
   std::vector<std::unique_ptr<flight>> flights_;
+  std::map<std::string, const statements::statement_declaration*, std::less<>> prepared_;
+  bool primed_unchecked_ = false;
   std::vector<executed_statement> executed_;
+  std::int64_t last_write_us_ = 0;
   std::uint32_t last_id_ = 0;
   std::size_t in_flight_max_ = 0;
   bool severed_ = false;

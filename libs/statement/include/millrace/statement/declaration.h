@@ -105,6 +105,9 @@ class statement_declaration {
   // column and both types.
   [[nodiscard]] virtual result<void> check(const std::vector<column>& parameters,
                                            const std::vector<column>& columns) = 0;
+  // Returns the columns that a row of its result must have, for tests that prime rows: each with the CQL types that
+  // its C++ type can read ("text or ascii"), and its name where a name is required. nullopt: not known.
+  [[nodiscard]] virtual std::optional<std::vector<column>> result_columns() const { return std::nullopt; }
 
  protected:
   ~statement_declaration() = default;

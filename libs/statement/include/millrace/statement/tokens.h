@@ -48,6 +48,8 @@ struct token {
 
 // Returns the tokens of a statement, in order. Cannot fail.
 [[nodiscard]] std::vector<token> tokens_of(std::string_view cql);
+// The same; `offsets` receives the byte of the text at which each token begins.
+[[nodiscard]] std::vector<token> tokens_of(std::string_view cql, std::vector<std::size_t>& offsets);
 
 // Returns a statement with the same tokens: separated by spaces, words in lower case, markers as '?', strings
 // in single quotes.

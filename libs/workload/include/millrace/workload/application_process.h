@@ -42,6 +42,11 @@ class application_process {
   // The kernel kills the process when the calling thread ends. Returns errc::io_error when the
   // log cannot be written or fork fails.
   [[nodiscard]] result<void> start(const std::vector<std::string>& arguments, const std::string& log_file);
+  // The same for another program. An empty `log_file`: the output goes where that of this process goes.
+  // Errors: those of start(). A program that cannot be executed ends with exit code 127.
+  [[nodiscard]] result<void> start_program(const std::string& program,
+                                           const std::vector<std::string>& arguments,
+                                           const std::string& log_file);
   // Returns whether the process runs.
   [[nodiscard]] bool running();
   [[nodiscard]] pid_t pid() const noexcept { return pid_; }
