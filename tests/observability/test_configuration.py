@@ -92,7 +92,6 @@ def test_schema_and_program_accept_the_same(setting: str, value: object, tmp_pat
         ("engine.retry.jitter", 1.5),
         ("engine.ignore_trailing_bytes", "yes"),
         ("kafka.topics", "t"),
-        ("kafka.topics", []),
         ("kafka.group", ""),
         ("kafka.properties", {"a": ["b"]}),
         ("lookups", [{"ttl": "1m"}]),

@@ -61,10 +61,11 @@ void check_services(const app_config& value, findings& found) {
 }
 
 void check_dead_letter_topic(const app_config& value, findings& found) {
+  const std::vector<std::string> read = topics_of(value);
   const auto check = [&](const std::string& setting, const std::string& topic) {
-    if (std::ranges::find(value.kafka.topics, topic) == value.kafka.topics.end()) return;
+    if (std::ranges::find(read, topic) == read.end()) return;
     found.error(setting, "the dead-letter topic is also read: dead-letter records would loop",
-                "choose a topic that is not in `kafka.topics`");
+                "choose a topic that is not in `kafka.topics` or `inputs`");
   };
   check("engine.dead_letter_topic", value.engine.dead_letter_topic);
   for (std::size_t i = 0; i < value.engine.processors.size(); ++i) {
@@ -110,6 +111,10 @@ const spec<app_config>& app_spec() {
   static const spec<app_config> declared =
       spec<app_config>{
           section(&app_config::kafka, "kafka", kafka_spec()).doc("Consumer and producer."),
+          sections(&app_config::inputs, "inputs", input_spec())
+              .doc("Topics and formats of the inputs that processors declare "
+                   "(docs/guide/inputs-and-formats.md). "
+                   "Without an input every processor reads `kafka.topics` in the format avro."),
           section(&app_config::registry, "registry", registry_spec()).doc("Schema registry."),
           section(&app_config::cql, "cql", cql_spec()).doc("ScyllaDB or Cassandra."),
           sections(&app_config::lookups, "lookups", lookup_spec())
@@ -131,6 +136,7 @@ const spec<app_config>& app_spec() {
           section(&app_config::tap, "tap", tap_spec()).doc("Samples of live records for `millrace tap`."),
           section(&app_config::tracing, "tracing", tracing_spec()).doc("Traces of sampled records."),
       }
+          .check(check_topics)
           .check(check_tap)
           .check(check_lookup_names)
           .check(check_services)

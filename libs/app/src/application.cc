@@ -29,8 +29,11 @@
 #include "capacity.h"
 #include "connections.h"
 #include "credential_renewal.h"
+#include "error_hints.h"
 #include "exit_guard.h"
 #include "front_page.h"
+#include "inputs.h"
+#include "known_schemas.h"
 #include "log.h"
 #include "operator_commands.h"
 #include "process_metrics.h"
@@ -147,6 +150,8 @@ class process {
     return settings_.tap.enabled || traces_ ? samplers_[worker].get() : nullptr;
   }
   result<void> patiently(const std::function<result<void>()>& step);
+  // Of single objects; read once.
+  result<void> read_known_schemas(const engine::processors& work);
   [[nodiscard]] result<app_config> settings_now() const;
   // Called by every worker; one line per topic.
   void note_tombstone(const engine::skipped_tombstone& first);
@@ -175,6 +180,8 @@ class process {
   statements::invalidation_board invalidations_;
   credential_renewal renewal_;
   std::unique_ptr<service::process_services> services_;  // since check(); outlives the workers
+  std::vector<engine::input_options> inputs_;
+  std::shared_ptr<const known_schemas> known_schemas_;  // of single objects; nullptr: none are read
   std::unique_ptr<connections> connections_;
   std::unique_ptr<trace_exporter> traces_;
   std::vector<std::unique_ptr<record_sampler>> samplers_;  // a worker's each
@@ -252,6 +259,9 @@ int process::run_to_end() {
   if (auto checked = check_start(processors_, settings_, worker_count_); !checked)
     return fail(checked.error());
   services_ = std::make_unique<service::process_services>(http_services_of(settings_), settings_.blocking);
+  auto inputs = read_inputs(settings_);
+  if (!inputs) return fail(inputs.error());
+  inputs_ = std::move(*inputs);
   if (auto enough = has_enough_descriptors(machine_, 1); !enough) return fail(enough.error());
   if (auto admin = start_admin(); !admin) return fail(admin.error());
   auto opened = connections::open(settings_, app_.name, app_.version, output_topics(),
@@ -300,7 +310,7 @@ void process::size_process() {
 // The configuration is read again, so that a password that comes from a file is the one of now.
 result<app_config> process::settings_now() const {
   std::ostringstream problems;
-  auto now = load_config(app_, arguments_, problems);
+  auto now = load_config(arguments_, problems);
   if (!now) return error(errc::config_invalid, "the configuration cannot be read again: " + problems.str());
   return std::move(now->value);
 }
@@ -354,6 +364,17 @@ std::vector<std::string> process::output_topics() const {
   return topics;
 }
 
+result<void> process::read_known_schemas(const engine::processors& work) {
+  if (known_schemas_ != nullptr) return {};
+  return patiently([&]() -> result<void> {
+    auto known = collect_schemas(
+        work, settings_, [this](const std::string& subject) { return connections_->versions_of(subject); });
+    if (!known) return with_hint(known.error(), part::registry);
+    known_schemas_ = std::move(*known);
+    return {};
+  });
+}
+
 // Until the step succeeds, cannot succeed any more, or the start has taken too long: the rule of
 // connections::open() for what comes after it.
 result<void> process::patiently(const std::function<result<void>()>& step) {
@@ -381,6 +402,10 @@ result<process::candidate> process::make_worker() {
   auto work = build_processors();
   if (!work) return work.error();
   made.work = std::move(*work);
+  if (reads_single_objects(settings_)) {
+    if (auto known = read_known_schemas(made.work); !known) return known.error();
+    made.ports.schemas = with_known_schemas(std::move(made.ports.schemas), known_schemas_);
+  }
   const auto prepared =
       prepare(made.work, {*made.ports.store, *made.ports.schemas, *made.ports.lookups}, settings_,
               worker_count_, [this](const auto& step) { return patiently(step); });
@@ -406,6 +431,7 @@ result<void> process::start_workers() {
   for (unsigned i = 0; i < count; ++i) {
     engine::engine_options options = engine_options_of(settings_, seed_of(i));
     options.version = app_.version;
+    options.inputs = inputs_;
     divide_among(options, count);
     auto log = std::make_shared<rate_limited_log>(
         system_clock(), [i](std::string_view event, const error& failure, std::uint64_t suppressed) {

@@ -3,10 +3,12 @@
 #include <exception>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <iostream>
 #include <memory>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 #include <unistd.h>
 
@@ -18,6 +20,7 @@
 #include <millrace/config/rename.h>
 
 #include "capacity.h"
+#include "inputs.h"
 #include "offline_checks.h"
 
 namespace millrace::app {
@@ -114,6 +117,21 @@ std::optional<config::loaded<app_config>> load(const config::section_info& setti
   return loaded;
 }
 
+// Messages about inputs have file, line and column: they are a check of the configuration. Nothing is refused when
+// the processors cannot be made, which check_offline() reports.
+std::function<void(const void*, config::findings&)> input_check_of(const application& app) {
+  return [&app](const void* object, config::findings& found) {
+    const auto& value = *static_cast<const app_config*>(object);
+    const auto processors = processors_of(app, value);
+    if (!processors) return;
+    const auto work = engine::build(*processors, value.engine.processors);
+    if (!work) return;
+    check_inputs(*work, value, [&found](const std::string& path, std::string message, std::string help) {
+      found.error(path, std::move(message), std::move(help));
+    });
+  };
+}
+
 // What a file of settings alone does not show: the application and this machine.
 bool accepts(const application& app, const app_config& settings, const std::string& file, std::ostream& err) {
   const machine here = this_machine();
@@ -173,7 +191,9 @@ config::loaded<app_config> read_config(const application& app, const config::inp
 
 std::optional<config::loaded<app_config>> load_config(const application& app, const run_arguments& arguments,
                                                       std::ostream& err) {
-  return load(*section_with(app.settings), arguments, err);
+  config::section_info settings = *section_with(app.settings);
+  settings.checks.push_back(input_check_of(app));
+  return load(settings, arguments, err);
 }
 
 std::optional<config::loaded<app_config>> load_config(const run_arguments& arguments, std::ostream& err) {

@@ -107,6 +107,17 @@ class no_store final : public stream::store {
   [[nodiscard]] std::size_t in_flight() const noexcept override { return 0; }
 };
 
+class no_schemas final : public stream::schemas {
+ public:
+  void fetch(std::int32_t id, stream::schema_receiver& receiver) override {
+    receiver.on_schema(id, error(errc::schema_not_found, "the configuration has no `registry` section"));
+  }
+  result<std::int32_t> register_schema(std::string_view, std::string_view) override {
+    return error(errc::config_invalid,
+                 "the application emits records and the configuration has no `registry` section");
+  }
+};
+
 class real_connections final : public connections {
  public:
   real_connections(const app_config& settings, std::string application, const surroundings& within)
@@ -128,7 +139,8 @@ class real_connections final : public connections {
       session_ = std::move(*session);
       session_metrics_ = cql::add_metrics(counts_, *session_);
     }
-    std::vector<std::string> topics = settings_.kafka.topics;
+    std::vector<std::string> topics = topics_of(settings_);
+    const std::size_t read = topics.size();
     topics.insert(topics.end(), outputs.begin(), outputs.end());
     const std::vector<std::string> dead = dead_letter_topics_of(settings_.engine);
     topics.insert(topics.end(), dead.begin(), dead.end());
@@ -137,7 +149,7 @@ class real_connections final : public connections {
     const auto cluster = kafka::check_connectivity(client, topics, kafka_check_timeout);
     if (!cluster) return with_hint(cluster.error(), part::kafka);
     partitions_ = 0;
-    for (std::size_t i = 0; i < settings_.kafka.topics.size(); ++i)
+    for (std::size_t i = 0; i < read; ++i)
       partitions_ += static_cast<std::size_t>(cluster->topics[i].partitions);
     return {};
   }
@@ -146,7 +158,11 @@ class real_connections final : public connections {
 
   result<worker_ports> attach(runtime::loop& loop, metrics::shard& counts) override {
     worker_ports ports;
-    ports.schemas = registry::make_schemas(*registry_, loop);
+    if (registry_) {
+      ports.schemas = registry::make_schemas(*registry_, loop);
+    } else {
+      ports.schemas = std::make_unique<no_schemas>();
+    }
     if (session_) {
       cql::store_options options = settings_.cql->store;
       options.on_trace = [](const statements::statement_declaration& statement, const uuid& trace) {
@@ -183,6 +199,7 @@ class real_connections final : public connections {
     ports.sink = std::move(*sink);
     kafka::consumer_config consumer =
         consumer_of(settings_.kafka, std::move(client), index, memory.fetch_bytes_max);
+    consumer.topics = topics_of(settings_);
     consumer.client.on_statistics = kafka_statistics_.add(kafka_statistics::client::consumer);
     auto source = kafka::consumer::create(std::move(consumer), loop);
     if (!source) return source.error();
@@ -200,14 +217,33 @@ class real_connections final : public connections {
     const shared_secrets::changes changed = secrets_.renew(now);
     if (changed.kafka) log_renewed("kafka");
     if (changed.database && session_) session_->renew();
-    const auto login = secrets_.of_registry(now);
-    if (!login) return login.error();
-    if (auto used = registry_->use(*login); !used) return used;
+    if (registry_) {
+      const auto login = secrets_.of_registry(now);
+      if (!login) return login.error();
+      if (auto used = registry_->use(*login); !used) return used;
+    }
     if (changed.failure) return *changed.failure;
     return {};
   }
 
+  result<std::vector<stream::schema_document>> versions_of(const std::string& subject) override {
+    if (!registry_) return error(errc::config_invalid, "the configuration has no `registry` section");
+    const auto newest = registry_->find(subject, registry::client::latest);
+    if (!newest) return newest.error();
+    std::vector<stream::schema_document> all;
+    for (std::int32_t version = 1; version <= newest->version; ++version) {
+      auto one = registry_->find(subject, version);
+      if (one) {
+        all.push_back(std::move(one->schema));
+      } else if (one.error().code() != errc::schema_not_found) {  // a version may be deleted
+        return one.error();
+      }
+    }
+    return all;
+  }
+
   std::string schema_text(std::int32_t id) override {
+    if (!registry_) return {};
     auto told = std::make_shared<std::promise<std::string>>();
     auto answer = told->get_future();
     registry_->fetch(id, [told](result<registry::client::document> found) {
@@ -219,10 +255,7 @@ class real_connections final : public connections {
 
  private:
   result<void> open_registry() {
-    if (!settings_.registry) {
-      return error(errc::config_invalid,
-                   "the records have schema ids and the configuration has no `registry` section");
-    }
+    if (!settings_.registry) return {};  // needs_registry() was checked
     if (!registry_) {
       registry::client_options options = static_cast<const registry::client_options&>(*settings_.registry);
       options.on_event = log_registry;

@@ -53,6 +53,9 @@ class connections {
   // Takes up the secrets of a configuration that was read again, and logs what has changed. Connections that exist
   // continue. errc::config_invalid when a part cannot be taken up; the others are. Any thread; does not block.
   [[nodiscard]] virtual result<void> renew(const app_config& now) = 0;
+  // The schemas of all versions of a subject of the registry. Blocks; start-up only.
+  [[nodiscard]] virtual result<std::vector<stream::schema_document>> versions_of(
+      const std::string& subject) = 0;
   // A schema by id; empty when the registry does not answer soon. Blocks; not for a worker's thread.
   [[nodiscard]] virtual std::string schema_text(std::int32_t id) = 0;
 

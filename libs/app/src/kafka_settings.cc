@@ -10,8 +10,10 @@ using config::spec;
 namespace {
 
 void check_kafka(const kafka_settings& value, findings& found) {
-  kafka::check(value,
-               [&found](std::string_view member, std::string why) { found.error(member, std::move(why)); });
+  kafka::check(value, [&](std::string_view member, std::string why) {
+    // The topics may be those of `inputs`: check_topics().
+    if (member != "topics" || !value.topics.empty()) found.error(member, std::move(why));
+  });
   if (value.start_from == kafka::start_position::latest)
     found.warning("start_from", "records produced before the first start are not processed");
 }
@@ -39,7 +41,7 @@ const spec<kafka_settings>& kafka_spec() {
           field(&kafka_settings::other_groups, "other_groups")
               .doc("Consumer groups of other applications that read the same topics. Records redriven for "
                    "them are skipped; one redriven for an unknown group is dead-lettered again."),
-          field(&kafka_settings::topics, "topics").required().doc("Topics to read.").example("[navigation]"),
+          field(&kafka_settings::topics, "topics").doc("Topics to read.").example("[navigation]"),
           field(&kafka_settings::instance_id, "instance_id")
               .doc("Static membership: worker N joins as `<instance_id>-w<N>`. Empty: dynamic membership.")
               .example("${env:POD_NAME}"),

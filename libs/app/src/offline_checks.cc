@@ -13,6 +13,7 @@
 #include <millrace/app/preparation.h>
 #include <millrace/base/text.h>
 
+#include "inputs.h"
 #include "lookups.h"
 #include "services.h"
 
@@ -75,8 +76,8 @@ void check_topic(const statements::output_declaration& output, const app_config&
                                            why + "; set `engine.outputs." + output.name() +
                                            "` to another topic"));
   };
-  if (std::ranges::find(settings.kafka.topics, topic) != settings.kafka.topics.end())
-    wrong("which is read: the records would loop");
+  const std::vector<std::string> read = topics_of(settings);
+  if (std::ranges::find(read, topic) != read.end()) wrong("which is read: the records would loop");
   if (topic == settings.engine.dead_letter_topic) {
     wrong("which is the dead-letter topic");
   } else if (const auto dead = dead_letter_topics_of(settings.engine);
@@ -108,7 +109,7 @@ void check_outputs(const engine::processors& all, const engine::processors& work
 }
 
 void check_sections(const engine::processors& work, const app_config& settings, const refusal& refuse) {
-  if (!settings.registry) {
+  if (!settings.registry && needs_registry(work, settings)) {
     refuse(error(errc::config_invalid,
                  "the records have schema ids and the configuration has no `registry` section"));
   }

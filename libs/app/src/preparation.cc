@@ -2,6 +2,7 @@
 
 #include "error_hints.h"
 #include "lookups.h"
+#include "output_schemas.h"
 #include "subjects.h"
 
 namespace millrace::app {
@@ -27,15 +28,8 @@ result<void> prepare(engine::processors& work, const preparation_ports& ports, c
   }
   for (statements::output_declaration* output : work.declared.outputs) {
     output->route_to(topic_of(*output, settings));
-    const auto subject = subject_of(*output, settings);
-    if (!subject) return subject.error().in("output '" + output->name() + "'");
-    const auto registered = attempt([&]() -> result<void> {
-      const auto id = ports.schemas.register_schema(*subject, output->schema_text());
-      if (!id) return with_hint(id.error().in("output '" + output->name() + "'"), part::registry);
-      output->registered_as(*id);
-      return {};
-    });
-    if (!registered) return registered;
+    if (auto registered = register_schemas(*output, ports.schemas, settings, attempt); !registered)
+      return registered;
   }
   const std::vector<lookup_settings> configured = declared_of(settings.lookups, work.declared);
   return open_lookups(

@@ -12,6 +12,9 @@ namespace millrace::app {
 [[nodiscard]] const config::spec<producer_settings>& producer_spec();
 // The properties of librdkafka, offline.
 void check_kafka_clients(const kafka_settings& value, config::findings& found);
+[[nodiscard]] const config::spec<input_settings>& input_spec();
+// Topics are named.
+void check_topics(const app_config& value, config::findings& found);
 [[nodiscard]] const config::spec<registry_settings>& registry_spec();
 [[nodiscard]] const config::spec<cql_settings>& cql_spec();
 [[nodiscard]] const config::spec<lookup_settings>& lookup_spec();

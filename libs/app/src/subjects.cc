@@ -24,15 +24,17 @@ std::optional<subject_naming> subject_naming_named(std::string_view text) {
   return std::nullopt;
 }
 
-result<std::string> subject_for(const statements::output_declaration& output, const app_config& settings) {
+result<std::string> subject_for(const statements::output_declaration& output, const app_config& settings,
+                                registry::record_part part) {
   const subject_naming naming = naming_of(output.name(), settings);
   std::string record_name;
   if (naming != subject_naming::topic) {
-    const auto schema = avro::schema::parse(output.schema_text());
+    const auto schema = avro::schema::parse(part == registry::record_part::key ? output.key_schema_text()
+                                                                             : output.schema_text());
     if (!schema) return schema.error();
     record_name = schema->root().name;
   }
-  return registry::subject_of(naming, output.topic(), registry::record_part::value, record_name);
+  return registry::subject_of(naming, output.topic(), part, record_name);
 }
 
 }  // namespace millrace::app

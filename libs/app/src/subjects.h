@@ -14,9 +14,10 @@ namespace millrace::app {
 
 // The values of `registry.subject_naming`; nullopt for any other text.
 [[nodiscard]] std::optional<registry::subject_naming> subject_naming_named(std::string_view text);
-// The subject of an output, which is routed to its topic: by `registry.subject_naming_of`, or by
+// The subject of the values or keys of an output, which is routed to its topic: by `registry.subject_naming_of`, or by
 // `registry.subject_naming`. errc::config_invalid: no subject can be named after its schema.
 [[nodiscard]] result<std::string> subject_for(const statements::output_declaration& output,
-                                              const app_config& settings);
+                                              const app_config& settings,
+                                              registry::record_part part = registry::record_part::value);
 
 }  // namespace millrace::app

@@ -25,6 +25,7 @@
 namespace millrace::engine {
 
 class envelope;
+struct route;
 
 // The metadata of a commit that says nothing but whose it is: the topic's id was not known.
 inline constexpr std::string_view own_commit = "millrace";
@@ -106,6 +107,7 @@ class assignment {
   const std::uint64_t epoch;
   const std::string topic;
   const std::string number = std::to_string(id.partition);  // label and header value
+  const route* way = nullptr;                               // of its topic
   phase state = phase::open;
   pause_reason paused_for = pause_reason::none;
   bool crowding = false;  // holds its share, and is not paused for it yet

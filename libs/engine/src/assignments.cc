@@ -23,6 +23,7 @@ void assignments::on_assigned(std::span<const stream::partition_id> partitions) 
     invariant(partitions_.size() < env_.options.partitions_max, "a worker keeps to the limit of partitions");
     assignment* const made =
         new assignment(id, ++last_epoch_, std::string(env_.ports.source.topic_name(id.topic)));
+    made->way = &env_.routes.of(made->topic);
     made->keeps_write_floors = env_.work.uses_write_time;
     partitions_.add(assignment_ref(made));
   }

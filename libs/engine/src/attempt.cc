@@ -13,10 +13,13 @@ namespace millrace::engine {
 namespace {
 
 // "processor 'x' on visits/3 offset 17"
-std::string place_of(const envelope& e, const processor_base& processor) {
+std::string place_of(const envelope& e) {
   const stream::record_block& record = e.block();
-  return "processor '" + std::string(processor.name()) + "' on " + std::string(e.topic()) + "/" +
-         std::to_string(record.from().partition) + " offset " + std::to_string(record.offset());
+  return std::string(e.topic()) + "/" + std::to_string(record.from().partition) + " offset " +
+         std::to_string(record.offset());
+}
+std::string place_of(const envelope& e, const processor_base& processor) {
+  return "processor '" + std::string(processor.name()) + "' on " + place_of(e);
 }
 
 // The processor's, where it may choose.
@@ -483,6 +486,13 @@ void processor_run::condemn(const error& cause, std::string_view stage_name) {
   host_.needs().began_work();
   stage_ = stage::running;
   bury(cause, stage_name);
+}
+
+void processor_run::stop(const error& cause) {
+  envelope_.condemned = true;
+  cause_ = cause;
+  stage_ = stage::stuck;
+  host_.fail(cause.in(place_of(envelope_)));
 }
 
 void processor_run::bury(const error& cause, std::string_view stage_name) {

@@ -7,6 +7,9 @@
 //   idle            start(): the first attempt                                   running
 //   idle            start(), over the limit of the processor                     limited
 //   idle            condemn(): the record cannot be read                         dead_lettering
+//   idle            stop(): no processor reads its type, and the policy is to   stuck
+//                   stop
+//   idle            abandon(): the processor does not read its topic or type     ended
 //   idle            pass_over(): redriven for another processor, a tombstone     ended: skipped
 //                   that the processor does not take, or filtered
 //   limited         admitted                                                     running
@@ -168,12 +171,14 @@ class processor_run final : private delivery_events, private runtime::timer, pri
   void start(instant at);
   // This run, standing for the whole record, ends in a dead letter without having run.
   void condemn(const error& cause, std::string_view stage_name);
+  // The same, but the engine stops.
+  void stop(const error& cause);
   // A redriven record that names another of the engine's processors, a tombstone that this one does not take, or a
   // record that it does not want.
   void pass_over(std::string_view reason);
   // What happened, or why nothing did. Not called on a run that has ended.
   [[nodiscard]] command_answer handle(operator_command verb);
-  // The record was abandoned: forget what can be forgotten.
+  // The record was abandoned, or its processor does not read it: forget what can be forgotten.
   void abandon() noexcept;
   // Ready for the next record.
   void reset() noexcept;

@@ -23,6 +23,8 @@ engine_core::engine_core(engine_ports ports, engine_options options, processors 
       commands_(env_, records_, partitions_, intake_) {
   invariant(env_.options.in_flight_records_max > 0 && env_.options.take_records_max > 0,
             "an engine may take at least one record");
+  invariant(check_inputs(env_.work, env_.options.inputs).empty(),
+            "an engine is made with inputs that check_inputs() accepts");
   for (const auto& each : env_.work.all) env_.metrics.shows(each->name());
   for (statements::metric_declaration* each : env_.work.declared.metrics) each->bind(ports.metrics);
 }

@@ -65,10 +65,8 @@ class engine_metrics : public metrics::table {
     static_cast<void>(attempt_timed_out.of(processor));
   }
   void waited(wait what, nanoseconds time) noexcept { waits_[static_cast<std::size_t>(what)]->observe(time); }
-  // Records decoded with this schema. Resolve once per schema.
-  [[nodiscard]] metrics::counter& decoded(std::int32_t schema_id) {
-    return decoded_.of(std::to_string(schema_id));
-  }
+  // Records decoded with this schema: its id, fingerprint or GUID. Resolve once per schema.
+  [[nodiscard]] metrics::counter& decoded(std::string_view schema) { return decoded_.of(schema); }
   [[nodiscard]] metrics::shard& cells() noexcept { return *table::cells(); }
 
   // Records: received = done + skipped + dead-lettered + abandoned + in flight.

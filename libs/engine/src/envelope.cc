@@ -7,10 +7,39 @@
 
 namespace millrace::engine {
 
-envelope::envelope(record_host& host, std::unique_ptr<value_slot> room, std::size_t processor_count)
-    : runs(host, *this, processor_count), host_(host), slot_(std::move(room)) {
-  slot_->set_bytes_max(host.environment().options.decoded_bytes_max);
-  value_ = slot_->value();
+envelope::envelope(record_host& host, std::span<const value_format* const> formats,
+                   std::size_t processor_count)
+    : runs(host, *this, processor_count), host_(host), formats_(formats), slots_(formats.size()) {
+  use_slot(0);
+}
+
+value_slot& envelope::slot_at(std::size_t which) {
+  std::unique_ptr<value_slot>& slot = slots_[which];
+  if (slot == nullptr) {
+    slot = formats_[which]->make_slot();
+    slot->set_bytes_max(host_.environment().options.decoded_bytes_max);
+  }
+  return *slot;
+}
+
+void envelope::use_slot(std::size_t which) {
+  value_slot& wanted = slot_at(which);
+  if (slot_ == &wanted) return;
+  slot_ = &wanted;
+  value_ = wanted.value();
+}
+
+std::size_t envelope::slot_bytes_held() const noexcept {
+  std::size_t all = 0;
+  for (const std::unique_ptr<value_slot>& each : slots_) all += each == nullptr ? 0 : each->bytes_held();
+  return all;
+}
+
+void envelope::trim_slots(std::size_t bytes_max) noexcept {
+  const std::size_t share = slots_.size() == 1 ? bytes_max : bytes_max / slots_.size();
+  for (const std::unique_ptr<value_slot>& each : slots_) {
+    if (each != nullptr) each->trim(share);
+  }
 }
 
 void envelope::fill(stream::record_ref block, assignment& of, instant at) {
@@ -19,8 +48,10 @@ void envelope::fill(stream::record_ref block, assignment& of, instant at) {
   topic_ = of.topic;
   taken_at = at;
   unended = runs.size();
+  readers = 0;
   schema_id = -1;
   unwanted = 0;
+  key_value_ = nullptr;
   filtered = queued = started = condemned = abandoned = let_go = dead_counted = false;
 }
 
@@ -51,14 +82,14 @@ envelope& envelope_pool::take() {
     e.next_free = nullptr;
     return e;
   }
-  return all_.emplace_back(host_, format_.make_slot(), processor_count_);
+  return all_.emplace_back(host_, formats_, processor_count_);
 }
 
 std::size_t envelope_pool::trim() noexcept {
   std::size_t given_back = 0;
   for (envelope* e = free_; e != nullptr; e = e->next_free) {
-    e->slot().trim(0);
-    const std::size_t kept = e->slot().bytes_held();
+    e->trim_slots(0);
+    const std::size_t kept = e->slot_bytes_held();
     given_back += e->decoded_bytes - kept;
     e->decoded_bytes = kept;
   }

@@ -30,13 +30,16 @@
 // rule (a tombstone, or redriven for another group) is settled without having started.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <millrace/engine/observer.h>
 #include <millrace/engine/record.h>
@@ -44,6 +47,7 @@
 
 #include "assignment.h"
 #include "record_host.h"
+#include "routes.h"
 
 namespace millrace::engine {
 
@@ -73,12 +77,25 @@ class run_array {
 
 class envelope final : public held_record, public unsettled_hook, public waiting_hook {
  public:
-  envelope(record_host& host, std::unique_ptr<value_slot> room, std::size_t processor_count);
+  // A slot for each of `formats`, which outlive the envelope; the first is made at once.
+  envelope(record_host& host, std::span<const value_format* const> formats, std::size_t processor_count);
 
   void fill(stream::record_ref block, assignment& of, instant at);
   // One callback that was outstanding has come. False: the record was abandoned meanwhile, and may be gone now.
   [[nodiscard]] bool still_counts();
+  // The slot of the value, of the type that was chosen last.
   [[nodiscard]] value_slot& slot() noexcept { return *slot_; }
+  void use_slot(std::size_t which);
+  [[nodiscard]] value_slot& slot_at(std::size_t which);
+  void set_key(const void* decoded) noexcept { key_value_ = decoded; }
+  // The processors that work on it.
+  void set_readers(processor_bits which) noexcept {
+    readers = which;
+    unended = static_cast<std::size_t>(std::popcount(which));
+  }
+  // Memory of all slots, and giving it back until each holds at most its share of `bytes_max`.
+  [[nodiscard]] std::size_t slot_bytes_held() const noexcept;
+  void trim_slots(std::size_t bytes_max) noexcept;
   [[nodiscard]] assignment& of() const noexcept { return *assignment_; }
 
   run_array runs;
@@ -92,15 +109,17 @@ class envelope final : public held_record, public unsettled_hook, public waiting
   std::uint32_t outstanding = 0;           // tasks, receipts and timers that will call back
   std::int64_t write_time_us = 0;
   std::int32_t schema_id = -1;
-  std::uint32_t unwanted = 0;  // a bit per processor that does not want it, by filter or wants()
-  plan_entry* plan = nullptr;  // decoded with; its constants are part of the value
-  bool filtered = false;       // its processors were asked whether they want it
-  bool queued = false;         // behind another record of its key
-  bool started = false;        // processors have seen it
-  bool condemned = false;      // the whole record is a dead letter: it could not be read
-  bool abandoned = false;      // nothing that happens to it counts any more
-  bool let_go = false;         // the engine has given back its reference
-  bool dead_counted = false;   // by the dead-letter rate limit
+  processor_bits readers = 0;
+  processor_bits unwanted = 0;     // those that do not want it, by filter or wants()
+  plan_entry* plan = nullptr;      // decoded with; its constants are part of the value
+  plan_entry* key_plan = nullptr;  // the same of the key
+  bool filtered = false;           // its processors were asked whether they want it
+  bool queued = false;             // behind another record of its key
+  bool started = false;            // processors have seen it
+  bool condemned = false;          // the whole record is a dead letter: it could not be read
+  bool abandoned = false;          // nothing that happens to it counts any more
+  bool let_go = false;             // the engine has given back its reference
+  bool dead_counted = false;       // by the dead-letter rate limit
 
   std::unique_ptr<followed_record> followed;  // by an observer
   void note(std::string_view what, std::string_view processor, std::uint32_t attempt, instant began,
@@ -118,15 +137,17 @@ class envelope final : public held_record, public unsettled_hook, public waiting
   void recycle() noexcept override;
 
   record_host& host_;
-  std::unique_ptr<value_slot> slot_;
+  std::span<const value_format* const> formats_;
+  std::vector<std::unique_ptr<value_slot>> slots_;  // those of several types, when first used
+  value_slot* slot_ = nullptr;
   assignment_ref assignment_;
 };
 
 // All envelopes of an engine.
 class envelope_pool {
  public:
-  envelope_pool(record_host& host, const value_format& format, std::size_t processor_count)
-      : host_(host), format_(format), processor_count_(processor_count) {}
+  envelope_pool(record_host& host, std::span<const value_format* const> formats, std::size_t processor_count)
+      : host_(host), formats_(formats), processor_count_(processor_count) {}
 
   [[nodiscard]] envelope& take();
   void give_back(envelope& e) noexcept;
@@ -137,7 +158,7 @@ class envelope_pool {
 
  private:
   record_host& host_;
-  const value_format& format_;
+  std::span<const value_format* const> formats_;
   std::size_t processor_count_;
   std::deque<envelope> all_;
   envelope* free_ = nullptr;

@@ -1,4 +1,4 @@
-// What all parts of one engine share: ports, options, processors, metrics and the source of random numbers.
+// What all parts of one engine share: ports, options, processors, routes, metrics and the source of random numbers.
 #pragma once
 
 #include <cstddef>
@@ -13,6 +13,7 @@
 #include "engine_metrics.h"
 #include "limited_store.h"
 #include "processor_rules.h"
+#include "routes.h"
 
 namespace millrace::engine {
 
@@ -21,6 +22,7 @@ struct engine_environment {
       : ports(from),
         options(std::move(with)),
         work(std::move(running)),
+        routes(work, options),
         metrics(ports.metrics),
         random(options.seed),
         limited_database(limited_store::of(options, ports, metrics)) {
@@ -48,6 +50,7 @@ struct engine_environment {
   engine_ports ports;
   engine_options options;
   processors work;
+  const route_table routes;
   engine_metrics metrics;
   random_source random;
   std::unique_ptr<limited_store> limited_database;  // none: no limit

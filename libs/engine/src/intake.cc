@@ -5,8 +5,8 @@
 #include <string>
 #include <utility>
 
-#include <millrace/avro/framing.h>
 #include <millrace/base/exceptions.h>
+#include <millrace/engine/framing.h>
 #include <millrace/stream/mutations.h>
 #include <millrace/stream/outcome.h>
 
@@ -22,11 +22,6 @@ result<std::size_t> decoded_into(value_slot& slot, const value_plan& plan, bytes
   }
 }
 
-tombstone_policy effective(tombstone_policy wanted, const processors& work) noexcept {
-  if (wanted != tombstone_policy::automatic) return wanted;
-  return work.take_deletions() ? tombstone_policy::process : tombstone_policy::skip;
-}
-
 }  // namespace
 
 intake::intake(engine_environment& env, record_accounts& accounts, run_state& state, committer& commits,
@@ -38,10 +33,30 @@ intake::intake(engine_environment& env, record_accounts& accounts, run_state& st
       flow_(flow),
       records_(records),
       partitions_(partitions),
-      plans_(env.ports.loop, env.ports.schemas, env.work.all.front()->input(), env.options, *this),
-      tombstones_(effective(env.options.tombstones, env.work)),
       filters_(std::any_of(env.rules.begin(), env.rules.end(),
-                           [](const processor_rules& rules) { return rules.filters_any(); })) {}
+                           [](const processor_rules& rules) { return rules.filters_any(); })) {
+  plan_watcher& watcher = *this;
+  for (const route& each : env.routes.all()) lanes_.emplace_back(env, each, watcher);
+}
+
+void intake::stop() noexcept {
+  for (lane& each : lanes_) {
+    each.values.stop();
+    each.keys.stop();
+  }
+}
+
+std::size_t intake::schemas_missing() const noexcept {
+  std::size_t all = 0;
+  for (const lane& each : lanes_) all += each.values.missing() + each.keys.missing();
+  return all;
+}
+
+std::size_t intake::schemas_outstanding() const noexcept {
+  std::size_t all = 0;
+  for (const lane& each : lanes_) all += each.values.outstanding() + each.keys.outstanding();
+  return all;
+}
 
 void intake::on_record(const stream::record_view& view) {
   assignment* a = partitions_.find(view.from);
@@ -86,12 +101,22 @@ void intake::wait_for_schema(envelope& e) {
   a.waiting.push_back(e);
   ++a.waiting_count;
   flow_.outdated();
-  // Ask for its schema already: the one in front may wait for another.
+  request_schemas(e);
+}
+
+// The one in front may wait for another.
+void intake::request_schemas(const envelope& e) {
+  lane& to = lanes_[e.of().way->index];
   if (const std::optional<bytes_view> value = e.block().value()) {
-    if (const result<avro::framed> framed = avro::split_frame(*value)) {
-      static_cast<void>(plans_.find(framed->schema_id));
-    }
+    const part_format& format = to.way.value.format;
+    const auto framed = split_frame(format.frame, format.custom_frame, e.block(), record_part::value, *value);
+    if (framed) static_cast<void>(to.values.find(framed->schema));
   }
+  const std::optional<bytes_view> key = e.block().key();
+  if (!key || to.way.key.types.empty()) return;
+  const part_format& format = to.way.key.format;
+  const auto framed = split_frame(format.frame, format.custom_frame, e.block(), record_part::key, *key);
+  if (framed) static_cast<void>(to.keys.find(framed->schema));
 }
 
 void intake::stop_waiting(envelope& e) {
@@ -131,9 +156,12 @@ std::optional<error> intake::names_no_processor(const envelope& e) const {
   const std::optional<bytes_view> wanted = e.block().header(redrive_processor_header);
   if (!wanted || mutated(stream::mutation::skip_what_is_for_a_renamed_processor)) return std::nullopt;
   std::string existing;
-  for (const auto& each : env_.work.all) {
-    if (each->name() == as_text(*wanted)) return std::nullopt;
-    existing += (existing.empty() ? "'" : ", '") + std::string(each->name()) + "'";
+  const processor_bits readers = e.of().way->readers;
+  for (std::size_t i = 0; i < env_.work.all.size(); ++i) {
+    if (((readers >> i) & 1U) == 0) continue;
+    const std::string_view name = env_.processor(i).name();
+    if (name == as_text(*wanted)) return std::nullopt;
+    existing += (existing.empty() ? "'" : ", '") + std::string(name) + "'";
   }
   return error(errc::redrive_target_unknown, "redriven for the processor '" + std::string(as_text(*wanted)) +
                                                  "'; the processors of this application are " + existing);
@@ -165,14 +193,22 @@ std::string_view intake::refusal_of(const processor_rules& rules, const processo
   return rules.asks_processor && !of.wants(record) ? filter_reasons.back() : std::string_view();
 }
 
+std::optional<std::int32_t> intake::schema_id_of(const envelope& e) const {
+  const std::optional<bytes_view> value = e.block().value();
+  if (!value) return std::nullopt;
+  const part_format& format = e.of().way->value.format;
+  const result<framed_datum> framed =
+      split_frame(format.frame, format.custom_frame, e.block(), record_part::value, *value);
+  if (!framed || framed->schema.id() < 0) return std::nullopt;
+  return framed->schema.id();
+}
+
 bool intake::turns_away_unwanted(envelope& e) {
-  std::optional<std::int32_t> schema_id;
-  if (const std::optional<bytes_view> value = e.block().value()) {
-    if (const result<avro::framed> framed = avro::split_frame(*value)) schema_id = framed->schema_id;
-  }
-  const raw_record record(e.block(), e.topic(), schema_id);
-  std::size_t wanted_by = e.runs.size();
+  const raw_record record(e.block(), e.topic(), schema_id_of(e));
+  const processor_bits readers = e.of().way->readers;
   for (std::size_t i = 0; i < e.runs.size(); ++i) {
+    const processor_bits bit = processor_bits{1} << i;
+    if ((readers & bit) == 0) continue;
     processor_rules& rules = env_.rules[i];
     const std::string_view name = env_.processor(i).name();
     std::string_view reason;
@@ -186,11 +222,11 @@ bool intake::turns_away_unwanted(envelope& e) {
         std::find(filter_reasons.begin(), filter_reasons.end(), reason) - filter_reasons.begin());
     if (rules.filtered[index] == nullptr) rules.filtered[index] = &env_.metrics.filtered(name, reason);
     rules.filtered[index]->add();
-    e.unwanted |= std::uint32_t{1} << i;
-    --wanted_by;
+    e.unwanted |= bit;
   }
-  if (wanted_by == 0) records_.skip(e, filtered_reason);
-  return wanted_by == 0;
+  if (e.unwanted != readers) return false;
+  records_.skip(e, filtered_reason);
+  return true;
 }
 
 void intake::wants_threw(envelope& e, std::string_view processor, const std::exception_ptr& thrown) {
@@ -213,19 +249,26 @@ bool intake::turns_away_unread(envelope& e) {
   return true;
 }
 
-void intake::take_tombstone(envelope& e) {
-  env_.metrics.tombstones(tombstone_names[static_cast<std::size_t>(tombstones_)]);
-  switch (tombstones_) {
+bool intake::take_tombstone(envelope& e, lane& to) {
+  const tombstone_policy policy = to.way.tombstones;
+  if (policy == tombstone_policy::process) {
+    const key_step key = decode_key(e, to);
+    if (key != key_step::decoded) return key == key_step::ended;
+  }
+  env_.metrics.tombstones(tombstone_names[static_cast<std::size_t>(policy)]);
+  switch (policy) {
     case tombstone_policy::process:
-      if (mutated(stream::mutation::skip_deletions)) return records_.skip(e, tombstone_reason);
-      return records_.start_in_order(e, env_.now());
+      if (mutated(stream::mutation::skip_deletions)) return records_.skip(e, tombstone_reason), true;
+      e.set_readers(to.way.readers);
+      return records_.start_in_order(e, env_.now()), true;
     case tombstone_policy::dead_letter:
-      return records_.condemn(e, error(errc::rejected, tombstone_reason), work_stage::intake);
+      return records_.condemn(e, error(errc::rejected, tombstone_reason), work_stage::intake), true;
     case tombstone_policy::automatic:
     case tombstone_policy::skip:
       note_skipped_tombstone(e);
-      return records_.skip(e, tombstone_reason);
+      return records_.skip(e, tombstone_reason), true;
   }
+  return true;
 }
 
 void intake::note_skipped_tombstone(const envelope& e) {
@@ -237,23 +280,34 @@ void intake::note_skipped_tombstone(const envelope& e) {
 bool intake::admit(envelope& e) {
   if (turns_away_redriven(e)) return true;
   if (filters_ && !std::exchange(e.filtered, true) && turns_away_unwanted(e)) return true;
-  if (!e.block().value()) return take_tombstone(e), true;
-  if (turns_away_unread(e)) return true;
-  const result<avro::framed> framed = avro::split_frame(*e.block().value());
+  lane& to = lanes_[e.of().way->index];
+  if (!e.block().value()) return take_tombstone(e, to);
+  return turns_away_unread(e) || admit_value(e, to);
+}
+
+bool intake::admit_value(envelope& e, lane& to) {
+  const part_format& format = to.way.value.format;
+  const result<framed_datum> framed =
+      split_frame(format.frame, format.custom_frame, e.block(), record_part::value, *e.block().value());
   if (!framed) {
     if (mutated(stream::mutation::skip_undecodable_silently)) return records_.skip(e, "undecodable"), true;
     records_.condemn(e, framed.error(), work_stage::intake);
     return true;
   }
-  e.schema_id = framed->schema_id;
-  plan_entry* plan = plans_.find(framed->schema_id);
+  e.schema_id = framed->schema.id();
+  plan_entry* plan = to.values.find(framed->schema);
   if (plan == nullptr) return false;
   switch (plan->state()) {
-    case plan_entry::phase::ready:
-      decode(e, *plan, framed->datum);
-      return true;
+    case plan_entry::phase::ready: {
+      const key_step key = decode_key(e, to);
+      if (key == key_step::decoded) decode(e, *plan, framed->datum);
+      return key != key_step::waits;
+    }
     case plan_entry::phase::broken:
       records_.condemn(e, plan->failure(), work_stage::schema);
+      return true;
+    case plan_entry::phase::unmatched:
+      take_unmatched(e, to, plan->failure());
       return true;
     case plan_entry::phase::fetching:
     case plan_entry::phase::backing_off:
@@ -262,7 +316,57 @@ bool intake::admit(envelope& e) {
   return false;
 }
 
+void intake::take_unmatched(envelope& e, const lane& to, const error& why) {
+  switch (to.way.unmatched) {
+    case unmatched_policy::skip:
+      return records_.skip(e, unmatched_reason);
+    case unmatched_policy::stop:
+      return records_.stop_at(e, why, work_stage::schema);
+    case unmatched_policy::automatic:
+    case unmatched_policy::dead_letter:
+      return records_.condemn(e, why, work_stage::schema);
+  }
+}
+
+// Called when the plan of the value is ready, so that a key is decoded once.
+intake::key_step intake::decode_key(envelope& e, lane& to) {
+  if (to.way.key.types.empty()) return key_step::decoded;
+  const std::optional<bytes_view> key = e.block().key();
+  if (!key) return key_step::decoded;
+  const part_format& format = to.way.key.format;
+  const result<framed_datum> framed =
+      split_frame(format.frame, format.custom_frame, e.block(), record_part::key, *key);
+  if (!framed) return records_.condemn(e, framed.error().in("key"), work_stage::intake), key_step::ended;
+  plan_entry* plan = to.keys.find(framed->schema);
+  if (plan == nullptr) return key_step::waits;
+  switch (plan->state()) {
+    case plan_entry::phase::fetching:
+    case plan_entry::phase::backing_off:
+      return key_step::waits;
+    case plan_entry::phase::broken:
+    case plan_entry::phase::unmatched:
+      return records_.condemn(e, plan->failure().in("key"), work_stage::schema), key_step::ended;
+    case plan_entry::phase::ready:
+      break;
+  }
+  value_slot& slot = e.slot_at(to.way.key.types.front().slot);
+  const result<std::size_t> consumed = decoded_into(slot, plan->plan(), framed->datum);
+  plan->use();
+  e.key_plan = plan;
+  std::optional<error> failure;
+  if (!consumed) {
+    failure = consumed.error();
+  } else {
+    failure = trailing(*consumed, framed->datum.size());
+  }
+  if (failure) return records_.condemn(e, failure->in("key"), work_stage::decode), key_step::ended;
+  e.set_key(slot.value());
+  return key_step::decoded;
+}
+
 void intake::decode(envelope& e, plan_entry& plan, bytes_view body) {
+  e.use_slot(plan.type().slot);
+  e.set_readers(plan.type().readers);
   const instant begun = env_.now();
   const result<std::size_t> consumed = decoded_into(e.slot(), plan.plan(), body);
   const instant ended = env_.now();
@@ -270,21 +374,22 @@ void intake::decode(envelope& e, plan_entry& plan, bytes_view body) {
   plan.use();
   e.plan = &plan;
   if (!consumed) return decode_failed(e, consumed.error(), ended - begun);
-  if (*consumed != body.size() && !env_.options.ignore_trailing_bytes) {
-    return decode_failed(
-        e,
-        error(errc::trailing_bytes, std::to_string(body.size() - *consumed) + " bytes follow the value of " +
-                                        std::to_string(*consumed) + " bytes"),
-        ended - begun);
-  }
+  if (const std::optional<error> rest = trailing(*consumed, body.size()))
+    return decode_failed(e, *rest, ended - begun);
   env_.metrics.decode.observe(ended - begun);
   if (e.followed) {
     e.followed->schema_id = e.schema_id;
     e.note("decode", {}, 0, begun, ended);
   }
-  if (plan.decoded == nullptr) plan.decoded = &env_.metrics.decoded(e.schema_id);
+  if (plan.decoded == nullptr) plan.decoded = &env_.metrics.decoded(plan.name());
   plan.decoded->add();
   records_.start_in_order(e, ended);
+}
+
+std::optional<error> intake::trailing(std::size_t consumed, std::size_t size) const {
+  if (consumed == size || env_.options.ignore_trailing_bytes) return std::nullopt;
+  return error(errc::trailing_bytes, std::to_string(size - consumed) + " bytes follow the value of " +
+                                         std::to_string(consumed) + " bytes");
 }
 
 void intake::decode_failed(envelope& e, const error& cause, nanoseconds took) {

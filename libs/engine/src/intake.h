@@ -2,7 +2,9 @@
 // away before.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <exception>
 #include <optional>
 #include <set>
@@ -17,6 +19,7 @@
 #include "plan_table.h"
 #include "record_accounts.h"
 #include "records_in_flight.h"
+#include "routes.h"
 #include "run_state.h"
 
 namespace millrace::engine {
@@ -35,11 +38,25 @@ class intake final : private plan_watcher {
   // The oldest record of a partition leaves the ones that wait for a schema.
   void stop_waiting(envelope& e);
   // No schema is requested any more.
-  void stop() noexcept { plans_.stop(); }
-  [[nodiscard]] std::size_t schemas_missing() const noexcept { return plans_.missing(); }
-  [[nodiscard]] std::size_t schemas_outstanding() const noexcept { return plans_.outstanding(); }
+  void stop() noexcept;
+  [[nodiscard]] std::size_t schemas_missing() const noexcept;
+  [[nodiscard]] std::size_t schemas_outstanding() const noexcept;
 
  private:
+  // A route with the plans of its schemas.
+  struct lane {
+    lane(engine_environment& env, const route& of, plan_watcher& watcher)
+        : way(of),
+          values(env.ports.loop, env.ports.schemas, of.value, env.options, watcher),
+          keys(env.ports.loop, env.ports.schemas, of.key, env.options, watcher) {}
+
+    const route& way;
+    plan_table values;
+    plan_table keys;
+  };
+  // decoded: or there is nothing to decode. ended: the record ends here.
+  enum class key_step : std::uint8_t { decoded, waits, ended };
+
   // Whom a redriven record is for, by the group that it names.
   enum class redrive_target : std::uint8_t { ours, other, unknown };
 
@@ -52,18 +69,28 @@ class intake final : private plan_watcher {
   [[nodiscard]] bool turns_away_unread(envelope& e);
   // True: it ends here, because no processor wants it or because wants() threw.
   [[nodiscard]] bool turns_away_unwanted(envelope& e);
+  // The id of the writer's schema; nullopt: its frame has none, or cannot be read.
+  [[nodiscard]] std::optional<std::int32_t> schema_id_of(const envelope& e) const;
   // Why the processor does not want it; empty: it does.
   [[nodiscard]] static std::string_view refusal_of(const processor_rules& rules, const processor_base& of,
                                                    const raw_record& record);
   void wants_threw(envelope& e, std::string_view processor, const std::exception_ptr& thrown);
-  void take_tombstone(envelope& e);
+  [[nodiscard]] bool admit_value(envelope& e, lane& to);
+  // False: the schema of its key is not known yet.
+  [[nodiscard]] bool take_tombstone(envelope& e, lane& to);
+  void take_unmatched(envelope& e, const lane& to, const error& why);
   void note_skipped_tombstone(const envelope& e);
   [[nodiscard]] redrive_target target_of(const envelope& e) const noexcept;
   // Set: it was redriven for a processor that is not here.
   [[nodiscard]] std::optional<error> names_no_processor(const envelope& e) const;
   void wait_for_schema(envelope& e);
   void admit_waiting(assignment& a);
+  // Requests the schemas of a record that waits behind others.
+  void request_schemas(const envelope& e);
+  [[nodiscard]] key_step decode_key(envelope& e, lane& to);
   void decode(envelope& e, plan_entry& plan, bytes_view body);
+  // Set: bytes follow the datum, and may not.
+  [[nodiscard]] std::optional<error> trailing(std::size_t consumed, std::size_t size) const;
   void decode_failed(envelope& e, const error& cause, nanoseconds took);
   void on_plan_settled() override;
   void on_schema_failure(const error& failure) override;
@@ -75,9 +102,8 @@ class intake final : private plan_watcher {
   flow_control& flow_;
   records_in_flight& records_;
   partition_table& partitions_;
-  plan_table plans_;
+  std::deque<lane> lanes_;  // by route::index
   bool plans_changed_ = false;
-  const tombstone_policy tombstones_;
   const bool filters_;                             // a processor has a filter
   std::set<std::uint32_t> skipped_tombstones_of_;  // topics
 };

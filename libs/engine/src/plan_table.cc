@@ -22,13 +22,22 @@ namespace {
   }
 }
 
+[[nodiscard]] result<writer_match> matched_by(const value_format& format,
+                                              const stream::schema_document& writer) {
+  try {
+    return format.match(writer);
+  } catch (...) {
+    return error_of(errc::internal, describe(std::current_exception())).in("matching threw");
+  }
+}
+
 }  // namespace
 
-plan_table::plan_table(runtime::loop& loop, stream::schemas& schemas, const value_format& format,
+plan_table::plan_table(runtime::loop& loop, stream::schemas& schemas, const route_part& part,
                        const engine_options& options, plan_watcher& watcher)
     : loop_(loop),
       schemas_(schemas),
-      format_(format),
+      part_(part),
       options_(options),
       watcher_(watcher),
       random_(options.seed ^ 0x5C4E3A5ULL) {}
@@ -37,8 +46,8 @@ plan_table::~plan_table() {
   invariant(outstanding_ == 0, "every schema request is answered before its engine ends");
 }
 
-plan_entry* plan_table::find_slow(std::int32_t id) {
-  const auto found = entries_.find(id);
+plan_entry* plan_table::find_slow(const stream::schema_tag& tag) {
+  const auto found = entries_.find(tag);
   if (found != entries_.end()) {
     plan_entry& entry = *found->second;
     entry.found_last_ = ++searches_;
@@ -56,7 +65,7 @@ plan_entry* plan_table::find_slow(std::int32_t id) {
     full_ = true;
     return nullptr;
   }
-  plan_entry& entry = *entries_.emplace(id, std::make_unique<plan_entry>(*this, id)).first->second;
+  plan_entry& entry = *entries_.emplace(tag, std::make_unique<plan_entry>(*this, tag)).first->second;
   entry.first_asked_ = loop_.now();
   ++missing_;
   entry.fetch();
@@ -82,9 +91,30 @@ bool plan_table::forget_one() {
   return true;
 }
 
+result<plan_table::choice> plan_table::choose(const stream::schema_document& writer) const {
+  if (!part_.by_name) return choice{&part_.types.front(), {}};
+  choice made;
+  for (const route_type& each : part_.types) {
+    result<writer_match> match = matched_by(*each.format, writer);
+    if (!match) return match.error();
+    made.record_name = std::move(match->record_name);
+    if (!match->accepted) continue;
+    made.type = &each;
+    break;
+  }
+  return made;
+}
+
+std::string plan_table::type_names() const {
+  std::string all;
+  for (const route_type& each : part_.types)
+    all += (all.empty() ? "" : ", ") + std::string(each.format->record_name());
+  return all;
+}
+
 void plan_table::stop() noexcept {
   stopped_ = true;
-  for (const auto& [id, entry] : entries_) entry->cancel();
+  for (const auto& [tag, entry] : entries_) entry->cancel();
 }
 
 void plan_entry::stop_using() {
@@ -93,28 +123,51 @@ void plan_entry::stop_using() {
 
 void plan_entry::fetch() {
   if (owner_.stopped_) return;
+  if (tag_.what == stream::schema_tag::kind::none) {
+    static const stream::schema_document none_needed{};
+    const auto& fixed = owner_.part_.format.schema;
+    return compile(fixed ? *fixed : none_needed);
+  }
   state_ = phase::fetching;
   outstanding_ = true;
   ++owner_.outstanding_;
-  owner_.schemas_.fetch(id_, *this);
+  if (tag_.what == stream::schema_tag::kind::id) return owner_.schemas_.fetch(tag_.id(), *this);
+  owner_.schemas_.fetch_tagged(tag_, *this);
 }
 
 void plan_entry::on_schema(std::int32_t id, stream::schema_answer text) {
-  invariant(outstanding_ && id == id_, "a schema request is answered once");
+  invariant(outstanding_ && id == tag_.id(), "a schema request is answered once");
   outstanding_ = false;
   --owner_.outstanding_;
   if (!text) return failed(std::move(text).error());
-  result<std::shared_ptr<const value_plan>> compiled = compiled_by(owner_.format_, **text);
+  compile(**text);
+}
+
+void plan_entry::compile(const stream::schema_document& writer) {
+  result<plan_table::choice> chosen = owner_.choose(writer);
+  if (!chosen) return failed(std::move(chosen).error());
+  type_ = chosen->type;
+  if (type_ == nullptr) {
+    failure_ = error(errc::schema_incompatible,
+                     "schema " + to_string(tag_) + " is of the record '" + chosen->record_name +
+                         "', which no processor of its topic reads; they read " + owner_.type_names());
+    return settled(phase::unmatched);
+  }
+  result<std::shared_ptr<const value_plan>> compiled = compiled_by(*type_->format, writer);
   if (!compiled) return failed(std::move(compiled).error());
   plan_ = std::move(*compiled);
-  state_ = phase::ready;
+  settled(phase::ready);
+}
+
+void plan_entry::settled(phase how) {
+  state_ = how;
   --owner_.missing_;
   owner_.watcher_.on_plan_settled();
 }
 
 void plan_entry::failed(error cause) {
   ++failures_;
-  cause = cause.in("schema " + std::to_string(id_));
+  cause = cause.in("schema " + to_string(tag_));
   owner_.watcher_.on_schema_failure(cause);
   const instant now = owner_.loop_.time().now();
   const bool not_found = cause.code() == errc::schema_not_found;
@@ -131,12 +184,10 @@ void plan_entry::failed(error cause) {
     return;
   }
   failure_ = std::move(cause);
-  state_ = phase::broken;
   broken_until_ = not_found ? now + owner_.options_.schema_not_found_grace : instant{};
-  --owner_.missing_;
-  if (!listed_) owner_.broken_.push_back(id_);
+  if (!listed_) owner_.broken_.push_back(tag_);
   listed_ = true;
-  owner_.watcher_.on_plan_settled();
+  settled(phase::broken);
 }
 
 }  // namespace millrace::engine

@@ -9,6 +9,8 @@
 #include <millrace/engine/options.h>
 #include <millrace/engine/processor.h>
 
+#include "input_checks.h"
+
 namespace millrace::engine {
 
 std::string internal::class_name(const std::type_info& type) {
@@ -105,13 +107,15 @@ struct declared_sizes {
         outputs(of.outputs.size()),
         lookups(of.lookups.size()),
         metrics(of.metrics.size()),
-        services(of.services.size()) {}
+        services(of.services.size()),
+        inputs(of.inputs.size()) {}
   void restore(statements::declarations& to) const {
     to.statements.resize(statements);
     to.outputs.resize(outputs);
     to.lookups.resize(lookups);
     to.metrics.resize(metrics);
     to.services.resize(services);
+    to.inputs.resize(inputs);
   }
 
   std::size_t statements;
@@ -119,6 +123,7 @@ struct declared_sizes {
   std::size_t lookups;
   std::size_t metrics;
   std::size_t services;
+  std::size_t inputs;
 };
 
 bool is_disabled(std::string_view name, const std::vector<processor_policy>& policies) {
@@ -175,13 +180,11 @@ result<processors> build(const processor_set& factories, const std::vector<proce
       before.restore(built.declared);
       continue;
     }
-    if (!built.all.empty() && &built.all.front()->input() != &made->input()) {
-      return error(errc::config_invalid, "processor '" + name + "' reads " +
-                                             std::string(made->input().type_name()) + ", but '" +
-                                             std::string(built.all.front()->name()) + "' reads " +
-                                             std::string(built.all.front()->input().type_name()) +
-                                             ": the processors of one application share each decoded record");
-    }
+    built.inputs.emplace_back();
+    for (std::size_t i = before.inputs; i < built.declared.inputs.size(); ++i)
+      built.inputs.back().push_back(dynamic_cast<const input_base*>(built.declared.inputs[i]));
+    if (const auto accepted = check_declared_inputs(*made, built.inputs.back()); !accepted)
+      return accepted.error();
     for (std::size_t i = before.statements; i < built.declared.statements.size(); ++i) {
       if (const auto repeats = statements::check_idempotence(*built.declared.statements[i]); !repeats)
         return repeats.error().in("processor '" + name + "'");
@@ -198,6 +201,7 @@ result<processors> build(const processor_set& factories, const std::vector<proce
   if (const auto known = check_names(policies, names); !known) return known.error();
   if (built.all.empty())
     return error(errc::config_invalid, "every processor is disabled by `engine.processors`; enable one");
+  if (const auto accepted = check_types_of_inputs(built); !accepted) return accepted.error();
   for (const statements::statement_declaration* statement : built.declared.statements)
     built.uses_write_time |= statement->options().written == statements::write_time::record;
   return built;

@@ -70,7 +70,9 @@ void record_accounts::settled(envelope& e) {
   // Of a processor that worked on it, rather than of one that passed it over.
   const auto worked =
       std::find_if(e.runs.begin(), e.runs.end(), [](const processor_run& run) { return run.attempts() > 0; });
-  const std::optional<error>& cause = (worked != e.runs.end() ? *worked : e.runs.front()).cause();
+  const auto which =
+      worked != e.runs.end() && worked->cause() ? worked : ended_as(processor_run::ending::skipped);
+  const std::optional<error>& cause = which->cause();
   note_end(e, "skipped", cause);
   env_.metrics.skipped(cause->message());
 }

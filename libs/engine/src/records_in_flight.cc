@@ -47,7 +47,7 @@ records_in_flight::records_in_flight(engine_environment& env, record_accounts& a
       accounts_(accounts),
       state_(state),
       flow_(flow),
-      pool_(*this, env.work.all.front()->input(), env.work.all.size()),
+      pool_(*this, env.routes.slots(), env.work.all.size()),
       barrier_(env.options.in_flight_records_max),
       barrier_seed_(env.random.next()) {}
 
@@ -72,7 +72,7 @@ envelope& records_in_flight::take(const stream::record_view& view, assignment& o
 }
 
 void records_in_flight::note_decoded(envelope& e) noexcept {
-  if (!mutated(stream::mutation::forget_the_decoded_bytes)) hold(e.decoded_bytes, e.slot().bytes_held());
+  if (!mutated(stream::mutation::forget_the_decoded_bytes)) hold(e.decoded_bytes, e.slot_bytes_held());
   flow_.note_size(e.bytes + e.decoded_bytes);
 }
 
@@ -121,7 +121,9 @@ void records_in_flight::start_processors(envelope& e, instant at) {
   const bool deleted = !e.block().value();
   for (std::size_t place = 0; place < e.runs.size(); ++place) {
     processor_run& run = e.runs[place];
-    if (only && as_text(*only) != run.name()) {
+    if (((e.readers >> place) & 1U) == 0) {
+      run.abandon();
+    } else if (only && as_text(*only) != run.name()) {
       run.pass_over("redriven for another processor");
     } else if (((e.unwanted >> place) & 1U) != 0) {
       run.pass_over(filtered_reason);
@@ -139,6 +141,12 @@ void records_in_flight::condemn(envelope& e, const error& cause, work_stage wher
   accounts_.failed(where, cause);
   e.unended = 1;
   e.runs.front().condemn(cause, to_string(where));
+}
+
+void records_in_flight::stop_at(envelope& e, const error& cause, work_stage where) {
+  accounts_.failed(where, cause);
+  e.unended = 1;
+  e.runs.front().stop(cause);
 }
 
 void records_in_flight::skip(envelope& e, std::string_view reason) {
@@ -331,9 +339,10 @@ void records_in_flight::abandon_all(assignment& a) {
 }
 
 void records_in_flight::recycled(envelope& e) noexcept {
-  e.slot().trim(slot_kept_bytes_max);
-  hold(e.decoded_bytes, e.slot().bytes_held());
+  e.trim_slots(slot_kept_bytes_max);
+  hold(e.decoded_bytes, e.slot_bytes_held());
   if (plan_entry* const plan = std::exchange(e.plan, nullptr)) plan->stop_using();
+  if (plan_entry* const plan = std::exchange(e.key_plan, nullptr)) plan->stop_using();
   flow_.keep(static_cast<std::ptrdiff_t>(e.decoded_bytes));
   if (!mutated(stream::mutation::keep_the_bytes_of_the_abandoned) || !e.abandoned) flow_.give_back(e.bytes);
   pool_.give_back(e);

@@ -37,6 +37,8 @@ class records_in_flight final : public record_host {
   void trim_if_idle() noexcept;
   // It cannot be read, or must not be: to the dead-letter topic.
   void condemn(envelope& e, const error& cause, work_stage where);
+  // The engine stops because of it, and it stays uncommitted.
+  void stop_at(envelope& e, const error& cause, work_stage where);
   // By rule, without a processor.
   void skip(envelope& e, std::string_view reason);
   // Ends the wait for attempts that take too long.

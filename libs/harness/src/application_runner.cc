@@ -141,7 +141,7 @@ result<void> application_runner::state::declare_metrics() {
 }
 
 void application_runner::state::make_surroundings() {
-  for (const std::string& topic : loaded.value.kafka.topics) log.add_topic(topic, options.partitions);
+  for (const std::string& topic : app::topics_of(loaded.value)) log.add_topic(topic, options.partitions);
   within.reset(new surroundings{
       application,
       loaded.value,
@@ -178,7 +178,7 @@ simulation::produce_fate application_runner::state::fate_of(const simulation::pr
 }
 
 std::uint32_t application_runner::state::topic_index(std::string_view topic) const {
-  const auto& topics = loaded.value.kafka.topics;
+  const std::vector<std::string> topics = app::topics_of(loaded.value);
   const auto found = std::find(topics.begin(), topics.end(), topic);
   if (found == topics.end())
     misused("'" + std::string(topic) +
@@ -188,7 +188,7 @@ std::uint32_t application_runner::state::topic_index(std::string_view topic) con
 
 // A partition with records that are not committed, as text.
 std::optional<std::string> application_runner::state::waiting() const {
-  const auto& topics = loaded.value.kafka.topics;
+  const std::vector<std::string> topics = app::topics_of(loaded.value);
   for (std::uint32_t topic = 0; topic < topics.size(); ++topic) {
     for (const stream::partition_id each : log.partitions(topic)) {
       if (log.committed(each).value_or(0) == log.end(each)) continue;

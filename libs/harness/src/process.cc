@@ -138,8 +138,8 @@ result<void> process::resize(std::size_t members) {
 // Partition i belongs to member i modulo their number. What moves is drained first.
 void process::deal_out() {
   std::map<partition_id, std::size_t> owner;
-  const auto& topics = within_.settings.kafka.topics;
-  for (std::uint32_t topic = 0; topic < topics.size(); ++topic) {
+  const std::size_t topics = app::topics_of(within_.settings).size();
+  for (std::uint32_t topic = 0; topic < topics; ++topic) {
     for (const partition_id each : within_.log.partitions(topic))
       owner.emplace(each, owner.size() % members_.size());
   }

@@ -45,6 +45,15 @@ class worker_schemas final : public stream::schemas, public runtime::step {
     });
   }
 
+  void fetch_tagged(const stream::schema_tag& tag, stream::schema_receiver& receiver) override {
+    if (tag.what != stream::schema_tag::kind::guid) return schemas::fetch_tagged(tag, receiver);
+    client_.fetch(tag.guid(), [shared = inbox_, id = tag.id(), &receiver](stream::schema_answer text) {
+      const std::lock_guard lock(shared->mutex);
+      if (!shared->open) return;
+      invariant(shared->box.post({id, &receiver, std::move(text)}), "answers of the registry are bounded");
+    });
+  }
+
   result<std::int32_t> register_schema(std::string_view subject, std::string_view schema_text) override {
     return client_.register_schema(subject, schema_text);
   }

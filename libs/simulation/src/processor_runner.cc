@@ -50,6 +50,8 @@ struct processor_runner_base::fed final : engine::held_record, stream::execution
       : owner(runner), index(place), topic_text(std::move(from_topic)), kept(std::move(keeps)) {
     block_ = std::move(block);
     value_ = at;
+    key_kept = runner.key_value_;
+    key_value_ = key_kept.get();
     topic_ = topic_text;
     retain();
   }
@@ -112,6 +114,7 @@ struct processor_runner_base::fed final : engine::held_record, stream::execution
   std::size_t index;
   std::string topic_text;
   std::shared_ptr<const void> kept;
+  std::shared_ptr<const void> key_kept;
   runtime::task<stream::outcome> task;
   std::exception_ptr thrown;  // before there was a task
   std::deque<emitted_record> emits;
@@ -128,6 +131,11 @@ processor_runner_base::processor_runner_base(const engine::processor_factory& fa
   metrics::shard& cells = counts_.add_shard();
   for (statements::metric_declaration* each : built_.declared.metrics) each->bind(cells);
   services_.bind(built_.declared);
+}
+
+const engine::value_format* processor_runner_base::key_type() const noexcept {
+  const std::vector<const engine::input_base*>& inputs = built_.inputs.front();
+  return inputs.empty() ? nullptr : inputs.front()->key_type();
 }
 
 processor_runner_base::~processor_runner_base() {
@@ -178,7 +186,7 @@ stream::record_ref processor_runner_base::make_block(const record_origin& from,
 
 result<void> processor_runner_base::feed_bytes(std::string_view writer_schema, bytes_view body,
                                                record_origin from) {
-  const engine::value_format& format = built_.all.front()->input();
+  const engine::value_format& format = built_.all.front()->read_format();
   const auto plan = format.compile({std::string(writer_schema), {}});
   if (!plan) return plan.error();
   stream::record_ref block = make_block(from, body);

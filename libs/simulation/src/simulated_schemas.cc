@@ -24,6 +24,20 @@ void simulated_schemas::add(std::int32_t id, std::string text) {
       stream::schema_document{.text = std::move(text), .references = {}});
 }
 
+void simulated_schemas::add_tagged(const stream::schema_tag& tag, std::string text) {
+  tagged_.emplace_back(tag, std::make_shared<const stream::schema_document>(
+                                stream::schema_document{.text = std::move(text), .references = {}}));
+}
+
+// The answer comes at once, as that of a table in memory does.
+void simulated_schemas::fetch_tagged(const stream::schema_tag& tag, stream::schema_receiver& receiver) {
+  ++fetches_;
+  const auto found =
+      std::find_if(tagged_.begin(), tagged_.end(), [&tag](const auto& each) { return each.first == tag; });
+  if (found == tagged_.end()) return schemas::fetch_tagged(tag, receiver);
+  receiver.on_schema(tag.id(), found->second);
+}
+
 void simulated_schemas::fetch(std::int32_t id, stream::schema_receiver& receiver) {
   ++fetches_;
   fate how = options_.fate_of && !severed_ ? options_.fate_of(id) : fate{};

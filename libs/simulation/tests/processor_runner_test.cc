@@ -459,5 +459,43 @@ TEST(ProcessorRunner, ShowsTheLinesThatTheProcessorLogged) {
   EXPECT_EQ(line.field("old"), std::nullopt);
 }
 
+// Sends on what its typed key says.
+class forwarding final : public engine::processor<parcel> {
+ public:
+  runtime::task<stream::outcome> process(engine::record<parcel> p, stream::context ctx) override {
+    const parcel* key = parcels_.key(p);
+    if (key == nullptr) co_return stream::outcome::skipped("null key");
+    ctx.emit(sent_, *key, *p);
+    co_return stream::outcome::done();
+  }
+  runtime::task<stream::outcome> deleted(engine::deletion p, stream::context ctx) override {
+    const parcel* key = parcels_.key(p);
+    if (key == nullptr) co_return stream::outcome::skipped("null key");
+    ctx.erase(sent_, *key);
+    co_return stream::outcome::done();
+  }
+
+ private:
+  engine::input<parcel, parcel> parcels_{"parcels"};
+  engine::output<parcel, parcel> sent_{"sent"};
+};
+
+TEST(ProcessorRunner, ATypedKeyReachesTheProcessorAndItsEmits) {
+  processor_runner<forwarding> run;
+  run.feed({1, "a"});
+  EXPECT_EQ(run.last().what(), stream::outcome::kind::skipped);
+  run.set_key(parcel{7, "key"});
+  run.feed({2, "b"});
+  run.feed_tombstone();
+  run.set_key(nullptr);
+  run.feed_tombstone();
+  EXPECT_EQ(run.last().what(), stream::outcome::kind::skipped);
+  ASSERT_EQ(run.emitted().size(), 2U);
+  byte_buffer key;
+  ASSERT_TRUE(engine::value_traits<parcel>::encode({7, "key"}, key));
+  for (const emitted_record& each : run.emitted()) EXPECT_EQ(each.key, std::string(as_text(key)));
+  EXPECT_EQ(run.emitted().back().value, std::nullopt);
+}
+
 }  // namespace
 }  // namespace millrace::simulation

@@ -7,9 +7,9 @@ namespace {
 thread_local declarations* collector = nullptr;
 
 declarations& active_collector() noexcept {
-  invariant(
-      collector != nullptr,
-      "statements, outputs, metrics and services are members of a processor that the engine constructs");
+  invariant(collector != nullptr,
+            "statements, inputs, outputs, metrics and services are members of a processor that the engine "
+            "constructs");
   return *collector;
 }
 
@@ -54,6 +54,10 @@ result<void> service_declaration::check_name() const {
   if (name_ == "database" || name_ == "broker")
     return wrong("has the name of a dependency of the product; choose another name");
   return {};
+}
+
+input_declaration::input_declaration(std::string name) : name_(std::move(name)) {
+  active_collector().inputs.push_back(this);
 }
 
 output_declaration::output_declaration(std::string name) : name_(std::move(name)), topic_(name_) {

@@ -55,6 +55,22 @@ struct registry_settings : registry::client_options {
   milliseconds not_found_grace = engine::engine_options{}.schema_not_found_grace;
 };
 
+// Formats of the values and keys of an input.
+enum class input_format : std::uint8_t { avro, avro_single_object, avro_raw, json, bytes, text };
+
+// An input that processors declare, or `default`.
+struct input_settings {
+  std::string name;
+  std::vector<std::string> topics = {};
+  input_format format = input_format::avro;
+  input_format key_format = input_format::bytes;
+  std::string schema_file = {};
+  std::string key_schema_file = {};
+  std::vector<std::string> schema_files = {};
+  std::vector<std::string> subjects = {};
+  engine::unmatched_policy unmatched = engine::unmatched_policy::automatic;
+};
+
 struct cql_settings : cql::session_options {
   cql::store_options store;  // of each worker
   std::optional<bool> client_timestamps_set =
@@ -152,6 +168,7 @@ struct tracing_settings {
 
 struct app_config {
   kafka_settings kafka;
+  std::vector<input_settings> inputs;
   std::optional<registry_settings> registry;
   std::optional<cql_settings> cql;
   std::vector<lookup_settings> lookups;
@@ -169,6 +186,9 @@ struct app_config {
 
 // The declaration of every setting. Thread-safe.
 [[nodiscard]] const config::spec<app_config>& app_spec();
+
+// Returns the topics that are read: those of `kafka.topics`, then those of `inputs`, each once. Thread-safe.
+[[nodiscard]] std::vector<std::string> topics_of(const app_config& from);
 
 // Sets the bucket bounds that the configuration names, before any histogram is declared in `in`. The
 // configuration must have passed app_spec().

@@ -41,6 +41,7 @@
 #include <millrace/cql/statement.h>
 #include <millrace/engine/avro_value.h>
 #include <millrace/engine/filter.h>
+#include <millrace/engine/input.h>
 #include <millrace/engine/output.h>
 #include <millrace/engine/processor.h>
 #include <millrace/engine/record.h>
@@ -66,6 +67,7 @@ using cql::lookup;
 using cql::row;
 using cql::statement;
 using engine::deletion;
+using engine::input;
 using engine::make;
 using engine::output;
 using engine::processor;

@@ -12,9 +12,11 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include <millrace/app/app_config.h>
 #include <millrace/base/result.h>
+#include <millrace/engine/input_options.h>
 #include <millrace/engine/processor.h>
 #include <millrace/statement/declarations.h>
 #include <millrace/stream/schemas.h>
@@ -25,6 +27,10 @@ namespace millrace::app {
 // Checks everything that a start checks before it reaches a server. Returns the first errc::config_invalid.
 [[nodiscard]] result<void> check_start(const engine::processor_set& processors, const app_config& settings,
                                        unsigned workers);
+
+// The inputs of the engine, with the files of schemas that they name. Empty: every topic is of the input `default`.
+// Errors: errc::config_invalid with the setting.
+[[nodiscard]] result<std::vector<engine::input_options>> read_inputs(const app_config& settings);
 
 // The topic of an output: by `engine.outputs`, or its name.
 [[nodiscard]] std::string topic_of(const statements::output_declaration& output, const app_config& settings);

@@ -29,7 +29,7 @@ class redrive;
 
 std::string unread(const std::string& topic) {
   return "the configuration has no topic '" + topic +
-         "' in `kafka.topics`, and its group would not read the record; name a topic with --to, or use "
+         "' in `kafka.topics` or `inputs`, and its group would not read the record; name a topic with --to, or use "
          "--for-all for "
          "other readers";
 }
@@ -205,7 +205,7 @@ void redrive::on_dead_letter(const stream::record_view& record) {
     return;
   }
   std::string target = arguments_.to_topic.empty() ? read.topic : arguments_.to_topic;
-  if (target.empty() && settings_.kafka.topics.size() == 1) target = settings_.kafka.topics.front();
+  if (const auto topics = topics_of(settings_); target.empty() && topics.size() == 1) target = topics.front();
   if (is_of_another_group(read)) return refuse_group(read.group);
   if (const std::string why = refusal(read, target); !why.empty()) return refuse(read, why);
   ++chosen_;
@@ -233,7 +233,7 @@ bool redrive::is_of_another_group(const dead_letter_record& read) const {
 
 // The addressee of a record that is redriven for every group.
 bool redrive::reads(const std::string& topic) const {
-  const std::vector<std::string>& topics = settings_.kafka.topics;
+  const std::vector<std::string> topics = topics_of(settings_);
   return arguments_.for_all || std::find(topics.begin(), topics.end(), topic) != topics.end();
 }
 

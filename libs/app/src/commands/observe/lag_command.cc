@@ -67,7 +67,7 @@ std::string describe_lag(const std::vector<kafka::partition_lag>& all, timestamp
 int run_lag(const app::app_config& settings, const lag_arguments& arguments, std::ostream& out,
             std::ostream& err) {
   const auto all = kafka::read_group_lag(dlq_commands::client_of(settings), settings.kafka.group,
-                                         settings.kafka.topics, timeout);
+                                         topics_of(settings), timeout);
   if (!all) {
     err << "lag: " << all.error().to_string() << "\n";
     return all.error().code() == errc::config_invalid || all.error().code() == errc::topic_not_found

@@ -19,7 +19,7 @@ result<application_needs> needs_of(const engine::processor_set& processors, cons
   const auto work = engine::build(processors);
   if (!work) return work.error();
   application_needs all;
-  for (const std::string& each : settings.kafka.topics) add(all.topics, each, "input");
+  for (const std::string& each : topics_of(settings)) add(all.topics, each, "input");
   for (statements::output_declaration* output : work->declared.outputs) {
     output->route_to(topic_of(*output, settings));
     add(all.topics, output->topic(), "output " + output->name());

@@ -1,5 +1,6 @@
 // Avro as the format of values: the primary template of value_traits, for structs that `millrace codegen`
-// wrote and for structs described by hand (avro/type_descriptor.h).
+// wrote and for structs described by hand (avro/type_descriptor.h). The same structs are read from JSON
+// (json_value.h); bytes_view is also read from bytes, and std::string_view from text.
 //
 // Example prelude:
 //
@@ -35,7 +36,9 @@
 #include <millrace/avro/schema.h>
 #include <millrace/avro/type_descriptor.h>
 #include <millrace/base/assert.h>
+#include <millrace/engine/json_value.h>
 #include <millrace/engine/processor.h>
+#include <millrace/engine/raw_value.h>
 #include <millrace/engine/value.h>
 
 namespace millrace::engine {
@@ -48,7 +51,6 @@ class avro_plan final : public value_plan {
   avro::plan code;
 };
 
-// struct value_traits {
 template <class T>
 class avro_slot final : public value_slot {
  public:
@@ -69,6 +71,12 @@ class avro_slot final : public value_slot {
 // The part that does not depend on T.
 [[nodiscard]] result<std::shared_ptr<const value_plan>> compile_avro(const stream::schema_document& writer,
                                                                      const avro::type_descriptor& target);
+[[nodiscard]] result<writer_match> match_avro(const stream::schema_document& writer,
+                                              const avro::type_descriptor& target);
+// The names of a target's own schema, or of its description; "" for a type without a name.
+[[nodiscard]] std::string record_name_of(const avro::type_descriptor& target);
+// Empty when the target has none.
+[[nodiscard]] std::string schema_text_of(const avro::type_descriptor& target);
 
 template <class T>
 class avro_format final : public value_format {
@@ -81,16 +89,33 @@ class avro_format final : public value_format {
       const stream::schema_document& writer) const override {
     return compile_avro(writer, avro::descriptor_of<T>());
   }
+  [[nodiscard]] std::string_view record_name() const noexcept override { return record_name_; }
+  [[nodiscard]] result<writer_match> match(const stream::schema_document& writer) const override {
+    return match_avro(writer, avro::descriptor_of<T>());
+  }
+  [[nodiscard]] std::string schema_text() const override { return schema_text_of(avro::descriptor_of<T>()); }
 
  private:
   const std::string name_ = class_name(typeid(T));
+  const std::string record_name_ = record_name_of(avro::descriptor_of<T>());
 };
 
 }  // namespace internal
 
 template <class T>
 struct value_traits {
-  // Returns the format of T. It lives as long as the program.
+  // Returns the format that reads T from an encoding; nullptr: T is not read from it.
+  [[nodiscard]] static const value_format* format_as(value_encoding encoding) {
+    if (encoding == value_encoding::avro) return &format();
+    if constexpr (std::is_same_v<T, bytes_view>) {
+      return encoding == value_encoding::bytes ? &bytes_format() : nullptr;
+    } else if constexpr (std::is_same_v<T, std::string_view>) {
+      return encoding == value_encoding::text ? &text_format() : nullptr;
+    } else {
+      return encoding == value_encoding::json ? &json_traits<T>::format() : nullptr;
+    }
+  }
+  // Returns the Avro format of T. It lives as long as the program.
   [[nodiscard]] static const value_format& format() {
     static const internal::avro_format<T> instance;
     return instance;

@@ -21,6 +21,7 @@
 #include <millrace/base/clock.h>
 #include <millrace/base/errors.h>
 #include <millrace/engine/filter.h>
+#include <millrace/engine/input_options.h>
 #include <millrace/engine/policy.h>
 
 namespace millrace::engine {
@@ -124,6 +125,8 @@ struct engine_options {
   // exceeds one is dead-lettered. Both count against the byte budget while the record is in flight.
   std::size_t decoded_bytes_max = 64U << 20U;
   std::size_t emit_bytes_per_record_max = 64U << 20U;
+
+  std::vector<input_options> inputs;  // empty: every topic is of the input `default`
 
   order_mode order = order_mode::unordered;
   tombstone_policy tombstones = tombstone_policy::automatic;

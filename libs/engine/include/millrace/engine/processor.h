@@ -24,6 +24,7 @@
 // Tombstones: a record without a value is passed to deleted(), under the same rules as a record to process():
 // order, retries, dead letters, emits. A processor that does not override it passes the record over. When no
 // processor of the application overrides it, tombstones are skipped by rule (engine_options::tombstones).
+// Inputs: a processor reads the topics of `kafka.topics`, or those of the inputs that it declares (input.h).
 // Threads: each worker has its own instance of every processor, which only that worker's thread uses.
 // process() and deleted() run concurrently with themselves and each other at every co_await.
 // Errors: an error of an attempt is classified by classify(), whose default is the product's table
@@ -47,6 +48,7 @@
 
 #include <millrace/base/result.h>
 #include <millrace/engine/filter.h>
+#include <millrace/engine/input.h>
 #include <millrace/engine/policy.h>
 #include <millrace/engine/record.h>
 #include <millrace/engine/value.h>
@@ -68,9 +70,14 @@ class processor_base {
   // Default: the name of the class.
   [[nodiscard]] virtual std::string_view name() const { return class_name_; }
 
-  // The format of the struct that this processor reads.
-  [[nodiscard]] virtual const value_format& input() const noexcept = 0;
-  // Calls process() on a record whose value has the format input().
+  // The identity of the struct that this processor reads, and its usual format.
+  [[nodiscard]] virtual const value_format& read_format() const noexcept = 0;
+  // The format that reads the struct from an encoding; nullptr when there is none.
+  [[nodiscard]] virtual const value_format* read_format_as(value_encoding encoding) const {
+    static_cast<void>(encoding);
+    return &read_format();
+  }
+  // Calls process() on a record whose value is the struct of read_format().
   [[nodiscard]] virtual runtime::task<stream::outcome> run(held_record& held, stream::context ctx) = 0;
   // Works on a tombstone: the key of `subject` was deleted. The default skips it.
   virtual runtime::task<stream::outcome> deleted(deletion subject, stream::context ctx);
@@ -124,7 +131,10 @@ class processor : public processor_base {
 
   virtual runtime::task<stream::outcome> process(record<T> subject, stream::context ctx) = 0;
 
-  [[nodiscard]] const value_format& input() const noexcept final { return value_traits<T>::format(); }
+  [[nodiscard]] const value_format& read_format() const noexcept final { return value_traits<T>::format(); }
+  [[nodiscard]] const value_format* read_format_as(value_encoding encoding) const final {
+    return format_as<T>(encoding);
+  }
   [[nodiscard]] runtime::task<stream::outcome> run(held_record& held, stream::context ctx) final {
     return process(record<T>(held), ctx);
   }
@@ -189,9 +199,11 @@ template <class P, class... Arguments>
   };
 }
 
-// One worker's processors, with the statements, outputs and metrics that they declared.
+// One worker's processors, with the statements, inputs, outputs and metrics that they declared.
 struct processors {
   std::vector<std::unique_ptr<processor_base>> all;
+  // The inputs that each declared; none: it reads the input `default`. In the order of `all`.
+  std::vector<std::vector<const input_base*>> inputs;
   statements::declarations declared;
   std::vector<bool> uses_database;  // declared a statement; in the order of `all`
   // The services that they declared, each name once, in the order of service_declaration::number(); and the numbers
@@ -205,7 +217,8 @@ struct processors {
 };
 
 // Constructs every processor. Returns errc::config_invalid when there is none, when there are more than
-// processors_max, when two have the same name or read different structs, when a metric breaks a rule
+// processors_max, when two have the same name, when two of one input read different structs that no record name
+// distinguishes, when an input is not of the struct of its processor, when a metric breaks a rule
 // (statement/metric.h), when a write that a repetition changes does not say so (statement/declarations.h), when the
 // name of a service breaks its rule (statement/service.h), when there are more than services_max, and when a factory
 // throws or returns nullptr.

@@ -34,6 +34,8 @@ class held_record {
 
   [[nodiscard]] const stream::record_block& block() const noexcept { return *block_; }
   [[nodiscard]] const void* value() const noexcept { return value_; }
+  // nullptr: the key is null, or no processor of its topic declares the type of the keys (input.h).
+  [[nodiscard]] const void* key_value() const noexcept { return key_value_; }
   [[nodiscard]] std::string_view topic() const noexcept { return topic_; }
 
   void retain() noexcept { ++references_; }
@@ -50,6 +52,7 @@ class held_record {
 
   stream::record_ref block_;
   const void* value_ = nullptr;
+  const void* key_value_ = nullptr;
   std::string_view topic_;
 
  private:
@@ -67,6 +70,8 @@ class record_handle {
   [[nodiscard]] timestamp created() const noexcept { return held_->block().created(); }
   // The key; nullopt for a null key.
   [[nodiscard]] std::optional<bytes_view> key() const noexcept { return held_->block().key(); }
+  // The decoded key, which an input with a type of keys returns typed: input<T, K>::key().
+  [[nodiscard]] const void* decoded_key() const noexcept { return held_->key_value(); }
   // The last header of that name; nullopt when it is absent or null.
   [[nodiscard]] std::optional<bytes_view> header(std::string_view name) const noexcept {
     return held_->block().header(name);

@@ -1,9 +1,16 @@
-// The format of values: how the bytes of a record become the struct that a processor reads, and back. The
-// engine knows neither Avro nor the struct.
+// The format of values and keys: how the bytes of a record become the struct that a processor reads, and back.
+// The engine knows neither Avro nor the struct.
 //
-// `value_traits<T>` names the format of T. The primary template (avro_value.h) is Avro for generated and
-// described structs. A specialisation serves tests, or a struct with an encoding of its own;
-// simulation/parcel.h is one.
+// `value_traits<T>` names the formats of T. The primary template (avro_value.h) reads Avro into generated and
+// described structs, JSON by a schema into the same structs, and bytes and text into views. An application writes
+// a format of its own as a specialisation of value_traits for its struct; simulation/parcel.h is one, and
+// docs/guide/inputs-and-formats.md shows another.
+//
+// Frame and encoding. The `format` of an input (input_options.h) says two things: which frame names the writer's
+// schema, and how the datum behind the frame is encoded. The engine splits the frame, gets the schema's document,
+// lets the format compile() it once, and decodes every datum of that schema with the plan. Without a frame there
+// is one plan, compiled from the schema that the configuration names, or from a document with an empty text.
+// A specialisation of value_traits without format_as() decodes whatever the frame holds, for every encoding.
 //
 // Example, at namespace scope:
 //
@@ -15,13 +22,16 @@
 //   }
 //
 // Threads: formats and plans are immutable and shared; a slot belongs to one worker.
+// Lifetime: a format lives as long as the program; its address is the identity of the type and encoding.
 // Failure: an exception that a format throws is an error. decode(): errc::internal of that record, which goes
 // to the dead-letter topic. compile(): errc::internal of that schema, which is compiled again after a
 // backoff. encode(): the exception leaves the emit.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include <millrace/base/bytes.h>
@@ -63,7 +73,18 @@ class value_slot {
   virtual void trim(std::size_t bytes_max) noexcept { static_cast<void>(bytes_max); }
 };
 
-// The format of one struct type. Stateless; one object per type, whose address identifies the type.
+// How a datum is encoded.
+enum class value_encoding : std::uint8_t { avro, json, bytes, text };
+// Returns the name in the configuration: "avro".
+[[nodiscard]] std::string_view to_string(value_encoding encoding) noexcept;
+
+// The answer of a format about the schema of a writer.
+struct writer_match {
+  bool accepted = false;    // the writer's values are of the format's type
+  std::string record_name;  // of the writer, for messages; "" when its schema has none
+};
+
+// The format of one struct type in one encoding. Stateless; one object per type and encoding.
 class value_format {
  public:
   value_format() = default;
@@ -79,14 +100,38 @@ class value_format {
   // errc::schema_incompatible when its values can never be read as this type.
   [[nodiscard]] virtual result<std::shared_ptr<const value_plan>> compile(
       const stream::schema_document& writer) const = 0;
+
+  // The name of the record by which values of this type are distinguished from those of other types in one topic:
+  // "shop.Order". Default: none, and the type cannot share a topic with another one.
+  [[nodiscard]] virtual std::string_view record_name() const noexcept { return {}; }
+  // Says whether a writer's values are of this type, by the name of its record. Called once per schema, where
+  // several types share a topic or `unmatched` is set. Returns errc::schema_invalid when it is not a schema.
+  [[nodiscard]] virtual result<writer_match> match(const stream::schema_document& writer) const {
+    static_cast<void>(writer);
+    return writer_match{true, {}};
+  }
+  // The schema of this type itself, by whose fingerprint single objects are known without a registry. Default:
+  // "", none.
+  [[nodiscard]] virtual std::string schema_text() const { return {}; }
 };
 
 // Members that a specialisation provides:
 //
-//   static const value_format& format();
-//   static result<void> encode(const T&, byte_buffer&);   for outputs; appends
-//   static std::string_view schema_text();                for outputs
+//   static const value_format& format();                     the identity of the type, and its usual format
+//   static const value_format* format_as(value_encoding);    optional; nullptr: not in that encoding
+//   static result<void> encode(const T&, byte_buffer&);      for outputs and their keys; appends
+//   static std::string_view schema_text();                   for outputs and their keys
 template <class T>
 struct value_traits;
+
+// Returns the format that reads T from an encoding; nullptr when there is none.
+template <class T>
+[[nodiscard]] const value_format* format_as(value_encoding encoding) {
+  if constexpr (requires { value_traits<T>::format_as(encoding); }) {
+    return value_traits<T>::format_as(encoding);
+  } else {
+    return &value_traits<T>::format();
+  }
+}
 
 }  // namespace millrace::engine

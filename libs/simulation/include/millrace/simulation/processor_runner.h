@@ -46,6 +46,7 @@
 // primed for a text that no statement of the processor has, and rows that do not fit the C++ type of its result.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -56,6 +57,7 @@
 #include <utility>
 #include <vector>
 
+#include <millrace/base/assert.h>
 #include <millrace/base/clock.h>
 #include <millrace/engine/processor.h>
 #include <millrace/metrics/registry.h>
@@ -132,6 +134,16 @@ class processor_runner_base {
 
   // Feeds a record without a value to deleted(). A processor that does not override it skips the record.
   void feed_tombstone(record_origin from = {});
+  // Sets the decoded key of the records that follow, for a processor whose input has a type of keys; it is that
+  // type. The objects that it views must outlive the records' processing. nullptr: a null key.
+  template <class K>
+  void set_key(K key) {
+    auto owned = std::make_shared<const K>(std::move(key));
+    key_value_ = std::shared_ptr<const void>(owned, owned.get());
+    invariant(&engine::value_traits<K>::format() == key_type(),
+              "the key is of the type that the input declares");
+  }
+  void set_key(std::nullptr_t) noexcept { key_value_ = nullptr; }
 
   // The outcomes in the order in which the records were fed; nullopt while a record is in flight.
   [[nodiscard]] const std::vector<std::optional<stream::outcome>>& outcomes() const noexcept {
@@ -192,6 +204,8 @@ class processor_runner_base {
   };
 
   void ended(fed& which);
+  // The type of the keys of the processor's inputs; nullptr: they are bytes.
+  [[nodiscard]] const engine::value_format* key_type() const noexcept;
   // A metric that the processor declares.
   [[nodiscard]] const metrics::family& declared_metric(std::string_view name) const;
 
@@ -206,6 +220,7 @@ class processor_runner_base {
   metrics::catalogue declared_;
   metrics::registry counts_{declared_};
   collected_log log_;
+  std::shared_ptr<const void> key_value_;
   engine::processors built_;
   bool prepared_ = false;
   std::int64_t next_offset_ = 0;

@@ -20,6 +20,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <millrace/base/errors.h>
@@ -46,6 +47,8 @@ class simulated_schemas final : public stream::schemas {
 
   // Adds a schema under an id.
   void add(std::int32_t id, std::string text);
+  // Adds a schema under a fingerprint or GUID.
+  void add_tagged(const stream::schema_tag& tag, std::string text);
   // The number of fetches so far.
   [[nodiscard]] std::size_t fetches() const noexcept { return fetches_; }
   // Ends the process: outstanding requests are answered with errc::cancelled.
@@ -53,6 +56,7 @@ class simulated_schemas final : public stream::schemas {
 
   // stream::schemas
   void fetch(std::int32_t id, stream::schema_receiver& receiver) override;
+  void fetch_tagged(const stream::schema_tag& tag, stream::schema_receiver& receiver) override;
   [[nodiscard]] result<std::int32_t> register_schema(std::string_view subject,
                                                      std::string_view text) override;
 
@@ -63,6 +67,7 @@ class simulated_schemas final : public stream::schemas {
   runtime::loop& loop_;
   options options_;
   std::map<std::int32_t, std::shared_ptr<const stream::schema_document>> texts_;
+  std::vector<std::pair<stream::schema_tag, std::shared_ptr<const stream::schema_document>>> tagged_;
   std::vector<std::unique_ptr<flight>> flights_;
   std::size_t fetches_ = 0;
   bool severed_ = false;

@@ -1,4 +1,4 @@
-// Declarations of a processor's members: statements, lookups, outputs, metrics and services.
+// Declarations of a processor's members: statements, lookups, inputs, outputs, metrics and services.
 //
 // A declaration registers itself in the collector that is active on the thread while the engine constructs
 // the processor. The engine can therefore prepare and check statements, and register schemas, before the
@@ -29,6 +29,25 @@
 
 namespace millrace::statements {
 
+// Topics that a processor reads under one name, declared as a member. Applications use the typed form,
+// engine::input<T>.
+class input_declaration {
+ public:
+  // Registers the input with the declaration_scope of the thread. The configuration names its topics.
+  explicit input_declaration(std::string name);
+  input_declaration(const input_declaration&) = delete;
+  input_declaration& operator=(const input_declaration&) = delete;
+
+  // The declared name.
+  [[nodiscard]] const std::string& name() const noexcept { return name_; }
+
+ protected:
+  virtual ~input_declaration() = default;
+
+ private:
+  std::string name_;
+};
+
 // A topic that a processor produces to, declared as a member. Applications use the typed form,
 // engine::output<T>.
 class output_declaration {
@@ -49,6 +68,11 @@ class output_declaration {
   // Returns the Avro schema of the values, for registration under "<topic>-value".
   [[nodiscard]] virtual std::string_view schema_text() const noexcept = 0;
 
+  // The same of the keys, for registration under "<topic>-key"; empty: keys have no schema.
+  [[nodiscard]] virtual std::string_view key_schema_text() const noexcept { return {}; }
+  [[nodiscard]] std::int32_t key_schema_id() const noexcept { return key_schema_id_; }
+  void key_registered_as(std::int32_t schema_id) noexcept { key_schema_id_ = schema_id; }
+
  protected:
   ~output_declaration() = default;
 
@@ -56,6 +80,7 @@ class output_declaration {
   std::string name_;
   std::string topic_;
   std::int32_t schema_id_ = -1;
+  std::int32_t key_schema_id_ = -1;
 };
 
 // The declarations of the processors that were constructed in a scope, in order. The processors own them.
@@ -65,6 +90,7 @@ struct declarations {
   std::vector<lookup_declaration*> lookups;
   std::vector<metric_declaration*> metrics;
   std::vector<service_declaration*> services;
+  std::vector<const input_declaration*> inputs;
 };
 
 // Ties the writes to the lookups that they name, and checks the conditions that concern several statements.
@@ -85,8 +111,8 @@ struct declarations {
 // Not checked: a write at the record's write time, for which connect() has a stricter rule; a literal index of a list.
 [[nodiscard]] result<void> check_idempotence(const statement_declaration& statement);
 
-// Makes `into` the thread's collector for the lifetime of this object. A statement, output, metric or service that
-// is constructed without a collector breaks an invariant, because it would never be prepared.
+// Makes `into` the thread's collector for the lifetime of this object. A statement, input, output, metric or service
+// that is constructed without a collector breaks an invariant, because it would never be prepared.
 class declaration_scope {
  public:
   explicit declaration_scope(declarations& into) noexcept;

@@ -19,6 +19,7 @@
 #include <concepts>
 #include <coroutine>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -194,6 +195,19 @@ class context {
     append(to, {to, key.bytes(), &options}, value);
   }
 
+  // The same with a key of the type of the output, engine::output<T, K>.
+  // Failure: a key that cannot be encoded fails the attempt, as a value does.
+  template <typename Output>
+  void emit(const Output& to, const typename Output::key_type& key,
+            const typename Output::value_type& value) const {
+    if (const auto bytes = encoded_key(to, key)) append(to, {to, *bytes}, value);
+  }
+  template <typename Output>
+  void emit(const Output& to, const typename Output::key_type& key, const typename Output::value_type& value,
+            const emit_options& options) const {
+    if (const auto bytes = encoded_key(to, key)) append(to, {to, *bytes, &options}, value);
+  }
+
   // Anything else does not compile.
   template <typename Output, typename Value, typename... Options>
     requires(!std::derived_from<Output, statements::output_declaration> ||
@@ -215,8 +229,25 @@ class context {
              const emit_options& options) const {
     run_->begin_emit({to, key.bytes(), &options, true});
   }
+  template <typename Output>
+  void erase(const Output& to, const typename Output::key_type& key) const {
+    if (const auto bytes = encoded_key(to, key)) run_->begin_emit({to, *bytes, nullptr, true});
+  }
+  template <typename Output>
+  void erase(const Output& to, const typename Output::key_type& key, const emit_options& options) const {
+    if (const auto bytes = encoded_key(to, key)) run_->begin_emit({to, *bytes, &options, true});
+  }
 
  private:
+  // nullopt: the attempt fails.
+  template <typename Output>
+  [[nodiscard]] std::optional<bytes_view> encoded_key(const Output& to,
+                                                      const typename Output::key_type& key) const {
+    const result<bytes_view> encoded = to.encode_key(key);
+    if (encoded) return *encoded;
+    run_->emit_failed(encoded.error().in("key"));
+    return std::nullopt;
+  }
   template <typename Output>
   void append(const Output& to, const emit_request& request, const typename Output::value_type& value) const {
     byte_buffer* const into = run_->begin_emit(request);
