@@ -186,7 +186,9 @@ std::string config_schema(const application_settings& own) {
 }
 
 config::loaded<app_config> read_config(const application& app, const config::inputs& from) {
-  return read(*section_with(app.settings), from);
+  config::section_info settings = *section_with(app.settings);
+  settings.checks.push_back(input_check_of(app));
+  return read(settings, from);
 }
 
 std::optional<config::loaded<app_config>> load_config(const application& app, const run_arguments& arguments,

@@ -32,9 +32,8 @@ result<void> prepare(engine::processors& work, const preparation_ports& ports, c
       return registered;
   }
   const std::vector<lookup_settings> configured = declared_of(settings.lookups, work.declared);
-  return open_lookups(
-      work.declared, ports.lookups,
-      {configured, workers, static_cast<std::size_t>(settings.engine.memory_max.bytes)});
+  return open_lookups(work.declared, ports.lookups,
+                      {configured, workers, static_cast<std::size_t>(settings.engine.memory_max.bytes)});
 }
 
 }  // namespace millrace::app

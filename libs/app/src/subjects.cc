@@ -30,7 +30,7 @@ result<std::string> subject_for(const statements::output_declaration& output, co
   std::string record_name;
   if (naming != subject_naming::topic) {
     const auto schema = avro::schema::parse(part == registry::record_part::key ? output.key_schema_text()
-                                                                             : output.schema_text());
+                                                                               : output.schema_text());
     if (!schema) return schema.error();
     record_name = schema->root().name;
   }

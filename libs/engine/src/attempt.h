@@ -194,7 +194,6 @@ class processor_run final : private delivery_events, private runtime::timer, pri
   [[nodiscard]] ending ended_as() const noexcept { return ended_as_; }
   [[nodiscard]] const std::optional<error>& cause() const noexcept { return cause_; }
   [[nodiscard]] std::string_view name() const noexcept { return processor_.name(); }
-  [[nodiscard]] bool takes_deletions() const noexcept { return processor_.takes_deletions(); }
   [[nodiscard]] std::uint32_t attempts() const noexcept { return attempts_; }
   [[nodiscard]] instant last_failed() const noexcept { return last_failed_; }
 

@@ -127,7 +127,7 @@ void records_in_flight::start_processors(envelope& e, instant at) {
       run.pass_over("redriven for another processor");
     } else if (((e.unwanted >> place) & 1U) != 0) {
       run.pass_over(filtered_reason);
-    } else if (deleted && !run.takes_deletions()) {
+    } else if (deleted && !env_.processor(place).takes_deletions()) {
       run.pass_over(tombstone_reason);
     } else {
       // What the one before did at once is not this one's time.

@@ -70,6 +70,7 @@ struct application_runner::state {
   runner_options options;
   config::loaded<app::app_config> loaded;
   engine::processor_set processors;
+  std::vector<engine::input_options> inputs;
   manual_clock time;
   runtime::loop loop{time};
   simulation::simulated_log log;
@@ -112,6 +113,9 @@ result<void> application_runner::state::read_settings() {
   auto made = app::processors_of(application, loaded.value);
   if (!made) return made.error();
   processors = std::move(*made);
+  auto read = app::read_inputs(loaded.value);
+  if (!read) return read.error();
+  inputs = std::move(*read);
   return app::check_start(processors, loaded.value, 1);
 }
 
@@ -146,6 +150,7 @@ void application_runner::state::make_surroundings() {
       application,
       loaded.value,
       processors,
+      inputs,
       time,
       loop,
       log,

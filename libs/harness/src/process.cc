@@ -72,6 +72,7 @@ process::~process() { invariant(members_.empty(), "a process ends, or crashes, b
 engine::engine_options process::options_of(std::size_t index) {
   engine::engine_options options = app::engine_options_of(within_.settings, within_.seed + started_ + index);
   options.version = within_.application.version;
+  options.inputs = within_.inputs;
   std::vector<std::string>& to = within_.reported;
   options.on_problem = [&to](std::string_view event, const error& failure) {
     to.push_back(std::string(event) + ": " + failure.to_string());
@@ -89,7 +90,7 @@ engine::engine_options process::options_of(std::size_t index) {
 result<void> process::add_member() {
   auto made = std::make_unique<member>(within_, board_, &budget_, within_.counts.add_shard(),
                                        within_.seed + started_);
-  auto work = engine::build(within_.processors);
+  auto work = engine::build(within_.processors, within_.settings.engine.processors);
   if (!work) return work.error();
   for (const auto& [cql, rows] : within_.primed) made->store.prime(cql, rows);
   const auto prepared = app::prepare(*work, {made->store, schemas_, made->lookups}, within_.settings, 1, {});
@@ -111,6 +112,10 @@ void process::note_schemas(const engine::processors& of) {
     const auto id = static_cast<std::size_t>(each->schema_id());
     if (id > within_.schemas.size()) within_.schemas.resize(id);
     within_.schemas[id - 1] = std::string(each->schema_text());
+    if (each->key_schema_id() < 0) continue;
+    const auto of_key = static_cast<std::size_t>(each->key_schema_id());
+    if (of_key > within_.schemas.size()) within_.schemas.resize(of_key);
+    within_.schemas[of_key - 1] = std::string(each->key_schema_text());
   }
 }
 

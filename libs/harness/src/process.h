@@ -12,6 +12,7 @@
 #include <millrace/app/app_config.h>
 #include <millrace/app/application.h>
 #include <millrace/base/result.h>
+#include <millrace/engine/input_options.h>
 #include <millrace/engine/record_engine.h>
 #include <millrace/metrics/registry.h>
 #include <millrace/runtime/loop.h>
@@ -29,6 +30,7 @@ struct surroundings {
   const app::application& application;
   const app::app_config& settings;
   const engine::processor_set& processors;
+  const std::vector<engine::input_options>& inputs;
   manual_clock& time;
   runtime::loop& loop;
   simulation::simulated_log& log;

@@ -29,9 +29,8 @@ class redrive;
 
 std::string unread(const std::string& topic) {
   return "the configuration has no topic '" + topic +
-         "' in `kafka.topics` or `inputs`, and its group would not read the record; name a topic with --to, or use "
-         "--for-all for "
-         "other readers";
+         "' in `kafka.topics` or `inputs`, and its group would not read the record; name a topic with --to, "
+         "or use --for-all for other readers";
 }
 
 // One dead letter that is being redriven.

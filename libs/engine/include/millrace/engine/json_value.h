@@ -1,8 +1,9 @@
 // JSON as the format of values: documents by the schema of the struct (avro/json_plan.h), for the same structs
 // that Avro is read into.
 //
-// A struct whose topics hold JSON gets its format from json_traits. A json_format with options serves what
-// chooses the format at run time.
+// An input with value_encoding::json (input_options.h) reads structs with the format of json_traits. A struct that is
+// JSON everywhere, also in outputs, gets its value_traits from there. A json_format with options serves what chooses
+// the format at run time.
 //
 // Example prelude:
 //
