@@ -7,6 +7,9 @@
 namespace millrace::engine::internal {
 namespace {
 
+// A writer's defaults are never used: one that does not fit its field must not cost its records.
+constexpr bool check_defaults = false;
+
 // A name without a namespace stands for any namespace.
 bool names_one(std::string_view known, std::string_view writer) {
   return known == writer || (avro::name_space(known).empty() && known == avro::unqualified(writer));
@@ -25,7 +28,7 @@ bool reads(const avro::type_descriptor& target, std::string_view writer) {
 }  // namespace
 
 result<writer_match> match_avro(const stream::schema_document& writer, const avro::type_descriptor& target) {
-  const auto schema = parse_writer(writer);
+  const auto schema = parse_writer(writer, check_defaults);
   if (!schema) return schema.error().in("writer's schema");
   const std::string& name = schema->root().name;
   return writer_match{reads(target, name), name};
@@ -44,8 +47,6 @@ std::string schema_text_of(const avro::type_descriptor& target) {
 
 result<std::shared_ptr<const value_plan>> compile_avro(const stream::schema_document& writer,
                                                        const avro::type_descriptor& target) {
-  // A writer's defaults are never used: one that does not fit its field must not cost its records.
-  const bool check_defaults = false;
   const auto schema = parse_writer(writer, check_defaults);
   if (!schema) return schema.error().in("writer's schema");
   auto compiled = avro::plan::compile(*schema, target);
