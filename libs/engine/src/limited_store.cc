@@ -9,7 +9,7 @@ namespace millrace::engine {
 
 std::unique_ptr<limited_store> limited_store::of(const engine_options& options, const engine_ports& ports,
                                                  engine_metrics& metrics) {
-  const std::string_view name = to_string(dependency::database);
+  const std::string_view name = dependency_names[static_cast<std::size_t>(dependency::database)];
   const auto policy = std::find_if(options.dependencies.begin(), options.dependencies.end(),
                                    [name](const dependency_policy& each) { return each.name == name; });
   if (policy == options.dependencies.end() || !policy->limits.limits()) return nullptr;

@@ -21,6 +21,8 @@ class simulated_http::exchange final : public runtime::timer {
   result<http::response> how_;
 };
 
+simulated_http::simulated_http(runtime::loop& l) noexcept : loop_(l) {}
+
 simulated_http::~simulated_http() {
   invariant(at_work_.empty(), "every request has ended: advance the clock");
 }
@@ -85,6 +87,8 @@ class simulated_blocking::run final : public runtime::timer {
   std::shared_ptr<service::blocking_job> job_;
 };
 
+simulated_blocking::simulated_blocking(runtime::loop& l) noexcept : loop_(l) {}
+
 simulated_blocking::~simulated_blocking() = default;
 
 void simulated_blocking::submit(std::shared_ptr<service::blocking_job> job) {
@@ -106,6 +110,9 @@ struct simulated_services::one {
   simulated_blocking threads;
   std::optional<statements::service_kind> declared_as;
 };
+
+simulated_services::simulated_services(runtime::loop& l, service::channel_options limits)
+    : loop_(l), limits_(limits) {}
 
 simulated_services::~simulated_services() = default;
 

@@ -46,7 +46,7 @@ struct http_fate {
 // A server.
 class simulated_http final : public http::transport {
  public:
-  explicit simulated_http(runtime::loop& l) noexcept : loop_(l) {}
+  explicit simulated_http(runtime::loop& l) noexcept;
   ~simulated_http() override;
 
   // Every request to this target, whatever its method, has this answer from now on. A header Retry-After takes effect.
@@ -82,7 +82,7 @@ class simulated_http final : public http::transport {
 // Threads: a function runs inline when it is submitted, and its call ends later.
 class simulated_blocking final : public service::blocking_port {
  public:
-  explicit simulated_blocking(runtime::loop& l) noexcept : loop_(l) {}
+  explicit simulated_blocking(runtime::loop& l) noexcept;
   ~simulated_blocking() override;
 
   // Time from the start of a function to its end.
@@ -105,8 +105,7 @@ class simulated_blocking final : public service::blocking_port {
 // The services of one worker.
 class simulated_services {
  public:
-  explicit simulated_services(runtime::loop& l, service::channel_options limits = {})
-      : loop_(l), limits_(limits) {}
+  explicit simulated_services(runtime::loop& l, service::channel_options limits = {});
   simulated_services(const simulated_services&) = delete;
   simulated_services& operator=(const simulated_services&) = delete;
   ~simulated_services();
