@@ -178,7 +178,8 @@ void connection_pool::core::connect(transfer& what) {
     if (!now) return refuse(what, errc::service_unavailable, now.error().message());
     tls = *now;
   }
-  connections_.push_back(std::make_unique<pool_connection>(loop_, options_, *this));
+  connection_owner& owner = *this;  // a private base, which make_unique cannot reach
+  connections_.push_back(std::make_unique<pool_connection>(loop_, options_, owner));
   ++opened_;
   carried_.push_back(&what);
   connections_.back()->begin(addresses_, port_, std::move(tls), what, *std::move(text));
