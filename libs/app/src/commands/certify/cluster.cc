@@ -42,13 +42,6 @@ struct peer_row {
   std::set<std::string> tokens;
 };
 
-// Not a replica's business: each node has its own.
-statements::statement_options of_one_node() {
-  statements::statement_options options;
-  options.consistency = "ONE";
-  return options;
-}
-
 struct system_statements {
   cql::statement<local_row()> local{
       "SELECT host_id, data_center, rack, release_version, partitioner, native_protocol_version, "
@@ -210,6 +203,12 @@ void report_shard_ports(const std::vector<const node_facts*>& nodes, report& to)
 }
 
 }  // namespace
+
+statements::statement_options of_one_node() {
+  statements::statement_options options;
+  options.consistency = "ONE";
+  return options;
+}
 
 bool cluster_facts::is_scylla() const noexcept {
   return !scylla_version.empty() || std::any_of(nodes.begin(), nodes.end(), [](const node_facts& each) {

@@ -13,6 +13,7 @@
 #include <millrace/cql/cell.h>
 #include <millrace/cql/probe.h>
 #include <millrace/cql/session.h>
+#include <millrace/statement/declaration.h>
 
 #include "report.h"
 #include "ring.h"
@@ -48,6 +49,9 @@ struct cluster_facts {
 };
 
 [[nodiscard]] std::string to_text(const cql::inet_address& address);
+
+// For tables of which each node has its own, or of which one copy is enough.
+[[nodiscard]] statements::statement_options of_one_node();
 
 // Reads the system tables, and probes every node of the datacentre ("": of all) at `port`.
 [[nodiscard]] result<cluster_facts> read_cluster(worker& by, const cql::session& in,

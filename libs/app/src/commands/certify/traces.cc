@@ -16,17 +16,11 @@ struct event_row {
   std::optional<std::string> thread;
 };
 
-statements::statement_options of_one_copy() {
-  statements::statement_options options;
-  options.consistency = "ONE";
-  return options;
-}
-
 struct trace_statements {
   cql::statement<std::optional<cql::inet_address>(uuid)> coordinator{
-      "SELECT coordinator FROM system_traces.sessions WHERE session_id = ?", of_one_copy()};
+      "SELECT coordinator FROM system_traces.sessions WHERE session_id = ?", of_one_node()};
   cql::statement<std::vector<event_row>(uuid)> events{
-      "SELECT source, thread FROM system_traces.events WHERE session_id = ?", of_one_copy()};
+      "SELECT source, thread FROM system_traces.events WHERE session_id = ?", of_one_node()};
 };
 
 // The first event of the coordinator is of the shard that took the request: the events are in their order, and those
