@@ -51,7 +51,8 @@ TEST(decimal, IsParsedWithItsScale) {
 }
 
 TEST(decimal, OtherTextIsRefused) {
-  for (const char* text : {"", "-", ".", "1.2.3", "1,5", "0x10", "1e", "1e+", "1e+-3", "1e3 ", " 1", "NaN", "--1", "e5"})
+  for (const char* text :
+       {"", "-", ".", "1.2.3", "1,5", "0x10", "1e", "1e+", "1e+-3", "1e3 ", " 1", "NaN", "--1", "e5"})
     EXPECT_EQ(parsed(text), "malformed") << text;
   EXPECT_EQ(parsed("100000000000000000000000000000000000000"), "limit_exceeded") << "39 digits";
   EXPECT_EQ(parsed("1e5000"), "limit_exceeded");

@@ -59,10 +59,11 @@ result<void> check_idempotence(const statements::statement_declaration& s,
     const bool repeats = change.element ? !removes || !by.name.starts_with("idx(")
                                         : by.type.starts_with("set<") || by.type.starts_with("map<");
     if (repeats) continue;
-    return error(errc::config_invalid, "statement '" + s.name() + "': column '" + change.column +
-                                           "' changes in place by a " + by.type +
-                                           ", which a repetition of the record or the request would do again; declare "
-                                           "it with .idempotent = false, or write the whole column");
+    return error(errc::config_invalid,
+                 "statement '" + s.name() + "': column '" + change.column + "' changes in place by a " +
+                     by.type +
+                     ", which a repetition of the record or the request would do again; declare "
+                     "it with .idempotent = false, or write the whole column");
   }
   return {};
 }

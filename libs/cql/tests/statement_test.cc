@@ -211,9 +211,12 @@ TEST_F(statement_test, a_change_in_place_that_a_repetition_makes_again_must_say_
   };
   EXPECT_EQ(verdict("UPDATE t SET s = s + ? WHERE k = ?", {"s", "set<text>"}), "fits");
   EXPECT_EQ(verdict("UPDATE t SET l = l + ? WHERE k = ?", {"l", "list<text>"}),
-            "config_invalid: statement 'update t': column 'l' changes in place by a list<text>, which a repetition of "
-            "the record or the request would do again; declare it with .idempotent = false, or write the whole column");
-  EXPECT_EQ(verdict("UPDATE t SET l = l + ? WHERE k = ?", {"l", "list<text>"}, {.idempotent = false}), "fits");
+            "config_invalid: statement 'update t': column 'l' changes in place by a list<text>, which a "
+            "repetition of "
+            "the record or the request would do again; declare it with .idempotent = false, or write the "
+            "whole column");
+  EXPECT_EQ(verdict("UPDATE t SET l = l + ? WHERE k = ?", {"l", "list<text>"}, {.idempotent = false}),
+            "fits");
   const auto counted = [](const statements::statement_options& options) {
     statement<void(std::int64_t, std::string_view)> count("UPDATE t SET n = n + ? WHERE k = ?", options);
     return why(count.check({{"n", "counter"}, {"k", "text"}}, {}));

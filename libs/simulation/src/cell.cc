@@ -50,7 +50,8 @@ std::vector<cell> counted(const std::optional<byte_buffer>& bytes, std::size_t c
 
 cell::cell(std::string_view text)
     : cell(byte_buffer(as_bytes(text).begin(), as_bytes(text).end()), "text or ascii") {}
-cell::cell(std::int64_t bigint) : cell(big_endian(static_cast<std::uint64_t>(bigint)), "bigint or counter or timestamp or time") {}
+cell::cell(std::int64_t bigint)
+    : cell(big_endian(static_cast<std::uint64_t>(bigint)), "bigint or counter or timestamp or time") {}
 cell::cell(std::int32_t number) : cell(big_endian(static_cast<std::uint32_t>(number)), "int or date") {}
 cell::cell(std::int16_t number) : cell(big_endian(static_cast<std::uint16_t>(number)), "smallint") {}
 cell::cell(std::int8_t number) : cell(byte_buffer(1, static_cast<std::byte>(number)), "tinyint") {}

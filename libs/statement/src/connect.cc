@@ -48,17 +48,19 @@ result<void> check_idempotence(const statement_declaration& s) {
   const statement_text& text = s.text();
   if (!text.writes() || s.options().written == write_time::record) return {};
   if (!text.volatile_function.empty() && !s.options().idempotent) {
-    return wrong(s, text.volatile_function +
-                        "() yields another value when the record or the request is repeated: bind the value as a "
-                        "parameter, or declare it with .idempotent = false, or with .idempotent = true if another "
-                        "value does not matter");
+    return wrong(
+        s, text.volatile_function +
+               "() yields another value when the record or the request is repeated: bind the value as a "
+               "parameter, or declare it with .idempotent = false, or with .idempotent = true if another "
+               "value does not matter");
   }
   if (s.options().idempotent == false) return {};
   for (const statement_text::in_place& change : text.changes_in_place) {
     if (change.element || change.by != statement_text::in_place::operand::other) continue;
-    return wrong(s, "column '" + change.column +
-                        "' changes in place: a repetition of the record or the request would count again, or append "
-                        "to a list again; declare it with .idempotent = false, or write the whole column");
+    return wrong(
+        s, "column '" + change.column +
+               "' changes in place: a repetition of the record or the request would count again, or append "
+               "to a list again; declare it with .idempotent = false, or write the whole column");
   }
   return {};
 }

@@ -173,7 +173,8 @@ TEST_P(repeated_write_test, SaysThatItIsNotIdempotentWhenARepetitionChangesIt) {
 
 INSTANTIATE_TEST_SUITE_P(
     all, repeated_write_test,
-    ::testing::Values(repeated_write{"INSERT INTO t (k, at) VALUES (?, now())", "statement 'insert t': now() yields"},
+    ::testing::Values(repeated_write{"INSERT INTO t (k, at) VALUES (?, now())",
+                                     "statement 'insert t': now() yields"},
                       repeated_write{"INSERT INTO t (k, id) VALUES (?, uuid())", "uuid() yields"},
                       repeated_write{"UPDATE t SET at = toTimestamp(now()) WHERE k = ?", "now() yields"},
                       repeated_write{"UPDATE t SET c = c + 1 WHERE k = ?", "column 'c' changes in place"},

@@ -54,7 +54,9 @@ class decimal {
   [[nodiscard]] static result<decimal> of(const decimal_view& view);
 
   // The view; the shortest bytes that Avro and CQL have for the value.
-  [[nodiscard]] decimal_view view() const noexcept { return {{bytes_.data() + begin_, bytes_.size() - begin_}, scale_}; }
+  [[nodiscard]] decimal_view view() const noexcept {
+    return {{bytes_.data() + begin_, bytes_.size() - begin_}, scale_};
+  }
   operator decimal_view() const noexcept { return view(); }  // NOLINT(google-explicit-constructor)
 
   // The number of decimal places; negative: of zeros before the point.
@@ -78,7 +80,9 @@ class decimal {
   [[nodiscard]] result<decimal> minus(const decimal& other) const;
 
   // By value: 12.5 == 12.50.
-  friend std::strong_ordering operator<=>(const decimal& a, const decimal& b) noexcept { return compare(a, b); }
+  friend std::strong_ordering operator<=>(const decimal& a, const decimal& b) noexcept {
+    return compare(a, b);
+  }
   friend bool operator==(const decimal& a, const decimal& b) noexcept { return compare(a, b) == 0; }
 
  private:

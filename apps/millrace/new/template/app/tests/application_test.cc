@@ -1,9 +1,9 @@
 // The whole application on simulated servers: its processors, config.yaml and schema.cql.
-#include "processors.h"
-
 #include <gtest/gtest.h>
 
 #include <millrace/harness/application_runner.h>
+
+#include "processors.h"
 
 namespace orders {
 namespace {
