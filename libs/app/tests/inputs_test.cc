@@ -218,25 +218,27 @@ TEST_F(inputs_test, RecordsDoNotLoopThroughTheTopicsOfInputs) {
 }
 
 TEST(Inputs, TheConfigurationBecomesOptionsOfTheEngine) {
+  const input_refusal refuse = [](const std::string& path, const std::string& message, const std::string&) {
+    ADD_FAILURE() << path << ": " << message;
+  };
   app_config settings;
-  EXPECT_TRUE(read_inputs(settings)->empty());
+  EXPECT_TRUE(inputs_of(settings, refuse).options.empty());
   settings.kafka.topics = {"a", "b"};
-  EXPECT_TRUE(read_inputs(settings)->empty()) << "every topic is of the input `default`";
+  EXPECT_TRUE(inputs_of(settings, refuse).options.empty()) << "every topic is of the input `default`";
   settings.inputs = {{.name = "orders",
                       .topics = {"b", "c"},
                       .format = input_format::avro_single_object,
                       .key_format = input_format::avro,
                       .unmatched = engine::unmatched_policy::skip}};
   EXPECT_EQ(topics_of(settings), (std::vector<std::string>{"a", "b", "c"}));
-  const auto read = read_inputs(settings);
-  ASSERT_TRUE(read) << read.error().to_string();
-  ASSERT_EQ(read->size(), 2U);
-  EXPECT_EQ(read->front().name, "orders");
-  EXPECT_EQ(read->front().value.frame, engine::frame_kind::single_object);
-  EXPECT_EQ(read->front().key.frame, engine::frame_kind::confluent);
-  EXPECT_EQ(read->front().unmatched, engine::unmatched_policy::skip);
-  EXPECT_EQ(read->back().name, "default");
-  EXPECT_EQ(read->back().topics, (std::vector<std::string>{"a", "b"}));
+  const std::vector<engine::input_options> read = inputs_of(settings, refuse).options;
+  ASSERT_EQ(read.size(), 2U);
+  EXPECT_EQ(read.front().name, "orders");
+  EXPECT_EQ(read.front().value.frame, engine::frame_kind::single_object);
+  EXPECT_EQ(read.front().key.frame, engine::frame_kind::confluent);
+  EXPECT_EQ(read.front().unmatched, engine::unmatched_policy::skip);
+  EXPECT_EQ(read.back().name, "default");
+  EXPECT_EQ(read.back().topics, (std::vector<std::string>{"a", "b"}));
 }
 
 // Notes what it is asked for.
