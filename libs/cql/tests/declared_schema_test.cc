@@ -214,7 +214,8 @@ TEST(declared_schema_check, the_types_of_a_statement_are_compared_with_the_schem
   EXPECT_NE(refused.error().message().find("parameter 'views' is counter in the database"), std::string::npos)
       << refused.error().message();
 
-  statement<void(std::int64_t, std::string_view)> right{"UPDATE hits SET views = views + ? WHERE page = ?"};
+  statement<void(std::int64_t, std::string_view)> right{"UPDATE hits SET views = views + ? WHERE page = ?",
+                                                        {.idempotent = false}};
   const auto checked = schema.check(right, "shop");
   ASSERT_TRUE(checked) << checked.error().message();
   EXPECT_TRUE(*checked);

@@ -2,6 +2,10 @@
 // processor reads. A processor names the inputs that it reads (input.h); one that names none reads the input
 // `default`.
 //
+// Example prelude:
+//
+//   #include <millrace/engine/options.h>
+//
 // Example:
 //
 //   engine::engine_options options;

@@ -1,5 +1,9 @@
 // Policies of a single processor and of a dependency, where they differ from those of the engine (options.h).
 //
+// Example prelude:
+//
+//   #include <millrace/engine/options.h>
+//
 // Example:
 //
 //   engine::engine_options options;
