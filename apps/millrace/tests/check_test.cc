@@ -232,7 +232,7 @@ TEST_F(Check, RefusesABuildAndAFileThatAreNotThere) {
 TEST_F(Check, PrintsFindingsWithPlaceAndRemedy) {
   const std::string source = file("main.cc", "int x;\n");
   const std::string commands =
-      file("compile_commands.json",
+      file("build/compile_commands.json",
            R"([{"directory": ")" + path() + R"(", "command": "c++", "file": "main.cc"}])");
   const std::string tidy =
       program("tools/clang-tidy-19",
@@ -241,7 +241,8 @@ TEST_F(Check, PrintsFindingsWithPlaceAndRemedy) {
       "tools/clang-query-19", "Match #1:\n\n" + source + ":1:1: note: \"millrace-blocking-call\" binds here");
   std::ostringstream out;
   std::ostringstream err;
-  EXPECT_EQ(run_check({.files = {}, .build = path(), .tidy = tidy, .jobs = 2}, out, err), app::exit_failure)
+  EXPECT_EQ(run_check({.files = {}, .build = at("build").string(), .tidy = tidy, .jobs = 2}, out, err),
+            app::exit_failure)
       << err.str();
   EXPECT_NE(out.str().find("main.cc:1:1: a coroutine calls a function that blocks"), std::string::npos)
       << out.str();

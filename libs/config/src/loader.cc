@@ -346,7 +346,7 @@ class loader {
 
   [[nodiscard]] static std::string found(const raw_value& value, const resolved_text& text) {
     if (!text.used.empty()) return "the value of " + text.used.front();
-    std::string shown = printable(value.text);
+    std::string shown = without_credentials(printable(value.text));
     if (shown.size() > quoted_value_bytes_max) {
       shown.resize(quoted_value_bytes_max);
       while (!shown.empty() && (static_cast<unsigned char>(shown.back()) & 0x80U) != 0) shown.pop_back();
