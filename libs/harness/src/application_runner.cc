@@ -62,6 +62,9 @@ struct application_runner::state {
   [[nodiscard]] std::uint32_t topic_index(std::string_view topic) const;
   [[nodiscard]] std::optional<std::string> waiting() const;
   [[nodiscard]] metrics::snapshot snapshot_with(std::string_view name, bool gauge);
+  void need_service(std::string_view name) const {
+    if (!services.is_declared(name)) misused("no processor declares the service '" + std::string(name) + "'");
+  }
   [[nodiscard]] std::string folded(std::string_view cql) const {
     return cql.empty() ? "" : simulation::folded_cql(cql);
   }
@@ -74,6 +77,7 @@ struct application_runner::state {
   manual_clock time;
   runtime::loop loop{time};
   simulation::simulated_log log;
+  simulation::simulated_services services{loop};
   metrics::catalogue declared;
   metrics::registry counts{declared};
   std::unique_ptr<memory_tables> tables;
@@ -154,6 +158,7 @@ void application_runner::state::make_surroundings() {
       time,
       loop,
       log,
+      services,
       counts,
       {[this](const simulation::executed_statement& what) { return fate_of(what); },
        [this](const simulation::executed_statement& what) { executed.push_back(what); }, tables.get()},
@@ -357,6 +362,18 @@ void application_runner::fail_topic(std::string_view topic, error failure, std::
 
 void application_runner::set_database_down(bool down) { state_->database_down = down; }
 void application_runner::set_broker_down(bool down) { state_->broker_down = down; }
+
+simulation::simulated_http& application_runner::http(std::string_view name) {
+  need_start();
+  state_->need_service(name);
+  return state_->services.http(name);
+}
+
+simulation::simulated_blocking& application_runner::blocking(std::string_view name) {
+  need_start();
+  state_->need_service(name);
+  return state_->services.blocking(name);
+}
 
 void application_runner::prime(std::string_view cql, std::vector<simulation::row> rows) {
   if (state_->running) state_->running->prime(cql, rows);

@@ -96,6 +96,7 @@ result<void> process::add_member() {
   const auto prepared = app::prepare(*work, {made->store, schemas_, made->lookups}, within_.settings, 1, {});
   if (!prepared) return prepared.error();
   if (auto primed = made->store.check_primed(); !primed) return primed.error();
+  within_.services.bind(work->declared);
   note_schemas(*work);
   const engine::engine_ports ports{within_.loop, made->source, made->sink,   made->store, schemas_,
                                    budget_,      retries_,     made->counts, nullptr,     &made->log};

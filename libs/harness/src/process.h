@@ -19,6 +19,7 @@
 #include <millrace/simulation/processor_runner.h>
 #include <millrace/simulation/simulated_log.h>
 #include <millrace/simulation/simulated_schemas.h>
+#include <millrace/simulation/simulated_services.h>
 #include <millrace/simulation/simulated_sink.h>
 #include <millrace/simulation/simulated_source.h>
 #include <millrace/simulation/simulated_store.h>
@@ -34,6 +35,7 @@ struct surroundings {
   manual_clock& time;
   runtime::loop& loop;
   simulation::simulated_log& log;
+  simulation::simulated_services& services;
   metrics::registry& counts;
   simulation::simulated_store::options store;  // scripts, tables and observers
   simulation::simulated_sink::options sink;

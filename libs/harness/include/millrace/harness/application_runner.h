@@ -50,10 +50,13 @@
 // Kafka: topics of the configuration with `partitions` partitions each; a key decides the partition. The members of the
 // consumer group (one, until rebalance()) share the thread. Schema registry: accepts every schema.
 //
+// Services: the servers of http() and the threads of blocking(), which outlive a process of the application. A request
+// for which nothing is primed stops the application. Limits of the sections `http` and `blocking` do not apply.
+//
 // Threads: the test's thread.
 // Errors: of start(), run_until_idle() and stop(). Misuse breaks an invariant with the reason: a start that fails in
 // another call, a topic that is not configured, a value that is not of the type as which it is read, a query that the
-// database refuses, rows that are primed for a statement that no processor has.
+// database refuses, rows that are primed for a statement that no processor has, a service that no processor declares.
 #pragma once
 
 #include <cstdint>
@@ -73,6 +76,7 @@
 #include <millrace/engine/value.h>
 #include <millrace/metrics/registry.h>
 #include <millrace/simulation/processor_runner.h>
+#include <millrace/simulation/simulated_services.h>
 #include <millrace/simulation/simulated_sink.h>
 #include <millrace/simulation/simulated_store.h>
 #include <millrace/simulation/typed_record.h>
@@ -163,6 +167,10 @@ class application_runner {
   // While true, no statement is executed, or no record is acknowledged: an outage.
   void set_database_down(bool down);
   void set_broker_down(bool down);
+
+  // The server, or the threads, of a service that a processor declares.
+  [[nodiscard]] simulation::simulated_http& http(std::string_view name);
+  [[nodiscard]] simulation::simulated_blocking& blocking(std::string_view name);
 
   // Sets the rows of a statement, instead of those of the tables. The text is that of a statement of a processor, and
   // the rows fit the C++ type of its result.
