@@ -145,7 +145,7 @@ class Consumer:
         run("cmake", "-S", SOURCE / "tests/consumer/fetch", "-B", build, f"-DMILLRACE_SOURCE={SOURCE}", f"-DPROJECT={folder}",
             "-DCMAKE_BUILD_TYPE=RelWithDebInfo", "-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O2 -g1", "-DMILLRACE_WARNINGS_AS_ERRORS=ON")  # fmt: skip
         targets = run("cmake", "--build", build, "--target", "help")
-        for target in ("app_tests", "bench_engine", "ratings", "millrace"):
+        for target in ("app_tests", "bench_engine", "ratings", "shop", "millrace"):
             require(re.search(rf"^{target}: phony", targets, re.MULTILINE) is None, f"the sub-project has a target {target}")
         self.check_project(folder, build, build / "app")
 

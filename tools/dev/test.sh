@@ -72,8 +72,8 @@ run_consumer() {
 run_clang() {
   need_packages lint
   if ! check configure-clang configure clang; then return; fi
-  check build-clang build clang navigation ratings ratings_tests || true
-  run_ctest clang clang -R '^ratings_tests[.]'
+  check build-clang build clang navigation ratings ratings_tests shop shop_tests || true
+  run_ctest clang clang -R '^(ratings|shop)_tests[.]'
 }
 
 run_lint() { tools/dev/lint.sh --steps || true; }
@@ -177,7 +177,7 @@ prepare_faults() {
 prepare_integration() {
   tests/servers/setup.sh --jars || return
   [[ -e apps/millrace/CMakeLists.txt ]] || return 0
-  build dev millrace registry_driver kafka_driver cql_server_tests cql_cluster || return
+  build dev millrace shop registry_driver kafka_driver cql_server_tests cql_cluster || return
   build release millrace # test_program.py looks at what ships
 }
 

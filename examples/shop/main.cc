@@ -1,0 +1,3 @@
+#include "processors.h"
+
+int main(int argc, char** argv) { return millrace::main(argc, argv, shop::application()); }
