@@ -8,6 +8,7 @@
 #include <millrace/engine/output.h>
 #include <millrace/harness/application_runner.h>
 #include <millrace/runtime/wait.h>
+#include <millrace/service/http_client.h>
 #include <millrace/simulation/parcel.h>
 #include <millrace/statement/metric.h>
 #include <millrace/stream/must.h>
@@ -318,6 +319,60 @@ TEST(application_runner_primed, a_primed_row_of_another_type_is_refused) {
   const auto started = run.start();
   ASSERT_FALSE(started);
   EXPECT_EQ(started.error().code(), errc::db_type_mismatch);
+}
+
+// Sends the weight of a parcel, which a server knows.
+class weigh final : public engine::processor<parcel> {
+ public:
+  runtime::task<stream::outcome> process(engine::record<parcel> p, stream::context ctx) override {
+    const std::string target = "/weights/" + std::string(p->word);
+    const http::response weight = co_await stream::must(scales_.get(ctx, target));
+    ctx.emit(weighed_, weight.body, *p);
+    co_return stream::outcome::done();
+  }
+
+ private:
+  service::http_client scales_{"scales"};
+  engine::output<parcel> weighed_{"sent"};
+};
+
+class application_runner_services : public testing::Test {
+ protected:
+  static app::application weighing() {
+    app::application made;
+    made.name = "post";
+    made.processors = {engine::make<weigh>()};
+    return made;
+  }
+
+  application_runner run{
+      weighing(), {.settings = std::string(settings) + "http: [{name: scales, url: \"http://none\"}]\n"}};
+};
+
+TEST_F(application_runner_services, a_server_answers_every_member_and_process) {
+  run.http("scales").answer("/weights/tea", 200, "7");
+  run.produce<parcel>("parcels", "tea", {1, "tea"});
+  ASSERT_TRUE(run.run_until_idle());
+  run.rebalance(2);
+  run.crash_and_restart();
+  run.produce<parcel>("parcels", "tea", {2, "tea"});
+  ASSERT_TRUE(run.run_until_idle());
+  const auto sent = run.emitted<parcel>("sent");
+  ASSERT_EQ(sent.size(), 2U);
+  EXPECT_EQ(sent.back().key, "7");
+  EXPECT_EQ(run.http("scales").requests().size(), 2U);
+}
+
+TEST_F(application_runner_services, a_crash_during_a_request_repeats_it) {
+  run.http("scales").answer("/weights/tea", 200, "7");
+  run.http("scales").delay = 1s;
+  run.produce<parcel>("parcels", "tea", {1, "tea"});
+  run.advance(10ms);
+  EXPECT_EQ(run.http("scales").in_flight(), 1U);
+  run.crash_and_restart();
+  ASSERT_TRUE(run.run_until_idle());
+  EXPECT_EQ(run.emitted("sent").size(), 1U);
+  EXPECT_EQ(run.http("scales").requests().size(), 2U);
 }
 
 }  // namespace
