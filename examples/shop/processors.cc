@@ -180,7 +180,7 @@ task<outcome> book_payments::process(record<Payment> payment, context ctx) {
 task<outcome> keep_customers::process(record<Customer> customer, context ctx) {
   const CustomerKey* const key = customers_in_.key(customer);
   if (key == nullptr) co_return outcome::dead_letter("no_key");
-  // Without must(): no row is nothing to wait for here.
+  // Without must(): here the record does not wait for the row.
   const auto before = co_await customers_(ctx, key->id);
   co_await must(insert_customer_(ctx, key->id, customer->name, customer->country, customer->email,
                                  customer->credit_limit));

@@ -1,12 +1,12 @@
 // The third example: three applications in one process. Orders, payments and customers of a shop.
 //
-//   enrich_orders    orders     looks customer, country and articles up, asks a service for the risk, writes the order
-//                               and its lines, emits the enriched order, and a review when a person has to look at it
+//   enrich_orders    orders     looks customer, country and articles up, requests the risk from a service, writes the
+//                               order and its lines, emits the enriched order, and a review for a person above a limit
 //   revenue          orders     adds the order up: revenue per country and day, orders per country
 //   book_payments    payments   writes the payment; the records are JSON
 //   keep_customers   customers  writes the customer and emits a public profile; a tombstone deletes both
 //
-// A customer may come after their first order: the order waits for a while. Every write has the record's write time,
+// A customer may come after their first order: the order is deferred for a while. Every write has the record's write time,
 // except the counter, so that a repeated record changes no row.
 #pragma once
 
@@ -106,7 +106,7 @@ class revenue final : public millrace::processor<Order> {
                            millrace::decimal_view amount)>
       insert_revenue_{"INSERT INTO revenue (country, day, order_id, amount) VALUES (?, ?, ?, ?)",
                       {.written = millrace::write_time::record}};
-  // What a repetition changes has to say so.
+  // A repeated execution counts again, which the declaration has to state.
   millrace::statement<void(std::string_view country)> count_order_{
       "UPDATE order_count SET orders = orders + 1 WHERE country = ?", {.idempotent = false}};
 };
@@ -144,7 +144,7 @@ class keep_customers final : public millrace::processor<Customer> {
   millrace::counter changes_{"shop_customer_changes_total", "Changes of customers, by kind.", {"change"}};
 
   customer_lookup customers_ = declare_customers();
-  // What they write, the lookup must not keep.
+  // Both invalidate the cached row of the lookup.
   millrace::statement<void(std::string_view id, std::string_view name, std::string_view country,
                            std::optional<std::string_view> email, millrace::decimal_view credit_limit)>
       insert_customer_{"INSERT INTO customer (id, name, country, email, credit_limit) VALUES (?, ?, ?, ?, ?)",

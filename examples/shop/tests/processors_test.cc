@@ -59,7 +59,7 @@ TEST_F(ShopOrders, WritesTheOrderWithItsExactTotalAndEachLine) {
   EXPECT_DOUBLE_EQ(run.gauged("shop_largest_order_euros"), 18.40);
 }
 
-TEST_F(ShopOrders, LooksUpAndAsksTheServiceAtOnce) {
+TEST_F(ShopOrders, LooksUpAndCallsTheServiceAtOnce) {
   run.http("risk").delay = 100ms;
   place(1'250);
   EXPECT_FALSE(run.outcomes().back());
