@@ -58,6 +58,7 @@ TOPICS = {  # partitions
     "shop-dlq": 1,
     "payments-dlq": 1,
 }
+COMPACTED = ("customers", "customer_profiles")
 COUNTRIES = {"FR": "France", "DE": "Germany", "ES": "Spain", "IT": "Italy", "SE": "Sweden"}
 ARTICLES = {f"a{number}": f"Article {number}" for number in range(20)}
 UNKNOWN_ARTICLE = "a20"
@@ -159,7 +160,8 @@ class Records:
             made.insert(place, Sent("customers", key_of(f"d{number}"), None, {"customer": f"d{number}"}))
             if number % 4 == 0:  # and is a customer again
                 made.insert(r.randrange(place + 1, len(made) + 1), self.customer(f"d{number}"))
-        return made
+        # Last, when no member is stopped any more: an order that waits for its customer is not finished by a stop.
+        return made + [self.order(customer, dead_letter=True) for customer in ("u1", "u2")]
 
     def calm(self, orders: int, payments: int, customers: int) -> list[Sent]:
         """Good records only."""
@@ -246,8 +248,6 @@ class Records:
             Sent("customers", key_of("c5"), good[:-3], dead_letter=unreadable),
             self.order("c10", lines=0, dead_letter=True),
             self.order("c11", country="ZZ", dead_letter=True),
-            self.order("u1", dead_letter=True),
-            self.order("u2", dead_letter=True),
             self.payment("o1", "CARD", Decimal("-1.00")),
             self.payment("o1", "TRANSFER", Decimal("0.00")),
         ]
@@ -481,7 +481,7 @@ def prepare(kafka: KafkaAccess, cassandra: CassandraAccess) -> None:
     for topic, partitions in TOPICS.items():
         if topic in existing:
             kafka.delete_topic(topic)
-        kafka.create_topic(topic, partitions)
+        kafka.create_topic(topic, partitions, config={"cleanup.policy": "compact"} if topic in COMPACTED else None)
 
 
 class Writer:
