@@ -38,10 +38,6 @@ std::optional<std::string> acceptable_url(const std::string& url) {
 }
 
 void check_http(const http_settings& value, findings& found) {
-  if (value.pool.connect_timeout > value.limits.timeout) {
-    found.error("connect_timeout", "`connect_timeout` is longer than `timeout`, which includes it",
-                "lower it, or raise `timeout`");
-  }
   if (value.certificate_file.empty() != value.key_file.empty())
     found.error("key_file", "a client certificate needs both `certificate_file` and `key_file`");
   if (value.user.empty() != value.password.empty())
@@ -66,7 +62,7 @@ void add_connections(spec<http_settings>& to) {
                "turn."),
       field(&http_settings::pool, &pool_options::connect_timeout, "connect_timeout")
           .range(milliseconds(10), milliseconds(120'000))
-          .doc("Timeout for one connection, including the name and TLS."),
+          .doc("Timeout for one connection, including the name and TLS. `timeout` of the call applies too."),
       field(&http_settings::pool, &pool_options::idle_timeout, "idle_timeout")
           .range(milliseconds(100), seconds(3'600))
           .doc("Period without a request after which a connection is closed. Keep it below that of the "
