@@ -118,8 +118,8 @@ TEST_F(ShopOrders, ARiskThatIsNoNumberIsAnExceptionThatIsNotRetried) {
   ASSERT_EQ(run.last().what(), kind::failed);
   const millrace::error& cause = *run.last().cause();
   EXPECT_EQ(cause.code(), millrace::errc::processor_threw);
-  EXPECT_EQ(enrich_orders().classify(cause), millrace::reaction::dead_letter);
-  EXPECT_EQ(enrich_orders().classify(millrace::error(millrace::errc::db_timeout)), millrace::reaction::retry);
+  EXPECT_EQ(run.classified(cause), millrace::reaction::dead_letter);
+  EXPECT_EQ(run.classified(millrace::error(millrace::errc::db_timeout)), millrace::reaction::retry);
   EXPECT_TRUE(run.executed(insert_order).empty());
 }
 

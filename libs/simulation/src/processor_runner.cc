@@ -285,6 +285,10 @@ void processor_runner_base::ended(fed& which) {
   std::erase_if(at_work_, [&which](const auto& each) { return each.get() == &which; });
 }
 
+stream::reaction processor_runner_base::classified(const error& cause) const {
+  return built_.all.front()->classify(cause);
+}
+
 const stream::outcome& processor_runner_base::last() const {
   invariant(!outcomes_.empty() && outcomes_.back().has_value(), "a record was fed and has ended");
   return *outcomes_.back();

@@ -151,6 +151,8 @@ class processor_runner_base {
   }
   // The outcome of the record that was fed last, which must have ended.
   [[nodiscard]] const stream::outcome& last() const;
+  // What the processor's classify() makes of an error.
+  [[nodiscard]] stream::reaction classified(const error& cause) const;
 
   // Every executed statement, in order.
   [[nodiscard]] const std::vector<executed_statement>& executed() const noexcept { return store_.executed(); }
