@@ -68,6 +68,22 @@ engine::retry_budget_policy draw_retries(seeded_random& random) {
           .window = seconds(random.between(1, 10))};
 }
 
+runtime::work_limits draw_limits(seeded_random& random) {
+  return {.concurrency_max = static_cast<std::uint32_t>(random.chance(0.7) ? random.between(1, 8) : 0),
+          .rate_max = random.chance(0.5) ? static_cast<double>(random.between(20, 2'000)) : 0.0};
+}
+
+// Of every third run, from numbers of their own: the other runs are as they would be without.
+void limit_some(engine::engine_options& to, std::uint64_t seed) {
+  if (seed % 3 != 0) return;
+  seeded_random random(seed);
+  for (const std::string_view name : {"writing", "emitting"}) {
+    if (random.chance(0.7))
+      to.processors.push_back({.name = std::string(name), .limits = draw_limits(random)});
+  }
+  if (random.chance(0.5)) to.dependencies.push_back({.name = "database", .limits = draw_limits(random)});
+}
+
 }  // namespace
 
 cluster::cluster(std::uint64_t seed)
@@ -84,6 +100,7 @@ cluster::cluster(std::uint64_t seed)
                                            : 0),
       transactions_(random_.chance(0.3)),
       redrives_(random_.chance(0.3)) {
+  limit_some(shared_.options, seed);
   shared_.workers = static_cast<std::size_t>(random_.chance(0.6) ? 1 : random_.between(2, 3));
   shared_.cells_max = static_cast<std::size_t>(random_.chance(0.3) ? random_.between(100, 3'000) : 0);
   log_.add_topic("parcels", partitions_);

@@ -78,6 +78,7 @@ constexpr std::array all{
     FOUND("D27", end_before_all_answers),
     NAMED(skip_deletions),
     NAMED(erase_with_an_empty_value),
+    NAMED(keep_the_place_of_a_limit),
 };
 #undef NAMED
 #undef FOUND

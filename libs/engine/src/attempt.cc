@@ -72,7 +72,7 @@ void process_call::run() {
     host_.environment().metrics.cancelled_attempts.add(-1);
     envelope_.release();
   }
-  if (held != nullptr) held->leave();
+  if (held != nullptr && !mutated(stream::mutation::keep_the_place_of_a_limit)) held->leave();
 }
 
 void process_call::cancel() noexcept {

@@ -73,6 +73,32 @@ TEST_F(record_engine_test, AFailedCommitIsSentAgainForThatPartitionAlone) {
       1);
 }
 
+TEST_F(record_engine_test, ACommitOfMarkersIsAnsweredAfterTheFirstRecordBeyondThem) {
+  start();
+  assign({0});
+  produce(0, 1);
+  advance(2s);
+  revoke({0});
+  advance(2s);
+  ASSERT_EQ(committed(0), 1);
+  source_options.commit_fate_of = [](stream::partition_id, std::int64_t) {
+    simulation::commit_fate fate;
+    fate.delay = 2s;
+    return fate;
+  };
+  crash();
+  start();
+  assign({0});
+  log.append_markers({0, 0}, 3);
+  source->wake();
+  hold_database = true;
+  advance(1'500ms);
+  produce(0, 2, "tea", "k", 2);  // behind further markers, while the commit of the first ones is under way
+  advance(3s);
+  EXPECT_EQ(committed(0), 6);
+  EXPECT_EQ(engine_->counts().received, 1U);
+}
+
 TEST_F(record_engine_test, AnUnansweredCommitTimesOutAndIsSentAgain) {
   int commits = 0;
   source_options.commit_fate_of = [&](stream::partition_id, std::int64_t) {

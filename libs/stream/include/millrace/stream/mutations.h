@@ -75,6 +75,7 @@ enum class mutation : std::uint8_t {
   end_before_all_answers,
   skip_deletions,
   erase_with_an_empty_value,
+  keep_the_place_of_a_limit,
   end_
 };
 
