@@ -321,6 +321,7 @@ void session::produce() {
     }
     if (record.value) value.insert(value.end(), record.value->begin(), record.value->end());
     std::vector<stream::header_view> headers;
+    headers.reserve(record.headers.size());
     for (const auto& [name, text] : record.headers) headers.push_back({name, as_bytes(text)});
     stream::outgoing out{from.topic, {}, {}, headers};
     if (record.key) out.key = as_bytes(*record.key);
