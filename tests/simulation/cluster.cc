@@ -111,10 +111,12 @@ cluster::cluster(std::uint64_t seed)
   history_.attempts_max = shared_.options.retry.attempts_max;
   history_.attempt_timeout_ns = nanoseconds(shared_.options.attempt_timeout).count();
   history_.emits_max = shared_.options.emits_per_record_max;
+  history_.limited = !shared_.options.processors.empty() || !shared_.options.dependencies.empty();
   history_.commits_within_ns = 2 * nanoseconds(shared_.options.commit_timeout).count();
-  // Probes of a breaker are outside the budget, and the history does not distinguish them.
+  // Probes of a breaker are outside the budget, and the history does not distinguish them. Retries that wait for a limit run
+  // later than the budget allowed them.
   const engine::retry_budget_policy& budget = shared_.retries;
-  history_.retries = {budget.ratio < 1 && shared_.options.breaker.ratio >= 1,
+  history_.retries = {budget.ratio < 1 && shared_.options.breaker.ratio >= 1 && !history_.limited,
                       static_cast<double>(shared_.workers), budget.ratio, budget.reserve,
                       nanoseconds(budget.window).count()};
 }
@@ -439,11 +441,12 @@ void cluster::catch_up() {
 
 void cluster::recover() {
   faults_.recover();
-  // Abandoned attempts keep their places and their memory, of which there may be little.
+  // Abandoned attempts keep their places, also those of a limit, and their memory, of which there may be little.
   constexpr std::size_t places_enough = 64;
   constexpr std::size_t bytes_enough = std::size_t{1} << 20U;
   const engine::engine_options& o = shared_.options;
-  const bool little = o.in_flight_records_max < places_enough || shared_.budget_bytes < bytes_enough;
+  const bool little =
+      o.in_flight_records_max < places_enough || shared_.budget_bytes < bytes_enough || history_.limited;
   if (o.attempt_timeout == milliseconds(0) || little) resume_hung();
   history_.events.push_back({time_.now().ns, happening::recovered});
   tell_losses(true);

@@ -101,6 +101,7 @@ struct history {
   std::uint32_t attempts_max = 0;       // on a record that fails
   std::int64_t attempt_timeout_ns = 0;  // 0: none
   std::size_t emits_max = 0;            // of one record
+  bool limited = false;                 // work waits for limits, so that a drain may end before it
   std::int64_t commits_within_ns = 0;   // the commit of where a partition began at the end of its log
   std::map<int, int> process_of;        // by member: workers of one process share its budgets
   std::vector<logged> log;              // in the order of production

@@ -49,11 +49,13 @@ class assignment {
   [[nodiscard]] bool counts() const noexcept { return state == phase::open || state == phase::revoking; }
   // One past everything that is finished. Without an unfinished record this includes what is no record: the
   // markers of transactions at the end of the log.
-  [[nodiscard]] std::optional<std::int64_t> position() const noexcept {
+  [[nodiscard]] std::optional<std::int64_t> position() const noexcept { return position_with(read_to); }
+  // The same with a newer `read_to`.
+  [[nodiscard]] std::optional<std::int64_t> position_with(std::optional<std::int64_t> read) const noexcept {
     const std::optional<std::int64_t> delivered = tracker.position();
     const std::optional<std::int64_t> finished = delivered ? delivered : starts_at;
-    if (tracker.unfinished() > 0 || !read_to || (finished && *finished > *read_to)) return finished;
-    return read_to;
+    if (tracker.unfinished() > 0 || !read || (finished && *finished > *read)) return finished;
+    return read;
   }
   // The offset to commit, when the broker does not have it.
   [[nodiscard]] std::optional<std::int64_t> uncommitted() const noexcept {

@@ -170,9 +170,11 @@ std::optional<oldest_record> status_reporter::describe_oldest(const assignment& 
   return o;
 }
 
+// Markers count as read before they are committed: a commit that is not answered delays the next one.
 std::optional<std::int64_t> status_reporter::lag_of(stream::partition_id id, const assignment& a) const {
   const std::optional<std::int64_t> high = env_.ports.source.high_watermark(id);
-  const std::optional<std::int64_t> position = a.position();
+  const std::optional<std::int64_t> position =
+      a.position_with(a.counts() ? env_.ports.source.read_position(id) : a.read_to);
   if (!high || !position) return std::nullopt;
   return std::max<std::int64_t>(*high - *position, 0);
 }

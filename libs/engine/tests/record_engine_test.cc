@@ -94,9 +94,26 @@ TEST_F(record_engine_test, ACommitOfMarkersIsAnsweredAfterTheFirstRecordBeyondTh
   hold_database = true;
   advance(1'500ms);
   produce(0, 2, "tea", "k", 2);  // behind further markers, while the commit of the first ones is under way
-  advance(3s);
+  advance(6s);
   EXPECT_EQ(committed(0), 6);
   EXPECT_EQ(engine_->counts().received, 1U);
+}
+
+TEST_F(record_engine_test, MarkersAreNoLagWhileACommitIsNotAnswered) {
+  source_options.commit_fate_of = [](stream::partition_id, std::int64_t) {
+    simulation::commit_fate fate;
+    fate.never_answered = true;
+    return fate;
+  };
+  start();
+  assign({0});
+  produce(0, 1);
+  advance(2s);
+  log.append_markers({0, 0}, 3);
+  source->wake();
+  advance(1s);
+  ASSERT_EQ(engine_->status_now().partitions.size(), 1U);
+  EXPECT_EQ(engine_->status_now().partitions.front().lag, 0);
 }
 
 TEST_F(record_engine_test, AnUnansweredCommitTimesOutAndIsSentAgain) {

@@ -87,6 +87,7 @@ class accepted_statuses {
   accepted_statuses() = default;
   template <std::integral... Statuses>
     requires(sizeof...(Statuses) > 0)
+  // NOLINTNEXTLINE(google-explicit-constructor): {404} is a list of statuses.
   accepted_statuses(Statuses... all) noexcept : all_{static_cast<unsigned>(all)...} {
     static_assert(sizeof...(Statuses) <= statuses_max, "a call accepts at most 8 statuses besides 2xx");
   }
