@@ -10,7 +10,7 @@ namespace millrace::engine {
 envelope::envelope(record_host& host, std::span<const value_format* const> formats,
                    std::size_t processor_count)
     : runs(host, *this, processor_count), host_(host), formats_(formats), slots_(formats.size()) {
-  use_slot(0);
+  use_one_of_slots(0);
 }
 
 value_slot& envelope::slot_at(std::size_t which) {
@@ -22,23 +22,22 @@ value_slot& envelope::slot_at(std::size_t which) {
   return *slot;
 }
 
-void envelope::use_slot(std::size_t which) {
+void envelope::use_one_of_slots(std::size_t which) {
   value_slot& wanted = slot_at(which);
   if (slot_ == &wanted) return;
   slot_ = &wanted;
   value_ = wanted.value();
 }
 
-std::size_t envelope::slot_bytes_held() const noexcept {
+std::size_t envelope::bytes_held_by_slots() const noexcept {
   std::size_t all = 0;
   for (const std::unique_ptr<value_slot>& each : slots_) all += each == nullptr ? 0 : each->bytes_held();
   return all;
 }
 
-void envelope::trim_slots(std::size_t bytes_max) noexcept {
-  const std::size_t share = slots_.size() == 1 ? bytes_max : bytes_max / slots_.size();
+void envelope::trim_each_slot(std::size_t bytes_max) noexcept {
   for (const std::unique_ptr<value_slot>& each : slots_) {
-    if (each != nullptr) each->trim(share);
+    if (each != nullptr) each->trim(bytes_max);
   }
 }
 

@@ -85,7 +85,9 @@ class envelope final : public held_record, public unsettled_hook, public waiting
   [[nodiscard]] bool still_counts();
   // The slot of the value, of the type that was chosen last.
   [[nodiscard]] value_slot& slot() noexcept { return *slot_; }
-  void use_slot(std::size_t which);
+  void use_slot(std::size_t which) {
+    if (slots_.size() > 1) use_one_of_slots(which);
+  }
   [[nodiscard]] value_slot& slot_at(std::size_t which);
   void set_key(const void* decoded) noexcept { key_value_ = decoded; }
   // The processors that work on it.
@@ -94,8 +96,13 @@ class envelope final : public held_record, public unsettled_hook, public waiting
     unended = static_cast<std::size_t>(std::popcount(which));
   }
   // Memory of all slots, and giving it back until each holds at most its share of `bytes_max`.
-  [[nodiscard]] std::size_t slot_bytes_held() const noexcept;
-  void trim_slots(std::size_t bytes_max) noexcept;
+  [[nodiscard]] std::size_t slot_bytes_held() const noexcept {
+    return slots_.size() == 1 ? slot_->bytes_held() : bytes_held_by_slots();
+  }
+  void trim_slots(std::size_t bytes_max) noexcept {
+    if (slots_.size() == 1) return slot_->trim(bytes_max);
+    trim_each_slot(bytes_max / slots_.size());
+  }
   [[nodiscard]] assignment& of() const noexcept { return *assignment_; }
 
   run_array runs;
@@ -134,6 +141,9 @@ class envelope final : public held_record, public unsettled_hook, public waiting
   envelope* next_free = nullptr;
 
  private:
+  void use_one_of_slots(std::size_t which);
+  [[nodiscard]] std::size_t bytes_held_by_slots() const noexcept;
+  void trim_each_slot(std::size_t bytes_max) noexcept;
   void recycle() noexcept override;
 
   record_host& host_;
