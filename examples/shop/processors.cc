@@ -110,6 +110,7 @@ task<outcome> enrich_orders::process(record<Order> order, context ctx) {
   co_await must(all(order->lines | std::views::transform(insert), lines_at_once_max));
 
   std::vector<std::string_view> titles;
+  titles.reserve(articles.size());
   for (const auto& article : articles) titles.push_back(article->title);
   EnrichedOrder enriched;
   enriched.id = order->id;

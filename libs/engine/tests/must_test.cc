@@ -51,9 +51,9 @@ class writing : public processor<parcel> {
   output<parcel> sent_{"sent"};
 };
 
-class must_test : public record_engine_test {
+class must_in_process_test : public record_engine_test {
  protected:
-  must_test() {
+  must_in_process_test() {
     options.retry.attempts_max = 3;
     options.on_exception = [this](const processor_exception& thrown) {
       said.push_back(thrown.failure.to_string());
@@ -83,7 +83,7 @@ class must_test : public record_engine_test {
   simulation::simulated_store::answer_function answer;
 };
 
-TEST_F(must_test, AnErrorThatMustMeetsIsThatOfAReturnedError) {
+TEST_F(must_in_process_test, AnErrorThatMustMeetsIsThatOfAReturnedError) {
   for (const char* word : {"returned", "must", "helper", "both"}) {
     SCOPED_TRACE(word);
     refuse(errc::db_rejected);
@@ -105,7 +105,7 @@ TEST_F(must_test, AnErrorThatMustMeetsIsThatOfAReturnedError) {
   EXPECT_EQ(committed(0), 4);
 }
 
-TEST_F(must_test, ARetryableErrorThatMustMeetsIsRetried) {
+TEST_F(must_in_process_test, ARetryableErrorThatMustMeetsIsRetried) {
   refuse(errc::db_timeout);
   start_writing();
   produce(0, 1, "must");
@@ -119,7 +119,7 @@ TEST_F(must_test, ARetryableErrorThatMustMeetsIsRetried) {
   EXPECT_EQ(committed(0), 1);
 }
 
-TEST_F(must_test, NothingOfAnAttemptThatMustEndedIsEmitted) {
+TEST_F(must_in_process_test, NothingOfAnAttemptThatMustEndedIsEmitted) {
   refuse(errc::db_rejected);
   start_writing();
   produce(0, 1, "emit-must");
@@ -128,7 +128,7 @@ TEST_F(must_test, NothingOfAnAttemptThatMustEndedIsEmitted) {
   EXPECT_EQ(sink.written_to("dead").size(), 1U);
 }
 
-TEST_F(must_test, AnOutageThatMustMeetsOpensTheBreakerAndCostsNoRecord) {
+TEST_F(must_in_process_test, AnOutageThatMustMeetsOpensTheBreakerAndCostsNoRecord) {
   options.breaker.ratio = 0.5;
   options.breaker.failures_min = 5;
   refuse(errc::db_unavailable);
@@ -146,7 +146,7 @@ TEST_F(must_test, AnOutageThatMustMeetsOpensTheBreakerAndCostsNoRecord) {
   EXPECT_EQ(committed(0), 20);
 }
 
-TEST_F(must_test, AProcessFunctionThatIsNotACoroutineMayUseMust) {
+TEST_F(must_in_process_test, AProcessFunctionThatIsNotACoroutineMayUseMust) {
   start_writing();
   produce(0, 1, "plain");
   advance(30s);
@@ -155,7 +155,7 @@ TEST_F(must_test, AProcessFunctionThatIsNotACoroutineMayUseMust) {
   EXPECT_EQ(committed(0), 1);
 }
 
-TEST_F(must_test, AnIgnoredAnswerFailsTheAttemptAndThenMakesADeadLetter) {
+TEST_F(must_in_process_test, AnIgnoredAnswerFailsTheAttemptAndThenMakesADeadLetter) {
   start_writing();
   produce(0, 1, "ignored");
   produce(0, 2, "must");
@@ -178,7 +178,7 @@ TEST_F(must_test, AnIgnoredAnswerFailsTheAttemptAndThenMakesADeadLetter) {
   EXPECT_EQ(committed(0), 2);
 }
 
-TEST_F(must_test, AnIgnoredAnswerOfAnEarlierAttemptIsForgotten) {
+TEST_F(must_in_process_test, AnIgnoredAnswerOfAnEarlierAttemptIsForgotten) {
   start_writing();
   produce(0, 1, "once");
   advance(30s);
@@ -190,7 +190,7 @@ TEST_F(must_test, AnIgnoredAnswerOfAnEarlierAttemptIsForgotten) {
   EXPECT_EQ(engine_->counts().done, 2U);
 }
 
-TEST_F(must_test, AnIgnoredAnswerOfAWriteThatFailedIsNotDone) {
+TEST_F(must_in_process_test, AnIgnoredAnswerOfAWriteThatFailedIsNotDone) {
   refuse(errc::db_rejected);
   start_writing();
   produce(0, 1, "emit-ignored");
@@ -202,14 +202,14 @@ TEST_F(must_test, AnIgnoredAnswerOfAWriteThatFailedIsNotDone) {
   EXPECT_TRUE(sink.written_to("sent").empty());
 }
 
-TEST_F(must_test, AnOutcomeThatKeepsTheRecordStaysWhatItIs) {
+TEST_F(must_in_process_test, AnOutcomeThatKeepsTheRecordStaysWhatItIs) {
   start_writing();
   produce(0, 1, "dead-ignored");
   advance(30s);
   EXPECT_EQ(dead_letter_header("millrace.dlq.message"), "broken seal");
 }
 
-TEST_F(must_test, AnAnswerThatIsTestedOrDeclaredUnimportantIsNotIgnored) {
+TEST_F(must_in_process_test, AnAnswerThatIsTestedOrDeclaredUnimportantIsNotIgnored) {
   start_writing();
   produce(0, 1, "returned");
   produce(0, 2, "tested");

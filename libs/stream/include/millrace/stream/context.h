@@ -200,7 +200,7 @@ class context {
   template <typename Output>
   void emit(const Output& to, const typename Output::key_type& key,
             const typename Output::value_type& value) const {
-    if (const auto bytes = encoded_key(to, key)) append(to, {to, *bytes}, value);
+    if (const auto bytes = encoded_key(to, key)) append(to, {to, *bytes}, value);  // NOLINT
   }
   template <typename Output>
   void emit(const Output& to, const typename Output::key_type& key, const typename Output::value_type& value,
@@ -231,7 +231,7 @@ class context {
   }
   template <typename Output>
   void erase(const Output& to, const typename Output::key_type& key) const {
-    if (const auto bytes = encoded_key(to, key)) run_->begin_emit({to, *bytes, nullptr, true});
+    if (const auto bytes = encoded_key(to, key)) run_->begin_emit({to, *bytes, nullptr, true});  // NOLINT
   }
   template <typename Output>
   void erase(const Output& to, const typename Output::key_type& key, const emit_options& options) const {

@@ -146,7 +146,7 @@ class first_end {
 
 // The value of a part that has succeeded.
 template <typename T>
-[[nodiscard]] auto value_of_part(T part) {
+[[nodiscard]] auto value_of_part(T part) {  // NOLINT(performance-unnecessary-value-param): it is moved from
   if constexpr (has_error<T>) {
     if constexpr (std::is_void_v<typename T::value_type>)
       return std::monostate();
