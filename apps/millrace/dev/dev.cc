@@ -258,7 +258,8 @@ std::vector<std::string> session::overrides() const {
   all.emplace_back("kafka.properties.security.protocol=plaintext");
   all.emplace_back(
       "kafka.properties.fetch.wait.max.ms=5");  // the mock broker answers a fetch when this has passed
-  all.emplace_back("engine.workers=1");  // the mock broker does not admit several members at once
+  // The mock broker does not admit several members at once.
+  all.emplace_back("engine.workers=1");
   all.push_back("registry.urls=" + registry_->url());
   all.push_back("cql.contact_points=" + database_->contact_point());
   all.emplace_back("cql.consistency=LOCAL_ONE");

@@ -151,7 +151,7 @@ class processor_runner_base {
   }
   // The outcome of the record that was fed last, which must have ended.
   [[nodiscard]] const stream::outcome& last() const;
-  // What the processor's classify() makes of an error.
+  // Returns the reaction of the processor's classify() to an error.
   [[nodiscard]] stream::reaction classified(const error& cause) const;
 
   // Every executed statement, in order.
