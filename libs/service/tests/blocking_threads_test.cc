@@ -150,6 +150,7 @@ TEST_F(blocking_test, CallsBeyondTheConcurrencyWaitAndLoseNothing) {
   std::atomic<int> at_once{0};
   std::atomic<int> most{0};
   std::vector<std::unique_ptr<begun<stream::answer<int>>>> calls;
+  calls.reserve(50);
   for (int i = 0; i < 50; ++i) {
     calls.push_back(begin([i, &at_once, &most] {
       const int now = ++at_once;
