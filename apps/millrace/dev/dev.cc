@@ -19,6 +19,7 @@
 #include <millrace/app/config_commands.h>
 #include <millrace/app/exit_code.h>
 #include <millrace/app/schema_file.h>
+#include <millrace/avro/framing.h>
 #include <millrace/emulators/cql_emulator.h>
 #include <millrace/emulators/mock_kafka.h>
 #include <millrace/emulators/registry_double.h>
@@ -315,11 +316,8 @@ void session::produce() {
     }
     const sample& record = from.records[at_record_];
     byte_buffer value;
-    if (const auto id = schema_ids_.find(from.topic); id != schema_ids_.end()) {
-      value.push_back(std::byte{0});
-      for (const unsigned shift : {24U, 16U, 8U, 0U})
-        value.push_back(static_cast<std::byte>(static_cast<std::uint32_t>(id->second) >> shift));
-    }
+    if (const auto id = schema_ids_.find(from.topic); id != schema_ids_.end())
+      avro::append_frame(id->second, value);
     if (record.value) value.insert(value.end(), record.value->begin(), record.value->end());
     std::vector<stream::header_view> headers;
     headers.reserve(record.headers.size());

@@ -6,6 +6,7 @@
 #include <millrace/app/metric_catalogue.h>
 #include <millrace/app/preparation.h>
 #include <millrace/app/schema_file.h>
+#include <millrace/avro/framing.h>
 #include <millrace/base/assert.h>
 #include <millrace/base/key_hash.h>
 #include <millrace/base/text.h>
@@ -18,14 +19,11 @@
 namespace millrace::harness {
 namespace {
 
-constexpr std::size_t frame_bytes = 5;  // of the Confluent wire format: 0, then the schema's id
-
 [[noreturn]] void misused(const std::string& what) { invariant_broken(what.c_str()); }
 
 byte_buffer framed(std::int32_t id, bytes_view body) {
-  byte_buffer bytes{std::byte{0}};
-  for (const unsigned shift : {24U, 16U, 8U, 0U})
-    bytes.push_back(static_cast<std::byte>(static_cast<std::uint32_t>(id) >> shift));
+  byte_buffer bytes;
+  avro::append_frame(id, bytes);
   bytes.insert(bytes.end(), body.begin(), body.end());
   return bytes;
 }
@@ -346,18 +344,18 @@ result<void> application_runner::stop() {
   return ended;
 }
 
-void application_runner::fail_statement(std::string_view cql, error failure, std::size_t times) {
+void application_runner::fail_statement(std::string_view cql, const error& failure, std::size_t times) {
   auto& script = state_->statement_errors[state_->folded(cql)];
-  for (std::size_t i = 0; i < times; ++i) script.push_back(failure);
+  script.insert(script.end(), times, failure);
 }
 
 void application_runner::delay_statement(std::string_view cql, nanoseconds time) {
   state_->statement_delays[state_->folded(cql)] = time;
 }
 
-void application_runner::fail_topic(std::string_view topic, error failure, std::size_t times) {
+void application_runner::fail_topic(std::string_view topic, const error& failure, std::size_t times) {
   auto& script = state_->topic_errors[std::string(topic)];
-  for (std::size_t i = 0; i < times; ++i) script.push_back(failure);
+  script.insert(script.end(), times, failure);
 }
 
 void application_runner::set_database_down(bool down) { state_->database_down = down; }
@@ -425,12 +423,11 @@ std::vector<simulation::produced_record> application_runner::dead_letters() cons
 }
 
 std::pair<std::string_view, bytes_view> application_runner::unframed(bytes_view framed_value) const {
-  if (framed_value.size() < frame_bytes) misused("the value has no schema id");
-  std::uint32_t id = 0;
-  for (std::size_t i = 1; i < frame_bytes; ++i)
-    id = (id << 8U) | std::to_integer<std::uint32_t>(framed_value[i]);
+  const auto split = avro::split_frame(framed_value);
+  if (!split) misused("the value has no schema id");
+  const auto id = static_cast<std::uint32_t>(split->schema_id);
   if (id == 0 || id > state_->schemas.size()) misused("no schema has the id " + std::to_string(id));
-  return {state_->schemas[id - 1], framed_value.subspan(frame_bytes)};
+  return {state_->schemas[id - 1], split->datum};
 }
 
 std::uint64_t application_runner::counted(std::string_view name, metrics::label_filter labels) {

@@ -159,11 +159,11 @@ class application_runner {
   [[nodiscard]] result<void> stop();
 
   // The next `times` executions of a statement fail with `failure`, without effect; "": of any statement.
-  void fail_statement(std::string_view cql, error failure, std::size_t times = 1);
+  void fail_statement(std::string_view cql, const error& failure, std::size_t times = 1);
   // Every execution of a statement takes so long from now on.
   void delay_statement(std::string_view cql, nanoseconds time);
   // The next `times` records to a topic are refused by the broker.
-  void fail_topic(std::string_view topic, error failure, std::size_t times = 1);
+  void fail_topic(std::string_view topic, const error& failure, std::size_t times = 1);
   // While true, no statement is executed, or no record is acknowledged: an outage.
   void set_database_down(bool down);
   void set_broker_down(bool down);
